@@ -1,0 +1,1 @@
+# Kernels that are compiled once per instruction set are added here.

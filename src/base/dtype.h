@@ -1,0 +1,35 @@
+/* Element types: what files store and what tensors hold. */
+#ifndef PG_BASE_DTYPE_H
+#define PG_BASE_DTYPE_H
+
+#include "base/status.h"
+
+typedef enum pg_dtype {
+    PG_F32,
+    PG_F16,
+    PG_BF16,
+    PG_F64,
+    PG_I8,
+    PG_U8,
+    PG_I32,
+    PG_I64,
+    PG_BOOL,
+    PG_DTYPE_COUNT,
+} pg_dtype;
+
+/* Bytes of one element. */
+size_t pg_dtype_size(pg_dtype dtype);
+
+/* "F32", "BF16", ... as safetensors spells them. */
+const char *pg_dtype_name(pg_dtype dtype);
+
+/* False if there is no such type here. */
+bool pg_dtype_parse(pg_dtype *out, const char *name);
+
+/* The upper half of a float, rounded to nearest, ties to even; NaN stays NaN. */
+uint16_t pg_bf16_from_float(float value);
+float pg_bf16_to_float(uint16_t bits);
+uint16_t pg_f16_from_float(float value);
+float pg_f16_to_float(uint16_t bits);
+
+#endif

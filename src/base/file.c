@@ -1,0 +1,149 @@
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+pg_status pg_file_map_open(pg_file_map *out, const char *path)
+{
+    *out = (pg_file_map){(const uint8_t *)"", 0};
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return pg_fail_errno(PG_ERROR_FILE, "%s: cannot be opened", path);
+    pg_status status = PG_OK;
+    struct stat info;
+    if (fstat(file, &info) != 0)
+        status = pg_fail_errno(PG_ERROR_FILE, "%s: cannot be read", path);
+    else if (!S_ISREG(info.st_mode))
+        status = pg_fail(PG_ERROR_FILE, "%s: not a regular file", path);
+    else if (info.st_size > 0) {
+        void *data = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_SHARED, file, 0);
+        if (data == MAP_FAILED)
+            status = pg_fail_errno(PG_ERROR_FILE, "%s: cannot be mapped", path);
+        else
+            *out = (pg_file_map){data, (size_t)info.st_size};
+    }
+    close(file);
+    return status;
+}
+
+void pg_file_map_close(pg_file_map *map)
+{
+    if (map->size)
+        munmap((void *)map->data, map->size);
+    *map = (pg_file_map){(const uint8_t *)"", 0};
+}
+
+pg_status pg_file_read(pg_buffer *out, const char *path, size_t limit)
+{
+    bool standard = !strcmp(path, "-");
+    FILE *file = standard ? stdin : fopen(path, "rbe");
+    if (!file)
+        return pg_fail_errno(PG_ERROR_FILE, "%s: cannot be opened", path);
+    pg_status status = PG_OK;
+    size_t before = out->size;
+    char piece[1 << 16];
+    for (size_t n; status == PG_OK && (n = fread(piece, 1, sizeof piece, file)) > 0;)
+        status = out->size - before + n > limit
+                     ? pg_fail(PG_ERROR_LIMIT, "%s: larger than the limit of %zu bytes", path, limit)
+                     : pg_buffer_append(out, piece, n);
+    if (status == PG_OK && ferror(file))
+        status = pg_fail_errno(PG_ERROR_FILE, "%s: cannot be read", path);
+    if (!standard)
+        fclose(file);
+    return status == PG_OK ? pg_buffer_append(out, "", 0) : status;
+}
+
+bool pg_file_exists(const char *path)
+{
+    return access(path, F_OK) == 0;
+}
+
+bool pg_file_is_folder(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+pg_status pg_file_join(pg_buffer *out, const char *folder, const char *name)
+{
+    pg_buffer_reset(out);
+    return pg_buffer_print(out, "%s/%s", folder, name);
+}
+
+pg_status pg_file_writer_open(pg_file_writer *out, const char *path)
+{
+    *out = (pg_file_writer){0};
+    pg_status status = pg_buffer_print(&out->path, "%s", path);
+    if (status == PG_OK)
+        status = pg_buffer_print(&out->temporary, "%s.%ld.partial", path, (long)getpid());
+    if (status == PG_OK) {
+        out->stream = fopen(out->temporary.data, "wbe");
+        if (!out->stream)
+            status = pg_fail_errno(PG_ERROR_FILE, "%s: cannot be written", path);
+    }
+    if (status != PG_OK)
+        pg_file_writer_abort(out);
+    return status;
+}
+
+pg_status pg_file_writer_write(pg_file_writer *writer, const void *bytes, size_t size)
+{
+    if (size && fwrite(bytes, 1, size, writer->stream) != size)
+        return pg_fail_errno(PG_ERROR_FILE, "%s: cannot be written", writer->path.data);
+    return PG_OK;
+}
+
+/* A renamed file survives a power cut only if its folder reaches the disk too; file systems that cannot do that (some
+ * network ones) still have the file. */
+static void sync_folder_of(const char *path)
+{
+    char folder[4096];
+    const char *slash = strrchr(path, '/');
+    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
+    int file = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (file >= 0) {
+        fsync(file);
+        close(file);
+    }
+}
+
+pg_status pg_file_writer_commit(pg_file_writer *writer)
+{
+    bool written = fflush(writer->stream) == 0 && fsync(fileno(writer->stream)) == 0;
+    int code = errno;
+    if (fclose(writer->stream) != 0 && written) {
+        written = false;
+        code = errno;
+    }
+    writer->stream = NULL;
+    if (written && rename(writer->temporary.data, writer->path.data) != 0) {
+        written = false;
+        code = errno;
+    }
+    pg_status status = PG_OK;
+    if (written)
+        sync_folder_of(writer->path.data);
+    else {
+        errno = code;
+        status = pg_fail_errno(PG_ERROR_FILE, "%s: cannot be written", writer->path.data);
+        unlink(writer->temporary.data);
+    }
+    pg_buffer_free(&writer->path);
+    pg_buffer_free(&writer->temporary);
+    return status;
+}
+
+void pg_file_writer_abort(pg_file_writer *writer)
+{
+    if (writer->stream) {
+        fclose(writer->stream);
+        unlink(writer->temporary.data);
+    }
+    pg_buffer_free(&writer->path);
+    pg_buffer_free(&writer->temporary);
+    *writer = (pg_file_writer){0};
+}

@@ -1,0 +1,104 @@
+#include "base/json.h"
+
+#include "base/file.h"
+
+#define LARGEST_DOCUMENT ((size_t)64 << 20)
+
+pg_status pg_json_parse(json_t **out, const char *text, size_t size, const char *name)
+{
+    json_error_t error;
+    *out = json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
+    if (*out)
+        return PG_OK;
+    if (json_error_code(&error) == json_error_out_of_memory)
+        return pg_fail(PG_ERROR_MEMORY, "%s: out of memory", name);
+    return pg_fail(PG_ERROR_FORMAT, "%s: line %d, column %d: not valid JSON: %s", name, error.line, error.column,
+                   error.text);
+}
+
+pg_status pg_json_load(json_t **out, const char *path)
+{
+    *out = NULL;
+    pg_buffer text = {0};
+    pg_status status = pg_file_read(&text, path, LARGEST_DOCUMENT);
+    if (status == PG_OK)
+        status = pg_json_parse(out, text.data, text.size, path);
+    pg_buffer_free(&text);
+    return status;
+}
+
+static const char *type_name(const json_t *value)
+{
+    static const char *const names[] = {"an object",     "an array", "a string", "an integer",
+                                        "a real number", "true",     "false",    "null"};
+    return names[json_typeof(value)];
+}
+
+/* The field's value, or NULL with *status telling whether that is an error. */
+static const json_t *find(pg_json_field field, pg_status *status)
+{
+    const json_t *value = json_object_get(field.object, field.key);
+    *status = PG_OK;
+    if (value && !json_is_null(value))
+        return value;
+    if (field.required)
+        *status = pg_fail(PG_ERROR_FORMAT, "%s: the field \"%s\" is missing", field.name, field.key);
+    return NULL;
+}
+
+static pg_status wrong_type(pg_json_field field, const json_t *value, const char *expected)
+{
+    return pg_fail(PG_ERROR_FORMAT, "%s: \"%s\" is %s, expected %s", field.name, field.key, type_name(value), expected);
+}
+
+pg_status pg_json_integer(int64_t *out, pg_json_field field, int64_t low, int64_t high)
+{
+    pg_status status;
+    const json_t *value = find(field, &status);
+    if (!value)
+        return status;
+    if (!json_is_integer(value))
+        return wrong_type(field, value, "an integer");
+    json_int_t found = json_integer_value(value);
+    if (found < low || found > high)
+        return pg_fail(PG_ERROR_FORMAT, "%s: \"%s\" is %lld, expected %lld to %lld", field.name, field.key,
+                       (long long)found, (long long)low, (long long)high);
+    *out = found;
+    return PG_OK;
+}
+
+pg_status pg_json_number(double *out, pg_json_field field)
+{
+    pg_status status;
+    const json_t *value = find(field, &status);
+    if (!value)
+        return status;
+    if (!json_is_number(value))
+        return wrong_type(field, value, "a number");
+    *out = json_number_value(value);
+    return PG_OK;
+}
+
+pg_status pg_json_boolean(bool *out, pg_json_field field)
+{
+    pg_status status;
+    const json_t *value = find(field, &status);
+    if (!value)
+        return status;
+    if (!json_is_boolean(value))
+        return wrong_type(field, value, "true or false");
+    *out = json_is_true(value);
+    return PG_OK;
+}
+
+pg_status pg_json_string(const char **out, pg_json_field field)
+{
+    pg_status status;
+    const json_t *value = find(field, &status);
+    if (!value)
+        return status;
+    if (!json_is_string(value))
+        return wrong_type(field, value, "a string");
+    *out = json_string_value(value);
+    return PG_OK;
+}

@@ -1,0 +1,28 @@
+/* JSON documents through jansson, with errors that name the file and the field. The only place that includes it. */
+#ifndef PG_BASE_JSON_H
+#define PG_BASE_JSON_H
+
+#include <jansson.h>
+
+#include "base/status.h"
+
+/* Parses a document; `name` stands for it in errors. Duplicate keys are an error. Freed with json_decref. */
+pg_status pg_json_parse(json_t **out, const char *text, size_t size, const char *name);
+
+/* The same from a file of at most 64 MiB. */
+pg_status pg_json_load(json_t **out, const char *path);
+
+/* Fields of `object`. A field that is absent or null leaves *out as it is, so set the default first, unless `required`;
+ * one of another type, or an integer outside low..high, is PG_ERROR_FORMAT. `name` says where, e.g. "m/config.json: text_config". */
+typedef struct pg_json_field {
+    const json_t *object;
+    const char *name, *key;
+    bool required;
+} pg_json_field;
+
+pg_status pg_json_integer(int64_t *out, pg_json_field field, int64_t low, int64_t high);
+pg_status pg_json_number(double *out, pg_json_field field);
+pg_status pg_json_boolean(bool *out, pg_json_field field);
+pg_status pg_json_string(const char **out, pg_json_field field);
+
+#endif
