@@ -34,7 +34,6 @@ typedef struct pg_attention_block {
     pg_dtype dtype;     /* of keys and values: F32 or BF16 */
     int64_t past;       /* keys before those of query row 0 */
     int64_t prefix;     /* keys that every row sees; beyond, row r sees keys up to past + r */
-    int64_t keys;       /* all keys of the segment */
     float scale;
     float *scratch; /* pg_attention_scratch() floats of this worker */
 } pg_attention_block;
