@@ -8,18 +8,18 @@
 
 /* ---------------------------------------------------------------- the table */
 
-typedef enum part { TOP, TEXT, TEXT_LAYER, VISION, VISION_LAYER, VISION_HEAD, WORDS, WORDS_LAYER } part;
+typedef enum model_part { TOP, TEXT, TEXT_LAYER, VISION, VISION_LAYER, VISION_HEAD, WORDS, WORDS_LAYER } model_part;
 
 /* Sizes that shapes are made of; what they are for a part says dimension(). */
-typedef enum dim { END, ONE, D, F, HE, KE, V, N, C, P, D3, OUT, TEXT_D } dim;
+typedef enum shape_dim { END, ONE, D, F, HE, KE, V, N, C, P, D3, OUT, TEXT_D } shape_dim;
 
-typedef struct rule {
-    part part;
+typedef struct weight_rule {
+    model_part part;
     const char *name;      /* ours; %d is the layer */
     const char *published; /* after canonical_name() */
-    dim shape[5];          /* up to END */
+    shape_dim shape[5];    /* up to END */
     size_t offset;         /* of the parameter in its part's structure */
-} rule;
+} weight_rule;
 
 #define IN(type, field) offsetof(type, field)
 
@@ -44,7 +44,7 @@ typedef struct rule {
         PART, ours ".fc2_bias", theirs ".mlp.fc2.bias", {D}, IN(pg_siglip_layer, fc2_bias)               \
     }
 
-static const rule rules[] = {
+static const weight_rule rules[] = {
     {VISION, "vision.patch", "vision.embeddings.patch_embedding.weight", {D, C, P, P}, IN(pg_siglip_vision, patch)},
     {VISION, "vision.patch_bias", "vision.embeddings.patch_embedding.bias", {D}, IN(pg_siglip_vision, patch_bias)},
     {VISION, "vision.position", "vision.embeddings.position_embedding.weight", {N, D}, IN(pg_siglip_vision, position)},
@@ -139,12 +139,12 @@ static bool is_derived(const char *name)
 
 /* ---------------------------------------------------------------- shapes and places */
 
-static const pg_siglip_config *tower(const pg_config *config, part part)
+static const pg_siglip_config *tower(const pg_config *config, model_part part)
 {
     return part == WORDS || part == WORDS_LAYER ? &config->words : &config->vision;
 }
 
-static int64_t dimension(const pg_config *config, part part, dim dim)
+static int64_t dimension(const pg_config *config, model_part part, shape_dim dim)
 {
     const pg_gemma_config *text = &config->text;
     const pg_siglip_config *siglip = tower(config, part);
@@ -168,7 +168,7 @@ static int64_t dimension(const pg_config *config, part part, dim dim)
 }
 
 /* Whether a model of this configuration has the weight. */
-static bool applies(const rule *rule, const pg_config *config)
+static bool applies(const weight_rule *rule, const pg_config *config)
 {
     switch (rule->part) {
     case TEXT:
@@ -191,7 +191,7 @@ static bool applies(const rule *rule, const pg_config *config)
 }
 
 /* How many parameters a rule stands for: one, or one per layer. */
-static int64_t repeats(const rule *rule, const pg_config *config)
+static int64_t repeats(const weight_rule *rule, const pg_config *config)
 {
     switch (rule->part) {
     case TEXT_LAYER: return config->text.layers;
@@ -201,7 +201,7 @@ static int64_t repeats(const rule *rule, const pg_config *config)
     }
 }
 
-static pg_parameter *place(const rule *rule, const pg_weights *weights, int64_t layer)
+static pg_parameter *place(const weight_rule *rule, const pg_weights *weights, int64_t layer)
 {
     const void *base = weights;
     switch (rule->part) {
@@ -228,21 +228,21 @@ void pg_weights_each(const pg_weights *weights, void (*visit)(void *user, const 
 /* ---------------------------------------------------------------- finding tensors */
 
 /* The file's tensors by canonical name, sorted. */
-typedef struct entry {
+typedef struct file_entry {
     const char *name;
     size_t index; /* in the checkpoint */
     bool used;
-} entry;
+} file_entry;
 
 typedef struct directory {
-    entry *entries;
+    file_entry *entries;
     size_t count;
     pg_buffer names;
 } directory;
 
 static int compare_entries(const void *a, const void *b)
 {
-    return strcmp(((const entry *)a)->name, ((const entry *)b)->name);
+    return strcmp(((const file_entry *)a)->name, ((const file_entry *)b)->name);
 }
 
 static pg_status fill_directory(directory *out, const pg_checkpoint *files)
@@ -257,7 +257,7 @@ static pg_status fill_directory(directory *out, const pg_checkpoint *files)
     }
     const char *name = out->names.data;
     for (size_t i = 0; i < out->count; i++, name += strlen(name) + 1)
-        out->entries[i] = (entry){name, i, false};
+        out->entries[i] = (file_entry){name, i, false};
     qsort(out->entries, out->count, sizeof *out->entries, compare_entries);
     for (size_t i = 1; i < out->count; i++)
         if (!strcmp(out->entries[i - 1].name, out->entries[i].name))
@@ -294,13 +294,13 @@ static pg_status check_array(const pg_array *array, const char *file, const char
 }
 
 /* Fills one parameter from the checkpoint. `name` stays valid as long as the weights. */
-static pg_status load_parameter(pg_weights *weights, directory *files, const rule *rule, int64_t layer,
+static pg_status load_parameter(pg_weights *weights, directory *files, const weight_rule *rule, int64_t layer,
                                 const char *name, const char *folder)
 {
     char published[128];
     snprintf(published, sizeof published, rule->published, (int)layer);
-    entry key = {published, 0, false};
-    entry *found = bsearch(&key, files->entries, files->count, sizeof key, compare_entries);
+    file_entry key = {published, 0, false};
+    file_entry *found = bsearch(&key, files->entries, files->count, sizeof key, compare_entries);
     if (!found)
         return pg_fail(PG_ERROR_FORMAT, "%s: the tensor for %s (\"%s\") is missing", folder, name, published);
     found->used = true;
@@ -319,7 +319,7 @@ static pg_status load_parameter(pg_weights *weights, directory *files, const rul
 static pg_status check_unused(const pg_weights *weights, const directory *files)
 {
     for (size_t i = 0; i < files->count; i++) {
-        const entry *entry = &files->entries[i];
+        const file_entry *entry = &files->entries[i];
         bool tied_output = !strcmp(entry->name, "lm_head.weight") && weights->config.text.tied;
         if (!entry->used && !tied_output && !is_derived(entry->name))
             return pg_fail(PG_ERROR_FORMAT, "%s: the tensor \"%s\" is not part of the model that config.json describes",
