@@ -9,13 +9,13 @@
 #include "model/gemma.h"
 #include "ops/ops.h"
 
-typedef struct run {
+typedef struct generation {
     pg_session *session;
     pg_sequence *sequences;
     size_t count, next;   /* the first that has not started */
     pg_sequence **active; /* [session->sequences] by slot; NULL: free */
     size_t active_count;
-} run;
+} generation;
 
 /* The logits of the prompt's last token. */
 static const float *prefill(pg_session *session, pg_sequence *sequence)
@@ -34,7 +34,7 @@ static const float *prefill(pg_session *session, pg_sequence *sequence)
     return logits && g->status == PG_OK ? logits->data : NULL;
 }
 
-static void release(struct run *run, pg_sequence *sequence)
+static void release(generation *run, pg_sequence *sequence)
 {
     if (!sequence->done)
         return;
@@ -42,7 +42,7 @@ static void release(struct run *run, pg_sequence *sequence)
     run->active_count--;
 }
 
-static pg_status start(run *run, pg_sequence *sequence)
+static pg_status start(generation *run, pg_sequence *sequence)
 {
     pg_session *session = run->session;
     pg_arena_mark mark = pg_arena_get_mark(&session->g.arena);
@@ -63,7 +63,7 @@ static pg_status start(run *run, pg_sequence *sequence)
 }
 
 /* Starts what fits. Beams use the rows of all sequences, so a beam search waits until it is alone. */
-static pg_status start_waiting(run *run)
+static pg_status start_waiting(generation *run)
 {
     while (run->next < run->count && run->active_count < run->session->sequences) {
         if (run->sequences[run->next].plan.beams > 1 && run->active_count)
@@ -74,7 +74,7 @@ static pg_status start_waiting(run *run)
 }
 
 /* One more token for every running sequence. */
-static pg_tensor *decode(run *run, pg_sequence **rows)
+static pg_tensor *decode(generation *run, pg_sequence **rows)
 {
     pg_session *session = run->session;
     pg_context *g = &session->g;
@@ -111,7 +111,7 @@ static pg_tensor *decode(run *run, pg_sequence **rows)
     return pg_gemma_logits(g, text, pg_gemma_forward(g, text, x, &batch, &session->cache));
 }
 
-static pg_status step(run *run, pg_sequence **rows)
+static pg_status step(generation *run, pg_sequence **rows)
 {
     pg_session *session = run->session;
     pg_arena_mark mark = pg_arena_get_mark(&session->g.arena);
@@ -126,7 +126,7 @@ static pg_status step(run *run, pg_sequence **rows)
     return status;
 }
 
-static pg_status run_all(run *run, pg_sequence **rows)
+static pg_status run_all(generation *run, pg_sequence **rows)
 {
     for (size_t i = 0; i < run->count; i++)
         run->sequences[i].started = pg_clock();
@@ -138,7 +138,7 @@ static pg_status run_all(run *run, pg_sequence **rows)
     return PG_OK;
 }
 
-static pg_status make_sequences(run *run, const pg_request *requests)
+static pg_status make_sequences(generation *run, const pg_request *requests)
 {
     for (size_t i = 0; i < run->count; i++) {
         pg_status status = pg_sequence_init(&run->sequences[i], run->session, &requests[i], i);
@@ -150,7 +150,7 @@ static pg_status make_sequences(run *run, const pg_request *requests)
 
 pg_status pg_generate(pg_answer **answers, pg_session *session, const pg_request *requests, size_t count)
 {
-    run run = {.session = session, .count = count};
+    generation run = {.session = session, .count = count};
     pg_sequence **rows = pg_alloc(session->sequences, sizeof *rows);
     run.sequences = pg_alloc(count, sizeof *run.sequences);
     run.active = pg_alloc(session->sequences, sizeof *run.active);

@@ -4,13 +4,13 @@
 #include "base/json.h"
 #include "generate/session.h"
 
-typedef struct tally {
+typedef struct weight_tally {
     int64_t parameters, bytes, tensors[PG_DTYPE_COUNT];
-} tally;
+} weight_tally;
 
 static void count_parameter(void *user, const pg_parameter *p)
 {
-    tally *tally = user;
+    weight_tally *tally = user;
     tally->parameters += p->rows * p->width;
     tally->bytes += p->rows * p->width * (int64_t)pg_dtype_size(p->dtype);
     tally->tensors[p->dtype]++;
@@ -35,7 +35,7 @@ static json_t *describe_tower(const pg_siglip_config *c)
     return tower;
 }
 
-static json_t *describe_dtypes(const tally *tally)
+static json_t *describe_dtypes(const weight_tally *tally)
 {
     json_t *dtypes = json_object();
     for (int i = 0; i < PG_DTYPE_COUNT; i++)
@@ -59,7 +59,7 @@ static json_t *describe_files(const pg_checkpoint *files)
     return names;
 }
 
-static json_t *describe_memory(const pg_config *config, const tally *tally)
+static json_t *describe_memory(const pg_config *config, const weight_tally *tally)
 {
     json_t *memory = json_pack("{s:I}", "weights", tally->bytes);
     int64_t row = config->text.layers * 2 * config->text.kv_heads * config->text.size;
@@ -73,7 +73,7 @@ pg_status pg_model_describe(char **out, const pg_model *model)
 {
     static const char *const kinds[] = {"paligemma", "gemma", "siglip"};
     const pg_config *config = &model->weights->config;
-    tally tally = {0};
+    weight_tally tally = {0};
     pg_weights_each(model->weights, count_parameter, &tally);
     json_t *root = json_pack("{s:s,s:s,s:I,s:I,s:o,s:o}", "model", model->folder, "architecture", kinds[config->kind],
                              "parameters", tally.parameters, "bytes", tally.bytes, "tensors", describe_dtypes(&tally),
