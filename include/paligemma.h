@@ -50,6 +50,9 @@ PG_API const char *pg_status_name(pg_status status);
 /* "0.1.0" */
 PG_API const char *pg_version(void);
 
+/* The libraries that this one was built with: "jansson 2.14, libjpeg 6.2, ..." */
+PG_API const char *pg_libraries(void);
+
 /* ---------------------------------------------------------------- 2. pictures */
 
 /* A picture: 8-bit RGB, rows from the top. Immutable once made. */
