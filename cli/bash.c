@@ -16,7 +16,7 @@ static offer offer_of(const pg_cli_option *option)
         return OFFER_WORDS;
     if (strcmp(option->argument, "MODEL") == 0)
         return OFFER_FOLDERS;
-    return strcmp(option->argument, "FILE") == 0 ? OFFER_FILES : OFFER_NOTHING;
+    return strncmp(option->argument, "FILE", 4) == 0 ? OFFER_FILES : OFFER_NOTHING;
 }
 
 static void print_names(void *user, const pg_cli_option *option)

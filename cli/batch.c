@@ -12,6 +12,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "input.h"
@@ -110,6 +111,7 @@ static int skip_results(batch_run *run, pg_cli_jsonl *results)
                                results->line, run->done - 1, run->batch->path);
             goto done;
         }
+        run->failed += json_object_get(result, "error") != NULL;
         json_decref(request);
         json_decref(line);
         json_decref(result);
@@ -122,14 +124,23 @@ done:
     return code;
 }
 
-/* Opens the output file, cuts a torn last line off, and goes behind the results that it holds. */
+static int open_output(batch_run *run)
+{
+    const char *path = run->batch->output;
+    struct stat about;
+    run->output = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    if (run->output < 0 || fstat(run->output, &about) != 0)
+        return pg_cli_fail("%s: %s", path, strerror(errno));
+    if (!S_ISREG(about.st_mode))
+        return pg_cli_fail("%s: not a regular file: leave out --output and redirect standard output", path);
+    return PG_CLI_DONE;
+}
+
+/* Goes behind the results that the output file holds, and cuts a torn last line off. */
 static int resume(batch_run *run)
 {
     const char *path = run->batch->output;
     pg_cli_jsonl results;
-    run->output = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-    if (run->output < 0)
-        return pg_cli_fail("%s: %s", path, strerror(errno));
     int code = pg_cli_jsonl_open(&results, path);
     if (code != PG_CLI_DONE)
         return code;
@@ -178,7 +189,7 @@ static void fail_item(batch_item *item, batch_run *run)
     item->error = pg_cli_text("%s", pg_error_last());
     run->failed++;
     pg_cli_progress_clear(&run->progress);
-    pg_cli_fail("%s: line %zu: %s", run->batch->path, item->number, item->error);
+    pg_cli_fail("%s: line %zu: %s", run->lines.path, item->number, item->error);
 }
 
 static void prepare_item(batch_item *item, batch_run *run)
@@ -323,8 +334,10 @@ int pg_cli_batch_run(const pg_cli_engine *engine, const pg_cli_answering *settin
     int code;
     PG_CLI_TRY(pg_cli_jsonl_open(&run.lines, batch->path));
     PG_CLI_TRY(pg_cli_jsonl_count(&run.total, &run.lines, check_line));
-    if (batch->output)
+    if (batch->output) {
+        PG_CLI_TRY(open_output(&run));
         PG_CLI_TRY(resume(&run));
+    }
     code = run_all(&run);
 done:
     if (run.output >= 0)

@@ -19,7 +19,7 @@ extern const pg_cli_command pg_cli_help;
 /* All of them in the order of the help; ends with NULL. */
 extern const pg_cli_command *const pg_cli_commands[];
 
-/* NULL if there is none of this name. */
-const pg_cli_command *pg_cli_command_find(const char *name);
+/* A usage error where there is none of this name. */
+int pg_cli_command_find(const pg_cli_command **out, const char *name);
 
 #endif

@@ -14,8 +14,8 @@ typedef struct embed_settings {
 } embed_settings;
 
 static const pg_cli_option embed_options[] = {
-    {"image", 0, "FILE", PG_CLI_WORDS, offsetof(embed_settings, images), "pictures; - is standard input", 0, 0},
-    {"text", 0, "TEXT", PG_CLI_WORDS, offsetof(embed_settings, texts), "texts", 0, 0},
+    {"image", 0, "FILE...", PG_CLI_WORDS, offsetof(embed_settings, images), "pictures; - is standard input", 0, 0},
+    {"text", 0, "TEXT...", PG_CLI_WORDS, offsetof(embed_settings, texts), "texts", 0, 0},
     {"out", 'o', "FILE", PG_CLI_TEXT, offsetof(embed_settings, out),
      "write the embeddings to a .npy file, a row each, pictures first", 0, 0},
     {"json", 0, NULL, PG_CLI_FLAG, offsetof(embed_settings, json), "print JSON (the default without --out)", 0, 0},
@@ -40,7 +40,8 @@ static int compute(embedding_rows *out, const pg_cli_engine *engine, const embed
 {
     pg_cli_pictures pictures = {0};
     int code;
-    *out = (embedding_rows){settings->images.count, settings->texts.count, pg_model_embedding_size(engine->model), NULL};
+    *out =
+        (embedding_rows){settings->images.count, settings->texts.count, pg_model_embedding_size(engine->model), NULL};
     out->rows = pg_cli_alloc((out->images + out->texts) * out->width, sizeof *out->rows);
     PG_CLI_TRY(pg_cli_check(pg_cli_pictures_load(&pictures, settings->images.items, out->images, &settings->looking)));
     if (out->images > 0)

@@ -99,19 +99,18 @@ void pg_cli_help_overview(void)
 static int run(const pg_cli_command *command, void *memory, const pg_cli_list *operands)
 {
     const help_settings *settings = memory;
+    const pg_cli_command *subject;
+    int code = PG_CLI_DONE;
+    (void)command;
     if (settings->format == FORMAT_BASH)
         pg_cli_help_bash();
     else if (settings->format == FORMAT_MAN)
         pg_cli_help_man();
     else if (operands->count == 0)
         pg_cli_help_overview();
-    else {
-        const pg_cli_command *subject = pg_cli_command_find(operands->items[0]);
-        if (!subject)
-            return pg_cli_usage(command, "there is no command '%s'", operands->items[0]);
+    else if ((code = pg_cli_command_find(&subject, operands->items[0])) == PG_CLI_DONE)
         pg_cli_help_command(subject);
-    }
-    return PG_CLI_DONE;
+    return code;
 }
 
 /* What packages are made with, and of no use to anyone else: not shown. */

@@ -6,30 +6,43 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Ends what would never end, such as /dev/zero. */
+#define SIZE_LIMIT ((size_t)1 << 30)
+
+/* Doubles the room for a file that is being read. */
+static int grow(char **bytes, size_t *capacity, const char *path)
+{
+    if (*capacity > SIZE_LIMIT)
+        return pg_cli_fail("%s: found more than 1 GiB", path);
+    *capacity = *capacity ? 2 * *capacity : 65536;
+    char *larger = realloc(*bytes, *capacity);
+    if (!larger)
+        return pg_cli_fail("%s: too large for the memory", path);
+    *bytes = larger;
+    return PG_CLI_DONE;
+}
+
 static int read_all(char **out, size_t *size, FILE *file, const char *path)
 {
     size_t capacity = 0, used = 0;
     char *bytes = NULL;
+    int code = PG_CLI_DONE;
     do {
-        if (used + 1 >= capacity) {
-            capacity = capacity ? 2 * capacity : 65536;
-            char *larger = realloc(bytes, capacity);
-            if (!larger) {
-                free(bytes);
-                return pg_cli_fail("%s: too large for the memory", path);
-            }
-            bytes = larger;
-        }
+        if (used + 1 >= capacity)
+            PG_CLI_TRY(grow(&bytes, &capacity, path));
         used += fread(bytes + used, 1, capacity - used - 1, file);
     } while (!feof(file) && !ferror(file));
-    if (ferror(file)) {
+    if (ferror(file))
+        code = pg_cli_fail("%s: %s", path, strerror(errno));
+done:
+    if (code != PG_CLI_DONE) {
         free(bytes);
-        return pg_cli_fail("%s: %s", path, strerror(errno));
+        return code;
     }
     bytes[used] = 0;
     *out = bytes;
     *size = used;
-    return PG_CLI_DONE;
+    return code;
 }
 
 int pg_cli_file_load(char **out, size_t *size, const char *path)
@@ -46,7 +59,7 @@ int pg_cli_file_load(char **out, size_t *size, const char *path)
 
 int pg_cli_jsonl_open(pg_cli_jsonl *out, const char *path)
 {
-    *out = (pg_cli_jsonl){.path = path};
+    *out = (pg_cli_jsonl){.path = strcmp(path, "-") == 0 ? "standard input" : path};
     return pg_cli_file_load(&out->text, &out->size, path);
 }
 

@@ -17,30 +17,34 @@ const pg_cli_command *const pg_cli_commands[] = {
     &pg_cli_preprocess, &pg_cli_tokenize, &pg_cli_inspect, &pg_cli_perplexity, &pg_cli_help,  NULL,
 };
 
-const pg_cli_command *pg_cli_command_find(const char *name)
-{
-    for (const pg_cli_command *const *command = pg_cli_commands; *command; command++)
-        if (strcmp((*command)->name, name) == 0)
-            return *command;
-    return NULL;
-}
-
-static void print_version(void)
-{
-    pg_cli_print("paligemma %s\nkernels:   %s\nlibraries: %s\n", pg_version(), pg_isa(), pg_libraries());
-}
-
 static int fail_unknown(const char *name)
 {
     pg_cli_guess guess = {0};
     for (const pg_cli_command *const *command = pg_cli_commands; *command; command++)
         pg_cli_guess_offer(&guess, name, (*command)->name);
+    pg_cli_guess_offer(&guess, name, "--version");
     if (guess.nearest)
         pg_cli_fail("there is no command '%s' (the nearest is '%s')", name, guess.nearest);
     else
         pg_cli_fail("there is no command '%s'", name);
     fprintf(stderr, "Try 'paligemma --help'.\n");
     return PG_CLI_USAGE;
+}
+
+int pg_cli_command_find(const pg_cli_command **out, const char *name)
+{
+    for (const pg_cli_command *const *command = pg_cli_commands; *command; command++) {
+        if (strcmp((*command)->name, name) == 0) {
+            *out = *command;
+            return PG_CLI_DONE;
+        }
+    }
+    return fail_unknown(name);
+}
+
+static void print_version(void)
+{
+    pg_cli_print("paligemma %s\nkernels:   %s\nlibraries: %s\n", pg_version(), pg_isa(), pg_libraries());
 }
 
 static int run(int argc, char **argv)
@@ -51,16 +55,17 @@ static int run(int argc, char **argv)
         return PG_CLI_USAGE;
     }
     const char *name = argv[1];
-    const pg_cli_command *command = pg_cli_command_find(name);
-    if (command)
-        return pg_cli_command_run(command, (size_t)argc - 2, argv + 2);
-    if (strcmp(name, "--version") == 0)
+    if (strcmp(name, "--version") == 0) {
         print_version();
-    else if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+        return PG_CLI_DONE;
+    }
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
         pg_cli_help_overview();
-    else
-        return fail_unknown(name);
-    return PG_CLI_DONE;
+        return PG_CLI_DONE;
+    }
+    const pg_cli_command *command;
+    int code = pg_cli_command_find(&command, name);
+    return code == PG_CLI_DONE ? pg_cli_command_run(command, (size_t)argc - 2, argv + 2) : code;
 }
 
 int main(int argc, char **argv)

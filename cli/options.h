@@ -36,7 +36,7 @@ typedef enum pg_cli_kind {
 typedef struct pg_cli_option {
     const char *name;     /* without dashes; NULL ends a table */
     char letter;          /* 0: none */
-    const char *argument; /* NULL for flags; FILE and MODEL are completed as files and folders */
+    const char *argument; /* NULL for flags; FILE... and MODEL are completed as files and folders */
     pg_cli_kind kind;
     size_t offset; /* of the value in the group's settings */
     const char *help;

@@ -14,19 +14,16 @@ static const pg_cli_option language_options[] = {
     {0},
 };
 
-#define COMMON_GROUPS                                                                     \
-    {"Answer", pg_cli_decoding_options, offsetof(task_settings, answering)},              \
-        {"Output", pg_cli_printing_options, offsetof(task_settings, answering)},          \
-        {"Pictures", pg_cli_looking_options, offsetof(task_settings, answering.looking)}, \
-        {"Speed", pg_cli_arithmetic_options, offsetof(task_settings, answering.arithmetic)}, {0},
-
-static const pg_cli_group groups_with_language[] = {{"Model", pg_cli_model_options,
-                                                     offsetof(task_settings, answering.model)},
-                                                    {"Prompt", language_options, 0},
-                                                    COMMON_GROUPS};
-
-static const pg_cli_group groups_without[] = {{"Model", pg_cli_model_options, offsetof(task_settings, answering.model)},
-                                              COMMON_GROUPS};
+/* ocr has no language: it begins at the second group. */
+static const pg_cli_group groups[] = {
+    {"Prompt", language_options, 0},
+    {"Model", pg_cli_model_options, offsetof(task_settings, answering.model)},
+    {"Answer", pg_cli_decoding_options, offsetof(task_settings, answering)},
+    {"Output", pg_cli_printing_options, offsetof(task_settings, answering)},
+    {"Pictures", pg_cli_looking_options, offsetof(task_settings, answering.looking)},
+    {"Speed", pg_cli_arithmetic_options, offsetof(task_settings, answering.arithmetic)},
+    {0},
+};
 
 static void init(void *memory)
 {
@@ -60,7 +57,7 @@ static int answer_pictures(const pg_cli_command *command, task_settings *setting
     int code, worst = PG_CLI_DONE;
     PG_CLI_TRY(pg_cli_answering_check(command, &settings->answering));
     PG_CLI_TRY(pg_cli_answering_open(&engine, command, &settings->answering, true, 1));
-    for (size_t i = 0; i < count && code != PG_CLI_INTERRUPTED; i++) {
+    for (size_t i = 0; i < count && code != PG_CLI_INTERRUPTED && pg_cli_flush(); i++) {
         code = answer_picture(&engine, settings, paths[i], count > 1, prompt);
         worst = code > worst ? code : worst;
     }
@@ -99,7 +96,7 @@ const pg_cli_command pg_cli_caption = {
     .summary = "describe pictures",
     .details = "Describes each picture in a line, with PaliGemma's prompt \"caption LANG\". Where there are several, "
                "the line begins with the picture's name. - is standard input.",
-    .groups = groups_with_language,
+    .groups = groups,
     .operands_min = 1,
     .operands_max = SIZE_MAX,
     .settings_size = sizeof(task_settings),
@@ -112,7 +109,7 @@ const pg_cli_command pg_cli_ask = {
     .usage = "[-m MODEL] [--lang LANG] IMAGE QUESTION",
     .summary = "answer a question about a picture",
     .details = "Answers a question about a picture, with PaliGemma's prompt \"answer LANG QUESTION\".",
-    .groups = groups_with_language,
+    .groups = groups,
     .operands_min = 2,
     .operands_max = 2,
     .settings_size = sizeof(task_settings),
@@ -126,7 +123,7 @@ const pg_cli_command pg_cli_ocr = {
     .summary = "read the text in pictures",
     .details = "Reads the text in each picture, with PaliGemma's prompt \"ocr\". Where there are several, the line "
                "begins with the picture's name. - is standard input.",
-    .groups = groups_without,
+    .groups = groups + 1,
     .operands_min = 1,
     .operands_max = SIZE_MAX,
     .settings_size = sizeof(task_settings),

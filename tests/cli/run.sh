@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# Runs command line cases: each NAME.sh beside this file is run in an empty folder, and what it prints on stdout must be
+# NAME.out. There, `paligemma` is the program under test, golden/ is tests/golden, and $ROOT is the repository.
+#
+#   tests/cli/run.sh build/paligemma              all cases
+#   tests/cli/run.sh build/paligemma NAME...      some
+#   tests/cli/run.sh --refresh build/paligemma [NAME...]   writes NAME.out anew: read the difference before committing
+set -u
+cases=$(cd "$(dirname "$0")" && pwd)
+refresh=
+if [[ ${1-} == --refresh ]]; then
+    refresh=yes
+    shift
+fi
+[[ $# -ge 1 && -x $1 ]] || { echo "usage: run.sh [--refresh] PROGRAM [NAME]..." >&2; exit 2; }
+program=$(realpath "$1")
+shift
+[[ $# -gt 0 ]] || set -- $(cd "$cases" && ls ./*.sh | sed 's|^\./||; s|\.sh$||; /^run$/d')
+
+export ROOT=${cases%/tests/cli} LC_ALL=C.UTF-8
+unset PALIGEMMA_MODEL PG_ISA
+failed=0
+for name; do
+    folder=$(mktemp -d)
+    mkdir "$folder/bin" "$folder/work"
+    ln -s "$program" "$folder/bin/paligemma"
+    ln -s "$ROOT/tests/golden" "$folder/work/golden"
+    (cd "$folder/work" && PATH=$folder/bin:$PATH bash "$cases/$name.sh") >"$folder/out" 2>"$folder/err"
+    if [[ $refresh ]]; then
+        cp "$folder/out" "$cases/$name.out"
+    elif ! diff -u "$cases/$name.out" "$folder/out"; then
+        echo "$name: FAILED"
+        cat "$folder/err"
+        failed=1
+    fi
+    rm -rf "$folder"
+done
+exit $failed
