@@ -189,11 +189,18 @@ void pg_cli_answer_describe(json_t *object, const pg_answer *answer, const pg_cl
     pg_cli_json_set(object, "timings", describe_timings(answer, engine->load_seconds));
 }
 
+void pg_cli_stats_machine(const pg_cli_engine *engine)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    fprintf(stderr, "peak memory  %8.1f MiB\n", (double)usage.ru_maxrss / 1024);
+    fprintf(stderr, "compute      %s, %s, threads: %d\n", pg_cli_compute_name(engine->session), pg_isa(),
+            pg_session_threads(engine->session));
+}
+
 static void print_stats(const pg_answer *answer, const pg_cli_engine *engine)
 {
     const pg_timings *timings = &answer->timings;
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
     fprintf(stderr, "load         %8.3f s\n", engine->load_seconds);
     fprintf(stderr, "pictures     %8.3f s\n", timings->pictures);
     fprintf(stderr, "prefill      %8.3f s  %zu tokens\n", timings->prefill, answer->prompt_tokens);
@@ -201,9 +208,8 @@ static void print_stats(const pg_answer *answer, const pg_cli_engine *engine)
     fprintf(stderr, "decode       %8.3f s  %zu tokens", timings->decode, answer->count);
     if (isfinite(tokens_per_second(answer)))
         fprintf(stderr, ", %.2f a second", tokens_per_second(answer));
-    fprintf(stderr, "\npeak memory  %8.1f MiB\n", (double)usage.ru_maxrss / 1024);
-    fprintf(stderr, "compute      %s, %s, threads: %d\n", pg_cli_compute_name(engine->session), pg_isa(),
-            pg_session_threads(engine->session));
+    fputs("\n", stderr);
+    pg_cli_stats_machine(engine);
 }
 
 static void print_json(const pg_answer *answer, const pg_cli_engine *engine, const char *picture)

@@ -39,6 +39,9 @@ bool pg_cli_on_text(void *user, size_t index, const char *text, size_t size);
 int pg_cli_answer(const pg_cli_engine *engine, const pg_cli_answering *settings, const pg_request *request,
                   const char *picture);
 
+/* What --stats says about the whole run, on stderr: peak memory, arithmetic, instruction set, threads. */
+void pg_cli_stats_machine(const pg_cli_engine *engine);
+
 /* Adds everything about an answer to a JSON object. */
 void pg_cli_answer_describe(json_t *object, const pg_answer *answer, const pg_cli_engine *engine);
 

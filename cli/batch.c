@@ -34,7 +34,7 @@ typedef struct batch_run {
     bool chat;
     pg_cli_jsonl lines;
     int output; /* descriptor; -1: stdout */
-    size_t total, done, failed;
+    size_t total, done, failed, tokens;
     batch_item *items; /* the group under way */
     size_t count;
     pg_cli_progress progress;
@@ -281,6 +281,7 @@ static int write_item(const batch_item *item, batch_run *run)
         pg_cli_json_set(object, "error", pg_cli_json_text(item->error));
     else
         pg_cli_answer_describe(object, item->answer, run->engine);
+    run->tokens += item->answer ? item->answer->count : 0;
     char *line = pg_cli_json_line(object);
     int code = write_line(run, line);
     if (code == PG_CLI_DONE)
@@ -311,6 +312,15 @@ static int run_group(batch_run *run)
     return code;
 }
 
+static void print_stats(const batch_run *run)
+{
+    double seconds = pg_cli_clock() - run->progress.start;
+    fprintf(stderr, "load         %8.3f s\n", run->engine->load_seconds);
+    fprintf(stderr, "answers      %8.3f s  %zu requests, %zu tokens, %.2f a second\n", seconds,
+            run->done - run->progress.first, run->tokens, (double)run->tokens / seconds);
+    pg_cli_stats_machine(run->engine);
+}
+
 static int run_all(batch_run *run)
 {
     int code = PG_CLI_DONE;
@@ -322,6 +332,8 @@ static int run_all(batch_run *run)
     }
     pg_cli_progress_clear(&run->progress);
     free(run->items);
+    if (run->settings->stats)
+        print_stats(run);
     if (code != PG_CLI_DONE)
         return code;
     return pg_cli_interrupted() ? PG_CLI_INTERRUPTED : run->failed ? PG_CLI_FAILURE : PG_CLI_DONE;
