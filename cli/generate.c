@@ -25,9 +25,9 @@ static const pg_cli_option prompt_options[] = {
 };
 
 static const pg_cli_group groups[] = {
-    {"Model", pg_cli_model_options, offsetof(generate_settings, answering.model)},
     {"Prompt", prompt_options, 0},
     {"Many prompts", pg_cli_batch_options, offsetof(generate_settings, batch)},
+    {"Model", pg_cli_model_options, offsetof(generate_settings, answering.model)},
     {"Answer", pg_cli_decoding_options, offsetof(generate_settings, answering)},
     {"Output", pg_cli_printing_options, offsetof(generate_settings, answering)},
     {"Pictures", pg_cli_looking_options, offsetof(generate_settings, answering.looking)},

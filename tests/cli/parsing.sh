@@ -1,9 +1,4 @@
 # Ways to write the same thing. A command that reaches its model says that the folder is not there.
-try() {
-    echo "\$ paligemma $*"
-    paligemma "$@" 2>&1
-    echo "= $?"
-}
 try inspect -m nowhere
 try inspect -mnowhere
 try inspect --model nowhere

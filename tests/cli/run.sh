@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs command line cases: each NAME.sh beside this file is run in an empty folder, and what it prints on stdout must be
-# NAME.out. There, `paligemma` is the program under test, golden/ is tests/golden, and $ROOT is the repository.
+# NAME.out. There, `paligemma` is the program under test, golden/ is tests/golden, $ROOT is the repository, and the
+# functions below are defined.
 #
 #   tests/cli/run.sh build/paligemma              all cases
 #   tests/cli/run.sh build/paligemma NAME...      some
@@ -17,8 +18,28 @@ program=$(realpath "$1")
 shift
 [[ $# -gt 0 ]] || set -- $(cd "$cases" && ls ./*.sh | sed 's|^\./||; s|\.sh$||; /^run$/d')
 
+# Runs a command line; shows it, what it prints on both outputs, and its exit code.
+try() {
+    echo "\$ paligemma $*"
+    paligemma "$@" 2>&1
+    echo "= $?"
+}
+
+# JSON on stdin without what differs from machine to machine: fractions and the names of the hardware.
+mask() {
+    sed -E 's/("(load|pictures|prefill|first_token|decode|tokens_per_second)": )[^,}]*/\1_/g
+            s/("(isa|threads)": )[^,}]*/\1_/g
+            s/-?[0-9]+\.[0-9]+(e-?[0-9]+)?/_/g'
+}
+
+# The SHA-256 of a file, or of stdin.
+sum() {
+    sha256sum "$@" | cut -d' ' -f1
+}
+export -f try mask sum
+
 export ROOT=${cases%/tests/cli} LC_ALL=C.UTF-8
-unset PALIGEMMA_MODEL PG_ISA
+unset PALIGEMMA_MODEL
 failed=0
 for name; do
     folder=$(mktemp -d)

@@ -1,9 +1,4 @@
 # Mistakes in the command line: one line that says what is wrong, one that says where help is, exit code 2.
-try() {
-    echo "\$ paligemma $*"
-    paligemma "$@" 2>&1
-    echo "= $?"
-}
 try
 try genrate
 try xyzzy
