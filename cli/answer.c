@@ -11,7 +11,7 @@
 
 const pg_cli_option pg_cli_decoding_options[] = {
     {"max-new-tokens", 'n', "N", PG_CLI_INTEGER, IN_REQUEST(max_new_tokens),
-     "end the answer after N tokens (default: the model's own limit, else 256)", 1, INFINITY},
+     "end the answer after N tokens (where neither the model nor --max-length has a limit: 256)", 1, INFINITY},
     {"max-length", 0, "N", PG_CLI_INTEGER, IN_REQUEST(max_length),
      "end it when pictures, prompt and answer have N tokens together", 1, INFINITY},
     {"min-new-tokens", 0, "N", PG_CLI_INTEGER, IN_REQUEST(min_new_tokens), "do not end it before N tokens", 0,
@@ -19,23 +19,22 @@ const pg_cli_option pg_cli_decoding_options[] = {
     {"stop", 0, "TEXT", PG_CLI_LIST, offsetof(pg_cli_answering, stop),
      "end it where TEXT appears, and leave TEXT out; may be repeated", 0, 0},
     {"temperature", 0, "T", PG_CLI_NUMBER, IN_REQUEST(temperature),
-     "draw tokens at random, the more boldly the larger T is (default: 0, the likeliest token)", 0, 1000},
-    {"top-k", 0, "K", PG_CLI_INTEGER, IN_REQUEST(top_k), "draw from the K likeliest tokens (default: 0, all)", 0,
-     INFINITY},
+     "draw tokens at random, the more boldly the larger T is; 0: take the likeliest", 0, 1000},
+    {"top-k", 0, "K", PG_CLI_INTEGER, IN_REQUEST(top_k), "draw from the K likeliest tokens; 0: from all", 0, INFINITY},
     {"top-p", 0, "P", PG_CLI_NUMBER, IN_REQUEST(top_p),
-     "draw from the likeliest tokens that together have probability P (default: 1, all)", 0, 1},
+     "draw from the likeliest tokens that together have probability P; 1: from all", 0, 1},
     {"min-p", 0, "P", PG_CLI_NUMBER, IN_REQUEST(min_p),
-     "draw from tokens at least P times as likely as the likeliest (default: 0, all)", 0, 1},
+     "draw from tokens at least P times as likely as the likeliest; 0: from all", 0, 1},
     {"seed", 0, "S", PG_CLI_INTEGER, IN_REQUEST(seed), "the same seed draws the same tokens (default: 0)", 0, INFINITY},
     {"repetition-penalty", 0, "R", PG_CLI_NUMBER, IN_REQUEST(repetition_penalty),
-     "make tokens that occurred, also in the prompt, less likely (default: 1, off)", 0.01, 100},
+     "make tokens that occurred, also in the prompt, less likely; 1: off", 0.01, 100},
     {"no-repeat-ngram-size", 0, "N", PG_CLI_INTEGER, IN_REQUEST(no_repeat_ngram),
-     "never repeat a run of N tokens (default: 0, off)", 0, INFINITY},
-    {"beams", 0, "N", PG_CLI_INTEGER, IN_REQUEST(beams), "follow the N best answers at a time (default: 1)", 1, 1024},
+     "never repeat a run of N tokens; 0: off", 0, INFINITY},
+    {"beams", 0, "N", PG_CLI_INTEGER, IN_REQUEST(beams), "follow the N best answers at a time; 1: only one", 1, 1024},
     {"beams-returned", 0, "N", PG_CLI_INTEGER, IN_REQUEST(beams_returned),
      "print the best N of them (default: 1, with --json all)", 1, 1024},
-    {"length-penalty", 0, "L", PG_CLI_NUMBER, IN_REQUEST(length_penalty),
-     "above 0 long beams gain, below 0 short ones (default: 1)", -100, 100},
+    {"length-penalty", 0, "L", PG_CLI_NUMBER, IN_REQUEST(length_penalty), "above 0 long beams gain, below 0 short ones",
+     -100, 100},
     {"early-stopping", 0, NULL, PG_CLI_FLAG, IN_REQUEST(early_stopping),
      "end the search as soon as there are enough finished beams", 0, 0},
     {"special", 0, NULL, PG_CLI_FLAG, IN_REQUEST(special),
@@ -75,7 +74,7 @@ bool pg_cli_on_text(void *user, size_t index, const char *text, size_t size)
 static bool show_text(void *user, size_t index, const char *text, size_t size)
 {
     (void)user, (void)index;
-    pg_cli_print("%.*s", (int)size, text);
+    pg_cli_put(text, size);
     return pg_cli_flush() && !interrupted;
 }
 
@@ -91,31 +90,51 @@ int pg_cli_answering_check(const pg_cli_command *command, pg_cli_answering *sett
         return pg_cli_usage(command, "--top-logits appear in JSON only: add --json");
     if (request->beams > 1 && (request->temperature > 0 || settings->stop.count))
         return pg_cli_usage(command, "--beams does not go with --temperature or --stop");
-    if (request->beams_returned > request->beams)
+    if (request->beams > 0 && request->beams_returned > request->beams)
         return pg_cli_usage(command, "--beams-returned is larger than --beams");
-    if (settings->json && request->beams > 1 && request->beams_returned == 0)
-        request->beams_returned = request->beams;
     request->stop = settings->stop.items;
     request->stop_count = settings->stop.count;
     request->top_logits = (size_t)settings->top_logits;
     return PG_CLI_DONE;
 }
 
-int pg_cli_answering_open(pg_cli_engine *out, const pg_cli_command *command, const pg_cli_answering *settings,
-                          bool pictures, size_t parallel)
+/* What the command line left open is the model's to choose; only then is it known how many beams there are. */
+static int complete_request(pg_cli_answering *settings, const pg_model *model)
 {
+    pg_request *request = &settings->request;
+    pg_request_complete(request, model);
+    if (request->beams_returned > request->beams)
+        return pg_cli_fail("--beams-returned is %lld, but there are %lld beams", (long long)request->beams_returned,
+                           (long long)request->beams);
+    if (settings->json && request->beams > 1 && request->beams_returned == 0)
+        request->beams_returned = request->beams;
+    return PG_CLI_DONE;
+}
+
+int pg_cli_answering_open(pg_cli_engine *out, const pg_cli_command *command, pg_cli_answering *settings, bool pictures,
+                          size_t parallel)
+{
+    int code;
     pg_cli_use use = {
         .model = settings->model,
         .kinds = 1u << PG_MODEL_PALIGEMMA | (pictures ? 0 : 1u << PG_MODEL_GEMMA),
         .kind_names = pictures ? "PaliGemma" : "PaliGemma or Gemma",
         .arithmetic = settings->arithmetic,
         .looking = settings->looking,
-        .sequences = parallel * (size_t)settings->request.beams,
+        .sequences = parallel,
     };
     /* A second Ctrl-C ends the program. */
     struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND};
     sigaction(SIGINT, &action, NULL);
-    return pg_cli_engine_open(out, command, &use);
+    PG_CLI_TRY(pg_cli_engine_load(out, command, &use));
+    PG_CLI_TRY(complete_request(settings, out->model));
+    if (use.sequences < (size_t)settings->request.beams)
+        use.sequences = (size_t)settings->request.beams;
+    PG_CLI_TRY(pg_cli_engine_start(out, &use));
+done:
+    if (code != PG_CLI_DONE)
+        pg_cli_engine_close(out);
+    return code;
 }
 
 static double tokens_per_second(const pg_answer *answer)

@@ -24,10 +24,10 @@ void pg_cli_answering_init(pg_cli_answering *settings);
 /* Finds contradictions between options, and completes the request with what did not fit straight into it. */
 int pg_cli_answering_check(const pg_cli_command *command, pg_cli_answering *settings);
 
-/* Opens the model for `parallel` requests at a time. `pictures`: only a model with eyes will do. From here on Ctrl-C
- * ends answers early instead of the program. */
-int pg_cli_answering_open(pg_cli_engine *out, const pg_cli_command *command, const pg_cli_answering *settings,
-                          bool pictures, size_t parallel);
+/* Opens the model for `parallel` requests at a time, and fills the request with the model's own defaults. `pictures`:
+ * only a model with eyes will do. From here on Ctrl-C ends answers early instead of the program. */
+int pg_cli_answering_open(pg_cli_engine *out, const pg_cli_command *command, pg_cli_answering *settings, bool pictures,
+                          size_t parallel);
 
 /* True once Ctrl-C was pressed. */
 bool pg_cli_interrupted(void);

@@ -47,23 +47,38 @@ static int check_kind(const pg_cli_engine *engine, const pg_cli_command *command
                        use->kind_names);
 }
 
-int pg_cli_engine_open(pg_cli_engine *out, const pg_cli_command *command, const pg_cli_use *use)
+int pg_cli_engine_load(pg_cli_engine *out, const pg_cli_command *command, const pg_cli_use *use)
+{
+    double start = pg_cli_clock();
+    int code;
+    *out = (pg_cli_engine){0};
+    PG_CLI_TRY(pg_cli_model_find(&out->folder, command, use->model));
+    PG_CLI_TRY(pg_cli_check(pg_model_open(&out->model, out->folder)));
+    PG_CLI_TRY(check_kind(out, command, use));
+    out->load_seconds = pg_cli_clock() - start;
+done:
+    return code;
+}
+
+int pg_cli_engine_start(pg_cli_engine *engine, const pg_cli_use *use)
 {
     double start = pg_cli_clock();
     pg_session_options options;
-    int code;
-    *out = (pg_cli_engine){0};
     pg_session_options_init(&options);
     options.threads = (int)use->arithmetic.threads;
     options.compute = (pg_compute)use->arithmetic.compute;
     options.resize_order = (pg_resize_order)use->looking.order;
     options.sequences = use->sequences;
-    PG_CLI_TRY(pg_cli_model_find(&out->folder, command, use->model));
-    PG_CLI_TRY(pg_cli_check(pg_model_open(&out->model, out->folder)));
-    PG_CLI_TRY(check_kind(out, command, use));
-    PG_CLI_TRY(pg_cli_check(pg_session_new(&out->session, out->model, &options)));
-    out->load_seconds = pg_cli_clock() - start;
-done:
+    int code = pg_cli_check(pg_session_new(&engine->session, engine->model, &options));
+    engine->load_seconds += pg_cli_clock() - start;
+    return code;
+}
+
+int pg_cli_engine_open(pg_cli_engine *out, const pg_cli_command *command, const pg_cli_use *use)
+{
+    int code = pg_cli_engine_load(out, command, use);
+    if (code == PG_CLI_DONE)
+        code = pg_cli_engine_start(out, use);
     if (code != PG_CLI_DONE)
         pg_cli_engine_close(out);
     return code;

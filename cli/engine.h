@@ -44,6 +44,11 @@ typedef struct pg_cli_use {
 } pg_cli_use;
 
 int pg_cli_engine_open(pg_cli_engine *out, const pg_cli_command *command, const pg_cli_use *use);
+
+/* The same in two steps, model and session. After a failure of either, pg_cli_engine_close is due. */
+int pg_cli_engine_load(pg_cli_engine *out, const pg_cli_command *command, const pg_cli_use *use);
+int pg_cli_engine_start(pg_cli_engine *engine, const pg_cli_use *use);
+
 void pg_cli_engine_close(pg_cli_engine *engine);
 
 /* "f32" or "bf16" */

@@ -76,6 +76,12 @@ void pg_cli_output_init(void)
     signal(SIGPIPE, SIG_IGN);
 }
 
+void pg_cli_put(const char *text, size_t size)
+{
+    if (write_error == 0 && fwrite(text, 1, size, stdout) != size)
+        write_error = errno;
+}
+
 void pg_cli_print(const char *format, ...)
 {
     va_list arguments;

@@ -34,7 +34,8 @@ char *pg_cli_text(const char *format, ...) __attribute__((format(printf, 1, 2)))
  * a failed write. */
 void pg_cli_output_init(void);
 
-/* Adds to stdout. */
+/* Add to stdout. */
+void pg_cli_put(const char *text, size_t size);
 void pg_cli_print(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Shows what was printed; false when stdout no longer takes anything. */

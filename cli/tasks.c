@@ -18,7 +18,8 @@ static const pg_cli_option language_options[] = {
 static const pg_cli_group groups[] = {
     {"Prompt", language_options, 0},
     {"Model", pg_cli_model_options, offsetof(task_settings, answering.model)},
-    {"Answer", pg_cli_decoding_options, offsetof(task_settings, answering)},
+    {"Answer (what is left out is the model's own choice)", pg_cli_decoding_options,
+     offsetof(task_settings, answering)},
     {"Output", pg_cli_printing_options, offsetof(task_settings, answering)},
     {"Pictures", pg_cli_looking_options, offsetof(task_settings, answering.looking)},
     {"Speed", pg_cli_arithmetic_options, offsetof(task_settings, answering.arithmetic)},
