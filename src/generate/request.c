@@ -1,4 +1,5 @@
 /* From a request to the decoder's input: token ids, pictures, embeddings, and the prompt's pass through the model. */
+#include <math.h>
 #include <string.h>
 
 #include "generate/session.h"
@@ -20,7 +21,32 @@ void pg_request_init(pg_request *request)
                             .repetition_penalty = -1,
                             .no_repeat_ngram = -1,
                             .beams = -1,
-                            .length_penalty = -1};
+                            .length_penalty = NAN};
+}
+
+static double given_number(double wanted, double normal)
+{
+    return wanted >= 0 ? wanted : normal;
+}
+
+static int64_t given_integer(int64_t wanted, int64_t normal)
+{
+    return wanted >= 0 ? wanted : normal;
+}
+
+void pg_request_complete(pg_request *request, const pg_model *model)
+{
+    const pg_generation_config *normal = &model->generation;
+    request->min_new_tokens = given_integer(request->min_new_tokens, normal->min_new_tokens);
+    request->temperature = given_number(request->temperature, normal->temperature);
+    request->top_k = given_integer(request->top_k, normal->top_k);
+    request->top_p = given_number(request->top_p, normal->top_p);
+    request->min_p = given_number(request->min_p, normal->min_p);
+    request->repetition_penalty = given_number(request->repetition_penalty, normal->repetition_penalty);
+    request->no_repeat_ngram = given_integer(request->no_repeat_ngram, normal->no_repeat_ngram);
+    request->beams = given_integer(request->beams, normal->beams);
+    if (isnan(request->length_penalty)) /* every number is a penalty, also a negative one */
+        request->length_penalty = normal->length_penalty;
 }
 
 static pg_status tokenize(pg_prompt *out, const pg_session *session, const pg_request *request)

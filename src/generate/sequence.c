@@ -24,16 +24,6 @@ bool pg_is_eos(const pg_model *model, int32_t id)
 
 /* ---------------------------------------------------------------- the plan */
 
-static double given_number(double wanted, double normal)
-{
-    return wanted >= 0 ? wanted : normal;
-}
-
-static int64_t given_integer(int64_t wanted, int64_t normal)
-{
-    return wanted >= 0 ? wanted : normal;
-}
-
 static pg_status check_plan(const pg_plan *plan, const pg_session *session, const pg_request *request)
 {
     if (!(plan->sampling.repetition_penalty > 0))
@@ -62,7 +52,7 @@ static int64_t token_limit(const pg_session *session, const pg_request *request,
         limit = request->max_new_tokens;
     else if (request->max_length < 0 && normal->max_new_tokens >= 0)
         limit = normal->max_new_tokens;
-    else if (given_integer(request->max_length, normal->max_length) >= 0)
+    else if (request->max_length >= 0 || normal->max_length >= 0)
         limit = room;
     if (request->max_length >= 0 && request->max_length - prompt < limit)
         limit = request->max_length - prompt;
@@ -74,26 +64,24 @@ static int64_t token_limit(const pg_session *session, const pg_request *request,
 
 pg_status pg_plan_make(pg_plan *out, const pg_session *session, const pg_request *request, const pg_prompt *prompt)
 {
-    const pg_generation_config *normal = &session->model->generation;
+    pg_request full = *request;
+    pg_request_complete(&full, session->model);
     out->sampling = (pg_sampling){
-        .repetition_penalty = given_number(request->repetition_penalty, normal->repetition_penalty),
-        .no_repeat_ngram = given_integer(request->no_repeat_ngram, normal->no_repeat_ngram),
-        .temperature = given_number(request->temperature, normal->temperature),
-        .top_k = given_integer(request->top_k, normal->top_k),
-        .top_p = given_number(request->top_p, normal->top_p),
-        .min_p = given_number(request->min_p, normal->min_p),
-        .seed = request->seed,
+        .repetition_penalty = full.repetition_penalty,
+        .no_repeat_ngram = full.no_repeat_ngram,
+        .temperature = full.temperature,
+        .top_k = full.top_k,
+        .top_p = full.top_p,
+        .min_p = full.min_p,
+        .seed = full.seed,
     };
     out->limit = token_limit(session, request, (int64_t)prompt->count);
-    out->least = given_integer(request->min_new_tokens, normal->min_new_tokens);
-    out->beams = given_integer(request->beams, normal->beams);
-    out->beams = out->beams > 1 ? out->beams : 1;
-    out->beams_returned = request->beams_returned > 0 ? request->beams_returned : 1;
-    out->length_penalty = request->length_penalty != -1 ? request->length_penalty : normal->length_penalty;
+    out->least = full.min_new_tokens;
+    out->beams = full.beams > 1 ? full.beams : 1;
+    out->beams_returned = full.beams_returned > 0 ? full.beams_returned : 1;
+    out->length_penalty = full.length_penalty;
     if (out->limit <= 0)
-        return pg_fail(PG_ERROR_LIMIT,
-                       "the prompt has %zu tokens, which leaves no room for an answer (max_length %lld)", prompt->count,
-                       (long long)given_integer(request->max_length, normal->max_length));
+        return pg_fail(PG_ERROR_LIMIT, "the prompt has %zu tokens, which leaves no room for an answer", prompt->count);
     return check_plan(out, session, request);
 }
 
