@@ -9,13 +9,15 @@
 #include "base/file.h"
 #include "tensor/checkpoint.h"
 
-char *pg_golden_path(const char *folder, const char *part) {
+char *pg_golden_path(const char *folder, const char *part)
+{
     pg_buffer path = {0};
     CHECK_OK(pg_file_join(&path, folder, part));
     return path.data;
 }
 
-static json_t *load_json(const char *folder, const char *name) {
+static json_t *load_json(const char *folder, const char *name)
+{
     char *path = pg_golden_path(folder, name);
     json_t *json = NULL;
     CHECK_OK(pg_json_load(&json, path));
@@ -23,19 +25,22 @@ static json_t *load_json(const char *folder, const char *name) {
     return json;
 }
 
-void pg_golden_open(pg_golden *out, const char *folder) {
+void pg_golden_open(pg_golden *out, const char *folder)
+{
     *out = (pg_golden){.folder = pg_copy_text(folder, SIZE_MAX), .facts = load_json(folder, "expected.json")};
     char *path = pg_golden_path(folder, "expected.safetensors");
     CHECK_OK(pg_safetensors_open(&out->arrays, path));
     pg_free(path);
 }
 
-static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *where) {
+static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *where)
+{
     (void)status, (void)kind, (void)where;
     return remove(path);
 }
 
-void pg_golden_close(pg_golden *golden) {
+void pg_golden_close(pg_golden *golden)
+{
     if (golden->scratch)
         assert_int_equal(nftw(golden->scratch, remove_entry, 8, FTW_DEPTH | FTW_PHYS), 0);
     pg_free(golden->scratch);
@@ -45,7 +50,8 @@ void pg_golden_close(pg_golden *golden) {
     *golden = (pg_golden){0};
 }
 
-const char *pg_golden_scratch(pg_golden *golden) {
+const char *pg_golden_scratch(pg_golden *golden)
+{
     if (!golden->scratch) {
         const char *root = getenv("TMPDIR");
         golden->scratch = pg_golden_path(root ? root : "/tmp", "paligemma-test-XXXXXX");
@@ -54,7 +60,8 @@ const char *pg_golden_scratch(pg_golden *golden) {
     return golden->scratch;
 }
 
-const pg_array *pg_golden_find(const pg_golden *golden, const char *format, ...) {
+const pg_array *pg_golden_find(const pg_golden *golden, const char *format, ...)
+{
     char name[128];
     va_list arguments;
     va_start(arguments, format);
@@ -66,7 +73,8 @@ const pg_array *pg_golden_find(const pg_golden *golden, const char *format, ...)
 /* ---------------------------------------------------------------- derived checkpoints */
 
 /* Links every file of `source` into `target`, except weights, recipes and what is there already. */
-static void link_files(const char *source, const char *target) {
+static void link_files(const char *source, const char *target)
+{
     char *root = realpath(source, NULL);
     DIR *folder = opendir(source);
     assert_true(root && folder);
@@ -84,10 +92,12 @@ static void link_files(const char *source, const char *target) {
 }
 
 /* The name after the first of the pairs [old beginning, new beginning] that fits. */
-static char *rename_tensor(const char *name, const json_t *pairs) {
+static char *rename_tensor(const char *name, const json_t *pairs)
+{
     size_t i;
     const json_t *pair;
-    json_array_foreach(pairs, i, pair) {
+    json_array_foreach(pairs, i, pair)
+    {
         const char *old = json_string_value(json_array_get(pair, 0)), *new = json_string_value(json_array_get(pair, 1));
         if (strncmp(name, old, strlen(old)) == 0) {
             pg_buffer text = {0};
@@ -99,7 +109,8 @@ static char *rename_tensor(const char *name, const json_t *pairs) {
 }
 
 /* Puts the rows of patch.safetensors ("TENSOR:ROW") where they belong. */
-static void patch_rows(char *data, const char *name, const pg_safetensors *patch) {
+static void patch_rows(char *data, const char *name, const pg_safetensors *patch)
+{
     for (size_t i = 0; i < pg_safetensors_count(patch); i++) {
         const pg_array *row = pg_safetensors_at(patch, i);
         const char *colon = strrchr(row->name, ':');
@@ -111,7 +122,8 @@ static void patch_rows(char *data, const char *name, const pg_safetensors *patch
 }
 
 /* The recipe's version of a tensor; name and data are the caller's to free. */
-static pg_array derive_tensor(const pg_array *original, const json_t *recipe, const pg_safetensors *patch) {
+static pg_array derive_tensor(const pg_array *original, const json_t *recipe, const pg_safetensors *patch)
+{
     pg_array made = *original;
     made.name = rename_tensor(original->name, json_object_get(recipe, "names"));
     const char *dtype = json_string_value(json_object_get(recipe, "dtype"));
@@ -133,7 +145,8 @@ static pg_array derive_tensor(const pg_array *original, const json_t *recipe, co
 }
 
 /* The tensors of the folder `base` as the recipe wants them, in `target`/model.safetensors. */
-static void derive_weights(const json_t *recipe, const char *base, const pg_safetensors *patch, const char *target) {
+static void derive_weights(const json_t *recipe, const char *base, const pg_safetensors *patch, const char *target)
+{
     pg_checkpoint *from = NULL;
     CHECK_OK(pg_checkpoint_open(&from, base));
     json_t *copies = json_object_get(recipe, "copies"), *copied;
@@ -143,7 +156,8 @@ static void derive_weights(const json_t *recipe, const char *base, const pg_safe
     assert_non_null(arrays);
     for (size_t i = 0; i < made; i++)
         arrays[i] = derive_tensor(pg_checkpoint_at(from, i), recipe, patch);
-    json_object_foreach(copies, copy, copied) {
+    json_object_foreach(copies, copy, copied)
+    {
         for (size_t i = 0; i < made; i++) {
             if (strcmp(arrays[i].name, json_string_value(copied)) == 0)
                 arrays[count++] = arrays[i];
@@ -161,7 +175,8 @@ static void derive_weights(const json_t *recipe, const char *base, const pg_safe
     pg_checkpoint_close(from);
 }
 
-char *pg_golden_checkpoint(pg_golden *golden, const char *name) {
+char *pg_golden_checkpoint(pg_golden *golden, const char *name)
+{
     char *source = pg_golden_path(golden->folder, name), *recipe_path = pg_golden_path(source, "derive.json");
     bool derived = pg_file_exists(recipe_path);
     pg_free(recipe_path);
@@ -188,7 +203,8 @@ char *pg_golden_checkpoint(pg_golden *golden, const char *name) {
 
 /* ---------------------------------------------------------------- requests */
 
-void pg_golden_request_init(pg_golden_request *out, const pg_golden *golden, const json_t *prompt) {
+void pg_golden_request_init(pg_golden_request *out, const pg_golden *golden, const json_t *prompt)
+{
     *out = (pg_golden_request){0};
     pg_request_init(&out->request);
     out->request.prompt = json_string_value(json_object_get(prompt, "prompt"));
@@ -199,9 +215,11 @@ void pg_golden_request_init(pg_golden_request *out, const pg_golden *golden, con
     stored.keep_orientation = true;
     size_t i;
     const json_t *name;
-    json_array_foreach(json_object_get(prompt, "images"), i, name) {
+    json_array_foreach(json_object_get(prompt, "images"), i, name)
+    {
         assert_true(i < PG_GOLDEN_IMAGES);
-        char *folder = pg_golden_path(golden->folder, json_string_value(json_object_get(golden->facts, "image_folder")));
+        char *folder =
+            pg_golden_path(golden->folder, json_string_value(json_object_get(golden->facts, "image_folder")));
         char *path = pg_golden_path(folder, json_string_value(name));
         CHECK_OK(pg_image_load(&out->images[i], path, &stored));
         out->request.image_count = i + 1;
@@ -210,7 +228,8 @@ void pg_golden_request_init(pg_golden_request *out, const pg_golden *golden, con
     }
 }
 
-void pg_golden_request_free(pg_golden_request *request) {
+void pg_golden_request_free(pg_golden_request *request)
+{
     for (size_t i = 0; i < PG_GOLDEN_IMAGES; i++)
         pg_image_free(request->images[i]);
     *request = (pg_golden_request){0};
@@ -218,30 +237,28 @@ void pg_golden_request_free(pg_golden_request *request) {
 
 /* ---------------------------------------------------------------- arrays */
 
-double pg_golden_number(const pg_array *array, size_t i) {
+double pg_golden_number(const pg_array *array, size_t i)
+{
     const char *data = array->data;
     float single;
     int64_t integer;
     switch (array->dtype) {
-    case PG_F32:
-        memcpy(&single, data + i * sizeof single, sizeof single);
-        return single;
-    case PG_I64:
-        memcpy(&integer, data + i * sizeof integer, sizeof integer);
-        return (double)integer;
-    case PG_U8:
-        return ((const uint8_t *)data)[i];
+    case PG_F32: memcpy(&single, data + i * sizeof single, sizeof single); return single;
+    case PG_I64: memcpy(&integer, data + i * sizeof integer, sizeof integer); return (double)integer;
+    case PG_U8: return ((const uint8_t *)data)[i];
     default:
         fail_msg("%s: no numbers of type %s are expected here", array->name, pg_dtype_name(array->dtype));
         return 0.0;
     }
 }
 
-size_t pg_golden_count(const pg_array *array) {
+size_t pg_golden_count(const pg_array *array)
+{
     return array->bytes / pg_dtype_size(array->dtype);
 }
 
-double pg_golden_error(const float *got, const pg_array *want, size_t *worst) {
+double pg_golden_error(const float *got, const pg_array *want, size_t *worst)
+{
     double largest = 0.0, error = 0.0;
     size_t where = 0;
     for (size_t i = 0; i < pg_golden_count(want); i++) {
@@ -259,7 +276,8 @@ double pg_golden_error(const float *got, const pg_array *want, size_t *worst) {
 
 /* ---------------------------------------------------------------- traces */
 
-pg_status pg_kept_trace_add(void *user, const pg_trace_array *array) {
+pg_status pg_kept_trace_add(void *user, const pg_trace_array *array)
+{
     pg_kept_trace *trace = user;
     void *arrays = trace->arrays;
     PG_TRY(pg_grow(&arrays, &trace->capacity, trace->count + 1, sizeof *trace->arrays));
@@ -282,7 +300,8 @@ pg_status pg_kept_trace_add(void *user, const pg_trace_array *array) {
     return PG_OK;
 }
 
-const pg_array *pg_kept_trace_find(const pg_kept_trace *trace, const char *name) {
+const pg_array *pg_kept_trace_find(const pg_kept_trace *trace, const char *name)
+{
     for (size_t i = 0; i < trace->count; i++) {
         if (strcmp(trace->arrays[i].name, name) == 0)
             return &trace->arrays[i];
@@ -290,7 +309,8 @@ const pg_array *pg_kept_trace_find(const pg_kept_trace *trace, const char *name)
     return NULL;
 }
 
-void pg_kept_trace_free(pg_kept_trace *trace) {
+void pg_kept_trace_free(pg_kept_trace *trace)
+{
     for (size_t i = 0; i < trace->count; i++) {
         pg_free((void *)trace->arrays[i].name);
         pg_free((void *)trace->arrays[i].data);

@@ -14,11 +14,12 @@
 #include "golden_case.h"
 
 #include "base/file.h"
+#include "generate/sampling.h"
 
-#define F32_LIMIT 2e-5
-#define F16_LIMIT 1e-2
-#define BF16_LIMIT 8e-2
-#define F32_MARGIN 1e-3
+#define F32_LIMIT   2e-5
+#define F16_LIMIT   1e-2
+#define BF16_LIMIT  8e-2
+#define F32_MARGIN  1e-3
 #define HALF_MARGIN 0.2
 
 enum { EOS = 1, REQUESTS = 3 };
@@ -34,7 +35,8 @@ typedef struct golden_run {
 } golden_run;
 
 static void complain(golden_run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void complain(golden_run *run, const char *format, ...) {
+static void complain(golden_run *run, const char *format, ...)
+{
     va_list arguments;
     va_start(arguments, format);
     fprintf(stderr, "  %s: ", run->label);
@@ -44,7 +46,8 @@ static void complain(golden_run *run, const char *format, ...) {
     run->failures++;
 }
 
-static int64_t fact(const json_t *object, const char *key, int64_t otherwise) {
+static int64_t fact(const json_t *object, const char *key, int64_t otherwise)
+{
     const json_t *value = json_object_get(object, key);
     return json_is_integer(value) ? json_integer_value(value) : otherwise;
 }
@@ -53,7 +56,8 @@ static int64_t fact(const json_t *object, const char *key, int64_t otherwise) {
 
 /* `want` may be NULL: the case does not have this array. */
 static void check_floats(golden_run *run, const char *what, const float *got, size_t count, const pg_array *want,
-                         double limit) {
+                         double limit)
+{
     if (!want)
         return;
     run->checks++;
@@ -68,7 +72,8 @@ static void check_floats(golden_run *run, const char *what, const float *got, si
                  (double)got[worst], pg_golden_number(want, worst));
 }
 
-static void check_bytes(golden_run *run, const char *what, const uint8_t *got, size_t count, const pg_array *want) {
+static void check_bytes(golden_run *run, const char *what, const uint8_t *got, size_t count, const pg_array *want)
+{
     if (!want)
         return;
     run->checks++;
@@ -82,7 +87,8 @@ typedef struct id_row {
     size_t first, count;
 } id_row;
 
-static id_row row_of(const pg_array *array, size_t row) {
+static id_row row_of(const pg_array *array, size_t row)
+{
     size_t width = (size_t)array->shape[array->dimensions - 1];
     id_row ids = {.array = array, .first = row * width};
     while (ids.count < width && pg_golden_number(array, ids.first + ids.count++) != EOS) {
@@ -90,12 +96,14 @@ static id_row row_of(const pg_array *array, size_t row) {
     return ids;
 }
 
-static int32_t row_id(id_row row, size_t i) {
+static int32_t row_id(id_row row, size_t i)
+{
     return (int32_t)pg_golden_number(row.array, row.first + i);
 }
 
 /* The first place where ids differ, the end of the shorter one included; SIZE_MAX if they are equal. */
-static size_t first_difference(const int32_t *got, size_t count, id_row want) {
+static size_t first_difference(const int32_t *got, size_t count, id_row want)
+{
     for (size_t i = 0; i < count || i < want.count; i++) {
         if (i >= count || i >= want.count || got[i] != row_id(want, i))
             return i;
@@ -103,7 +111,8 @@ static size_t first_difference(const int32_t *got, size_t count, id_row want) {
     return SIZE_MAX;
 }
 
-static void check_exact_ids(golden_run *run, const char *what, const int32_t *got, size_t count, id_row want) {
+static void check_exact_ids(golden_run *run, const char *what, const int32_t *got, size_t count, id_row want)
+{
     run->checks++;
     size_t i = first_difference(got, count, want);
     if (i != SIZE_MAX)
@@ -112,7 +121,8 @@ static void check_exact_ids(golden_run *run, const char *what, const int32_t *go
 }
 
 /* Of the two best logits of a step; infinite beyond the last one. */
-static double margin_at(const pg_array *top, size_t step) {
+static double margin_at(const pg_array *top, size_t step)
+{
     size_t best = (size_t)top->shape[1];
     if (step >= (size_t)top->shape[0])
         return INFINITY;
@@ -121,7 +131,8 @@ static double margin_at(const pg_array *top, size_t step) {
 
 /* Returns how many steps are equal. */
 static size_t check_ids_by_margin(golden_run *run, const char *what, const int32_t *got, size_t count, id_row want,
-                                  const pg_array *top_logits, double limit) {
+                                  const pg_array *top_logits, double limit)
+{
     run->checks++;
     size_t i = first_difference(got, count, want);
     if (i == SIZE_MAX)
@@ -134,7 +145,8 @@ static size_t check_ids_by_margin(golden_run *run, const char *what, const int32
 
 /* The decoder of the reference turns a whole run of bytes into U+FFFD if one of them is bad, ours only the bad ones;
  * texts with such runs are compared by their ids alone. */
-static void check_text(golden_run *run, const char *what, const char *got, const json_t *want) {
+static void check_text(golden_run *run, const char *what, const char *got, const json_t *want)
+{
     if (!want || strstr(json_string_value(want), "\xef\xbf\xbd"))
         return;
     run->checks++;
@@ -144,7 +156,8 @@ static void check_text(golden_run *run, const char *what, const char *got, const
 
 /* ---------------------------------------------------------------- running */
 
-static pg_session *new_session(const pg_model *model, pg_compute compute) {
+static pg_session *new_session(const pg_model *model, pg_compute compute)
+{
     pg_session_options options;
     pg_session_options_init(&options);
     options.threads = 2;
@@ -156,14 +169,16 @@ static pg_session *new_session(const pg_model *model, pg_compute compute) {
     return session;
 }
 
-static pg_answer *generate(pg_session *session, const pg_request *request) {
+static pg_answer *generate(pg_session *session, const pg_request *request)
+{
     pg_answer *answer = NULL;
     CHECK_OK(pg_generate(&answer, session, request, 1));
     return answer;
 }
 
 /* The logits of the first step in the order of their ids; freed with pg_free. */
-static float *first_logits(const pg_answer *answer) {
+static float *first_logits(const pg_answer *answer)
+{
     float *logits = pg_alloc(answer->top_count, sizeof *logits);
     assert_non_null(logits);
     for (size_t i = 0; i < answer->top_count; i++) {
@@ -174,7 +189,8 @@ static float *first_logits(const pg_answer *answer) {
 }
 
 static void check_first_logits(golden_run *run, const char *what, const pg_answer *answer, const pg_array *want,
-                               double limit) {
+                               double limit)
+{
     if (!want)
         return;
     float *logits = first_logits(answer);
@@ -182,7 +198,8 @@ static void check_first_logits(golden_run *run, const char *what, const pg_answe
     pg_free(logits);
 }
 
-static void check_traced(golden_run *run, const pg_kept_trace *trace, const char *name, const pg_array *want) {
+static void check_traced(golden_run *run, const pg_kept_trace *trace, const char *name, const pg_array *want)
+{
     if (!want)
         return;
     const pg_array *got = pg_kept_trace_find(trace, name);
@@ -192,7 +209,8 @@ static void check_traced(golden_run *run, const pg_kept_trace *trace, const char
         check_floats(run, want->name, got->data, pg_golden_count(got), want, F32_LIMIT);
 }
 
-static void check_traced_ids(golden_run *run, const pg_kept_trace *trace, const pg_array *want) {
+static void check_traced_ids(golden_run *run, const pg_kept_trace *trace, const pg_array *want)
+{
     const pg_array *got = pg_kept_trace_find(trace, "input_ids");
     run->checks++;
     if (!got || !want || got->bytes != want->bytes || memcmp(got->data, want->data, got->bytes) != 0)
@@ -202,18 +220,21 @@ static void check_traced_ids(golden_run *run, const pg_kept_trace *trace, const 
 /* ---------------------------------------------------------------- pictures */
 
 /* What the model sees for a byte: the product in f64, the rest in f32. */
-static float pixel_value(uint8_t byte) {
+static float pixel_value(uint8_t byte)
+{
     return ((float)(byte * (1.0 / 255.0)) - 0.5F) / 0.5F;
 }
 
-static void check_pixel_values(golden_run *run, const char *what, const pg_array *got, const pg_array *want) {
+static void check_pixel_values(golden_run *run, const char *what, const pg_array *got, const pg_array *want)
+{
     run->checks++;
     if (want && (got->bytes != want->bytes || memcmp(got->data, want->data, want->bytes) != 0))
         complain(run, "%s: not the same pixel values", what);
 }
 
 /* Resized bytes [height][width][3] against the model's [3][height][width] of the same picture. */
-static void check_pixel_bytes(golden_run *run, const char *what, const pg_array *got, const pg_array *resized) {
+static void check_pixel_bytes(golden_run *run, const char *what, const pg_array *got, const pg_array *resized)
+{
     run->checks++;
     const float *values = got->data;
     size_t area = resized ? resized->bytes / 3 : 0;
@@ -232,7 +253,8 @@ static void check_pixel_bytes(golden_run *run, const char *what, const pg_array 
 }
 
 /* Decoding and resizing of one picture; `kind` is "image" (as stored) or "transposed" (turned as its EXIF says). */
-static void check_picture_bytes(golden_run *run, const char *kind, const char *name, const pg_image *image) {
+static void check_picture_bytes(golden_run *run, const char *kind, const char *name, const pg_image *image)
+{
     const pg_golden *golden = run->golden;
     size_t side = pg_model_image_size(run->model);
     check_bytes(run, name, pg_image_pixels(image), pg_image_width(image) * pg_image_height(image) * 3,
@@ -244,7 +266,8 @@ static void check_picture_bytes(golden_run *run, const char *kind, const char *n
     pg_image_free(small);
 }
 
-static void check_seen_picture(golden_run *run, const char *kind, const char *name, const pg_request *request) {
+static void check_seen_picture(golden_run *run, const char *kind, const char *name, const pg_request *request)
+{
     const pg_golden *golden = run->golden;
     pg_kept_trace trace = {0};
     CHECK_OK(pg_trace(run->session, request, pg_kept_trace_add, &trace));
@@ -257,7 +280,8 @@ static void check_seen_picture(golden_run *run, const char *kind, const char *na
     pg_kept_trace_free(&trace);
 }
 
-static void check_picture(golden_run *run, const char *name) {
+static void check_picture(golden_run *run, const char *name)
+{
     json_t *prompt = json_pack("{s:s,s:[s]}", "prompt", "", "images", name);
     pg_golden_request asked;
     pg_golden_request_init(&asked, run->golden, prompt);
@@ -266,8 +290,8 @@ static void check_picture(golden_run *run, const char *name) {
     if (pg_golden_find(run->golden, "transposed.%s.resized", name) ||
         pg_golden_find(run->golden, "transposed.%s.rgb", name)) {
         pg_image_free(asked.images[0]);
-        char *folder = pg_golden_path(run->golden->folder,
-                                      json_string_value(json_object_get(run->facts, "image_folder")));
+        char *folder =
+            pg_golden_path(run->golden->folder, json_string_value(json_object_get(run->facts, "image_folder")));
         char *path = pg_golden_path(folder, name);
         CHECK_OK(pg_image_load(&asked.images[0], path, NULL));
         check_picture_bytes(run, "transposed", name, asked.images[0]);
@@ -279,16 +303,17 @@ static void check_picture(golden_run *run, const char *name) {
     json_decref(prompt);
 }
 
-static void check_pictures(golden_run *run) {
+static void check_pictures(golden_run *run)
+{
     const char *name;
     json_t *about;
-    json_object_foreach(json_object_get(run->facts, "images"), name, about)
-        check_picture(run, name);
+    json_object_foreach(json_object_get(run->facts, "images"), name, about) check_picture(run, name);
 }
 
 /* ---------------------------------------------------------------- prompts */
 
-static void check_trace(golden_run *run, const char *key, const pg_request *request, bool every_layer) {
+static void check_trace(golden_run *run, const char *key, const pg_request *request, bool every_layer)
+{
     pg_kept_trace trace = {0};
     CHECK_OK(pg_trace(run->session, request, pg_kept_trace_add, &trace));
     check_traced_ids(run, &trace, pg_golden_find(run->golden, "%s.input_ids", key));
@@ -308,7 +333,8 @@ static void check_trace(golden_run *run, const char *key, const pg_request *requ
 }
 
 /* The best logits of the first `steps` steps. Ids may change places where their logits are closer than the margin. */
-static void check_top(golden_run *run, const char *key, const pg_answer *answer, size_t steps) {
+static void check_top(golden_run *run, const char *key, const pg_answer *answer, size_t steps)
+{
     const pg_array *ids = pg_golden_find(run->golden, "%s.top_ids", key);
     const pg_array *logits = pg_golden_find(run->golden, "%s.top_logits", key);
     size_t best = (size_t)ids->shape[1];
@@ -331,7 +357,8 @@ static void check_top(golden_run *run, const char *key, const pg_answer *answer,
 }
 
 /* The first token's log-probability, from the reference's logits. */
-static void check_logprob(golden_run *run, const char *key, const pg_answer *answer) {
+static void check_logprob(golden_run *run, const char *key, const pg_answer *answer)
+{
     const pg_array *logits = pg_golden_find(run->golden, "%s.logits_last", key);
     double best = pg_golden_number(logits, (size_t)answer->tokens[0]), sum = 0.0;
     for (size_t i = 0; i < pg_golden_count(logits); i++)
@@ -341,7 +368,8 @@ static void check_logprob(golden_run *run, const char *key, const pg_answer *ans
         complain(run, "%s: log-probability %.6f, expected %.6f", key, (double)answer->logprobs[0], -log(sum));
 }
 
-static void check_greedy(golden_run *run, const char *key, pg_request *request, const json_t *prompt) {
+static void check_greedy(golden_run *run, const char *key, pg_request *request, const json_t *prompt)
+{
     const pg_array *top = pg_golden_find(run->golden, "%s.top_logits", key);
     id_row want = row_of(pg_golden_find(run->golden, "%s.generated", key), 0);
     request->max_new_tokens = fact(run->facts, "new_tokens", 0);
@@ -361,10 +389,12 @@ static void check_greedy(golden_run *run, const char *key, pg_request *request, 
 }
 
 /* All prompts of a list of facts; arrays are called KIND.NUMBER.*. */
-static void check_prompts(golden_run *run, const char *list, const char *format, int64_t traced) {
+static void check_prompts(golden_run *run, const char *list, const char *format, int64_t traced)
+{
     size_t i;
     json_t *prompt;
-    json_array_foreach(json_object_get(run->facts, list), i, prompt) {
+    json_array_foreach(json_object_get(run->facts, list), i, prompt)
+    {
         char key[32];
         snprintf(key, sizeof key, "%s.%0*zu", format, traced >= 0 ? 2 : 1, i);
         pg_golden_request asked;
@@ -377,13 +407,15 @@ static void check_prompts(golden_run *run, const char *list, const char *format,
 
 /* The same prompts computed in the checkpoint's own 16-bit type by the reference. Ours: bf16 products for bf16; f16
  * products do not exist here, so f32 stands against f16 with f16's tolerance. */
-static void check_native(golden_run *run) {
+static void check_native(golden_run *run)
+{
     bool bf16 = strcmp(json_string_value(json_object_get(run->facts, "weights_dtype")), "bfloat16") == 0;
     double limit = bf16 ? BF16_LIMIT : F16_LIMIT;
     pg_session *session = new_session(run->model, bf16 ? PG_COMPUTE_BF16 : PG_COMPUTE_F32);
     size_t i;
     json_t *prompt;
-    json_array_foreach(json_object_get(run->facts, "prompts"), i, prompt) {
+    json_array_foreach(json_object_get(run->facts, "prompts"), i, prompt)
+    {
         char key[32];
         snprintf(key, sizeof key, "native.%02zu", i);
         const pg_array *logits = pg_golden_find(run->golden, "%s.logits_last", key);
@@ -406,7 +438,8 @@ static void check_native(golden_run *run) {
 
 /* ---------------------------------------------------------------- ways to generate */
 
-static void check_beams(golden_run *run, const char *key, const pg_answer *answer) {
+static void check_beams(golden_run *run, const char *key, const pg_answer *answer)
+{
     const pg_array *ids = pg_golden_find(run->golden, "%s.generated", key);
     const pg_array *scores = pg_golden_find(run->golden, "%s.scores", key);
     float got[8];
@@ -425,7 +458,8 @@ static void check_beams(golden_run *run, const char *key, const pg_answer *answe
 }
 
 /* The reference's option names. */
-static void set_options(pg_request *request, const json_t *options) {
+static void set_options(pg_request *request, const json_t *options)
+{
     request->max_new_tokens = fact(options, "max_new_tokens", request->max_new_tokens);
     if (json_object_get(options, "max_length"))
         request->max_new_tokens = -1;
@@ -442,14 +476,15 @@ static void set_options(pg_request *request, const json_t *options) {
         request->length_penalty = json_number_value(number);
 }
 
-static void check_variants(golden_run *run) {
+static void check_variants(golden_run *run)
+{
     size_t i;
     json_t *variant;
-    json_array_foreach(json_object_get(run->facts, "variants"), i, variant) {
+    json_array_foreach(json_object_get(run->facts, "variants"), i, variant)
+    {
         int64_t number = fact(variant, "prompt", 0);
         char key[64];
-        snprintf(key, sizeof key, "variant.%02d.%s", (int)number,
-                 json_string_value(json_object_get(variant, "name")));
+        snprintf(key, sizeof key, "variant.%02d.%s", (int)number, json_string_value(json_object_get(variant, "name")));
         pg_golden_request asked;
         pg_golden_request_init(&asked, run->golden,
                                json_array_get(json_object_get(run->facts, "prompts"), (size_t)number));
@@ -467,8 +502,75 @@ static void check_variants(golden_run *run) {
     }
 }
 
+static pg_sampling sampling_of(const json_t *options)
+{
+    pg_sampling sampling = {.repetition_penalty = 1.0, .top_p = 1.0, .top_k = fact(options, "top_k", 0)};
+    const json_t *number;
+    if ((number = json_object_get(options, "temperature")))
+        sampling.temperature = json_number_value(number);
+    if ((number = json_object_get(options, "top_p")))
+        sampling.top_p = json_number_value(number);
+    if ((number = json_object_get(options, "min_p")))
+        sampling.min_p = json_number_value(number);
+    if ((number = json_object_get(options, "repetition_penalty")))
+        sampling.repetition_penalty = json_number_value(number);
+    return sampling;
+}
+
+/* Choices as probabilities in the order of `ids`; those that are not among them are complained about. */
+static void check_choices(golden_run *run, const char *key, const pg_choice *choices, size_t kept)
+{
+    const pg_array *ids = pg_golden_find(run->golden, "%s.ids", key);
+    const pg_array *probabilities = pg_golden_find(run->golden, "%s.probabilities", key);
+    size_t count = pg_golden_count(ids);
+    run->checks++;
+    if (kept != count)
+        complain(run, "%s: %zu tokens are kept, expected %zu", key, kept, count);
+    float *got = pg_alloc(count, sizeof *got);
+    assert_non_null(got);
+    for (size_t i = 0; i < count; i++) {
+        for (size_t k = 0; k < kept; k++) {
+            if (choices[k].id == (int32_t)pg_golden_number(ids, i))
+                got[i] = (float)choices[k].probability;
+        }
+    }
+    check_floats(run, probabilities->name, got, count, probabilities, F32_LIMIT);
+    pg_free(got);
+}
+
+/* The distribution that the first token is drawn from, made of the reference's own logits. */
+static void check_sampling(golden_run *run)
+{
+    size_t i;
+    json_t *variant;
+    json_array_foreach(json_object_get(run->facts, "sampling"), i, variant)
+    {
+        int number = (int)fact(variant, "prompt", 0);
+        char key[32];
+        snprintf(key, sizeof key, "sampling.%02d.%d", number, (int)fact(variant, "number", 0));
+        const pg_array *reference = pg_golden_find(run->golden, "prompt.%02d.logits_last", number);
+        const pg_array *prompt = pg_golden_find(run->golden, "prompt.%02d.input_ids", number);
+        size_t vocabulary = pg_golden_count(reference), count = pg_golden_count(prompt);
+        float *logits = pg_alloc(vocabulary, sizeof *logits);
+        int32_t *history = pg_alloc(count, sizeof *history);
+        pg_choice *choices = pg_alloc(vocabulary, sizeof *choices);
+        assert_true(logits && history && choices);
+        for (size_t k = 0; k < vocabulary; k++)
+            logits[k] = (float)pg_golden_number(reference, k);
+        for (size_t k = 0; k < count; k++)
+            history[k] = (int32_t)pg_golden_number(prompt, k);
+        pg_sampling sampling = sampling_of(json_object_get(variant, "options"));
+        pg_sampling_penalize(logits, (int64_t)vocabulary, &sampling, history, count);
+        check_choices(run, key, choices, pg_sampling_filter(choices, logits, (int64_t)vocabulary, &sampling));
+        pg_free(choices);
+        pg_free(history);
+        pg_free(logits);
+    }
+}
+
 /* Three requests in one call. */
-static void check_batch(golden_run *run) {
+static void check_batch(golden_run *run)
+{
     const json_t *numbers = json_object_get(json_object_get(run->facts, "batch"), "prompts");
     if (!numbers)
         return;
@@ -501,10 +603,12 @@ static void check_batch(golden_run *run) {
 }
 
 /* The training form's ids: prompt, suffix, <eos>; labels are the ids of the suffix, -100 before. */
-static void check_suffixes(golden_run *run) {
+static void check_suffixes(golden_run *run)
+{
     size_t i;
     json_t *example;
-    json_array_foreach(json_object_get(run->facts, "suffix"), i, example) {
+    json_array_foreach(json_object_get(run->facts, "suffix"), i, example)
+    {
         const pg_array *ids = pg_golden_find(run->golden, "suffix.%zu.input_ids", i);
         const pg_array *labels = pg_golden_find(run->golden, "suffix.%zu.labels", i);
         pg_golden_request asked;
@@ -531,7 +635,8 @@ static void check_suffixes(golden_run *run) {
     }
 }
 
-static void check_perplexity(golden_run *run) {
+static void check_perplexity(golden_run *run)
+{
     const pg_array *want = pg_golden_find(run->golden, "perplexity.nll");
     if (!want)
         return;
@@ -554,7 +659,8 @@ static void check_perplexity(golden_run *run) {
 
 enum { EMBEDDED_MAX = 8 };
 
-static void check_texts(golden_run *run, float *embeddings) {
+static void check_texts(golden_run *run, float *embeddings)
+{
     const json_t *facts = json_object_get(run->facts, "texts");
     const char *texts[EMBEDDED_MAX];
     size_t count = json_array_size(facts), width = pg_model_embedding_size(run->model);
@@ -570,29 +676,26 @@ static void check_texts(golden_run *run, float *embeddings) {
     }
 }
 
-static void check_embedded_pictures(golden_run *run, float *embeddings) {
-    const char *names[EMBEDDED_MAX];
-    size_t count = 0;
+static void check_embedded_pictures(golden_run *run, float *embeddings)
+{
     json_t *list = json_array();
     const char *name;
     json_t *about;
-    json_object_foreach(json_object_get(run->facts, "images"), name, about) {
-        names[count++] = name;
+    json_object_foreach(json_object_get(run->facts, "images"), name, about)
         json_array_append_new(list, json_string(name));
-    }
     json_t *prompt = json_pack("{s:s,s:o}", "prompt", "", "images", list);
     pg_golden_request asked;
     pg_golden_request_init(&asked, run->golden, prompt);
-    CHECK_OK(pg_embed_images(embeddings, run->session, asked.request.images, count));
-    check_floats(run, "image_embeds", embeddings, count * pg_model_embedding_size(run->model),
+    CHECK_OK(pg_embed_images(embeddings, run->session, asked.request.images, asked.request.image_count));
+    check_floats(run, "image_embeds", embeddings, asked.request.image_count * pg_model_embedding_size(run->model),
                  pg_golden_find(run->golden, "image_embeds"), F32_LIMIT);
-    (void)names;
     pg_golden_request_free(&asked);
     json_decref(prompt);
 }
 
 /* sigmoid(cosine * scale + bias) of all pairs. */
-static void check_pairs(golden_run *run, const float *pictures, const float *texts) {
+static void check_pairs(golden_run *run, const float *pictures, const float *texts)
+{
     const pg_array *logits = pg_golden_find(run->golden, "logits_per_image");
     size_t rows = (size_t)logits->shape[0], columns = (size_t)logits->shape[1];
     size_t width = pg_model_embedding_size(run->model);
@@ -610,10 +713,12 @@ static void check_pairs(golden_run *run, const float *pictures, const float *tex
                  F32_LIMIT);
 }
 
-static void check_tokenizer_probes(golden_run *run) {
+static void check_tokenizer_probes(golden_run *run)
+{
     size_t i;
     json_t *probe;
-    json_array_foreach(json_object_get(run->facts, "tokenizer"), i, probe) {
+    json_array_foreach(json_object_get(run->facts, "tokenizer"), i, probe)
+    {
         const json_t *want = json_object_get(probe, "input_ids");
         const char *text = json_string_value(json_object_get(probe, "text"));
         int32_t *ids = NULL;
@@ -630,7 +735,8 @@ static void check_tokenizer_probes(golden_run *run) {
     }
 }
 
-static void check_dual_encoder(golden_run *run) {
+static void check_dual_encoder(golden_run *run)
+{
     size_t room = EMBEDDED_MAX * pg_model_embedding_size(run->model);
     float *pictures = pg_alloc(room, sizeof *pictures), *texts = pg_alloc(room, sizeof *texts);
     assert_true(pictures && texts);
@@ -644,7 +750,8 @@ static void check_dual_encoder(golden_run *run) {
 
 /* ---------------------------------------------------------------- cases */
 
-static void check_everything(golden_run *run) {
+static void check_everything(golden_run *run)
+{
     if (pg_model_get_kind(run->model) != PG_MODEL_GEMMA)
         check_pictures(run);
     if (pg_model_get_kind(run->model) == PG_MODEL_SIGLIP) {
@@ -656,18 +763,21 @@ static void check_everything(golden_run *run) {
     if (json_object_get(run->facts, "native"))
         check_native(run);
     check_variants(run);
+    check_sampling(run);
     check_batch(run);
     check_suffixes(run);
     check_perplexity(run);
 }
 
-static void test_case(void **state) {
+static void test_case(void **state)
+{
     const char *folder = *state;
     pg_golden golden;
     pg_golden_open(&golden, folder);
     size_t i, failures = 0;
     json_t *checkpoint;
-    json_array_foreach(json_object_get(golden.facts, "checkpoints"), i, checkpoint) {
+    json_array_foreach(json_object_get(golden.facts, "checkpoints"), i, checkpoint)
+    {
         golden_run run = {.golden = &golden, .facts = golden.facts};
         const char *name = json_string_value(checkpoint), *slash = strrchr(folder, '/');
         snprintf(run.label, sizeof run.label, "%s/%s", slash + 1, name);
@@ -688,7 +798,8 @@ static void test_case(void **state) {
 
 enum { CASES_MAX = 64 };
 
-static size_t add_cases(struct CMUnitTest *tests, size_t count, const char *root) {
+static size_t add_cases(struct CMUnitTest *tests, size_t count, const char *root)
+{
     struct dirent **entries;
     int found = scandir(root, &entries, NULL, alphasort);
     assert_true(found > 0);
@@ -708,7 +819,8 @@ static size_t add_cases(struct CMUnitTest *tests, size_t count, const char *root
     return count;
 }
 
-int main(void) {
+int main(void)
+{
     struct CMUnitTest tests[CASES_MAX];
     size_t count = add_cases(tests, 0, PG_GOLDEN_FOLDER);
 #ifdef PG_SHARED_FOLDER
