@@ -72,8 +72,7 @@ const pg_array *pg_golden_find(const pg_golden *golden, const char *format, ...)
 
 /* ---------------------------------------------------------------- derived checkpoints */
 
-/* Links every file of `source` into `target`, except weights, recipes and what is there already. */
-static void link_files(const char *source, const char *target)
+void pg_golden_link(const char *source, const char *target)
 {
     char *root = realpath(source, NULL);
     DIR *folder = opendir(source);
@@ -187,8 +186,8 @@ char *pg_golden_checkpoint(pg_golden *golden, const char *name)
     char *target = pg_golden_path(pg_golden_scratch(golden), name);
     char *patch_path = pg_golden_path(source, "patch.safetensors");
     assert_int_equal(mkdir(target, 0700), 0);
-    link_files(source, target);
-    link_files(base, target);
+    pg_golden_link(source, target);
+    pg_golden_link(base, target);
     pg_safetensors *patch = NULL;
     if (pg_file_exists(patch_path))
         CHECK_OK(pg_safetensors_open(&patch, patch_path));

@@ -33,6 +33,9 @@ const pg_array *pg_golden_find(const pg_golden *golden, const char *format, ...)
  * derive.json (see tools/make_golden.py) is written into the scratch folder first. */
 char *pg_golden_checkpoint(pg_golden *golden, const char *name);
 
+/* Links every file of the folder `source` into `target`, except weights, recipes, and what is there already. */
+void pg_golden_link(const char *source, const char *target);
+
 /* "FOLDER/PART", freed with pg_free. */
 char *pg_golden_path(const char *folder, const char *part);
 
