@@ -22,7 +22,7 @@
 #define F32_MARGIN  1e-3
 #define HALF_MARGIN 0.2
 
-enum { EOS = 1, REQUESTS = 3 };
+enum { EOS = 1, REQUESTS = 3, SEQUENCES = 4 };
 
 /* One checkpoint of one case, and the disagreements found so far. */
 typedef struct golden_run {
@@ -70,6 +70,17 @@ static void check_floats(golden_run *run, const char *what, const float *got, si
     if (!(error <= limit))
         complain(run, "%s: error %.2e, limit %.0e; worst at %zu: %.8g, expected %.8g", what, error, limit, worst,
                  (double)got[worst], pg_golden_number(want, worst));
+}
+
+/* Row i of a matrix or of a stack of matrices, as an array of its own; NULL if there is no such array. */
+static const pg_array *row_array(pg_array *out, const pg_array *array, size_t i)
+{
+    if (!array)
+        return NULL;
+    *out = *array;
+    out->bytes /= (size_t)array->shape[0];
+    out->data = (const char *)array->data + i * out->bytes;
+    return out;
 }
 
 static void check_bytes(golden_run *run, const char *what, const uint8_t *got, size_t count, const pg_array *want)
@@ -162,7 +173,7 @@ static pg_session *new_session(const pg_model *model, pg_compute compute)
     pg_session_options_init(&options);
     options.threads = 2;
     options.compute = compute;
-    options.sequences = REQUESTS;
+    options.sequences = SEQUENCES;
     options.context = 512;
     pg_session *session = NULL;
     CHECK_OK(pg_session_new(&session, model, &options));
@@ -591,12 +602,8 @@ static void check_batch(golden_run *run)
     CHECK_OK(pg_generate(answers, run->session, requests, REQUESTS));
     for (size_t i = 0; i < REQUESTS; i++) {
         check_exact_ids(run, "batch", answers[i]->tokens, answers[i]->count, row_of(generated, i));
-        if (logits) {
-            pg_array row = *logits;
-            row.bytes /= REQUESTS;
-            row.data = (const char *)logits->data + i * row.bytes;
-            check_first_logits(run, "batch.logits_last", answers[i], &row, F32_LIMIT);
-        }
+        pg_array row;
+        check_first_logits(run, "batch.logits_last", answers[i], row_array(&row, logits, i), F32_LIMIT);
         pg_answer_free(answers[i]);
         pg_golden_request_free(&asked[i]);
     }
@@ -659,6 +666,20 @@ static void check_perplexity(golden_run *run)
 
 enum { EMBEDDED_MAX = 8 };
 
+static void check_text_tower(golden_run *run, const char *text, size_t i)
+{
+    pg_request request;
+    pg_request_init(&request);
+    request.prompt = text;
+    pg_kept_trace trace = {0};
+    CHECK_OK(pg_trace(run->session, &request, pg_kept_trace_add, &trace));
+    pg_array row;
+    check_traced_ids(run, &trace, row_array(&row, pg_golden_find(run->golden, "input_ids"), i));
+    check_traced(run, &trace, "words.output", row_array(&row, pg_golden_find(run->golden, "text_hidden"), i));
+    check_traced(run, &trace, "words.features", row_array(&row, pg_golden_find(run->golden, "text_pooled"), i));
+    pg_kept_trace_free(&trace);
+}
+
 static void check_texts(golden_run *run, float *embeddings)
 {
     const json_t *facts = json_object_get(run->facts, "texts");
@@ -671,6 +692,7 @@ static void check_texts(golden_run *run, float *embeddings)
     for (size_t i = 0; i < count; i++) {
         float alone[4096];
         assert_in_range(width, 1, 4096);
+        check_text_tower(run, texts[i], i);
         CHECK_OK(pg_embed_texts(alone, run->session, &texts[i], 1));
         assert_memory_equal(alone, embeddings + i * width, width * sizeof *alone);
     }
