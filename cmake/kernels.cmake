@@ -1,1 +1,20 @@
-# Kernels that are compiled once per instruction set are added here.
+# src/kernels/simd_*.c, compiled once for each vector instruction set of this processor family.
+file(GLOB PG_SIMD_SOURCES CONFIGURE_DEPENDS src/kernels/simd_*.c)
+
+function(pg_add_kernels isa)
+  add_library(kernels_${isa} OBJECT ${PG_SIMD_SOURCES})
+  target_include_directories(kernels_${isa} PRIVATE include src)
+  target_compile_definitions(kernels_${isa} PRIVATE PG_ISA=${isa} _GNU_SOURCE)
+  target_compile_options(kernels_${isa} PRIVATE ${ARGN} $<$<CONFIG:Release>:-O3> -ffp-contract=fast)
+  target_link_libraries(kernels_${isa} PRIVATE pg_warnings)
+  target_sources(paligemma_objects INTERFACE $<TARGET_OBJECTS:kernels_${isa}>)
+endfunction()
+
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  set(PG_AVX512 -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx2 -mfma -mf16c -mprefer-vector-width=512)
+  pg_add_kernels(avx2 -mavx2 -mfma -mf16c)
+  pg_add_kernels(avx512 ${PG_AVX512})
+  pg_add_kernels(avx512bf16 ${PG_AVX512} -mavx512bf16)
+elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
+  pg_add_kernels(neon)
+endif()

@@ -5,6 +5,9 @@
  *   1. errors      every function that can fail returns pg_status
  *   2. pictures    decode and resize
  *   3. text        tokenizers
+ *   4. models      open a folder in the published layout
+ *   5. answers     pg_describe() in one call; sessions, batches, streaming, sampling and beams
+ *   6. insight     every intermediate, embeddings, perplexity
  *
  * Conventions. A result comes first, through `out`, and is the caller's to free; what a function returns directly is
  * borrowed from its parent. Strings are UTF-8 and end in NUL. Sizes are in bytes, pixels or tokens as named. Objects
@@ -143,6 +146,200 @@ PG_API pg_status pg_decoder_finish(pg_decoder *decoder, const char **text, size_
 
 /* Frees what functions of this library return through `out` and document as freed with pg_free. NULL is allowed. */
 PG_API void pg_free(void *memory);
+
+/* ---------------------------------------------------------------- 4. models */
+
+/* A model: weights (mapped from their files), configuration and tokenizer. Immutable; any number of threads and
+ * sessions may use one. */
+typedef struct pg_model pg_model;
+
+typedef enum pg_model_kind {
+    PG_MODEL_PALIGEMMA, /* pictures and a prompt in, text out */
+    PG_MODEL_GEMMA,     /* text in, text out */
+    PG_MODEL_SIGLIP,    /* pictures and texts in, embeddings out */
+} pg_model_kind;
+
+/* Opens a folder in the published layout: config.json, model.safetensors (or shards with their index), tokenizer files,
+ * and, where they exist, preprocessor_config.json and generation_config.json. Every tensor is checked against the
+ * configuration; nothing is read but headers. The files must not change while the model is open. */
+PG_API pg_status pg_model_open(pg_model **out, const char *folder);
+PG_API void pg_model_close(pg_model *model);
+
+PG_API pg_model_kind pg_model_get_kind(const pg_model *model);
+PG_API const pg_tokenizer *pg_model_tokenizer(const pg_model *model);
+
+/* Side of the square picture in pixels (0 for Gemma), and how many tokens one picture becomes. */
+PG_API size_t pg_model_image_size(const pg_model *model);
+PG_API size_t pg_model_image_tokens(const pg_model *model);
+
+/* Longest sequence in tokens, pictures included. */
+PG_API size_t pg_model_context(const pg_model *model);
+
+/* What `paligemma inspect` prints, as one JSON object: architecture, shapes, parameters, dtypes, files, memory. *out is
+ * freed with pg_free. */
+PG_API pg_status pg_model_describe(char **out, const pg_model *model);
+
+/* ---------------------------------------------------------------- 5. answers */
+
+/* The shortest way: the model's answer to a prompt about one picture file (image may be NULL), greedily decoded with
+ * the model's own limits. *out is freed with pg_free. */
+PG_API pg_status pg_ask(char **out, const pg_model *model, const char *image, const char *prompt);
+
+/* Memory and threads of one conversation with a model. One thread at a time. */
+typedef struct pg_session pg_session;
+
+/* How products are computed, whatever the weights are stored in. */
+typedef enum pg_compute {
+    PG_COMPUTE_AUTO, /* BF16 for bf16 weights where the machine has bf16 dot products, else F32 */
+    PG_COMPUTE_F32,
+    PG_COMPUTE_BF16, /* factors rounded to bf16, sums in f32 */
+} pg_compute;
+
+typedef struct pg_session_options {
+    int threads;                  /* 0: one per physical core that this process may use */
+    pg_compute compute;           /* PG_COMPUTE_AUTO */
+    pg_resize_order resize_order; /* PG_RESIZE_PILLOW13 */
+    size_t context;               /* longest sequence in tokens (0: the model's) */
+    size_t sequences;             /* requests, or beams, that run at the same time (0: 1); further ones wait */
+} pg_session_options;
+
+PG_API void pg_session_options_init(pg_session_options *options);
+PG_API pg_status pg_session_new(pg_session **out, const pg_model *model, const pg_session_options *options);
+PG_API void pg_session_free(pg_session *session);
+
+/* PG_COMPUTE_F32 or PG_COMPUTE_BF16: what PG_COMPUTE_AUTO became. */
+PG_API pg_compute pg_session_compute(const pg_session *session);
+PG_API int pg_session_threads(const pg_session *session);
+
+/* The instruction set of the kernels in use: "ref", "avx2", "avx512", "avx512bf16", "neon". The environment variable
+ * PG_ISA names the best one that may be used. */
+PG_API const char *pg_isa(void);
+
+typedef enum pg_prompt_style {
+    PG_PROMPT_TASK, /* PaliGemma: <image> tokens, <bos>, the prompt, a newline; Gemma: as PG_PROMPT_TEXT */
+    PG_PROMPT_TEXT, /* <bos> and the text, to be continued */
+    PG_PROMPT_CHAT, /* one user turn in Gemma's chat format */
+} pg_prompt_style;
+
+/* Receives text as it is made: `size` bytes of whole characters for request `index` of the call. Returning false ends
+ * that request with PG_FINISH_CANCELLED. Called from the thread that runs pg_generate. */
+typedef bool pg_text_callback(void *user, size_t index, const char *text, size_t size);
+
+/* One question. Zero or negative numbers mean "off" unless noted; pg_request_init sets the defaults of transformers. */
+typedef struct pg_request {
+    const pg_image *const *images;
+    size_t image_count;
+    const char *prompt;
+    pg_prompt_style style;
+    bool special; /* control tokens spelled out in the prompt count, as the reference does it; else they are text */
+
+    int64_t max_new_tokens; /* -1: generation_config.json's, else what max_length leaves, else 256 */
+    int64_t max_length; /* of prompt (pictures included) and answer; -1: generation_config.json's, else the context */
+    int64_t min_new_tokens;
+    const char *const *stop; /* texts that end the answer; they are not part of it */
+    size_t stop_count;
+
+    double temperature; /* 0: greedy, the default; else sampling */
+    int64_t top_k;
+    double top_p, min_p; /* 1 and 0: off */
+    uint64_t seed;
+    double repetition_penalty; /* 1: off; sees the prompt too */
+    int64_t no_repeat_ngram;
+
+    int64_t beams;          /* 1: no beam search; does not go with sampling, stop texts or callbacks */
+    int64_t beams_returned; /* 0: 1; at most `beams` */
+    double length_penalty;  /* 1: the score is the mean log-probability */
+    bool early_stopping;    /* stop as soon as `beams` answers are complete */
+
+    size_t top_logits; /* keep the best this many logits of every step */
+    pg_text_callback *on_text;
+    void *user;
+} pg_request;
+
+PG_API void pg_request_init(pg_request *request);
+
+typedef enum pg_finish {
+    PG_FINISH_STOP,   /* <eos> or a stop text */
+    PG_FINISH_LENGTH, /* max_new_tokens, max_length or the context */
+    PG_FINISH_CANCELLED,
+} pg_finish;
+
+PG_API const char *pg_finish_name(pg_finish finish); /* "stop", "length", "cancelled" */
+
+typedef struct pg_candidate {
+    int32_t id;
+    float logit; /* raw, before penalties and temperature */
+} pg_candidate;
+
+typedef struct pg_beam {
+    char *text;
+    int32_t *tokens; /* <eos> included if it came */
+    size_t count;
+    float score; /* sum of log-probabilities / count^length_penalty */
+} pg_beam;
+
+typedef struct pg_timings { /* seconds; shared by the requests that ran together */
+    double pictures;        /* decode excluded: resize, vision tower, projector */
+    double prefill;         /* the prompt through the decoder, up to the first token */
+    double first_token;     /* from the call to the first token of this request */
+    double decode;          /* from the first token to the last */
+} pg_timings;
+
+typedef struct pg_answer {
+    char *text;      /* control tokens and stop text left out */
+    int32_t *tokens; /* <eos> included if it came */
+    float *logprobs; /* of each chosen token under the model's own distribution (temperature 1, no filters) */
+    size_t count;
+    pg_finish finish;
+    size_t prompt_tokens;
+    pg_candidate *top; /* count * top_count, best first in each step */
+    size_t top_count;
+    pg_beam *beams; /* best first; the first is also in text and tokens */
+    size_t beam_count;
+    pg_timings timings;
+} pg_answer;
+
+/* Answers `count` requests; answers[i] belongs to requests[i]. The requests run together as far as the session has
+ * sequences; each gets the result it would get alone. On failure no answer is left. Each answer is freed with
+ * pg_answer_free. A request that cannot be run (too long for the context, pictures for a model without eyes) fails the
+ * call before anything is computed, with its index in the error text. */
+PG_API pg_status pg_generate(pg_answer **answers, pg_session *session, const pg_request *requests, size_t count);
+PG_API void pg_answer_free(pg_answer *answer);
+
+/* ---------------------------------------------------------------- 6. insight */
+
+/* A named intermediate of a forward pass: f32, u8 or i64 ("F32", "U8", "I64"), row-major, borrowed for the call. */
+typedef struct pg_trace_array {
+    const char *name; /* "vision.layer.3", "features", "text.norm", "logits", ... */
+    const char *dtype;
+    const int64_t *shape;
+    int dimensions;
+    const void *data;
+} pg_trace_array;
+
+typedef pg_status pg_trace_callback(void *user, const pg_trace_array *array);
+
+/* Runs the request's prompt once, forward only, and hands out every intermediate in the order in which it is made. With
+ * a SigLIP model, the pictures and the prompt go through their towers. */
+PG_API pg_status pg_trace(pg_session *session, const pg_request *request, pg_trace_callback *callback, void *user);
+
+/* The same into one safetensors file. */
+PG_API pg_status pg_trace_save(pg_session *session, const pg_request *request, const char *path);
+
+/* SigLIP: `count` embeddings of pg_model_embedding_size() floats each, of length 1, one after another in `out`. */
+PG_API size_t pg_model_embedding_size(const pg_model *model);
+PG_API pg_status pg_embed_images(float *out, pg_session *session, const pg_image *const *images, size_t count);
+PG_API pg_status pg_embed_texts(float *out, pg_session *session, const char *const *texts, size_t count);
+
+/* SigLIP: the probability that picture and text belong together is sigmoid(cosine * scale + bias). */
+PG_API pg_status pg_model_logit_scale(float *scale, float *bias, const pg_model *model);
+
+/* Minus the log-probability in nats of ids[1] .. ids[count - 1], each given those before it: count - 1 floats. */
+PG_API pg_status pg_perplexity(float *nll, pg_session *session, const int32_t *ids, size_t count);
+
+/* Writes a NumPy .npy file. dtype: "F32", "U8", "I32" or "I64". */
+PG_API pg_status pg_save_npy(const char *path, const char *dtype, const int64_t *shape, int dimensions,
+                             const void *data);
 
 #ifdef __cplusplus
 }

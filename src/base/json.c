@@ -10,7 +10,7 @@ pg_status pg_json_parse(json_t **out, const char *text, size_t size, const char 
     *out = json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
     if (*out)
         return PG_OK;
-    if (json_error_code(&error) == json_error_out_of_memory)
+    if (json_error_code(&error) == json_error_out_of_memory || !error.text[0]) /* not all of jansson's failures say so */
         return pg_fail(PG_ERROR_MEMORY, "%s: out of memory", name);
     return pg_fail(PG_ERROR_FORMAT, "%s: line %d, column %d: not valid JSON: %s", name, error.line, error.column,
                    error.text);

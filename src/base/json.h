@@ -13,7 +13,8 @@ pg_status pg_json_parse(json_t **out, const char *text, size_t size, const char 
 pg_status pg_json_load(json_t **out, const char *path);
 
 /* Fields of `object`. A field that is absent or null leaves *out as it is, so set the default first, unless `required`;
- * one of another type, or an integer outside low..high, is PG_ERROR_FORMAT. `name` says where, e.g. "m/config.json: text_config". */
+ * one of another type, or an integer outside low..high, is PG_ERROR_FORMAT. `name` says where, e.g. "m/config.json:
+ * text_config". */
 typedef struct pg_json_field {
     const json_t *object;
     const char *name, *key;

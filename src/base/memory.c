@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 static atomic_long until_failure; /* 0: never fails; 1: fails now and from now on */
 
@@ -51,6 +52,23 @@ pg_status pg_grow(void **array, size_t *capacity, size_t need, size_t size)
     *array = larger;
     *capacity = wanted;
     return PG_OK;
+}
+
+void *pg_pages_alloc(size_t bytes)
+{
+    void *pages = MAP_FAILED;
+    if (bytes && bytes < SIZE_MAX / 2 && !must_fail())
+        pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (pages != MAP_FAILED)
+        return pages;
+    pg_fail_memory(bytes);
+    return NULL;
+}
+
+void pg_pages_free(void *pages, size_t bytes)
+{
+    if (pages)
+        munmap(pages, bytes);
 }
 
 char *pg_copy_text(const char *text, size_t size)

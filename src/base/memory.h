@@ -17,6 +17,10 @@ pg_status pg_grow(void **array, size_t *capacity, size_t need, size_t size);
 /* A copy of `size` bytes of text (SIZE_MAX: up to the NUL) with a NUL behind it, or NULL. */
 char *pg_copy_text(const char *text, size_t size);
 
+/* Whole pages, zero until written and taking no memory until touched; NULL as above. Freed with pg_pages_free. */
+void *pg_pages_alloc(size_t bytes);
+void pg_pages_free(void *pages, size_t bytes);
+
 /* For tests: the allocation number `n` from now (1 is the next) and all after it fail; 0 turns this off. */
 void pg_memory_fail_from(long n);
 

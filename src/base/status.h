@@ -17,17 +17,17 @@ pg_status pg_fail_context(pg_status status, const char *format, ...) __attribute
 pg_status pg_fail_memory(size_t size);
 
 /* Passes a failure up. PG_TRY_GOTO jumps to `done` instead, with `status` set. */
-#define PG_TRY(call)                                                                                                   \
-    do {                                                                                                               \
-        pg_status pg_try_status = (call);                                                                              \
-        if (pg_try_status != PG_OK)                                                                                    \
-            return pg_try_status;                                                                                      \
+#define PG_TRY(call)                      \
+    do {                                  \
+        pg_status pg_try_status = (call); \
+        if (pg_try_status != PG_OK)       \
+            return pg_try_status;         \
     } while (0)
 
-#define PG_TRY_GOTO(call)                                                                                              \
-    do {                                                                                                               \
-        if ((status = (call)) != PG_OK)                                                                                \
-            goto done;                                                                                                 \
+#define PG_TRY_GOTO(call)               \
+    do {                                \
+        if ((status = (call)) != PG_OK) \
+            goto done;                  \
     } while (0)
 
 #endif

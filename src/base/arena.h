@@ -1,0 +1,35 @@
+/* Memory of a step: handed out in order, given back all at once, down to a mark. Blocks are kept for the next step, so
+ * that a session that has run once allocates nothing more. */
+#ifndef PG_BASE_ARENA_H
+#define PG_BASE_ARENA_H
+
+#include "base/memory.h"
+
+typedef struct pg_arena_block {
+    char *data;
+    size_t size, used;
+} pg_arena_block;
+
+typedef struct pg_arena {
+    pg_arena_block *blocks; /* filled in order up to `current` */
+    size_t count, capacity, current;
+} pg_arena;
+
+typedef struct pg_arena_mark {
+    size_t block, used;
+} pg_arena_mark;
+
+/* `bytes` of memory aligned to PG_ALIGNMENT, not cleared; NULL (error text set) if there is none. */
+void *pg_arena_alloc(pg_arena *arena, size_t bytes);
+
+pg_arena_mark pg_arena_get_mark(const pg_arena *arena);
+
+/* Gives back everything handed out since the mark. */
+void pg_arena_release(pg_arena *arena, pg_arena_mark mark);
+
+/* Bytes held, in use or not. */
+size_t pg_arena_size(const pg_arena *arena);
+
+void pg_arena_free(pg_arena *arena);
+
+#endif

@@ -1,0 +1,118 @@
+#include "generate/model.h"
+
+#include <string.h>
+
+#include "base/file.h"
+
+pg_status pg_model_require(const pg_model *model, bool fits, const char *what)
+{
+    static const char *const kinds[] = {"a PaliGemma", "a Gemma (text only)", "a SigLIP (embeddings only)"};
+    if (fits)
+        return PG_OK;
+    return pg_fail(PG_ERROR_UNSUPPORTED, "%s: this is %s model, which cannot %s", model->folder,
+                   kinds[model->weights->config.kind], what);
+}
+
+/* Every token that the tokenizer can make must have an embedding, or a prompt could read past the table. */
+static pg_status check_vocabulary(const pg_model *model)
+{
+    const pg_config *config = &model->weights->config;
+    int64_t rows = config->kind == PG_MODEL_SIGLIP ? config->words.vocabulary : config->text.vocabulary;
+    int64_t size = pg_tokenizer_size(model->tokenizer);
+    return size <= rows
+               ? PG_OK
+               : pg_fail(PG_ERROR_FORMAT, "%s: the tokenizer has %lld tokens, config.json's \"vocab_size\" is %lld",
+                         model->folder, (long long)size, (long long)rows);
+}
+
+static bool has_tokenizer(const char *folder)
+{
+    static const char *const names[] = {"tokenizer.json", "tokenizer.model", "spiece.model"};
+    pg_buffer path = {0};
+    bool found = false;
+    for (size_t i = 0; !found && i < sizeof names / sizeof *names; i++)
+        found = pg_file_join(&path, folder, names[i]) == PG_OK && pg_file_exists(path.data);
+    pg_buffer_free(&path);
+    return found;
+}
+
+static pg_status open_parts(pg_model *model, const char *folder, pg_buffer *path)
+{
+    pg_config config;
+    PG_TRY(pg_file_join(path, folder, "config.json"));
+    PG_TRY(pg_config_load(&config, path->data));
+    PG_TRY(pg_file_join(path, folder, "preprocessor_config.json"));
+    PG_TRY(pg_processor_load(&model->processor, &config, path->data));
+    PG_TRY(pg_file_join(path, folder, "generation_config.json"));
+    PG_TRY(pg_generation_config_load(&model->generation, &config, path->data));
+    PG_TRY(pg_weights_load(&model->weights, &config, folder));
+    if (!has_tokenizer(folder))
+        return PG_OK;
+    PG_TRY(pg_tokenizer_open(&model->tokenizer, folder));
+    return check_vocabulary(model);
+}
+
+pg_status pg_model_open(pg_model **out, const char *folder)
+{
+    *out = NULL;
+    if (!pg_file_is_folder(folder))
+        return pg_fail_errno(PG_ERROR_FILE,
+                             "%s: no such folder; a model is a folder with config.json, "
+                             "model.safetensors and tokenizer files",
+                             folder);
+    pg_model *model = pg_alloc(1, sizeof *model);
+    if (!model)
+        return PG_ERROR_MEMORY;
+    pg_buffer path = {0};
+    model->folder = pg_copy_text(folder, SIZE_MAX);
+    pg_status status = model->folder ? open_parts(model, folder, &path) : PG_ERROR_MEMORY;
+    pg_buffer_free(&path);
+    if (status == PG_OK)
+        *out = model;
+    else
+        pg_model_close(model);
+    return status;
+}
+
+void pg_model_close(pg_model *model)
+{
+    if (!model)
+        return;
+    pg_weights_free(model->weights);
+    pg_tokenizer_close(model->tokenizer);
+    pg_free(model->folder);
+    pg_free(model);
+}
+
+pg_model_kind pg_model_get_kind(const pg_model *model)
+{
+    return model->weights->config.kind;
+}
+
+const pg_tokenizer *pg_model_tokenizer(const pg_model *model)
+{
+    return model->tokenizer;
+}
+
+size_t pg_model_image_size(const pg_model *model)
+{
+    return model->weights->config.kind == PG_MODEL_GEMMA ? 0 : (size_t)model->processor.side;
+}
+
+size_t pg_model_image_tokens(const pg_model *model)
+{
+    const pg_config *config = &model->weights->config;
+    return config->kind == PG_MODEL_PALIGEMMA ? (size_t)pg_config_patches(&config->vision) : 0;
+}
+
+size_t pg_model_context(const pg_model *model)
+{
+    const pg_config *config = &model->weights->config;
+    return (size_t)(config->kind == PG_MODEL_SIGLIP ? config->words.context : config->text.context);
+}
+
+size_t pg_model_embedding_size(const pg_model *model)
+{
+    const pg_config *config = &model->weights->config;
+    return config->kind == PG_MODEL_SIGLIP ? (size_t)config->vision.width : 0;
+}

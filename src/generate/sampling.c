@@ -1,0 +1,181 @@
+#include "generate/sampling.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/random.h"
+
+/* Each token that occurs counts once: the sign of a penalised logit marks nothing, so occurrences are found by looking
+ * back. */
+static bool occurs_before(const int32_t *history, size_t at)
+{
+    for (size_t i = 0; i < at; i++)
+        if (history[i] == history[at])
+            return true;
+    return false;
+}
+
+static void penalize_repetition(float *logits, double penalty, const int32_t *history, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (occurs_before(history, i))
+            continue;
+        float *logit = &logits[history[i]];
+        *logit = *logit < 0 ? (float)(*logit * penalty) : (float)(*logit / penalty);
+    }
+}
+
+static void forbid_ngrams(float *logits, size_t n, const int32_t *history, size_t count)
+{
+    const int32_t *tail =
+        history + count - (n - 1); /* the last n - 1 tokens: what may follow them once may not again */
+    for (size_t i = 0; i + n <= count; i++)
+        if (!memcmp(history + i, tail, (n - 1) * sizeof *tail))
+            logits[history[i + n - 1]] = -INFINITY;
+}
+
+void pg_sampling_penalize(float *logits, int64_t vocabulary, const pg_sampling *sampling, const int32_t *history,
+                          size_t count)
+{
+    (void)vocabulary;
+    if (sampling->repetition_penalty != 1)
+        penalize_repetition(logits, sampling->repetition_penalty, history, count);
+    if (sampling->no_repeat_ngram > 0 && count >= (size_t)sampling->no_repeat_ngram)
+        forbid_ngrams(logits, (size_t)sampling->no_repeat_ngram, history, count);
+}
+
+/* ---------------------------------------------------------------- filters */
+
+/* Best first. */
+static int compare_choices(const void *a, const void *b)
+{
+    const pg_choice *x = a, *y = b;
+    if (x->logit != y->logit)
+        return x->logit > y->logit ? -1 : 1;
+    return x->id < y->id ? -1 : x->id > y->id;
+}
+
+/* Restores a heap whose root, the worst of its `k` choices, has been replaced. */
+static void sift_down(pg_choice *heap, size_t k, size_t root)
+{
+    for (size_t child; (child = 2 * root + 1) < k; root = child) {
+        if (child + 1 < k && compare_choices(&heap[child + 1], &heap[child]) > 0)
+            child++;
+        if (compare_choices(&heap[root], &heap[child]) >= 0)
+            return;
+        pg_choice swap = heap[root];
+        heap[root] = heap[child];
+        heap[child] = swap;
+    }
+}
+
+/* Moves the `k` best choices to the front, the worst of them first, and then those equal to it; returns how many. */
+static size_t keep_best(pg_choice *choices, size_t count, size_t k)
+{
+    for (size_t i = k / 2; i-- > 0;)
+        sift_down(choices, k, i);
+    for (size_t i = k; i < count; i++)
+        if (compare_choices(&choices[i], &choices[0]) < 0) {
+            pg_choice swap = choices[i];
+            choices[i] = choices[0];
+            choices[0] = swap;
+            sift_down(choices, k, 0);
+        }
+    size_t kept = k;
+    for (size_t i = k; i < count; i++)
+        if (choices[i].logit == choices[0].logit)
+            choices[kept++] = choices[i];
+    return kept;
+}
+
+static void softmax(pg_choice *choices, size_t count)
+{
+    float top = -INFINITY;
+    double sum = 0;
+    for (size_t i = 0; i < count; i++)
+        top = choices[i].logit > top ? choices[i].logit : top;
+    for (size_t i = 0; i < count; i++)
+        sum += choices[i].probability = exp((double)choices[i].logit - top);
+    for (size_t i = 0; i < count; i++)
+        choices[i].probability /= sum;
+}
+
+/* Keeps choices of at least this probability; returns how many. */
+static size_t keep_likely(pg_choice *choices, size_t count, double least)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++)
+        if (choices[i].probability >= least)
+            choices[kept++] = choices[i];
+    return kept;
+}
+
+/* The smallest set of best choices that has the probability p together. All choices below (1 - p) / count weigh less
+ * than 1 - p together, so they are never in it and need not be sorted. */
+static size_t keep_nucleus(pg_choice *choices, size_t count, double p)
+{
+    count = keep_likely(choices, count, (1 - p) / (double)count);
+    qsort(choices, count, sizeof *choices, compare_choices);
+    double before = 0;
+    size_t kept = 0;
+    while (kept < count && (kept == 0 || before < p))
+        before += choices[kept++].probability;
+    return kept;
+}
+
+size_t pg_sampling_filter(pg_choice *out, const float *logits, int64_t vocabulary, const pg_sampling *sampling)
+{
+    size_t count = 0;
+    for (int32_t id = 0; id < vocabulary; id++)
+        if (logits[id] > -INFINITY)
+            out[count++] = (pg_choice){id, (float)(logits[id] / sampling->temperature), 0};
+    if (sampling->top_k > 0 && (size_t)sampling->top_k < count)
+        count = keep_best(out, count, (size_t)sampling->top_k);
+    softmax(out, count);
+    if (sampling->top_p < 1)
+        count = keep_nucleus(out, count, sampling->top_p);
+    if (sampling->min_p > 0) {
+        double top = 0;
+        for (size_t i = 0; i < count; i++)
+            top = out[i].probability > top ? out[i].probability : top;
+        count = keep_likely(out, count, sampling->min_p * top);
+    }
+    softmax(out, count);
+    return count;
+}
+
+static int32_t best_token(const float *logits, int64_t vocabulary)
+{
+    int32_t best = 0;
+    for (int32_t id = 1; id < vocabulary; id++)
+        if (logits[id] > logits[best])
+            best = id;
+    return best;
+}
+
+int32_t pg_sampling_next(const float *logits, int64_t vocabulary, const pg_sampling *sampling, pg_choice *choices,
+                         uint64_t stream, uint64_t step)
+{
+    if (sampling->temperature <= 0)
+        return best_token(logits, vocabulary);
+    size_t count = pg_sampling_filter(choices, logits, vocabulary, sampling);
+    double left = pg_random_uniform(sampling->seed, stream, step);
+    size_t i = 0;
+    while (i + 1 < count && left >= choices[i].probability)
+        left -= choices[i++].probability;
+    return choices[i].id;
+}
+
+void pg_best_logits(pg_candidate *out, size_t count, const float *logits, int64_t vocabulary)
+{
+    size_t have = 0;
+    for (int32_t id = 0; id < vocabulary; id++) {
+        if (have == count && !(logits[id] > out[count - 1].logit))
+            continue;
+        size_t at = have < count ? have++ : count - 1;
+        for (; at > 0 && logits[id] > out[at - 1].logit; at--)
+            out[at] = out[at - 1];
+        out[at] = (pg_candidate){id, logits[id]};
+    }
+}

@@ -1,0 +1,40 @@
+/* From the logits of one step to the next token: penalties, filters and the draw, in the order of the reference
+ * (transformers). */
+#ifndef PG_GENERATE_SAMPLING_H
+#define PG_GENERATE_SAMPLING_H
+
+#include "base/status.h"
+
+typedef struct pg_sampling {
+    double repetition_penalty; /* 1: off */
+    int64_t no_repeat_ngram;   /* 0: off */
+    double temperature;        /* 0: the best token */
+    int64_t top_k;             /* 0: off */
+    double top_p, min_p;       /* 1 and 0: off */
+    uint64_t seed;
+} pg_sampling;
+
+typedef struct pg_choice {
+    int32_t id;
+    float logit;
+    double probability;
+} pg_choice;
+
+/* Changes the logits in place: tokens that occur in `history` are made less likely, tokens that would repeat an n-gram
+ * of it are ruled out. */
+void pg_sampling_penalize(float *logits, int64_t vocabulary, const pg_sampling *sampling, const int32_t *history,
+                          size_t count);
+
+/* The distribution to draw from: temperature, top_k, top_p, min_p, then the softmax of what is left. `out` has room for
+ * the whole vocabulary; returns how many choices it holds (at least 1), in no particular order. temperature > 0. */
+size_t pg_sampling_filter(pg_choice *out, const float *logits, int64_t vocabulary, const pg_sampling *sampling);
+
+/* The next token: the best one, or drawn with the random number of (seed, stream, step). choices: scratch for the
+ * vocabulary. */
+int32_t pg_sampling_next(const float *logits, int64_t vocabulary, const pg_sampling *sampling, pg_choice *choices,
+                         uint64_t stream, uint64_t step);
+
+/* The best `count` logits, best first; lower ids first among equals. */
+void pg_best_logits(pg_candidate *out, size_t count, const float *logits, int64_t vocabulary);
+
+#endif

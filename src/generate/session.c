@@ -1,0 +1,87 @@
+#include "generate/session.h"
+
+#include "base/threads.h"
+#include "kernels/kernels.h"
+
+void pg_session_options_init(pg_session_options *options)
+{
+    *options = (pg_session_options){0};
+}
+
+static pg_compute choose_compute(const pg_model *model, pg_compute wanted, const pg_kernels *kernels)
+{
+    if (wanted != PG_COMPUTE_AUTO)
+        return wanted;
+    const pg_weights *w = model->weights;
+    pg_dtype dtype = w->config.kind == PG_MODEL_SIGLIP ? w->vision.patch.dtype : w->text.embed.dtype;
+    return dtype == PG_BF16 && kernels->bf16_products ? PG_COMPUTE_BF16 : PG_COMPUTE_F32;
+}
+
+static pg_status check_options(const pg_model *model, const pg_session_options *options)
+{
+    if (options->threads < 0 || options->threads > PG_THREADS_MAX)
+        return pg_fail(PG_ERROR_ARGUMENT, "threads: %d, expected 1 to %d", options->threads, PG_THREADS_MAX);
+    if (options->context > pg_model_context(model))
+        return pg_fail(PG_ERROR_LIMIT, "context: %zu tokens, the model has %zu", options->context,
+                       pg_model_context(model));
+    if (options->sequences > 4096)
+        return pg_fail(PG_ERROR_LIMIT, "sequences: %zu, at most 4096 run at the same time", options->sequences);
+    return PG_OK;
+}
+
+static pg_status make_decoder_memory(pg_session *session)
+{
+    const pg_gemma_config *text = &session->model->weights->config.text;
+    pg_dtype dtype = session->g.compute == PG_COMPUTE_BF16 ? PG_BF16 : PG_F32;
+    PG_TRY(pg_cache_init(&session->cache, dtype, text->layers, (int64_t)session->sequences * session->context,
+                         text->kv_heads * text->size));
+    session->logits = pg_alloc((size_t)text->vocabulary, sizeof *session->logits);
+    session->choices = pg_alloc((size_t)text->vocabulary, sizeof *session->choices);
+    return session->logits && session->choices ? PG_OK : PG_ERROR_MEMORY;
+}
+
+pg_status pg_session_new(pg_session **out, const pg_model *model, const pg_session_options *options)
+{
+    pg_session_options defaults;
+    pg_session_options_init(&defaults);
+    options = options ? options : &defaults;
+    *out = NULL;
+    PG_TRY(check_options(model, options));
+    pg_session *session = pg_alloc(1, sizeof *session);
+    if (!session)
+        return PG_ERROR_MEMORY;
+    session->model = model;
+    session->g.kernels = pg_kernels_best();
+    session->g.threads = options->threads ? options->threads : pg_threads_default();
+    session->g.compute = choose_compute(model, options->compute, session->g.kernels);
+    session->resize_order = options->resize_order;
+    session->context = (int64_t)(options->context ? options->context : pg_model_context(model));
+    session->sequences = options->sequences ? options->sequences : 1;
+    pg_status status = model->weights->config.kind == PG_MODEL_SIGLIP ? PG_OK : make_decoder_memory(session);
+    if (status == PG_OK)
+        *out = session;
+    else
+        pg_session_free(session);
+    return status;
+}
+
+void pg_session_free(pg_session *session)
+{
+    if (!session)
+        return;
+    pg_arena_free(&session->g.arena);
+    pg_cache_free(&session->cache);
+    pg_free(session->logits);
+    pg_free(session->choices);
+    pg_free(session);
+}
+
+pg_compute pg_session_compute(const pg_session *session)
+{
+    return session->g.compute;
+}
+
+int pg_session_threads(const pg_session *session)
+{
+    return session->g.threads;
+}

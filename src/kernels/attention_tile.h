@@ -1,0 +1,23 @@
+/* What the attention kernels of all instruction sets share: which keys a lane sees, and the rows of a tile of keys. */
+#ifndef PG_KERNELS_ATTENTION_TILE_H
+#define PG_KERNELS_ATTENTION_TILE_H
+
+#include "kernels/kernels.h"
+
+#define TILE_KEYS 96
+
+/* How many keys, from the first on, lane l of the segment sees. */
+static inline int64_t pg_keys_seen(const pg_attention_block *block, int64_t l)
+{
+    int64_t causal = block->past + l / block->group + 1;
+    return causal > block->prefix ? causal : block->prefix;
+}
+
+typedef enum pg_tile_side { PG_TILE_KEYS, PG_TILE_VALUES } pg_tile_side;
+
+/* Rows first .. first + count - 1 of the keys or values as f32, and the distance between them: where they lie if they
+ * are f32 in one span, else gathered in `scratch` [count][size] with the table's `widen`. */
+const float *pg_tile_rows(const pg_attention_block *block, pg_tile_side side, int64_t first, int64_t count,
+                          float *scratch, void (*widen)(float *, const void *, pg_dtype, int64_t), int64_t *stride);
+
+#endif

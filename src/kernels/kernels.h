@@ -1,0 +1,86 @@
+/*
+ * The loops. One table of functions per instruction set, all with the same meaning: reference.c says it in plain C,
+ * simd_*.c is compiled once for each vector instruction set. No kernel allocates, fails, or starts threads. Pointers
+ * need no alignment beyond their element's.
+ *
+ * A result depends only on its own row of the input, the weights and the table in use, never on how many rows there
+ * are: that is what makes a request's answer the same alone and in company.
+ */
+#ifndef PG_KERNELS_H
+#define PG_KERNELS_H
+
+#include "base/dtype.h"
+
+/* Rows of activations are packed in panels of pg_kernels.lanes rows, k by k: panel[k][lane] (f32), or panel[k /
+ * 2][lane][k % 2] (bf16). Rows that a panel lacks are zero. */
+typedef enum pg_panel_dtype { PG_PANEL_F32, PG_PANEL_BF16, PG_PANEL_COUNT } pg_panel_dtype;
+
+/* One block of attention: `lanes` lanes (query rows times the query heads that share a key head) over the keys they may
+ * see. Lane l is query row l / group, query head l % group. Key j of the sequence is row j of the spans laid end to
+ * end. */
+typedef struct pg_key_span {
+    const void *keys, *values; /* first row of the span, at this key head */
+    int64_t count;
+} pg_key_span;
+
+typedef struct pg_attention_block {
+    const float *queries; /* row r, head h at queries[r * query_stride + h * size] */
+    float *out;           /* laid out as queries */
+    int64_t query_stride;
+    int64_t first, lanes; /* lanes first .. first + lanes - 1 of the segment; at most pg_kernels.lanes */
+    int64_t group, size;  /* query heads per key head; floats per head */
+    const pg_key_span *spans;
+    int64_t key_stride; /* elements from one key (or value) row to the next */
+    pg_dtype dtype;     /* of keys and values: F32 or BF16 */
+    int64_t past;       /* keys before those of query row 0 */
+    int64_t prefix;     /* keys that every row sees; beyond, row r sees keys up to past + r */
+    float scale;
+    float *scratch; /* pg_attention_scratch() floats of this worker */
+} pg_attention_block;
+
+typedef struct pg_kernels {
+    const char *name;
+    int64_t lanes;      /* rows of a panel */
+    bool bf16_products; /* panel_product[PG_PANEL_BF16] uses bf16 instructions */
+
+    /* Any floating dtype (F32, F16, BF16) to f32 and back (rounding to nearest even). */
+    void (*widen)(float *out, const void *in, pg_dtype dtype, int64_t count);
+    void (*narrow)(void *out, pg_dtype dtype, const float *in, int64_t count);
+
+    /* Packs k values of up to `lanes` rows of x into a panel; an odd k is made even with zeros in a bf16 panel. */
+    void (*pack)(void *panel, pg_panel_dtype type, const float *x, int64_t stride, int64_t rows, int64_t k);
+
+    /* c[n][lane] += sum over k of w[n][k] * panel[k][lane], for n < rows; an even k for bf16. */
+    void (*panel_product[PG_PANEL_COUNT])(float *c, int64_t c_stride, const void *w, int64_t w_stride, int64_t rows,
+                                          const void *panel, int64_t k);
+
+    /* out[r * out_stride + n] = sum over k of x[r][k] * w[n][k], for n < w_rows and r < x_rows; w as it lies in its
+     * file. */
+    void (*dot_rows)(float *out, int64_t out_stride, const void *w, pg_dtype dtype, int64_t w_stride, int64_t w_rows,
+                     const float *x, int64_t x_stride, int64_t x_rows, int64_t k);
+
+    void (*attend)(const pg_attention_block *block);
+
+    /* One row each. weight and bias have n values. */
+    void (*rms_norm)(float *out, const float *x, const float *weight, int64_t n, float epsilon); /* x / rms * (1 + w) */
+    void (*layer_norm)(float *out, const float *x, const float *weight, const float *bias, int64_t n, float epsilon);
+    void (*gelu)(float *out, const float *x, int64_t n);                       /* the tanh form */
+    void (*gelu_times)(float *out, const float *x, const float *y, int64_t n); /* gelu(x) * y */
+    void (*add)(float *out, const float *x, const float *y, int64_t n);
+    void (*scale)(float *out, const float *x, float factor, int64_t n);
+    /* Rotates halves: (x[i], x[i + n/2]) by the angle whose cosine and sine are given, i < n/2. */
+    void (*rotate)(float *out, const float *x, const float *cosine, const float *sine, int64_t n);
+    /* log(sum of exp(x)), and the largest x in *top. */
+    double (*log_sum_exp)(const float *x, int64_t n, float *top);
+} pg_kernels;
+
+/* Floats of scratch that `attend` needs per worker for heads of this size. */
+size_t pg_attention_scratch(const pg_kernels *kernels, int64_t size);
+
+/* The best table that this CPU has, or the best up to the one that the environment variable PG_ISA names. */
+const pg_kernels *pg_kernels_best(void);
+
+/* Every table that this CPU can run, the reference first; NULL past the end. */
+const pg_kernels *pg_kernels_at(int index);
+
+#endif

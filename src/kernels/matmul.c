@@ -1,0 +1,162 @@
+/*
+ * Blocking of the panel product. Rows of x go in chunks of CHUNK_ROWS: a chunk is packed once, then every task takes
+ * BLOCK_OUTPUTS rows of w and walks along k in steps of BLOCK_INPUTS: that piece of w is brought into the panel's type
+ * in the worker's own tile (from bf16, f16 or f32), multiplied with all panels of the chunk while both are in the
+ * second-level cache, and summed up in the worker's tile of results, transposed ([output][row]) because lanes are rows.
+ */
+#include "kernels/matmul.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/threads.h"
+
+#define CHUNK_ROWS    512
+#define BLOCK_OUTPUTS 48
+#define BLOCK_INPUTS  1024
+#define SUMS_STRIDE   (CHUNK_ROWS + 16) /* not a power of two: columns are read back */
+#define DOT_OUTPUTS   64
+
+typedef struct panel_run {
+    const pg_kernels *kernels;
+    const pg_matmul *job;
+    int64_t first, rows;   /* of the chunk */
+    int64_t padded_inputs; /* even */
+    char *panels, *workers;
+} panel_run;
+
+static size_t round_up(size_t bytes)
+{
+    return (bytes + PG_ALIGNMENT - 1) / PG_ALIGNMENT * PG_ALIGNMENT;
+}
+
+static int64_t smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static size_t panel_element(const pg_matmul *job)
+{
+    return job->panel == PG_PANEL_F32 ? sizeof(float) : sizeof(uint16_t);
+}
+
+static size_t panel_bytes(const pg_kernels *kernels, const pg_matmul *job)
+{
+    return (size_t)((job->inputs + 1) / 2 * 2 * kernels->lanes) * panel_element(job);
+}
+
+/* Of one worker: sums, a tile of weights, and one row of it as f32. */
+#define SUMS_BYTES   (BLOCK_OUTPUTS * SUMS_STRIDE * sizeof(float))
+#define TILE_BYTES   (BLOCK_OUTPUTS * BLOCK_INPUTS * sizeof(float))
+#define WORKER_BYTES (SUMS_BYTES + TILE_BYTES + BLOCK_INPUTS * sizeof(float))
+
+size_t pg_matmul_scratch(const pg_kernels *kernels, int threads, const pg_matmul *job)
+{
+    int64_t chunk = smaller(job->rows, CHUNK_ROWS);
+    size_t panels = (size_t)((chunk + kernels->lanes - 1) / kernels->lanes);
+    return round_up(panels * panel_bytes(kernels, job)) + (size_t)threads * WORKER_BYTES;
+}
+
+static void pack_panel(void *context, int64_t index, int worker)
+{
+    (void)worker;
+    const panel_run *run = context;
+    int64_t lanes = run->kernels->lanes, first = index * lanes;
+    run->kernels->pack(run->panels + (size_t)index * panel_bytes(run->kernels, run->job), run->job->panel,
+                       run->job->x + (run->first + first) * run->job->inputs, run->job->inputs,
+                       smaller(run->rows - first, lanes), run->job->inputs);
+}
+
+/* Rows `output`... of w, inputs from `k` on, as the panel's type: [count][padded], the last column zero if `k` ends
+ * odd. */
+static void fill_tile(const panel_run *run, char *tile, float *row, int64_t output, int64_t count, int64_t k,
+                      int64_t width, int64_t padded)
+{
+    const pg_matmul *job = run->job;
+    size_t element = pg_dtype_size(job->dtype), wide = panel_element(job);
+    for (int64_t n = 0; n < count; n++) {
+        const char *w = (const char *)job->weights + (size_t)((output + n) * job->inputs + k) * element;
+        char *to = tile + (size_t)(n * padded) * wide;
+        if (job->panel == PG_PANEL_F32)
+            run->kernels->widen((float *)to, w, job->dtype, width);
+        else if (job->dtype == PG_BF16)
+            memcpy(to, w, (size_t)width * sizeof(uint16_t));
+        else {
+            run->kernels->widen(row, w, job->dtype, width);
+            run->kernels->narrow(to, PG_BF16, row, width);
+        }
+        if (width < padded)
+            memset(to + (size_t)width * wide, 0, (size_t)(padded - width) * wide);
+    }
+}
+
+/* Results of a block, transposed back, with the bias. */
+static void store_sums(const panel_run *run, const float *sums, int64_t output, int64_t count)
+{
+    const pg_matmul *job = run->job;
+    for (int64_t r = 0; r < run->rows; r++) {
+        float *out = job->out + (run->first + r) * job->outputs + output;
+        for (int64_t n = 0; n < count; n++)
+            out[n] = sums[n * SUMS_STRIDE + r];
+        if (job->bias)
+            run->kernels->add(out, out, job->bias + output, count);
+    }
+}
+
+static void multiply_block(void *context, int64_t index, int worker)
+{
+    const panel_run *run = context;
+    const pg_kernels *kernels = run->kernels;
+    const pg_matmul *job = run->job;
+    float *sums = (float *)(run->workers + (size_t)worker * WORKER_BYTES);
+    char *tile = (char *)sums + SUMS_BYTES;
+    float *row = (float *)(tile + TILE_BYTES);
+    int64_t output = index * BLOCK_OUTPUTS, count = smaller(job->outputs - output, BLOCK_OUTPUTS);
+    memset(sums, 0, SUMS_BYTES);
+    for (int64_t k = 0; k < job->inputs; k += BLOCK_INPUTS) {
+        int64_t width = smaller(job->inputs - k, BLOCK_INPUTS), padded = smaller(run->padded_inputs - k, BLOCK_INPUTS);
+        fill_tile(run, tile, row, output, count, k, width, padded);
+        const char *panel = run->panels + (size_t)(k * kernels->lanes) * panel_element(job);
+        for (int64_t r = 0; r < run->rows; r += kernels->lanes, panel += panel_bytes(kernels, job))
+            kernels->panel_product[job->panel](sums + r, SUMS_STRIDE, tile, padded, count, panel, padded);
+    }
+    store_sums(run, sums, output, count);
+}
+
+void pg_matmul_panels(const pg_kernels *kernels, int threads, const pg_matmul *job, void *scratch)
+{
+    panel_run run = {.kernels = kernels, .job = job, .padded_inputs = (job->inputs + 1) / 2 * 2, .panels = scratch};
+    run.workers = run.panels + pg_matmul_scratch(kernels, threads, job) - (size_t)threads * WORKER_BYTES;
+    for (run.first = 0; run.first < job->rows; run.first += run.rows) {
+        run.rows = smaller(job->rows - run.first, CHUNK_ROWS);
+        pg_parallel(threads, (run.rows + kernels->lanes - 1) / kernels->lanes, pack_panel, &run);
+        pg_parallel(threads, (job->outputs + BLOCK_OUTPUTS - 1) / BLOCK_OUTPUTS, multiply_block, &run);
+    }
+}
+
+typedef struct dot_run {
+    const pg_kernels *kernels;
+    const pg_matmul *job;
+} dot_run;
+
+static void dot_block(void *context, int64_t index, int worker)
+{
+    (void)worker;
+    const dot_run *run = context;
+    const pg_matmul *job = run->job;
+    int64_t output = index * DOT_OUTPUTS, count = smaller(job->outputs - output, DOT_OUTPUTS);
+    const char *w = (const char *)job->weights + (size_t)(output * job->inputs) * pg_dtype_size(job->dtype);
+    run->kernels->dot_rows(job->out + output, job->outputs, w, job->dtype, job->inputs, count, job->x, job->inputs,
+                           job->rows, job->inputs);
+    if (job->bias)
+        for (int64_t r = 0; r < job->rows; r++) {
+            float *out = job->out + r * job->outputs + output;
+            run->kernels->add(out, out, job->bias + output, count);
+        }
+}
+
+void pg_matmul_dots(const pg_kernels *kernels, int threads, const pg_matmul *job)
+{
+    dot_run run = {kernels, job};
+    pg_parallel(threads, (job->outputs + DOT_OUTPUTS - 1) / DOT_OUTPUTS, dot_block, &run);
+}

@@ -1,0 +1,57 @@
+/* Which table runs: the best one that the CPU has, at most the one that PG_ISA names. */
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/reference.h"
+
+#if defined(__x86_64__)
+extern const pg_kernels pg_avx2_kernels, pg_avx512_kernels, pg_avx512bf16_kernels;
+#elif defined(__aarch64__)
+extern const pg_kernels pg_neon_kernels;
+#endif
+
+/* In order of preference, the reference first; filled once. */
+static const pg_kernels *tables[8];
+static int table_count;
+
+static void find_tables(void)
+{
+    tables[table_count++] = &pg_reference_kernels;
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c"))
+        tables[table_count++] = &pg_avx2_kernels;
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+        __builtin_cpu_supports("avx512dq"))
+        tables[table_count++] = &pg_avx512_kernels;
+    if (tables[table_count - 1] == &pg_avx512_kernels && __builtin_cpu_supports("avx512bf16"))
+        tables[table_count++] = &pg_avx512bf16_kernels;
+#elif defined(__aarch64__)
+    tables[table_count++] = &pg_neon_kernels;
+#endif
+}
+
+const pg_kernels *pg_kernels_at(int index)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, find_tables);
+    return index < table_count ? tables[index] : NULL;
+}
+
+const pg_kernels *pg_kernels_best(void)
+{
+    const char *limit = getenv("PG_ISA");
+    const pg_kernels *best = pg_kernels_at(0);
+    for (int i = 0; pg_kernels_at(i); i++) {
+        best = pg_kernels_at(i);
+        if (limit && !strcmp(limit, best->name))
+            break;
+    }
+    return best;
+}
+
+const char *pg_isa(void)
+{
+    return pg_kernels_best()->name;
+}

@@ -1,0 +1,188 @@
+/* Vectors of the widest kind that this file is compiled for, through the compiler's vector extensions: `vf` has W
+ * floats. Included by simd_*.c only, which are compiled once per instruction set with PG_ISA naming it. */
+#ifndef PG_KERNELS_SIMD_H
+#define PG_KERNELS_SIMD_H
+
+#include <string.h>
+
+#include "kernels/kernels.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+#if defined(__AVX512F__)
+#define W             16
+#define PANEL_VECTORS 4 /* 6 x 4 sums, 4 vectors of the panel and a weight: 29 of 32 registers */
+#elif defined(__AVX2__)
+#define W             8
+#define PANEL_VECTORS 2 /* 6 x 2 sums, 2 vectors and a weight: 15 of 16 */
+#else
+#define W             4
+#define PANEL_VECTORS 4
+#endif
+#define LANES (W * PANEL_VECTORS)
+
+#define PG_JOIN2(a, b, c) a##b##_##c
+#define PG_JOIN(a, b, c)  PG_JOIN2(a, b, c)
+#define PG_SIMD(name)     PG_JOIN(pg_, PG_ISA, name)
+
+typedef float vf __attribute__((vector_size(W * 4)));
+typedef int32_t vi __attribute__((vector_size(W * 4)));
+typedef uint32_t vu __attribute__((vector_size(W * 4)));
+typedef uint16_t vh __attribute__((vector_size(W * 2)));
+
+static inline vf load(const float *p)
+{
+    vf v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+static inline void store(float *p, vf v)
+{
+    memcpy(p, &v, sizeof v);
+}
+
+/* The first n < W floats; the rest are zero. */
+static inline vf load_part(const float *p, int64_t n)
+{
+    vf v = {0};
+    memcpy(&v, p, (size_t)n * sizeof(float));
+    return v;
+}
+
+static inline void store_part(float *p, vf v, int64_t n)
+{
+    memcpy(p, &v, (size_t)n * sizeof(float));
+}
+
+static inline vf splat(float x)
+{
+    return x - (vf){0};
+}
+
+static inline vf select_lanes(vi mask, vf yes, vf no)
+{
+    return (vf)((mask & (vi)yes) | (~mask & (vi)no));
+}
+
+static inline vf larger(vf a, vf b)
+{
+    return select_lanes(a > b, a, b);
+}
+
+/* Adds the lanes in a fixed tree. */
+static inline float sum_lanes(vf v)
+{
+    float x[W];
+    memcpy(x, &v, sizeof x);
+    for (int n = W / 2; n > 0; n /= 2)
+        for (int i = 0; i < n; i++)
+            x[i] += x[i + n];
+    return x[0];
+}
+
+static inline float largest_lane(vf v)
+{
+    float top = v[0];
+    for (int i = 1; i < W; i++)
+        top = v[i] > top ? v[i] : top;
+    return top;
+}
+
+/* e^x: 2^n times a polynomial of degree 6 for the rest, |x - n ln 2| <= ln 2 / 2 (relative error 2e-7). 0 below -87.3,
+ * so that a masked score of minus infinity weighs exactly nothing; infinite above 88.7. */
+static inline vf exp_lanes(vf x)
+{
+    vf low = splat(-87.3f), high = splat(88.7f);
+    vf y = select_lanes(x < low, low, select_lanes(x > high, high, x));
+    vf scaled = y * 1.44269504f;
+    vi n = __builtin_convertvector(scaled + select_lanes(scaled < 0, splat(-0.5f), splat(0.5f)), vi);
+    vf whole = __builtin_convertvector(n, vf);
+    vf r = y - whole * 0.693359375f - whole * -2.12194440e-4f; /* ln 2 in two parts: the first product is exact */
+    vf p = 1.0f / 720 + (vf){0};
+    p = p * r + 1.0f / 120;
+    p = p * r + 1.0f / 24;
+    p = p * r + 1.0f / 6;
+    p = p * r + 0.5f;
+    p = p * r + 1.0f;
+    p = p * r + 1.0f;
+    vf half_power = (vf)((n / 2 + 127) << 23),
+       rest_power = (vf)((n - n / 2 + 127) << 23); /* 2^128 has no single float */
+    vf result = p * half_power * rest_power;
+    result = select_lanes(x < low, (vf){0}, result);
+    return select_lanes(x > high, splat(__builtin_inff()), result);
+}
+
+/* gelu, tanh form: x / 2 (1 + tanh u) = x / (1 + e^(-2u)), u = sqrt(2 / pi) (x + 0.044715 x^3) */
+static inline vf gelu_lanes(vf x)
+{
+    vf u = 0.7978845608028654f * (x + 0.044715f * x * x * x);
+    return x / (1.0f + exp_lanes(-2.0f * u));
+}
+
+static inline vf widen_bf16(const uint16_t *p)
+{
+    vh h;
+    memcpy(&h, p, sizeof h);
+#if defined(__AVX512F__) /* what __builtin_convertvector does, in one instruction also where the compiler finds three \
+                          */
+    return (vf)((vu)_mm512_cvtepu16_epi32((__m256i)h) << 16);
+#elif defined(__AVX2__)
+    return (vf)((vu)_mm256_cvtepu16_epi32((__m128i)h) << 16);
+#else
+    return (vf)(__builtin_convertvector(h, vu) << 16);
+#endif
+}
+
+static inline vf widen_f16(const uint16_t *p)
+{
+#if defined(__AVX512F__)
+    return (vf)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
+#elif defined(__F16C__)
+    return (vf)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p));
+#else
+    vf v;
+    for (int i = 0; i < W; i++)
+        v[i] = pg_f16_to_float(p[i]);
+    return v;
+#endif
+}
+
+/* W values of a stored row; `dtype` is a constant after inlining. */
+static inline __attribute__((always_inline)) vf load_stored(const void *p, pg_dtype dtype, int64_t at)
+{
+    if (dtype == PG_BF16)
+        return widen_bf16((const uint16_t *)p + at);
+    if (dtype == PG_F16)
+        return widen_f16((const uint16_t *)p + at);
+    return load((const float *)p + at);
+}
+
+static inline __attribute__((always_inline)) vf load_stored_part(const void *p, pg_dtype dtype, int64_t at, int64_t n)
+{
+    if (dtype == PG_F32)
+        return load_part((const float *)p + at, n);
+    uint16_t part[W] = {0};
+    memcpy(part, (const uint16_t *)p + at, (size_t)n * sizeof *part);
+    return load_stored(part, dtype, 0);
+}
+
+/* What the files of one instruction set share. */
+void PG_SIMD(panel_product_f32)(float *c, int64_t c_stride, const void *w, int64_t w_stride, int64_t rows,
+                                const void *panel, int64_t k);
+void PG_SIMD(panel_product_bf16)(float *c, int64_t c_stride, const void *w, int64_t w_stride, int64_t rows,
+                                 const void *panel, int64_t k);
+void PG_SIMD(pack)(void *panel, pg_panel_dtype type, const float *x, int64_t stride, int64_t rows, int64_t k);
+void PG_SIMD(dot_rows)(float *out, int64_t out_stride, const void *w, pg_dtype dtype, int64_t w_stride, int64_t w_rows,
+                       const float *x, int64_t x_stride, int64_t x_rows, int64_t k);
+void PG_SIMD(widen)(float *out, const void *in, pg_dtype dtype, int64_t count);
+void PG_SIMD(narrow)(void *out, pg_dtype dtype, const float *in, int64_t count);
+void PG_SIMD(attend)(const pg_attention_block *block);
+
+/* The inner product of a panel with general strides of w; shared by products and attention. */
+void PG_SIMD(panel_product_strided)(float *c, int64_t c_stride, const float *w, int64_t row_stride, int64_t k_stride,
+                                    int64_t rows, const float *panel, int64_t k);
+
+#endif

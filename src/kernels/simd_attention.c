@@ -1,0 +1,104 @@
+/*
+ * Attention of one block of lanes, tile by tile of keys, with a running softmax (Milakov and Gimelshein 2018; Dao et
+ * al. 2022): nothing is kept per pair of query and key beyond one tile. A lane is one query row and head, so the
+ * softmax needs no sums across lanes, and both products are the panel product: scores = keys * queries, out = values^T
+ * * weights.
+ *
+ * Tiles start at multiples of TILE_KEYS of the sequence, whatever its spans, so a result does not depend on where rows
+ * lie.
+ */
+#include "kernels/attention_tile.h"
+#include "kernels/simd.h"
+
+typedef struct tile_state {
+    float *queries; /* [size][LANES], scaled */
+    float *out;     /* [size][LANES] */
+    float *scores;  /* [TILE_KEYS][LANES] */
+    float *rows;    /* keys or values of a tile, gathered: [TILE_KEYS][size] */
+    vf top[PANEL_VECTORS], total[PANEL_VECTORS];
+} tile_state;
+
+static void pack_queries(tile_state *state, const pg_attention_block *block)
+{
+    for (int64_t lane = 0; lane < LANES; lane++) {
+        int64_t l = block->first + (lane < block->lanes ? lane : 0); /* lanes without a query repeat the first one */
+        const float *query = block->queries + l / block->group * block->query_stride + l % block->group * block->size;
+        for (int64_t i = 0; i < block->size; i++)
+            state->queries[i * LANES + lane] = query[i] * block->scale;
+    }
+}
+
+/* Hides the keys of this tile that a lane must not see. */
+static void mask_scores(tile_state *state, const pg_attention_block *block, int64_t first, int64_t count)
+{
+    int64_t seen_by_all = pg_keys_seen(block, block->first);
+    if (first + count <= seen_by_all)
+        return;
+    for (int64_t lane = 0; lane < LANES; lane++) {
+        int64_t seen = pg_keys_seen(block, block->first + (lane < block->lanes ? lane : 0)) - first;
+        for (int64_t j = seen > 0 ? seen : 0; j < count; j++)
+            state->scores[j * LANES + lane] = -__builtin_inff();
+    }
+}
+
+/* Turns the tile's scores into weights and rescales what was summed so far. Every lane sees key 0, so `top` is finite.
+ */
+static void update_softmax(tile_state *state, int64_t size, int64_t count)
+{
+    vf rescale[PANEL_VECTORS];
+    for (int v = 0; v < PANEL_VECTORS; v++) {
+        float *scores = state->scores + v * W;
+        vf top = state->top[v], sum = {0};
+        for (int64_t j = 0; j < count; j++)
+            top = larger(load(scores + j * LANES), top);
+        for (int64_t j = 0; j < count; j++) {
+            vf weight = exp_lanes(load(scores + j * LANES) - top);
+            sum += weight;
+            store(scores + j * LANES, weight);
+        }
+        rescale[v] = exp_lanes(state->top[v] - top);
+        state->total[v] = state->total[v] * rescale[v] + sum;
+        state->top[v] = top;
+    }
+    for (int64_t i = 0; i < size; i++)
+        for (int v = 0; v < PANEL_VECTORS; v++)
+            store(state->out + i * LANES + v * W, load(state->out + i * LANES + v * W) * rescale[v]);
+}
+
+static void unpack_out(const tile_state *state, const pg_attention_block *block)
+{
+    float totals[LANES];
+    for (int v = 0; v < PANEL_VECTORS; v++)
+        store(totals + v * W, 1.0f / state->total[v]);
+    for (int64_t lane = 0; lane < block->lanes; lane++) {
+        int64_t l = block->first + lane;
+        float *out = block->out + l / block->group * block->query_stride + l % block->group * block->size;
+        for (int64_t i = 0; i < block->size; i++)
+            out[i] = state->out[i * LANES + lane] * totals[lane];
+    }
+}
+
+void PG_SIMD(attend)(const pg_attention_block *block)
+{
+    int64_t size = block->size;
+    tile_state state = {.queries = block->scratch};
+    state.out = state.queries + size * LANES;
+    state.scores = state.out + size * LANES;
+    state.rows = state.scores + TILE_KEYS * LANES;
+    for (int v = 0; v < PANEL_VECTORS; v++)
+        state.top[v] = splat(-__builtin_inff());
+    memset(state.out, 0, (size_t)(size * LANES) * sizeof *state.out);
+    pack_queries(&state, block);
+    int64_t keys = pg_keys_seen(block, block->first + block->lanes - 1);
+    for (int64_t first = 0; first < keys; first += TILE_KEYS) {
+        int64_t count = keys - first < TILE_KEYS ? keys - first : TILE_KEYS, stride;
+        memset(state.scores, 0, (size_t)(count * LANES) * sizeof *state.scores);
+        const float *rows = pg_tile_rows(block, PG_TILE_KEYS, first, count, state.rows, PG_SIMD(widen), &stride);
+        PG_SIMD(panel_product_strided)(state.scores, LANES, rows, stride, 1, count, state.queries, size);
+        mask_scores(&state, block, first, count);
+        update_softmax(&state, size, count);
+        rows = pg_tile_rows(block, PG_TILE_VALUES, first, count, state.rows, PG_SIMD(widen), &stride);
+        PG_SIMD(panel_product_strided)(state.out, LANES, rows, 1, stride, size, state.scores, count);
+    }
+    unpack_out(&state, block);
+}

@@ -1,0 +1,252 @@
+/* Products with many rows (panels) and with few (dots), and packing. See kernels.h for the layouts. */
+#include "kernels/simd.h"
+
+#define TILE_ROWS 6
+
+/* ---------------------------------------------------------------- many rows: weights broadcast, lanes are rows of x */
+
+/* c[n][lane] += w[n][k] * panel[k][lane] for `rows` <= TILE_ROWS (a constant after inlining); k in order, one sum each.
+ */
+static inline __attribute__((always_inline)) void tile_f32(float *c, int64_t c_stride, const float *w,
+                                                           int64_t row_stride, int64_t k_stride, const float *panel,
+                                                           int64_t k, int rows)
+{
+    vf sum[TILE_ROWS][PANEL_VECTORS];
+#pragma GCC unroll 6
+    for (int n = 0; n < rows; n++)
+#pragma GCC unroll 4
+        for (int v = 0; v < PANEL_VECTORS; v++)
+            sum[n][v] = load(c + n * c_stride + v * W);
+    for (int64_t i = 0; i < k; i++, panel += LANES, w += k_stride) {
+        vf x[PANEL_VECTORS];
+#pragma GCC unroll 4
+        for (int v = 0; v < PANEL_VECTORS; v++)
+            x[v] = load(panel + v * W);
+#pragma GCC unroll 6
+        for (int n = 0; n < rows; n++)
+#pragma GCC unroll 4
+            for (int v = 0; v < PANEL_VECTORS; v++)
+                sum[n][v] += x[v] * w[n * row_stride];
+    }
+#pragma GCC unroll 6
+    for (int n = 0; n < rows; n++)
+#pragma GCC unroll 4
+        for (int v = 0; v < PANEL_VECTORS; v++)
+            store(c + n * c_stride + v * W, sum[n][v]);
+}
+
+void PG_SIMD(panel_product_strided)(float *c, int64_t c_stride, const float *w, int64_t row_stride, int64_t k_stride,
+                                    int64_t rows, const float *panel, int64_t k)
+{
+    for (; rows >= TILE_ROWS; rows -= TILE_ROWS, c += TILE_ROWS * c_stride, w += TILE_ROWS * row_stride)
+        tile_f32(c, c_stride, w, row_stride, k_stride, panel, k, TILE_ROWS);
+    switch (rows) {
+    case 5: tile_f32(c, c_stride, w, row_stride, k_stride, panel, k, 5); break;
+    case 4: tile_f32(c, c_stride, w, row_stride, k_stride, panel, k, 4); break;
+    case 3: tile_f32(c, c_stride, w, row_stride, k_stride, panel, k, 3); break;
+    case 2: tile_f32(c, c_stride, w, row_stride, k_stride, panel, k, 2); break;
+    case 1: tile_f32(c, c_stride, w, row_stride, k_stride, panel, k, 1); break;
+    }
+}
+
+void PG_SIMD(panel_product_f32)(float *c, int64_t c_stride, const void *w, int64_t w_stride, int64_t rows,
+                                const void *panel, int64_t k)
+{
+    PG_SIMD(panel_product_strided)(c, c_stride, w, w_stride, 1, rows, panel, k);
+}
+
+#if defined(__AVX512BF16__)
+static inline vf dot_pair(vf sum, vf x, uint32_t pair)
+{
+    return (vf)_mm512_dpbf16_ps((__m512)sum, (__m512bh)x, (__m512bh)_mm512_set1_epi32((int)pair));
+}
+#else
+/* The same without the instruction: both products are exact in f32 (8 bits times 8), the odd one is added first. */
+static inline vf dot_pair(vf sum, vf x, uint32_t pair)
+{
+    union {
+        uint32_t bits;
+        float value;
+    } even = {pair << 16}, odd = {pair & 0xffff0000};
+    vf x_odd = (vf)((vu)x & 0xffff0000), x_even = (vf)((vu)x << 16);
+    sum += x_odd * odd.value;
+    return sum + x_even * even.value;
+}
+#endif
+
+/* As tile_f32, two values of k at a time: w[n] and the panel hold pairs of bf16. */
+static inline __attribute__((always_inline)) void tile_bf16(float *c, int64_t c_stride, const uint16_t *w,
+                                                            int64_t w_stride, const float *panel, int64_t pairs,
+                                                            int rows)
+{
+    vf sum[TILE_ROWS][PANEL_VECTORS];
+#pragma GCC unroll 6
+    for (int n = 0; n < rows; n++)
+#pragma GCC unroll 4
+        for (int v = 0; v < PANEL_VECTORS; v++)
+            sum[n][v] = load(c + n * c_stride + v * W);
+    for (int64_t i = 0; i < pairs; i++, panel += LANES, w += 2) {
+        vf x[PANEL_VECTORS];
+#pragma GCC unroll 4
+        for (int v = 0; v < PANEL_VECTORS; v++)
+            x[v] = load(panel + v * W);
+#pragma GCC unroll 6
+        for (int n = 0; n < rows; n++) {
+            uint32_t pair;
+            memcpy(&pair, w + n * w_stride, sizeof pair);
+#pragma GCC unroll 4
+            for (int v = 0; v < PANEL_VECTORS; v++)
+                sum[n][v] = dot_pair(sum[n][v], x[v], pair);
+        }
+    }
+#pragma GCC unroll 6
+    for (int n = 0; n < rows; n++)
+#pragma GCC unroll 4
+        for (int v = 0; v < PANEL_VECTORS; v++)
+            store(c + n * c_stride + v * W, sum[n][v]);
+}
+
+void PG_SIMD(panel_product_bf16)(float *c, int64_t c_stride, const void *weights, int64_t w_stride, int64_t rows,
+                                 const void *panel, int64_t k)
+{
+    const uint16_t *w = weights;
+    for (; rows >= TILE_ROWS; rows -= TILE_ROWS, c += TILE_ROWS * c_stride, w += TILE_ROWS * w_stride)
+        tile_bf16(c, c_stride, w, w_stride, panel, k / 2, TILE_ROWS);
+    switch (rows) {
+    case 5: tile_bf16(c, c_stride, w, w_stride, panel, k / 2, 5); break;
+    case 4: tile_bf16(c, c_stride, w, w_stride, panel, k / 2, 4); break;
+    case 3: tile_bf16(c, c_stride, w, w_stride, panel, k / 2, 3); break;
+    case 2: tile_bf16(c, c_stride, w, w_stride, panel, k / 2, 2); break;
+    case 1: tile_bf16(c, c_stride, w, w_stride, panel, k / 2, 1); break;
+    }
+}
+
+static inline uint16_t round_bf16(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+void PG_SIMD(pack)(void *panel, pg_panel_dtype type, const float *x, int64_t stride, int64_t rows, int64_t k)
+{
+    if (rows < LANES)
+        memset(panel, 0, type == PG_PANEL_F32 ? (size_t)(k * LANES) * 4 : (size_t)((k + 1) / 2 * LANES) * 4);
+    float *single = panel;
+    uint16_t *half = panel;
+    if (type == PG_PANEL_F32)
+        for (int64_t i = 0; i < k; i++)
+            for (int64_t r = 0; r < rows; r++)
+                single[i * LANES + r] = x[r * stride + i];
+    else
+        for (int64_t i = 0; i < k; i += 2)
+            for (int64_t r = 0; r < rows; r++) {
+                half[i * LANES + 2 * r] = round_bf16(x[r * stride + i]);
+                half[i * LANES + 2 * r + 1] = i + 1 < k ? round_bf16(x[r * stride + i + 1]) : 0;
+            }
+}
+
+/* ---------------------------------------------------------------- few rows: lanes run along k */
+
+#define DOT_W_ROWS 4
+#define DOT_X_ROWS 4
+
+/* Every sum runs over k in vectors of W, one accumulator each, whatever the numbers of rows. */
+static inline __attribute__((always_inline)) void dot_tile(float *out, int64_t out_stride, const char *w,
+                                                           pg_dtype dtype, int64_t w_bytes, const float *x,
+                                                           int64_t x_stride, int64_t k, int w_rows, int x_rows)
+{
+    vf sum[DOT_W_ROWS][DOT_X_ROWS];
+#pragma GCC unroll 4
+    for (int n = 0; n < w_rows; n++)
+#pragma GCC unroll 4
+        for (int r = 0; r < x_rows; r++)
+            sum[n][r] = (vf){0};
+    int64_t i = 0;
+    for (; i + W <= k; i += W) {
+#pragma GCC unroll 4
+        for (int n = 0; n < w_rows; n++) {
+            vf weight = load_stored(w + n * w_bytes, dtype, i);
+#pragma GCC unroll 4
+            for (int r = 0; r < x_rows; r++)
+                sum[n][r] += weight * load(x + r * x_stride + i);
+        }
+    }
+    if (i < k)
+#pragma GCC unroll 4
+        for (int n = 0; n < w_rows; n++) {
+            vf weight = load_stored_part(w + n * w_bytes, dtype, i, k - i);
+#pragma GCC unroll 4
+            for (int r = 0; r < x_rows; r++)
+                sum[n][r] += weight * load_part(x + r * x_stride + i, k - i);
+        }
+#pragma GCC unroll 4
+    for (int n = 0; n < w_rows; n++)
+#pragma GCC unroll 4
+        for (int r = 0; r < x_rows; r++)
+            out[r * out_stride + n] = sum_lanes(sum[n][r]);
+}
+
+/* All rows of x against w_rows (1 or DOT_W_ROWS) rows of w. */
+static inline __attribute__((always_inline)) void dot_some(float *out, int64_t out_stride, const char *w,
+                                                           pg_dtype dtype, int64_t w_bytes, const float *x,
+                                                           int64_t x_stride, int64_t x_rows, int64_t k, int w_rows)
+{
+    for (; x_rows >= DOT_X_ROWS; x_rows -= DOT_X_ROWS, out += DOT_X_ROWS * out_stride, x += DOT_X_ROWS * x_stride)
+        dot_tile(out, out_stride, w, dtype, w_bytes, x, x_stride, k, w_rows, DOT_X_ROWS);
+    for (; x_rows > 0; x_rows--, out += out_stride, x += x_stride)
+        dot_tile(out, out_stride, w, dtype, w_bytes, x, x_stride, k, w_rows, 1);
+}
+
+static inline __attribute__((always_inline)) void dot_all(float *out, int64_t out_stride, const char *w, pg_dtype dtype,
+                                                          int64_t w_bytes, int64_t w_rows, const float *x,
+                                                          int64_t x_stride, int64_t x_rows, int64_t k)
+{
+    for (; w_rows >= DOT_W_ROWS; w_rows -= DOT_W_ROWS, out += DOT_W_ROWS, w += DOT_W_ROWS * w_bytes)
+        dot_some(out, out_stride, w, dtype, w_bytes, x, x_stride, x_rows, k, DOT_W_ROWS);
+    for (; w_rows > 0; w_rows--, out++, w += w_bytes)
+        dot_some(out, out_stride, w, dtype, w_bytes, x, x_stride, x_rows, k, 1);
+}
+
+void PG_SIMD(dot_rows)(float *out, int64_t out_stride, const void *w, pg_dtype dtype, int64_t w_stride, int64_t w_rows,
+                       const float *x, int64_t x_stride, int64_t x_rows, int64_t k)
+{
+    switch (dtype) {
+    case PG_BF16: dot_all(out, out_stride, w, PG_BF16, w_stride * 2, w_rows, x, x_stride, x_rows, k); break;
+    case PG_F16: dot_all(out, out_stride, w, PG_F16, w_stride * 2, w_rows, x, x_stride, x_rows, k); break;
+    default: dot_all(out, out_stride, w, PG_F32, w_stride * 4, w_rows, x, x_stride, x_rows, k); break;
+    }
+}
+
+/* ---------------------------------------------------------------- conversion */
+
+void PG_SIMD(widen)(float *out, const void *in, pg_dtype dtype, int64_t count)
+{
+    int64_t i = 0;
+    if (dtype == PG_F32)
+        memcpy(out, in, (size_t)count * sizeof *out);
+    else if (dtype == PG_BF16) {
+        for (; i + W <= count; i += W)
+            store(out + i, widen_bf16((const uint16_t *)in + i));
+        for (; i < count; i++)
+            out[i] = pg_bf16_to_float(((const uint16_t *)in)[i]);
+    } else {
+        for (; i + W <= count; i += W)
+            store(out + i, widen_f16((const uint16_t *)in + i));
+        for (; i < count; i++)
+            out[i] = pg_f16_to_float(((const uint16_t *)in)[i]);
+    }
+}
+
+void PG_SIMD(narrow)(void *out, pg_dtype dtype, const float *in, int64_t count)
+{
+    uint16_t *half = out;
+    if (dtype == PG_F32)
+        memcpy(out, in, (size_t)count * sizeof *in);
+    else if (dtype == PG_BF16)
+        for (int64_t i = 0; i < count; i++)
+            half[i] = round_bf16(in[i]);
+    else
+        for (int64_t i = 0; i < count; i++)
+            half[i] = pg_f16_from_float(in[i]);
+}

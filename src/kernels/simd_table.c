@@ -1,0 +1,29 @@
+/* The table of one instruction set. */
+#include "kernels/simd_rows.h"
+
+extern const pg_kernels PG_SIMD(kernels);
+
+#define TEXT2(x) #x
+#define TEXT(x)  TEXT2(x)
+
+const pg_kernels PG_SIMD(kernels) = {
+    .name = TEXT(PG_ISA),
+    .lanes = LANES,
+#if defined(__AVX512BF16__)
+    .bf16_products = true,
+#endif
+    .widen = PG_SIMD(widen),
+    .narrow = PG_SIMD(narrow),
+    .pack = PG_SIMD(pack),
+    .panel_product = {PG_SIMD(panel_product_f32), PG_SIMD(panel_product_bf16)},
+    .dot_rows = PG_SIMD(dot_rows),
+    .attend = PG_SIMD(attend),
+    .rms_norm = PG_SIMD(rms_norm),
+    .layer_norm = PG_SIMD(layer_norm),
+    .gelu = PG_SIMD(gelu),
+    .gelu_times = PG_SIMD(gelu_times),
+    .add = PG_SIMD(add),
+    .scale = PG_SIMD(scale),
+    .rotate = PG_SIMD(rotate),
+    .log_sum_exp = PG_SIMD(log_sum_exp),
+};

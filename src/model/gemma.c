@@ -1,0 +1,60 @@
+#include "model/gemma.h"
+
+#include <math.h>
+
+#include "ops/ops.h"
+
+/* In bf16 the reference holds the factor in bf16 too: 45.25 instead of 45.2548 for a width of 2048. */
+static double embedding_scale(const pg_context *g, int64_t width)
+{
+    float scale = (float)sqrt((double)width);
+    return g->compute == PG_COMPUTE_BF16 ? pg_bf16_to_float(pg_bf16_from_float(scale)) : scale;
+}
+
+pg_tensor *pg_gemma_embed(pg_context *g, const pg_gemma *model, const int32_t *ids, int64_t count, int64_t single)
+{
+    return pg_embed(g, &model->embed, ids, count, embedding_scale(g, model->config.width), single);
+}
+
+static pg_tensor *attention(pg_context *g, const pg_gemma *model, int64_t layer, const pg_tensor *x,
+                            const pg_tensor *angles, const pg_batch *batch, const pg_cache *cache)
+{
+    const pg_gemma_config *c = &model->config;
+    const pg_gemma_layer *w = &model->layers[layer];
+    pg_tensor *q = pg_rope(g, pg_linear(g, x, &w->q, NULL), angles); /* [T, H E] */
+    pg_tensor *k = pg_rope(g, pg_linear(g, x, &w->k, NULL), angles); /* [T, K E] */
+    pg_tensor *v = pg_linear(g, x, &w->v, NULL);                     /* [T, K E] */
+    if (!cache)
+        return pg_linear(g, pg_attention(g, q, k, v, c->heads, c->kv_heads, batch), &w->o, NULL);
+    pg_tensor keys = pg_cache_keys(cache, layer), values = pg_cache_values(cache, layer);
+    pg_store_rows(g, &keys, batch->slots, k);
+    pg_store_rows(g, &values, batch->slots, v);
+    return pg_linear(g, pg_attention(g, q, &keys, &values, c->heads, c->kv_heads, batch), &w->o, NULL);
+}
+
+static pg_tensor *forward_layer(pg_context *g, const pg_gemma *model, int64_t layer, pg_tensor *x,
+                                const pg_tensor *angles, const pg_batch *batch, const pg_cache *cache)
+{
+    const pg_gemma_layer *w = &model->layers[layer];
+    double epsilon = model->config.epsilon;
+    x = pg_add(g, x, attention(g, model, layer, pg_rmsnorm(g, x, &w->input_norm, epsilon), angles, batch, cache));
+    return pg_add(g, x, pg_gated_mlp(g, pg_rmsnorm(g, x, &w->post_norm, epsilon), &w->gate, &w->up, &w->down));
+}
+
+pg_tensor *pg_gemma_forward(pg_context *g, const pg_gemma *model, pg_tensor *x, const pg_batch *batch,
+                            const pg_cache *cache)
+{
+    pg_trace_tensor(g, x, "text.input");
+    pg_tensor *angles = pg_rope_angles(g, batch->positions, batch->rows, model->config.size, model->config.theta);
+    pg_arena_mark scope = pg_scope_begin(g);
+    for (int64_t i = 0; i < model->config.layers; i++) {
+        x = pg_scope_end(g, scope, forward_layer(g, model, i, x, angles, batch, cache));
+        pg_trace_tensor(g, x, "text.layer.%d", (int)i);
+    }
+    return pg_trace_tensor(g, pg_rmsnorm(g, x, &model->norm, model->config.epsilon), "text.norm");
+}
+
+pg_tensor *pg_gemma_logits(pg_context *g, const pg_gemma *model, const pg_tensor *x)
+{
+    return pg_linear(g, x, &model->output, NULL);
+}

@@ -1,0 +1,405 @@
+#include "model/weights.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buffer.h"
+
+/* ---------------------------------------------------------------- the table */
+
+typedef enum model_part { TOP, TEXT, TEXT_LAYER, VISION, VISION_LAYER, VISION_HEAD, WORDS, WORDS_LAYER } model_part;
+
+/* Sizes that shapes are made of; what they are for a part says dimension(). */
+typedef enum shape_dim { END, ONE, D, F, HE, KE, V, N, C, P, D3, OUT, TEXT_D } shape_dim;
+
+typedef struct weight_rule {
+    model_part part;
+    const char *name;      /* ours; %d is the layer */
+    const char *published; /* after canonical_name() */
+    shape_dim shape[5];    /* up to END */
+    size_t offset;         /* of the parameter in its part's structure */
+} weight_rule;
+
+#define IN(type, field) offsetof(type, field)
+
+/* A siglip layer, which both towers have. */
+#define SIGLIP_LAYER(PART, ours, theirs)                                                                 \
+    {PART, ours ".norm1", theirs ".layer_norm1.weight", {D}, IN(pg_siglip_layer, norm1)},                \
+        {PART, ours ".norm1_bias", theirs ".layer_norm1.bias", {D}, IN(pg_siglip_layer, norm1_bias)},    \
+        {PART, ours ".q", theirs ".self_attn.q_proj.weight", {D, D}, IN(pg_siglip_layer, q)},            \
+        {PART, ours ".q_bias", theirs ".self_attn.q_proj.bias", {D}, IN(pg_siglip_layer, q_bias)},       \
+        {PART, ours ".k", theirs ".self_attn.k_proj.weight", {D, D}, IN(pg_siglip_layer, k)},            \
+        {PART, ours ".k_bias", theirs ".self_attn.k_proj.bias", {D}, IN(pg_siglip_layer, k_bias)},       \
+        {PART, ours ".v", theirs ".self_attn.v_proj.weight", {D, D}, IN(pg_siglip_layer, v)},            \
+        {PART, ours ".v_bias", theirs ".self_attn.v_proj.bias", {D}, IN(pg_siglip_layer, v_bias)},       \
+        {PART, ours ".out", theirs ".self_attn.out_proj.weight", {D, D}, IN(pg_siglip_layer, out)},      \
+        {PART, ours ".out_bias", theirs ".self_attn.out_proj.bias", {D}, IN(pg_siglip_layer, out_bias)}, \
+        {PART, ours ".norm2", theirs ".layer_norm2.weight", {D}, IN(pg_siglip_layer, norm2)},            \
+        {PART, ours ".norm2_bias", theirs ".layer_norm2.bias", {D}, IN(pg_siglip_layer, norm2_bias)},    \
+        {PART, ours ".fc1", theirs ".mlp.fc1.weight", {F, D}, IN(pg_siglip_layer, fc1)},                 \
+        {PART, ours ".fc1_bias", theirs ".mlp.fc1.bias", {F}, IN(pg_siglip_layer, fc1_bias)},            \
+        {PART, ours ".fc2", theirs ".mlp.fc2.weight", {D, F}, IN(pg_siglip_layer, fc2)},                 \
+    {                                                                                                    \
+        PART, ours ".fc2_bias", theirs ".mlp.fc2.bias", {D}, IN(pg_siglip_layer, fc2_bias)               \
+    }
+
+static const weight_rule rules[] = {
+    {VISION, "vision.patch", "vision.embeddings.patch_embedding.weight", {D, C, P, P}, IN(pg_siglip_vision, patch)},
+    {VISION, "vision.patch_bias", "vision.embeddings.patch_embedding.bias", {D}, IN(pg_siglip_vision, patch_bias)},
+    {VISION, "vision.position", "vision.embeddings.position_embedding.weight", {N, D}, IN(pg_siglip_vision, position)},
+    SIGLIP_LAYER(VISION_LAYER, "vision.layer.%d", "vision.encoder.layers.%d"),
+    {VISION, "vision.norm", "vision.post_layernorm.weight", {D}, IN(pg_siglip_vision, post_norm)},
+    {VISION, "vision.norm_bias", "vision.post_layernorm.bias", {D}, IN(pg_siglip_vision, post_norm_bias)},
+    {VISION_HEAD, "vision.head.probe", "vision.head.probe", {ONE, ONE, D}, IN(pg_siglip_head, probe)},
+    {VISION_HEAD, "vision.head.in", "vision.head.attention.in_proj_weight", {D3, D}, IN(pg_siglip_head, in)},
+    {VISION_HEAD, "vision.head.in_bias", "vision.head.attention.in_proj_bias", {D3}, IN(pg_siglip_head, in_bias)},
+    {VISION_HEAD, "vision.head.out", "vision.head.attention.out_proj.weight", {D, D}, IN(pg_siglip_head, out)},
+    {VISION_HEAD, "vision.head.out_bias", "vision.head.attention.out_proj.bias", {D}, IN(pg_siglip_head, out_bias)},
+    {VISION_HEAD, "vision.head.norm", "vision.head.layernorm.weight", {D}, IN(pg_siglip_head, norm)},
+    {VISION_HEAD, "vision.head.norm_bias", "vision.head.layernorm.bias", {D}, IN(pg_siglip_head, norm_bias)},
+    {VISION_HEAD, "vision.head.fc1", "vision.head.mlp.fc1.weight", {F, D}, IN(pg_siglip_head, fc1)},
+    {VISION_HEAD, "vision.head.fc1_bias", "vision.head.mlp.fc1.bias", {F}, IN(pg_siglip_head, fc1_bias)},
+    {VISION_HEAD, "vision.head.fc2", "vision.head.mlp.fc2.weight", {D, F}, IN(pg_siglip_head, fc2)},
+    {VISION_HEAD, "vision.head.fc2_bias", "vision.head.mlp.fc2.bias", {D}, IN(pg_siglip_head, fc2_bias)},
+    {TOP, "projector", "projector.weight", {TEXT_D, D}, IN(pg_weights, projector)},
+    {TOP, "projector_bias", "projector.bias", {TEXT_D}, IN(pg_weights, projector_bias)},
+    {TEXT, "text.embed", "text.embed_tokens.weight", {V, D}, IN(pg_gemma, embed)},
+    {TEXT_LAYER,
+     "text.layer.%d.input_norm",
+     "text.layers.%d.input_layernorm.weight",
+     {D},
+     IN(pg_gemma_layer, input_norm)},
+    {TEXT_LAYER, "text.layer.%d.q", "text.layers.%d.self_attn.q_proj.weight", {HE, D}, IN(pg_gemma_layer, q)},
+    {TEXT_LAYER, "text.layer.%d.k", "text.layers.%d.self_attn.k_proj.weight", {KE, D}, IN(pg_gemma_layer, k)},
+    {TEXT_LAYER, "text.layer.%d.v", "text.layers.%d.self_attn.v_proj.weight", {KE, D}, IN(pg_gemma_layer, v)},
+    {TEXT_LAYER, "text.layer.%d.o", "text.layers.%d.self_attn.o_proj.weight", {D, HE}, IN(pg_gemma_layer, o)},
+    {TEXT_LAYER,
+     "text.layer.%d.post_norm",
+     "text.layers.%d.post_attention_layernorm.weight",
+     {D},
+     IN(pg_gemma_layer, post_norm)},
+    {TEXT_LAYER, "text.layer.%d.gate", "text.layers.%d.mlp.gate_proj.weight", {F, D}, IN(pg_gemma_layer, gate)},
+    {TEXT_LAYER, "text.layer.%d.up", "text.layers.%d.mlp.up_proj.weight", {F, D}, IN(pg_gemma_layer, up)},
+    {TEXT_LAYER, "text.layer.%d.down", "text.layers.%d.mlp.down_proj.weight", {D, F}, IN(pg_gemma_layer, down)},
+    {TEXT, "text.norm", "text.norm.weight", {D}, IN(pg_gemma, norm)},
+    {TEXT, "text.output", "lm_head.weight", {V, D}, IN(pg_gemma, output)},
+    {WORDS, "words.token", "words.embeddings.token_embedding.weight", {V, D}, IN(pg_siglip_words, token)},
+    {WORDS, "words.position", "words.embeddings.position_embedding.weight", {N, D}, IN(pg_siglip_words, position)},
+    SIGLIP_LAYER(WORDS_LAYER, "words.layer.%d", "words.encoder.layers.%d"),
+    {WORDS, "words.norm", "words.final_layer_norm.weight", {D}, IN(pg_siglip_words, norm)},
+    {WORDS, "words.norm_bias", "words.final_layer_norm.bias", {D}, IN(pg_siglip_words, norm_bias)},
+    {WORDS, "words.head", "words.head.weight", {OUT, D}, IN(pg_siglip_words, head)},
+    {WORDS, "words.head_bias", "words.head.bias", {OUT}, IN(pg_siglip_words, head_bias)},
+    {TOP, "logit_scale", "logit_scale", {ONE}, IN(pg_weights, logit_scale)},
+    {TOP, "logit_bias", "logit_bias", {ONE}, IN(pg_weights, logit_bias)},
+};
+#define RULES (sizeof rules / sizeof *rules)
+
+/* The prefixes of all key layouts in use (published files, transformers before and since 4.52 in memory, Gemma and
+ * SigLIP alone) and what stands for them here. The first that fits counts. */
+static const struct {
+    const char *published, *canonical;
+} prefixes[] = {
+    {"model.language_model.", "text."},
+    {"language_model.model.", "text."},
+    {"language_model.lm_head.", "lm_head."},
+    {"language_model.", "text."},
+    {"model.vision_tower.vision_model.", "vision."},
+    {"vision_tower.vision_model.", "vision."},
+    {"model.vision_tower.", "vision."},
+    {"vision_tower.", "vision."},
+    {"model.multi_modal_projector.linear.", "projector."},
+    {"multi_modal_projector.linear.", "projector."},
+    {"vision_model.", "vision."},
+    {"text_model.", "words."},
+    {"model.", "text."},
+};
+
+static pg_status canonical_name(pg_buffer *out, const char *published)
+{
+    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
+        size_t length = strlen(prefixes[i].published);
+        if (!strncmp(published, prefixes[i].published, length))
+            return pg_buffer_print(out, "%s%s", prefixes[i].canonical, published + length);
+    }
+    return pg_buffer_print(out, "%s", published);
+}
+
+/* Buffers that older files carry: they follow from the configuration. */
+static bool is_derived(const char *name)
+{
+    static const char *const ends[] = {".position_ids", ".rotary_emb.inv_freq"};
+    size_t length = strlen(name);
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        if (length >= strlen(ends[i]) && !strcmp(name + length - strlen(ends[i]), ends[i]))
+            return true;
+    return false;
+}
+
+/* ---------------------------------------------------------------- shapes and places */
+
+static const pg_siglip_config *tower(const pg_config *config, model_part part)
+{
+    return part == WORDS || part == WORDS_LAYER ? &config->words : &config->vision;
+}
+
+static int64_t dimension(const pg_config *config, model_part part, shape_dim dim)
+{
+    const pg_gemma_config *text = &config->text;
+    const pg_siglip_config *siglip = tower(config, part);
+    bool gemma = part == TEXT || part == TEXT_LAYER;
+    switch (dim) {
+    case END: return 0;
+    case ONE: return 1;
+    case D: return gemma ? text->width : siglip->width;
+    case F: return gemma ? text->mlp : siglip->mlp;
+    case HE: return text->heads * text->size;
+    case KE: return text->kv_heads * text->size;
+    case V: return gemma ? text->vocabulary : siglip->vocabulary;
+    case N: return part == WORDS ? siglip->context : pg_config_patches(siglip);
+    case C: return siglip->channels;
+    case P: return siglip->patch;
+    case D3: return 3 * siglip->width;
+    case OUT: return siglip->projection;
+    case TEXT_D: return text->width;
+    }
+    return 0;
+}
+
+/* Whether a model of this configuration has the weight. */
+static bool applies(const weight_rule *rule, const pg_config *config)
+{
+    switch (rule->part) {
+    case TEXT:
+        if (rule->offset == IN(pg_gemma, output) && config->text.tied)
+            return false;
+        return config->kind != PG_MODEL_SIGLIP;
+    case TEXT_LAYER: return config->kind != PG_MODEL_SIGLIP;
+    case VISION:
+    case VISION_LAYER: return config->kind != PG_MODEL_GEMMA;
+    case VISION_HEAD: return config->kind != PG_MODEL_GEMMA && config->vision.head;
+    case WORDS:
+    case WORDS_LAYER: return config->kind == PG_MODEL_SIGLIP;
+    case TOP:
+        return config->kind ==
+               (rule->offset == IN(pg_weights, projector) || rule->offset == IN(pg_weights, projector_bias)
+                    ? PG_MODEL_PALIGEMMA
+                    : PG_MODEL_SIGLIP);
+    }
+    return false;
+}
+
+/* How many parameters a rule stands for: one, or one per layer. */
+static int64_t repeats(const weight_rule *rule, const pg_config *config)
+{
+    switch (rule->part) {
+    case TEXT_LAYER: return config->text.layers;
+    case VISION_LAYER: return config->vision.layers;
+    case WORDS_LAYER: return config->words.layers;
+    default: return 1;
+    }
+}
+
+static pg_parameter *place(const weight_rule *rule, const pg_weights *weights, int64_t layer)
+{
+    const void *base = weights;
+    switch (rule->part) {
+    case TOP: break;
+    case TEXT: base = &weights->text; break;
+    case TEXT_LAYER: base = &weights->text.layers[layer]; break;
+    case VISION: base = &weights->vision; break;
+    case VISION_LAYER: base = &weights->vision.layers[layer]; break;
+    case VISION_HEAD: base = &weights->vision.head; break;
+    case WORDS: base = &weights->words; break;
+    case WORDS_LAYER: base = &weights->words.layers[layer]; break;
+    }
+    return (pg_parameter *)((char *)base + rule->offset);
+}
+
+void pg_weights_each(const pg_weights *weights, void (*visit)(void *user, const pg_parameter *parameter), void *user)
+{
+    for (size_t r = 0; r < RULES; r++)
+        if (applies(&rules[r], &weights->config))
+            for (int64_t i = 0; i < repeats(&rules[r], &weights->config); i++)
+                visit(user, place(&rules[r], weights, i));
+}
+
+/* ---------------------------------------------------------------- finding tensors */
+
+/* The file's tensors by canonical name, sorted. */
+typedef struct file_entry {
+    const char *name;
+    size_t index; /* in the checkpoint */
+    bool used;
+} file_entry;
+
+typedef struct directory {
+    file_entry *entries;
+    size_t count;
+    pg_buffer names;
+} directory;
+
+static int compare_entries(const void *a, const void *b)
+{
+    return strcmp(((const file_entry *)a)->name, ((const file_entry *)b)->name);
+}
+
+static pg_status fill_directory(directory *out, const pg_checkpoint *files)
+{
+    out->count = pg_checkpoint_count(files);
+    out->entries = pg_alloc(out->count, sizeof *out->entries);
+    if (!out->entries)
+        return PG_ERROR_MEMORY;
+    for (size_t i = 0; i < out->count; i++) {
+        PG_TRY(canonical_name(&out->names, pg_checkpoint_at(files, i)->name));
+        PG_TRY(pg_buffer_append(&out->names, "", 1));
+    }
+    const char *name = out->names.data;
+    for (size_t i = 0; i < out->count; i++, name += strlen(name) + 1)
+        out->entries[i] = (file_entry){name, i, false};
+    qsort(out->entries, out->count, sizeof *out->entries, compare_entries);
+    for (size_t i = 1; i < out->count; i++)
+        if (!strcmp(out->entries[i - 1].name, out->entries[i].name))
+            return pg_fail(PG_ERROR_FORMAT, "%s: the tensors \"%s\" and \"%s\" are the same weight under two names",
+                           pg_checkpoint_file(files, out->entries[i].index),
+                           pg_checkpoint_at(files, out->entries[i - 1].index)->name,
+                           pg_checkpoint_at(files, out->entries[i].index)->name);
+    return PG_OK;
+}
+
+static pg_status check_array(const pg_array *array, const char *file, const char *name, const int64_t *shape,
+                             int dimensions)
+{
+    bool same = array->dimensions == dimensions;
+    for (int i = 0; same && i < dimensions; i++)
+        same = array->shape[i] == shape[i];
+    /* a scalar may be written as [] or [1] */
+    if (!same && !(dimensions == 1 && shape[0] == 1 && array->dimensions == 0)) {
+        pg_array wanted = {.dimensions = dimensions};
+        memcpy(wanted.shape, shape, (size_t)dimensions * sizeof *shape);
+        char found[PG_SHAPE_TEXT], expected[PG_SHAPE_TEXT];
+        return pg_fail(PG_ERROR_FORMAT, "%s: %s (%s): shape %s, expected %s", file, array->name, name,
+                       pg_array_shape_text(found, array), pg_array_shape_text(expected, &wanted));
+    }
+    if (array->dtype != PG_F32 && array->dtype != PG_F16 && array->dtype != PG_BF16)
+        return pg_fail(PG_ERROR_UNSUPPORTED, "%s: %s (%s): dtype %s, expected F32, F16 or BF16", file, array->name,
+                       name, pg_dtype_name(array->dtype));
+    if ((uintptr_t)array->data % pg_dtype_size(array->dtype))
+        return pg_fail(PG_ERROR_UNSUPPORTED,
+                       "%s: %s: its data is not aligned to its element size; write the file again with the "
+                       "safetensors package",
+                       file, array->name);
+    return PG_OK;
+}
+
+/* Fills one parameter from the checkpoint. `name` stays valid as long as the weights. */
+static pg_status load_parameter(pg_weights *weights, directory *files, const weight_rule *rule, int64_t layer,
+                                const char *name, const char *folder)
+{
+    char published[128];
+    snprintf(published, sizeof published, rule->published, (int)layer);
+    file_entry key = {published, 0, false};
+    file_entry *found = bsearch(&key, files->entries, files->count, sizeof key, compare_entries);
+    if (!found)
+        return pg_fail(PG_ERROR_FORMAT, "%s: the tensor for %s (\"%s\") is missing", folder, name, published);
+    found->used = true;
+    const pg_array *array = pg_checkpoint_at(weights->files, found->index);
+    int64_t shape[5], dimensions = 0, width = 1;
+    for (; rule->shape[dimensions] != END; dimensions++)
+        shape[dimensions] = dimension(&weights->config, rule->part, rule->shape[dimensions]);
+    PG_TRY(check_array(array, pg_checkpoint_file(weights->files, found->index), name, shape, (int)dimensions));
+    for (int64_t i = dimensions > 1 ? 1 : 0; i < dimensions; i++)
+        width *= shape[i];
+    *place(rule, weights, layer) =
+        (pg_parameter){name, array->dtype, dimensions > 1 ? shape[0] : 1, width, array->data};
+    return PG_OK;
+}
+
+static pg_status check_unused(const pg_weights *weights, const directory *files)
+{
+    for (size_t i = 0; i < files->count; i++) {
+        const file_entry *entry = &files->entries[i];
+        bool tied_output = !strcmp(entry->name, "lm_head.weight") && weights->config.text.tied;
+        if (!entry->used && !tied_output && !is_derived(entry->name))
+            return pg_fail(PG_ERROR_FORMAT, "%s: the tensor \"%s\" is not part of the model that config.json describes",
+                           pg_checkpoint_file(weights->files, entry->index),
+                           pg_checkpoint_at(weights->files, entry->index)->name);
+    }
+    return PG_OK;
+}
+
+/* Our names of all parameters, in the order of pg_weights_each, each with its NUL. */
+static pg_status print_names(pg_buffer *out, const pg_config *config)
+{
+    for (size_t r = 0; r < RULES; r++)
+        if (applies(&rules[r], config))
+            for (int64_t i = 0; i < repeats(&rules[r], config); i++) {
+                char name[64];
+                int length = snprintf(name, sizeof name, rules[r].name, (int)i);
+                PG_TRY(pg_buffer_append(out, name, (size_t)length + 1));
+            }
+    return PG_OK;
+}
+
+static pg_status load_all(pg_weights *weights, directory *files, const char *folder)
+{
+    pg_buffer names = {0};
+    pg_status status = print_names(&names, &weights->config);
+    weights->names = names.data;
+    PG_TRY(status);
+    const char *name = weights->names;
+    for (size_t r = 0; r < RULES; r++)
+        if (applies(&rules[r], &weights->config))
+            for (int64_t i = 0; i < repeats(&rules[r], &weights->config); i++, name += strlen(name) + 1)
+                PG_TRY(load_parameter(weights, files, &rules[r], i, name, folder));
+    if (weights->config.text.tied)
+        weights->text.output = weights->text.embed;
+    return check_unused(weights, files);
+}
+
+static pg_status make_layers(pg_weights *weights)
+{
+    const pg_config *config = &weights->config;
+    weights->text.config = config->text;
+    weights->vision.config = config->vision;
+    weights->words.config = config->words;
+    weights->text.layers = pg_alloc((size_t)config->text.layers, sizeof *weights->text.layers);
+    weights->vision.layers = pg_alloc((size_t)config->vision.layers, sizeof *weights->vision.layers);
+    weights->words.layers = pg_alloc((size_t)config->words.layers, sizeof *weights->words.layers);
+    return weights->text.layers && weights->vision.layers && weights->words.layers ? PG_OK : PG_ERROR_MEMORY;
+}
+
+pg_status pg_weights_load(pg_weights **out, const pg_config *config, const char *folder)
+{
+    directory files = {0};
+    pg_status status = PG_OK;
+    pg_weights *weights = *out = pg_alloc(1, sizeof *weights);
+    if (!weights)
+        return PG_ERROR_MEMORY;
+    weights->config = *config;
+    PG_TRY_GOTO(make_layers(weights));
+    PG_TRY_GOTO(pg_checkpoint_open(&weights->files, folder));
+    PG_TRY_GOTO(fill_directory(&files, weights->files));
+    PG_TRY_GOTO(load_all(weights, &files, folder));
+done:
+    pg_free(files.entries);
+    pg_buffer_free(&files.names);
+    if (status != PG_OK) {
+        pg_weights_free(weights);
+        *out = NULL;
+    }
+    return status;
+}
+
+void pg_weights_free(pg_weights *weights)
+{
+    if (!weights)
+        return;
+    pg_checkpoint_close(weights->files);
+    pg_free(weights->text.layers);
+    pg_free(weights->vision.layers);
+    pg_free(weights->words.layers);
+    pg_free(weights->names);
+    pg_free(weights);
+}

@@ -1,0 +1,60 @@
+/* Rotary position embeddings (Su et al. 2021) as Gemma has them: halves, frequencies and angles in f32. */
+#include <math.h>
+
+#include "kernels/kernels.h"
+#include "ops/rows.h"
+
+typedef struct angle_run {
+    pg_tensor *out;
+    const int32_t *positions;
+    const float *frequencies;
+} angle_run;
+
+static void angle_row(void *context, int64_t row)
+{
+    const angle_run *run = context;
+    float *out = pg_row(run->out, row), position = (float)run->positions[row];
+    int64_t half = run->out->width / 2;
+    for (int64_t i = 0; i < half; i++) {
+        float angle = position * run->frequencies[i];
+        out[i] = cosf(angle);
+        out[half + i] = sinf(angle);
+    }
+}
+
+pg_tensor *pg_rope_angles(pg_context *g, const int32_t *positions, int64_t count, int64_t size, double theta)
+{
+    pg_tensor *out = pg_tensor_new(g, count, size);
+    float *frequencies = pg_scratch(g, (size_t)size / 2 * sizeof *frequencies);
+    if (!frequencies)
+        return NULL;
+    for (int64_t i = 0; i < size / 2; i++)
+        frequencies[i] = 1.0f / powf((float)theta, (float)(2 * i) / (float)size);
+    angle_run run = {out, positions, frequencies};
+    pg_each_row(g, count, size * 16, angle_row, &run); /* a cosine costs about 16 simple steps */
+    return out;
+}
+
+typedef struct rope_run {
+    const pg_kernels *kernels;
+    const pg_tensor *x, *angles;
+    pg_tensor *out;
+} rope_run;
+
+static void rotate_row(void *context, int64_t row)
+{
+    const rope_run *run = context;
+    const float *angles = pg_row(run->angles, row);
+    int64_t size = run->angles->width;
+    for (int64_t at = 0; at < run->x->width; at += size)
+        run->kernels->rotate(pg_row(run->out, row) + at, pg_row(run->x, row) + at, angles, angles + size / 2, size);
+}
+
+pg_tensor *pg_rope(pg_context *g, const pg_tensor *x, const pg_tensor *angles)
+{
+    rope_run run = {g->kernels, x, angles, x && angles ? pg_tensor_like(g, x) : NULL};
+    if (!run.out)
+        return NULL;
+    pg_each_row(g, x->rows, x->width, rotate_row, &run);
+    return run.out;
+}

@@ -1,0 +1,23 @@
+/* What operations share: a loop over rows on all threads, and small weights as floats. */
+#ifndef PG_OPS_ROWS_H
+#define PG_OPS_ROWS_H
+
+#include "ops/ops.h"
+
+/* Calls task(context, row) for every row; rows that are few or short stay on the calling thread. */
+void pg_each_row(const pg_context *g, int64_t rows, int64_t width, void (*task)(void *context, int64_t row),
+                 void *context);
+
+/* The values of a weight (a vector, or a small table) as floats: where they lie, or widened into the arena; NULL on
+ * failure. */
+const float *pg_parameter_floats(pg_context *g, const pg_parameter *p);
+
+static inline float *pg_row(const pg_tensor *x, int64_t row)
+{
+    return (float *)x->data + row * x->width;
+}
+
+/* Rows first .. first + count - 1 of x. */
+pg_tensor pg_rows_view(const pg_tensor *x, int64_t first, int64_t count);
+
+#endif

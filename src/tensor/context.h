@@ -1,0 +1,47 @@
+/*
+ * The execution context `g` of operations: where tensors live, which kernels compute them, how factors are rounded, who
+ * watches.
+ *
+ * Failure is sticky: an operation that cannot have its memory sets g->status and gives NULL; operations on NULL give
+ * NULL. So model code reads like the paper, and whoever runs it looks at g->status once, at the end.
+ */
+#ifndef PG_TENSOR_CONTEXT_H
+#define PG_TENSOR_CONTEXT_H
+
+#include "base/arena.h"
+#include "tensor/tensor.h"
+
+struct pg_kernels;
+
+typedef struct pg_context {
+    const struct pg_kernels *kernels;
+    int threads;
+    pg_compute compute; /* F32 or BF16 */
+    pg_arena arena;     /* everything an operation makes; reset by the owner between steps */
+    pg_status status;
+    pg_trace_callback *trace; /* sees every named intermediate; NULL: nobody */
+    void *trace_user;
+} pg_context;
+
+/* An uninitialised f32 matrix in the arena, or NULL. */
+pg_tensor *pg_tensor_new(pg_context *g, int64_t rows, int64_t width);
+
+/* The same shape (and `single` rows) as x. */
+pg_tensor *pg_tensor_like(pg_context *g, const pg_tensor *x);
+
+/* Scratch memory that lives until the arena is released, or NULL. */
+void *pg_scratch(pg_context *g, size_t bytes);
+
+/* Hands x out under a name made by printf's rules; returns x. The shape is [rows, width]. */
+pg_tensor *pg_trace_tensor(pg_context *g, pg_tensor *x, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* The same for any array. */
+void pg_trace_values(pg_context *g, const char *name, const char *dtype, const int64_t *shape, int dimensions,
+                     const void *data);
+
+/* A part of the computation of which only the last tensor is needed: pg_scope_end moves it to where the scope began and
+ * gives back everything else. */
+pg_arena_mark pg_scope_begin(const pg_context *g);
+pg_tensor *pg_scope_end(pg_context *g, pg_arena_mark scope, const pg_tensor *result);
+
+#endif

@@ -1,0 +1,36 @@
+#include "tensor/tensor.h"
+
+#include "base/memory.h"
+
+pg_status pg_cache_init(pg_cache *out, pg_dtype dtype, int64_t layers, int64_t rows, int64_t width)
+{
+    *out = (pg_cache){.dtype = dtype, .layers = layers, .rows = rows, .width = width};
+    size_t matrix;
+    if (__builtin_mul_overflow((size_t)rows, (size_t)width * pg_dtype_size(dtype), &matrix) ||
+        __builtin_mul_overflow(matrix, (size_t)layers * 2, &out->bytes))
+        return pg_fail_memory(SIZE_MAX);
+    out->data = pg_pages_alloc(out->bytes);
+    return out->data ? PG_OK : PG_ERROR_MEMORY;
+}
+
+void pg_cache_free(pg_cache *cache)
+{
+    pg_pages_free(cache->data, cache->bytes);
+    *cache = (pg_cache){0};
+}
+
+static pg_tensor matrix(const pg_cache *cache, int64_t index)
+{
+    size_t bytes = cache->bytes / (size_t)(2 * cache->layers);
+    return (pg_tensor){cache->dtype, cache->rows, cache->width, cache->data + (size_t)index * bytes, 0};
+}
+
+pg_tensor pg_cache_keys(const pg_cache *cache, int64_t layer)
+{
+    return matrix(cache, 2 * layer);
+}
+
+pg_tensor pg_cache_values(const pg_cache *cache, int64_t layer)
+{
+    return matrix(cache, 2 * layer + 1);
+}

@@ -1,0 +1,66 @@
+/* Tensors, parameters and batches: views of memory that somebody else owns. */
+#ifndef PG_TENSOR_H
+#define PG_TENSOR_H
+
+#include "base/dtype.h"
+
+/* A matrix of activations, [rows][width] without gaps. Row t is token (patch, key) t of a ragged batch. Activations are
+ * F32; only caches hold other types. */
+typedef struct pg_tensor {
+    pg_dtype dtype;
+    int64_t rows, width;
+    void *data;
+    /* The first `single` rows are generated tokens, which are multiplied one by one (see kernels/matmul.h); the rest
+     * belong to prompts and pictures. Operations hand this on from their input to their output. */
+    int64_t single;
+} pg_tensor;
+
+/* A weight as its file stores it: a matrix [rows][width] (outputs, inputs), or a vector with rows = 1. */
+typedef struct pg_parameter {
+    const char *name; /* our name; NULL if the model has no such weight */
+    pg_dtype dtype;   /* F32, F16 or BF16 */
+    int64_t rows, width;
+    const void *data;
+} pg_parameter;
+
+/* Rows first .. first + count - 1 of the keys and values of an attention. */
+typedef struct pg_span {
+    int64_t first, count;
+} pg_span;
+
+/* One sequence of a ragged batch: `count` query rows from `first` on, and the keys that stand for its tokens so far:
+ * its spans laid end to end, of which the last `count` belong to the query rows themselves. Query i sees the first
+ * max(prefix, past + i + 1) keys, past being the number of keys before the first query's own. So prefix = 0 is causal,
+ * prefix = all keys is attention both ways, and anything between is PaliGemma's picture and prompt, then the answer. */
+#define PG_SPANS_MAX 2
+typedef struct pg_segment {
+    int64_t first, count, prefix;
+    pg_span spans[PG_SPANS_MAX];
+    int span_count;
+} pg_segment;
+
+/* The sequences of one forward pass. */
+typedef struct pg_batch {
+    int64_t rows;             /* of all segments */
+    int64_t single;           /* see pg_tensor */
+    const int32_t *positions; /* [rows], for rotary embeddings */
+    const int64_t *slots;     /* [rows]: the cache row that takes this row's key and value; NULL without a cache */
+    const pg_segment *segments;
+    size_t segment_count;
+} pg_batch;
+
+/* Keys and values of earlier tokens: for each layer, two matrices [rows][width] of F32 or BF16. Rows belong to whoever
+ * the owner says; the model writes rows at pg_batch.slots and reads the spans of its segments. */
+typedef struct pg_cache {
+    pg_dtype dtype;
+    int64_t layers, rows, width;
+    char *data;
+    size_t bytes;
+} pg_cache;
+
+pg_status pg_cache_init(pg_cache *out, pg_dtype dtype, int64_t layers, int64_t rows, int64_t width);
+void pg_cache_free(pg_cache *cache);
+pg_tensor pg_cache_keys(const pg_cache *cache, int64_t layer);
+pg_tensor pg_cache_values(const pg_cache *cache, int64_t layer);
+
+#endif
