@@ -1,5 +1,5 @@
-/* Every decoder, then the resize: the kind is told by the bytes, as for a user's file. Small pictures only, so that time goes
- * into different inputs and not into many pixels. */
+/* Every decoder, then the resize: the kind is told by the bytes, as for a user's file. Small pictures only, so that
+ * time goes into different inputs and not into many pixels. */
 #include "image/image.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

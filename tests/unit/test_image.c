@@ -77,6 +77,61 @@ static void short_files_are_refused_before_allocation(void **state)
     pg_buffer_free(&png);
 }
 
+/* Bytes that ask for much more work than their size and their picture's suggest. */
+static void endless_scans_are_refused(void **state)
+{
+    (void)state;
+    pg_buffer jpeg = read_golden(IMAGES, "files", "gray_progressive.jpg"), bytes = {0};
+    const char *scan = memmem(jpeg.data, jpeg.size, "\xff\xc4", 2); /* its table comes first */
+    assert_non_null(scan);
+    const char *next = memmem(scan + 2, jpeg.size - (size_t)(scan + 2 - jpeg.data), "\xff\xc4", 2);
+    assert_non_null(next);
+    CHECK_OK(pg_buffer_append(&bytes, jpeg.data, (size_t)(next - jpeg.data)));
+    for (int i = 0; i < 100; i++)
+        CHECK_OK(pg_buffer_append(&bytes, scan, (size_t)(next - scan)));
+    CHECK_OK(pg_buffer_append(&bytes, next, jpeg.size - (size_t)(next - jpeg.data)));
+    pg_image *image;
+    CHECK_FAILS(pg_image_decode(&image, bytes.data, bytes.size, "x", NULL), PG_ERROR_LIMIT, "more than 100 scans");
+    pg_buffer_free(&bytes);
+    pg_buffer_free(&jpeg);
+}
+
+/* The entry of a tag in the first directory of a little-endian TIFF file. */
+static char *find_tag(const pg_buffer *tiff, int tag)
+{
+    uint32_t directory;
+    memcpy(&directory, tiff->data + 4, 4);
+    char *entry = tiff->data + directory + 2;
+    for (; (uint8_t)entry[0] + 256 * (uint8_t)entry[1] != tag; entry += 12)
+        assert_true(entry + 12 < tiff->data + tiff->size);
+    return entry;
+}
+
+static void check_tiff_work(const pg_buffer *tiff, const char *text)
+{
+    pg_image *image;
+    CHECK_FAILS(pg_image_decode(&image, tiff->data, tiff->size, "x", NULL), PG_ERROR_LIMIT, text);
+}
+
+static void needless_tiff_work_is_refused(void **state)
+{
+    (void)state;
+    const uint32_t large = 1 << 14, huge = 1 << 20, tall = 900000;
+    pg_buffer tiff = read_golden(IMAGES, "variants", "tiles.tiff"); /* 6 tiles of 16 x 32 */
+    char *width = find_tag(&tiff, 322) + 8, *height = find_tag(&tiff, 257) + 8, *sizes = find_tag(&tiff, 325) + 8;
+    uint32_t at;
+    memcpy(&at, sizes, 4);
+    memset(tiff.data + at, 0x7f, 6 * 4);
+    check_tiff_work(&tiff, "x: TIFF: 6 strips or tiles, far more");
+    memset(tiff.data + at, 0, 6 * 4);
+    memcpy(width, &huge, 4);
+    check_tiff_work(&tiff, "x: TIFF: 2 strips or tiles, far more");
+    memcpy(width, &large, 4);
+    memcpy(height, &tall, 4);
+    check_tiff_work(&tiff, "x: TIFF: 28125 strips or tiles, far more");
+    pg_buffer_free(&tiff);
+}
+
 static void orientation_is_kept_on_request(void **state)
 {
     (void)state;
@@ -299,6 +354,8 @@ int main(void)
         cmocka_unit_test(errors_say_what_was_found),
         cmocka_unit_test(sizes_are_limited),
         cmocka_unit_test(short_files_are_refused_before_allocation),
+        cmocka_unit_test(endless_scans_are_refused),
+        cmocka_unit_test(needless_tiff_work_is_refused),
         cmocka_unit_test(orientation_is_kept_on_request),
         cmocka_unit_test(damaged_exif_turns_nothing),
         cmocka_unit_test(pictures_are_copied_by_stride),
