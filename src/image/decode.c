@@ -60,18 +60,29 @@ static const struct kind *find_kind(const pg_image_source *source)
     return NULL;
 }
 
+static void describe_bytes(char *text, size_t room, const pg_image_source *source)
+{
+    size_t shown = source->size < 8 ? source->size : 8, printable = 0;
+    while (printable < shown && source->bytes[printable] >= ' ' && source->bytes[printable] < 0x7f)
+        printable++;
+    if (!shown)
+        snprintf(text, room, "an empty file");
+    else if (printable == shown)
+        snprintf(text, room, "text that begins with \"%.*s\"", (int)shown, (const char *)source->bytes);
+    else {
+        size_t used = (size_t)snprintf(text, room, "the bytes");
+        for (size_t i = 0; i < shown; i++)
+            used += (size_t)snprintf(text + used, room - used, " %02x", source->bytes[i]);
+    }
+}
+
 static pg_status fail_unknown(const pg_image_source *source, const struct kind *kind)
 {
     char found[64];
     if (kind)
         snprintf(found, sizeof found, "%s", kind->name);
-    else if (!source->size)
-        snprintf(found, sizeof found, "an empty file");
-    else {
-        int used = snprintf(found, sizeof found, "the bytes");
-        for (size_t i = 0; i < 8 && i < source->size; i++)
-            used += snprintf(found + used, sizeof found - (size_t)used, " %02x", source->bytes[i]);
-    }
+    else
+        describe_bytes(found, sizeof found, source);
     return pg_fail(PG_ERROR_FORMAT,
                    "%s: not a picture that can be read (found %s, expected JPEG, PNG, WebP, GIF, BMP, PPM/PGM or TIFF)",
                    source->name, found);

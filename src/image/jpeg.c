@@ -8,9 +8,10 @@
 
 #include "image/image.h"
 
-/* Sequences of scans, of a few bytes each, that walk over a large picture again and again are an attack; encoders write
- * about ten. */
-#define MAX_SCANS 100
+/* A scan of a few bytes can walk over a whole picture, so hundreds of them are an attack. Encoders write about ten. */
+#define MOST_SCANS       100
+#define MOST_LARGE_SCANS 20 /* of pictures of more than LARGE pixels */
+#define LARGE            (40 * 1000 * 1000)
 
 /* An 8 x 8 block takes at least one bit of Huffman code in some scan, and at least half as many blocks as the picture
  * has are stored whatever the subsampling. Arithmetic codes know no such bound. */
@@ -54,9 +55,10 @@ static void note_warning(j_common_ptr info, int level)
 static void stop_endless_scans(j_common_ptr info)
 {
     reader *r = info->client_data;
-    if (r->info.input_scan_number <= MAX_SCANS)
+    int most = (uint64_t)r->info.image_width * r->info.image_height > LARGE ? MOST_LARGE_SCANS : MOST_SCANS;
+    if (r->info.input_scan_number <= most)
         return;
-    r->status = pg_fail(PG_ERROR_LIMIT, "%s: JPEG: more than %d scans", r->source->name, MAX_SCANS);
+    r->status = pg_fail(PG_ERROR_LIMIT, "%s: JPEG: more than %d scans", r->source->name, most);
     longjmp(r->escape, 1);
 }
 

@@ -81,7 +81,8 @@ pg_status pg_pnm_decode(pg_image **out, int *orientation, const pg_image_source 
     PG_TRY(read_number(&maxval, &r, 65535, "the largest sample"));
     if (!maxval)
         return pg_fail(PG_ERROR_FORMAT, "%s: PPM/PGM: the largest sample is 0", source->name);
-    r.offset++; /* one blank stands between header and samples */
+    if (r.offset < source->size)
+        r.offset++; /* one blank stands between header and samples */
     pg_image *image = NULL;
     PG_TRY(pg_image_start(&image, source, width, height, (double)channels * (!text && maxval > 255 ? 2 : 1)));
     pg_status status = read_samples(&r, image, maxval, channels, text);

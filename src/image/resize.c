@@ -98,15 +98,17 @@ typedef struct lines {
 static void resize_block(const axis *a, uint8_t *to, lines to_lines, const uint8_t *from, lines from_lines,
                          int16_t *line)
 {
-    size_t pitch = a->in + a->taps, count = from_lines.groups * from_lines.width;
+    size_t pitch = a->in + a->taps;
     for (size_t g = 0; g < from_lines.groups; g++)
         for (size_t p = 0; p < a->in; p++)
             for (size_t j = 0; j < from_lines.width; j++)
                 line[(g * from_lines.width + j) * pitch + p] = from[g * from_lines.group + p * from_lines.step + j];
-    for (size_t i = 0; i < a->out; i++)
-        for (size_t n = 0; n < count; n++)
-            to[n / to_lines.width * to_lines.group + n % to_lines.width + i * to_lines.step] =
-                weigh(line + n * pitch + a->first[i], a->low + i * a->taps, a->high + i * a->taps, a->taps);
+    for (size_t i = 0; i < a->out; i++) {
+        const int16_t *values = line + a->first[i], *low = a->low + i * a->taps, *high = a->high + i * a->taps;
+        for (size_t g = 0; g < to_lines.groups; g++)
+            for (size_t j = 0; j < to_lines.width; j++, values += pitch)
+                to[g * to_lines.group + i * to_lines.step + j] = weigh(values, low, high, a->taps);
+    }
 }
 
 static void resize_rows(const axis *a, pg_image *to, const pg_image *from, int16_t *line)

@@ -9,8 +9,9 @@
 
 #include "image/image.h"
 
-#define MOST_SAMPLES   8
-#define MOST_TILE_SIZE ((tmsize_t)64 << 20)
+#define MOST_SAMPLES    8
+#define MOST_TILE_SIZE  (64 << 20)
+#define MOST_TILES_SIZE (1 << 30) /* together, beyond what the picture itself needs */
 
 typedef struct reader {
     const pg_image_source *source;
@@ -292,15 +293,31 @@ static pg_status read_tiles(reader *r, pg_image *image, uint8_t *tile, uint16_t 
     return PG_OK;
 }
 
+/* Tiles that are mostly outside the picture, or strips that all stand for the same bytes, would keep the library busy
+ * for hours. */
+static pg_status check_work(const reader *r)
+{
+    bool tiled = TIFFIsTiled(r->tiff);
+    uint64_t count = tiled ? TIFFNumberOfTiles(r->tiff) : TIFFNumberOfStrips(r->tiff), stored = 0,
+             size = r->source->size;
+    for (uint32_t i = 0; i < count && stored <= 4 * size; i++) {
+        uint64_t bytes = TIFFGetStrileByteCount(r->tiff, i);
+        stored += bytes < size ? bytes : size;
+    }
+    uint64_t tile = tiled ? (uint64_t)TIFFTileSize(r->tiff) : 0, most = MOST_TILES_SIZE;
+    most += 8 * (uint64_t)r->width * r->height * r->samples;
+    if (stored > 4 * size || tile > MOST_TILE_SIZE || count * tile > most)
+        return pg_fail(PG_ERROR_LIMIT, "%s: TIFF: %llu strips or tiles, far more or larger than the picture needs",
+                       r->source->name, (unsigned long long)count);
+    return PG_OK;
+}
+
 static pg_status read_samples(reader *r, pg_image *image)
 {
     bool tiled = TIFFIsTiled(r->tiff);
     tmsize_t size = tiled ? TIFFTileSize(r->tiff) : TIFFScanlineSize(r->tiff);
     if (size <= 0)
         return fail_reading(r);
-    if (size > MOST_TILE_SIZE)
-        return pg_fail(PG_ERROR_LIMIT, "%s: TIFF: a tile of %lld bytes, at most %lld are accepted", r->source->name,
-                       (long long)size, (long long)MOST_TILE_SIZE);
     uint8_t *buffer = pg_alloc((size_t)size, 1);
     pg_status status = buffer ? PG_OK : PG_ERROR_MEMORY;
     uint16_t planes = r->planar == PLANARCONFIG_SEPARATE ? r->colour_channels : 1;
@@ -339,6 +356,7 @@ static pg_status read_picture(pg_image **image, int *orientation, reader *r)
         ycbcr = false;
     }
     PG_TRY(pg_image_start(image, r->source, r->width, r->height, 0));
+    PG_TRY(check_work(r));
     uint16_t turned = 1;
     if (TIFFGetField(r->tiff, TIFFTAG_ORIENTATION, &turned) && turned >= 1 && turned <= 8)
         *orientation = turned;
