@@ -1,0 +1,204 @@
+/*
+ * Answering: requests wait for a free sequence, go through prefill one by one, and then take turns token by token, all
+ * running ones in one ragged batch. A request that ends makes room for the next one.
+ */
+#include <string.h>
+
+#include "generate/beam.h"
+#include "generate/sequence.h"
+#include "model/gemma.h"
+#include "ops/ops.h"
+
+typedef struct generation {
+    pg_session *session;
+    pg_sequence *sequences;
+    size_t count, next;   /* the first that has not started */
+    pg_sequence **active; /* [session->sequences] by slot; NULL: free */
+    size_t active_count;
+} generation;
+
+/* The logits of the prompt's last token. */
+static const float *prefill(pg_session *session, pg_sequence *sequence)
+{
+    pg_context *g = &session->g;
+    const pg_request *request = sequence->request;
+    double start = pg_clock();
+    sequence->prompt.features =
+        request->image_count ? pg_prompt_features(session, request->images, request->image_count) : NULL;
+    double pictures = pg_clock();
+    pg_tensor *hidden = pg_prompt_forward(session, &sequence->prompt, sequence->slot);
+    const int64_t last = (int64_t)sequence->prompt.count - 1;
+    pg_tensor *logits = pg_gemma_logits(g, &session->model->weights->text, pg_take_rows(g, hidden, &last, 1));
+    sequence->timings.pictures = request->image_count ? pictures - start : 0;
+    sequence->timings.prefill = pg_clock() - pictures;
+    return logits && g->status == PG_OK ? logits->data : NULL;
+}
+
+static void release(generation *run, pg_sequence *sequence)
+{
+    if (!sequence->done)
+        return;
+    run->active[sequence->slot] = NULL;
+    run->active_count--;
+}
+
+static pg_status start(generation *run, pg_sequence *sequence)
+{
+    pg_session *session = run->session;
+    pg_arena_mark mark = pg_arena_get_mark(&session->g.arena);
+    sequence->slot = 0;
+    while (run->active[sequence->slot])
+        sequence->slot++;
+    const float *logits = prefill(session, sequence);
+    pg_status status = logits ? PG_OK : session->g.status;
+    if (status == PG_OK && sequence->plan.beams > 1)
+        status = pg_beam_search(session, sequence, logits);
+    else if (status == PG_OK)
+        status = pg_sequence_step(sequence, session, logits);
+    pg_arena_release(&session->g.arena, mark);
+    run->active[sequence->slot] = sequence;
+    run->active_count++;
+    release(run, sequence);
+    return status;
+}
+
+/* Starts what fits. Beams use the rows of all sequences, so a beam search waits until it is alone. */
+static pg_status start_waiting(generation *run)
+{
+    while (run->next < run->count && run->active_count < run->session->sequences) {
+        if (run->sequences[run->next].plan.beams > 1 && run->active_count)
+            return PG_OK;
+        PG_TRY(start(run, &run->sequences[run->next++]));
+    }
+    return PG_OK;
+}
+
+/* One more token for every running sequence. */
+static pg_tensor *decode(generation *run, pg_sequence **rows)
+{
+    pg_session *session = run->session;
+    pg_context *g = &session->g;
+    size_t count = 0;
+    int32_t *ids = pg_scratch(g, run->active_count * sizeof *ids);
+    int32_t *positions = pg_scratch(g, run->active_count * sizeof *positions);
+    int64_t *slots = pg_scratch(g, run->active_count * sizeof *slots);
+    pg_segment *segments = pg_scratch(g, run->active_count * sizeof *segments);
+    if (!segments)
+        return NULL;
+    for (size_t s = 0; s < session->sequences; s++) {
+        pg_sequence *sequence = run->active[s];
+        if (!sequence)
+            continue;
+        int64_t at = (int64_t)(sequence->prompt.count + sequence->made) - 1, first = sequence->slot * session->context;
+        ids[count] = sequence->history[at];
+        positions[count] = sequence->prompt.first + (int32_t)at;
+        slots[count] = first + at;
+        segments[count] = (pg_segment){.first = (int64_t)count,
+                                       .count = 1,
+                                       .prefix = sequence->prompt.prefix,
+                                       .spans = {{first, at + 1}},
+                                       .span_count = 1};
+        rows[count++] = sequence;
+    }
+    const pg_gemma *text = &session->model->weights->text;
+    pg_batch batch = {.rows = (int64_t)count,
+                      .single = (int64_t)count,
+                      .positions = positions,
+                      .slots = slots,
+                      .segments = segments,
+                      .segment_count = count};
+    pg_tensor *x = pg_gemma_embed(g, text, ids, (int64_t)count, batch.single);
+    return pg_gemma_logits(g, text, pg_gemma_forward(g, text, x, &batch, &session->cache));
+}
+
+static pg_status step(generation *run, pg_sequence **rows)
+{
+    pg_session *session = run->session;
+    pg_arena_mark mark = pg_arena_get_mark(&session->g.arena);
+    size_t count = run->active_count;
+    pg_tensor *logits = decode(run, rows);
+    pg_status status = session->g.status;
+    for (size_t i = 0; status == PG_OK && i < count; i++) {
+        status = pg_sequence_step(rows[i], session, (const float *)logits->data + (int64_t)i * logits->width);
+        release(run, rows[i]);
+    }
+    pg_arena_release(&session->g.arena, mark);
+    return status;
+}
+
+static pg_status run_all(generation *run, pg_sequence **rows)
+{
+    for (size_t i = 0; i < run->count; i++)
+        run->sequences[i].started = pg_clock();
+    PG_TRY(start_waiting(run));
+    while (run->active_count) {
+        PG_TRY(step(run, rows));
+        PG_TRY(start_waiting(run));
+    }
+    return PG_OK;
+}
+
+static pg_status make_sequences(generation *run, const pg_request *requests)
+{
+    for (size_t i = 0; i < run->count; i++) {
+        pg_status status = pg_sequence_init(&run->sequences[i], run->session, &requests[i], i);
+        if (status != PG_OK)
+            return run->count == 1 ? status : pg_fail_context(status, "request %zu", i);
+    }
+    return PG_OK;
+}
+
+pg_status pg_generate(pg_answer **answers, pg_session *session, const pg_request *requests, size_t count)
+{
+    generation run = {.session = session, .count = count};
+    pg_sequence **rows = pg_alloc(session->sequences, sizeof *rows);
+    run.sequences = pg_alloc(count, sizeof *run.sequences);
+    run.active = pg_alloc(session->sequences, sizeof *run.active);
+    pg_status status = rows && run.sequences && run.active ? PG_OK : PG_ERROR_MEMORY;
+    session->g.status = PG_OK;
+    memset(answers, 0, count * sizeof *answers);
+    PG_TRY_GOTO(status);
+    PG_TRY_GOTO(make_sequences(&run, requests));
+    PG_TRY_GOTO(run_all(&run, rows));
+    for (size_t i = 0; i < count; i++)
+        PG_TRY_GOTO(pg_sequence_answer(&answers[i], &run.sequences[i]));
+done:
+    for (size_t i = 0; i < count; i++) {
+        if (run.sequences)
+            pg_sequence_free(&run.sequences[i]);
+        if (status != PG_OK) {
+            pg_answer_free(answers[i]);
+            answers[i] = NULL;
+        }
+    }
+    pg_free(run.sequences);
+    pg_free(run.active);
+    pg_free(rows);
+    return status;
+}
+
+pg_status pg_ask(char **out, const pg_model *model, const char *image, const char *prompt)
+{
+    pg_image *picture = NULL;
+    pg_session *session = NULL;
+    pg_answer *answer = NULL;
+    pg_request request;
+    pg_status status = PG_OK;
+    *out = NULL;
+    pg_request_init(&request);
+    request.prompt = prompt;
+    if (image) {
+        PG_TRY_GOTO(pg_image_load(&picture, image, NULL));
+        request.images = (const pg_image *const *)&picture;
+        request.image_count = 1;
+    }
+    PG_TRY_GOTO(pg_session_new(&session, model, NULL));
+    PG_TRY_GOTO(pg_generate(&answer, session, &request, 1));
+    *out = answer->text;
+    answer->text = NULL;
+done:
+    pg_answer_free(answer);
+    pg_session_free(session);
+    pg_image_free(picture);
+    return status;
+}

@@ -1,0 +1,328 @@
+#include "generate/sequence.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "kernels/kernels.h"
+
+#define USUAL_LIMIT 256 /* tokens, where neither the request nor the model says anything */
+
+double pg_clock(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+bool pg_is_eos(const pg_model *model, int32_t id)
+{
+    for (int i = 0; i < model->generation.eos_count; i++)
+        if (model->generation.eos[i] == id)
+            return true;
+    return false;
+}
+
+/* ---------------------------------------------------------------- the plan */
+
+static double given_number(double wanted, double normal)
+{
+    return wanted >= 0 ? wanted : normal;
+}
+
+static int64_t given_integer(int64_t wanted, int64_t normal)
+{
+    return wanted >= 0 ? wanted : normal;
+}
+
+static pg_status check_plan(const pg_plan *plan, const pg_session *session, const pg_request *request)
+{
+    if (!(plan->sampling.repetition_penalty > 0))
+        return pg_fail(PG_ERROR_ARGUMENT, "repetition penalty %g: expected a positive number",
+                       plan->sampling.repetition_penalty);
+    if (plan->sampling.top_p > 1 || plan->sampling.min_p > 1)
+        return pg_fail(PG_ERROR_ARGUMENT, "top_p %g, min_p %g: expected 0 to 1", plan->sampling.top_p,
+                       plan->sampling.min_p);
+    if (plan->beams > 1 && (plan->sampling.temperature > 0 || request->stop_count || request->on_text))
+        return pg_fail(PG_ERROR_ARGUMENT, "beam search goes with neither sampling nor stop texts nor streaming");
+    if (plan->beams > (int64_t)session->sequences)
+        return pg_fail(PG_ERROR_ARGUMENT, "%lld beams need a session with as many sequences; this one has %zu",
+                       (long long)plan->beams, session->sequences);
+    if (plan->beams_returned > plan->beams)
+        return pg_fail(PG_ERROR_ARGUMENT, "%lld answers wanted of %lld beams", (long long)plan->beams_returned,
+                       (long long)plan->beams);
+    return PG_OK;
+}
+
+/* How many tokens there may be: max_new_tokens, else max_length (which counts the prompt), within the context. */
+static int64_t token_limit(const pg_session *session, const pg_request *request, int64_t prompt)
+{
+    const pg_generation_config *normal = &session->model->generation;
+    int64_t room = session->context - prompt, limit = USUAL_LIMIT;
+    if (request->max_new_tokens >= 0)
+        limit = request->max_new_tokens;
+    else if (request->max_length < 0 && normal->max_new_tokens >= 0)
+        limit = normal->max_new_tokens;
+    else if (given_integer(request->max_length, normal->max_length) >= 0)
+        limit = room;
+    if (request->max_length >= 0 && request->max_length - prompt < limit)
+        limit = request->max_length - prompt;
+    else if (request->max_new_tokens < 0 && request->max_length < 0 && normal->max_new_tokens < 0 &&
+             normal->max_length >= 0 && normal->max_length - prompt < limit)
+        limit = normal->max_length - prompt;
+    return limit < room ? limit : room;
+}
+
+pg_status pg_plan_make(pg_plan *out, const pg_session *session, const pg_request *request, const pg_prompt *prompt)
+{
+    const pg_generation_config *normal = &session->model->generation;
+    out->sampling = (pg_sampling){
+        .repetition_penalty = given_number(request->repetition_penalty, normal->repetition_penalty),
+        .no_repeat_ngram = given_integer(request->no_repeat_ngram, normal->no_repeat_ngram),
+        .temperature = given_number(request->temperature, normal->temperature),
+        .top_k = given_integer(request->top_k, normal->top_k),
+        .top_p = given_number(request->top_p, normal->top_p),
+        .min_p = given_number(request->min_p, normal->min_p),
+        .seed = request->seed,
+    };
+    out->limit = token_limit(session, request, (int64_t)prompt->count);
+    out->least = given_integer(request->min_new_tokens, normal->min_new_tokens);
+    out->beams = given_integer(request->beams, normal->beams);
+    out->beams = out->beams > 1 ? out->beams : 1;
+    out->beams_returned = request->beams_returned > 0 ? request->beams_returned : 1;
+    out->length_penalty = request->length_penalty != -1 ? request->length_penalty : normal->length_penalty;
+    if (out->limit <= 0)
+        return pg_fail(PG_ERROR_LIMIT,
+                       "the prompt has %zu tokens, which leaves no room for an answer (max_length %lld)", prompt->count,
+                       (long long)given_integer(request->max_length, normal->max_length));
+    return check_plan(out, session, request);
+}
+
+/* ---------------------------------------------------------------- a sequence */
+
+pg_status pg_sequence_init(pg_sequence *out, const pg_session *session, const pg_request *request, size_t index)
+{
+    *out = (pg_sequence){.request = request, .index = index, .slot = -1};
+    PG_TRY(pg_prompt_make(&out->prompt, session, request));
+    PG_TRY(pg_plan_make(&out->plan, session, request, &out->prompt));
+    size_t limit = (size_t)out->plan.limit;
+    out->top_count = request->top_logits;
+    if (out->top_count > (size_t)session->model->weights->config.text.vocabulary)
+        return pg_fail(PG_ERROR_ARGUMENT, "top logits: %zu wanted, the vocabulary has %lld tokens", out->top_count,
+                       (long long)session->model->weights->config.text.vocabulary);
+    out->history = pg_alloc(out->prompt.count + limit, sizeof *out->history);
+    out->logprobs = pg_alloc(limit, sizeof *out->logprobs);
+    out->top = pg_alloc(limit, out->top_count * sizeof *out->top);
+    if (!out->history || !out->logprobs || !out->top)
+        return PG_ERROR_MEMORY;
+    memcpy(out->history, out->prompt.ids, out->prompt.count * sizeof *out->history);
+    return pg_decoder_new(&out->decoder, session->model->tokenizer, true);
+}
+
+static void free_beams(pg_beam *beams, size_t count)
+{
+    for (size_t i = 0; beams && i < count; i++) {
+        pg_free(beams[i].text);
+        pg_free(beams[i].tokens);
+    }
+    pg_free(beams);
+}
+
+void pg_sequence_free(pg_sequence *sequence)
+{
+    pg_prompt_free(&sequence->prompt);
+    pg_free(sequence->history);
+    pg_free(sequence->logprobs);
+    pg_free(sequence->top);
+    pg_decoder_free(sequence->decoder);
+    pg_buffer_free(&sequence->text);
+    free_beams(sequence->beams, (size_t)sequence->plan.beams_returned);
+    *sequence = (pg_sequence){0};
+}
+
+/* ---------------------------------------------------------------- text and its end */
+
+/* Cuts the text where a stop text begins, if one is there; only text from `from` on can be new. */
+static bool cut_at_stop(pg_sequence *sequence, size_t from)
+{
+    const pg_request *request = sequence->request;
+    size_t end = SIZE_MAX;
+    for (size_t i = 0; i < request->stop_count; i++) {
+        size_t length = strlen(request->stop[i]);
+        size_t start = from > length ? from - length : 0;
+        const char *found =
+            length && sequence->text.data ? strstr(sequence->text.data + start, request->stop[i]) : NULL;
+        if (found && (size_t)(found - sequence->text.data) < end)
+            end = (size_t)(found - sequence->text.data);
+    }
+    if (end == SIZE_MAX)
+        return false;
+    sequence->text.size = end;
+    sequence->text.data[end] = 0;
+    return true;
+}
+
+/* Bytes at the end of the text that may be the beginning of a stop text. */
+static size_t held_back(const pg_sequence *sequence)
+{
+    size_t most = 0;
+    for (size_t i = 0; i < sequence->request->stop_count; i++) {
+        const char *stop = sequence->request->stop[i];
+        size_t length = strlen(stop);
+        for (size_t n = length ? length - 1 : 0; n > most; n--)
+            if (n <= sequence->text.size && !memcmp(sequence->text.data + sequence->text.size - n, stop, n))
+                most = n;
+    }
+    return most;
+}
+
+/* Hands out what is new and certain. */
+static void show(pg_sequence *sequence, size_t keep)
+{
+    size_t end = sequence->text.size - keep;
+    if (end <= sequence->shown)
+        return;
+    const pg_request *request = sequence->request;
+    if (request->on_text && !request->on_text(request->user, sequence->index, sequence->text.data + sequence->shown,
+                                              end - sequence->shown)) {
+        sequence->done = true;
+        sequence->finish = PG_FINISH_CANCELLED;
+    }
+    sequence->shown = end;
+}
+
+static void finish(pg_sequence *sequence, pg_finish why)
+{
+    sequence->done = true;
+    sequence->finish = why;
+}
+
+/* Adds text, looks for stop texts and for the end. */
+static pg_status add_text(pg_sequence *sequence, const char *text, size_t size)
+{
+    size_t before = sequence->text.size;
+    PG_TRY(pg_buffer_append(&sequence->text, text, size));
+    if (cut_at_stop(sequence, before))
+        finish(sequence, PG_FINISH_STOP);
+    return PG_OK;
+}
+
+static pg_status add_token_text(pg_sequence *sequence, const pg_model *model, int32_t id)
+{
+    const char *text;
+    size_t size;
+    PG_TRY(pg_decoder_push(sequence->decoder, id, &text, &size));
+    PG_TRY(add_text(sequence, text, size));
+    if (!sequence->done && pg_is_eos(model, id))
+        finish(sequence, PG_FINISH_STOP);
+    if (!sequence->done && (int64_t)sequence->made == sequence->plan.limit)
+        finish(sequence, PG_FINISH_LENGTH);
+    if (!sequence->done) {
+        show(sequence, held_back(sequence));
+        return PG_OK;
+    }
+    pg_finish why = sequence->finish;
+    PG_TRY(pg_decoder_finish(sequence->decoder, &text, &size));
+    if (why != PG_FINISH_STOP || pg_is_eos(model, id))
+        PG_TRY(add_text(sequence, text, size));
+    show(sequence, 0);
+    return PG_OK;
+}
+
+/* ---------------------------------------------------------------- a step */
+
+/* The logits to choose from: the raw ones, or a copy with penalties. */
+static const float *processed_logits(const pg_sequence *sequence, pg_session *session, const float *logits)
+{
+    const pg_plan *plan = &sequence->plan;
+    int64_t vocabulary = session->model->weights->config.text.vocabulary;
+    bool too_short = (int64_t)sequence->made < plan->least;
+    if (plan->sampling.repetition_penalty == 1 && plan->sampling.no_repeat_ngram <= 0 && !too_short)
+        return logits;
+    memcpy(session->logits, logits, (size_t)vocabulary * sizeof *logits);
+    pg_sampling_penalize(session->logits, vocabulary, &plan->sampling, sequence->history,
+                         sequence->prompt.count + sequence->made);
+    for (int i = 0; too_short && i < session->model->generation.eos_count; i++)
+        session->logits[session->model->generation.eos[i]] = -__builtin_inff();
+    return session->logits;
+}
+
+pg_status pg_sequence_step(pg_sequence *sequence, pg_session *session, const float *logits)
+{
+    int64_t vocabulary = session->model->weights->config.text.vocabulary;
+    const float *processed = processed_logits(sequence, session, logits);
+    int32_t id = pg_sampling_next(processed, vocabulary, &sequence->plan.sampling, session->choices, 0, sequence->made);
+    float top;
+    double total = session->g.kernels->log_sum_exp(logits, vocabulary, &top);
+    if (!(total - total == 0)) /* infinite or not a number */
+        return pg_fail(PG_ERROR_FORMAT, "%s: the logits are not finite; are the weights damaged?",
+                       session->model->folder);
+    sequence->logprobs[sequence->made] = (float)(logits[id] - total);
+    pg_best_logits(sequence->top + sequence->made * sequence->top_count, sequence->top_count, logits, vocabulary);
+    sequence->history[sequence->prompt.count + sequence->made++] = id;
+    sequence->last_token = pg_clock();
+    if (sequence->made == 1)
+        sequence->first_token = sequence->last_token;
+    return add_token_text(sequence, session->model, id);
+}
+
+/* ---------------------------------------------------------------- the answer */
+
+const char *pg_finish_name(pg_finish finish_reason)
+{
+    static const char *const names[] = {"stop", "length", "cancelled"};
+    return names[finish_reason];
+}
+
+pg_status pg_sequence_take_beam(pg_sequence *sequence, const pg_session *session)
+{
+    const pg_beam *best = &sequence->beams[0];
+    memcpy(sequence->history + sequence->prompt.count, best->tokens, best->count * sizeof *best->tokens);
+    sequence->made = best->count;
+    bool ended = best->count && pg_is_eos(session->model, best->tokens[best->count - 1]);
+    finish(sequence, ended ? PG_FINISH_STOP : PG_FINISH_LENGTH);
+    return pg_buffer_append(&sequence->text, best->text, strlen(best->text));
+}
+
+pg_status pg_sequence_answer(pg_answer **out, pg_sequence *sequence)
+{
+    pg_answer *answer = pg_alloc(1, sizeof *answer);
+    int32_t *tokens = pg_alloc(sequence->made, sizeof *tokens);
+    PG_TRY(pg_buffer_append(&sequence->text, "", 0));
+    if (!answer || !tokens) {
+        pg_free(answer);
+        pg_free(tokens);
+        return PG_ERROR_MEMORY;
+    }
+    memcpy(tokens, sequence->history + sequence->prompt.count, sequence->made * sizeof *tokens);
+    sequence->timings.first_token = sequence->first_token - sequence->started;
+    sequence->timings.decode = sequence->last_token - sequence->first_token;
+    *answer = (pg_answer){.text = sequence->text.data,
+                          .tokens = tokens,
+                          .logprobs = sequence->logprobs,
+                          .count = sequence->made,
+                          .finish = sequence->finish,
+                          .prompt_tokens = sequence->prompt.count,
+                          .top = sequence->top,
+                          .top_count = sequence->top_count,
+                          .beams = sequence->beams,
+                          .beam_count = sequence->beams ? (size_t)sequence->plan.beams_returned : 0,
+                          .timings = sequence->timings};
+    sequence->text = (pg_buffer){0};
+    sequence->logprobs = NULL;
+    sequence->top = NULL;
+    sequence->beams = NULL;
+    *out = answer;
+    return PG_OK;
+}
+
+void pg_answer_free(pg_answer *answer)
+{
+    if (!answer)
+        return;
+    free_beams(answer->beams, answer->beam_count);
+    pg_free(answer->text);
+    pg_free(answer->tokens);
+    pg_free(answer->logprobs);
+    pg_free(answer->top);
+    pg_free(answer);
+}

@@ -1,0 +1,59 @@
+/* One answer in the making: its tokens, its text as it streams out, and when to stop. */
+#ifndef PG_GENERATE_SEQUENCE_H
+#define PG_GENERATE_SEQUENCE_H
+
+#include "base/buffer.h"
+#include "generate/session.h"
+
+/* What a request asks for once the model's own defaults are filled in. */
+typedef struct pg_plan {
+    pg_sampling sampling;
+    int64_t limit, least; /* tokens to generate, at most and at least */
+    int64_t beams, beams_returned;
+    double length_penalty;
+} pg_plan;
+
+pg_status pg_plan_make(pg_plan *out, const pg_session *session, const pg_request *request, const pg_prompt *prompt);
+
+typedef struct pg_sequence {
+    const pg_request *request;
+    size_t index; /* of the request in its call */
+    pg_prompt prompt;
+    pg_plan plan;
+    int64_t slot; /* cache rows; -1: waiting */
+    bool done;
+    pg_finish finish;
+
+    int32_t *history;       /* prompt, then answer: [prompt.count + plan.limit] */
+    float *logprobs;        /* [plan.limit] */
+    pg_candidate *top;      /* [plan.limit][top_count] */
+    size_t top_count, made; /* tokens of the answer so far */
+
+    pg_decoder *decoder;
+    pg_buffer text; /* all of the answer; the first `shown` bytes were handed out */
+    size_t shown;
+    pg_beam *beams;                          /* [plan.beams_returned], after a beam search */
+    double started, first_token, last_token; /* seconds, pg_clock() */
+    pg_timings timings;
+} pg_sequence;
+
+double pg_clock(void);
+
+/* Memory for an answer to the prompt, which the sequence takes over. */
+pg_status pg_sequence_init(pg_sequence *out, const pg_session *session, const pg_request *request, size_t index);
+void pg_sequence_free(pg_sequence *sequence);
+
+/* Chooses the next token from the step's logits [vocabulary], appends it, streams its text and decides whether the
+ * answer is complete. */
+pg_status pg_sequence_step(pg_sequence *sequence, pg_session *session, const float *logits);
+
+/* Makes the best of the beams the answer. */
+pg_status pg_sequence_take_beam(pg_sequence *sequence, const pg_session *session);
+
+/* The finished answer; what it holds is moved out of the sequence. */
+pg_status pg_sequence_answer(pg_answer **out, pg_sequence *sequence);
+
+/* True for the tokens that end an answer. */
+bool pg_is_eos(const pg_model *model, int32_t id);
+
+#endif

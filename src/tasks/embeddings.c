@@ -1,0 +1,75 @@
+/* SigLIP as a dual encoder: pictures and texts as vectors of length one. */
+#include <math.h>
+#include <string.h>
+
+#include "generate/session.h"
+#include "model/siglip.h"
+#include "ops/ops.h"
+#include "text/siglip_text.h"
+
+/* Copies unit rows out and gives the arena back. */
+static pg_status finish(pg_session *session, pg_arena_mark mark, float *out, const pg_tensor *features)
+{
+    pg_tensor *unit = pg_unit_rows(&session->g, features);
+    if (unit && session->g.status == PG_OK)
+        memcpy(out, unit->data, (size_t)(unit->rows * unit->width) * sizeof *out);
+    pg_arena_release(&session->g.arena, mark);
+    return session->g.status;
+}
+
+static pg_status require_siglip(pg_session *session)
+{
+    session->g.status = PG_OK;
+    return pg_model_require(session->model, session->model->weights->config.kind == PG_MODEL_SIGLIP,
+                            "embed pictures and texts; a SigLIP model can");
+}
+
+pg_status pg_embed_images(float *out, pg_session *session, const pg_image *const *images, size_t count)
+{
+    PG_TRY(require_siglip(session));
+    const pg_siglip_vision *vision = &session->model->weights->vision;
+    for (size_t i = 0; i < count; i++) { /* one by one: memory stays that of one picture */
+        pg_arena_mark mark = pg_arena_get_mark(&session->g.arena);
+        float *pixels = pg_prompt_pixels(session, images + i, 1);
+        pg_tensor *hidden = pixels ? pg_siglip_vision_forward(&session->g, vision, pixels, 1) : NULL;
+        pg_tensor *pooled = pg_siglip_pool(&session->g, vision, hidden, 1);
+        PG_TRY(finish(session, mark, out + i * (size_t)vision->config.width, pooled));
+    }
+    return PG_OK;
+}
+
+pg_status pg_embed_texts(float *out, pg_session *session, const char *const *texts, size_t count)
+{
+    PG_TRY(require_siglip(session));
+    const pg_model *model = session->model;
+    const pg_siglip_words *words = &model->weights->words;
+    size_t length = (size_t)words->config.context;
+    if (!model->tokenizer)
+        return pg_fail(PG_ERROR_FILE, "%s: no tokenizer (spiece.model) beside the model", model->folder);
+    for (size_t i = 0; i < count; i++) {
+        pg_arena_mark mark = pg_arena_get_mark(&session->g.arena);
+        int32_t *ids = pg_scratch(&session->g, length * sizeof *ids);
+        pg_status status = ids ? pg_siglip_text_encode(ids, length, model->tokenizer, texts[i]) : PG_ERROR_MEMORY;
+        pg_tensor *features = status == PG_OK ? pg_siglip_words_forward(&session->g, words, ids, 1) : NULL;
+        pg_status finished = finish(session, mark, out + i * (size_t)words->config.projection, features);
+        PG_TRY(status);
+        PG_TRY(finished);
+    }
+    return PG_OK;
+}
+
+static float scalar(const pg_parameter *p)
+{
+    if (p->dtype == PG_F32)
+        return *(const float *)p->data;
+    uint16_t half = *(const uint16_t *)p->data;
+    return p->dtype == PG_BF16 ? pg_bf16_to_float(half) : pg_f16_to_float(half);
+}
+
+pg_status pg_model_logit_scale(float *scale, float *bias, const pg_model *model)
+{
+    PG_TRY(pg_model_require(model, model->weights->config.kind == PG_MODEL_SIGLIP, "compare pictures with texts"));
+    *scale = expf(scalar(&model->weights->logit_scale));
+    *bias = scalar(&model->weights->logit_bias);
+    return PG_OK;
+}
