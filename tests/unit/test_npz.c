@@ -94,55 +94,56 @@ static void npy_reads_what_others_write(void **state)
 
 #define NPY(descr, fortran, shape) "{'descr': " descr ", 'fortran_order': " fortran ", 'shape': " shape ", }"
 
+static const struct {
+    const char *header;
+    size_t data_size;
+    pg_status status;
+    const char *error;
+} hostile_npy[] = {
+    {NPY("'<f4'", "False", "(3,)"), 11, PG_ERROR_FORMAT, "x: F32 [3] takes 12 bytes, the file holds 11"},
+    {NPY("'<f4'", "False", "(3,)"), 13, PG_ERROR_FORMAT, "x: F32 [3] takes 12 bytes, the file holds 13"},
+    {NPY("'<f4'", "True", "(2, 2)"), 16, PG_ERROR_UNSUPPORTED, "x: in Fortran order"},
+    {NPY("'>f4'", "False", "(1,)"), 4, PG_ERROR_UNSUPPORTED, "x: dtype '>f4' is not supported"},
+    {NPY("'<c8'", "False", "(1,)"), 8, PG_ERROR_UNSUPPORTED, "x: dtype '<c8' is not supported"},
+    {NPY("'|O'", "False", "(1,)"), 8, PG_ERROR_UNSUPPORTED, "x: dtype '|O' is not supported"},
+    {NPY("[('a', '<f4')]", "False", "(1,)"), 4, PG_ERROR_UNSUPPORTED, "x: arrays of structures"},
+    {NPY("'<f4'", "False", "(-1,)"), 4, PG_ERROR_FORMAT, "malformed"},
+    {NPY("'<f4'", "False", "(1.5,)"), 4, PG_ERROR_FORMAT, "malformed"},
+    {NPY("'<f4'", "False", "(1 1)"), 4, PG_ERROR_FORMAT, "malformed"},
+    {NPY("'<f4'", "False", "(,)"), 4, PG_ERROR_FORMAT, "malformed"},
+    {NPY("'<f4'", "False", "[1]"), 4, PG_ERROR_FORMAT, "malformed"},
+    {NPY("'<f4'", "False", "(1"), 4, PG_ERROR_FORMAT, "malformed"},
+    {NPY("'<f4'", "0", "(1,)"), 4, PG_ERROR_FORMAT, "malformed"},
+    {NPY("'<f4", "False", "(1,)"), 4, PG_ERROR_UNSUPPORTED, "x: dtype '<f4, ' is not supported"},
+    {NPY("'a dtype of sixteen'", "False", "(1,)"), 4, PG_ERROR_FORMAT, "malformed"},
+    {NPY("4", "False", "(1,)"), 4, PG_ERROR_FORMAT, "malformed"},
+    {NPY("'<f4'", "False", "(9223372036854775808,)"), 4, PG_ERROR_FORMAT, "x: the shape is too large"},
+    {NPY("'<f4'", "False", "(4611686018427387904, 4)"), 0, PG_ERROR_FORMAT, "x: the shape is too large"},
+    {NPY("'<f4'", "False", "(1, 1, 1, 1, 1, 1, 1, 1, 1)"), 4, PG_ERROR_UNSUPPORTED, "x: more than 8 dimensions"},
+    {NPY("'<f4'", "False", "(1,)") "!", 4, PG_ERROR_FORMAT, "malformed"},
+    {"{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': ()}", 4, PG_ERROR_FORMAT, "malformed"},
+    {"{'descr': '<f4', 'fortran_order': False}", 4, PG_ERROR_FORMAT, "malformed"},
+    {"{'descr': '<f4', 'fortran_order': False, 'shape': (), 'other': 1}", 4, PG_ERROR_FORMAT, "malformed"},
+    {"{'descr' '<f4', 'fortran_order': False, 'shape': ()}", 4, PG_ERROR_FORMAT, "malformed"},
+    {"{'descr': '<f4' 'fortran_order': False, 'shape': ()}", 4, PG_ERROR_FORMAT, "malformed"},
+    {"", 4, PG_ERROR_FORMAT, "malformed"},
+};
+
 static void hostile_npy_is_refused(void **state)
 {
     (void)state;
-    static const struct {
-        const char *header;
-        size_t data_size;
-        pg_status status;
-        const char *error;
-    } cases[] = {
-        {NPY("'<f4'", "False", "(3,)"), 11, PG_ERROR_FORMAT, "x: F32 [3] takes 12 bytes, the file holds 11"},
-        {NPY("'<f4'", "False", "(3,)"), 13, PG_ERROR_FORMAT, "x: F32 [3] takes 12 bytes, the file holds 13"},
-        {NPY("'<f4'", "True", "(2, 2)"), 16, PG_ERROR_UNSUPPORTED, "x: in Fortran order"},
-        {NPY("'>f4'", "False", "(1,)"), 4, PG_ERROR_UNSUPPORTED, "x: dtype '>f4' is not supported"},
-        {NPY("'<c8'", "False", "(1,)"), 8, PG_ERROR_UNSUPPORTED, "x: dtype '<c8' is not supported"},
-        {NPY("'|O'", "False", "(1,)"), 8, PG_ERROR_UNSUPPORTED, "x: dtype '|O' is not supported"},
-        {NPY("[('a', '<f4')]", "False", "(1,)"), 4, PG_ERROR_UNSUPPORTED, "x: arrays of structures"},
-        {NPY("'<f4'", "False", "(-1,)"), 4, PG_ERROR_FORMAT, "malformed"},
-        {NPY("'<f4'", "False", "(1.5,)"), 4, PG_ERROR_FORMAT, "malformed"},
-        {NPY("'<f4'", "False", "(1 1)"), 4, PG_ERROR_FORMAT, "malformed"},
-        {NPY("'<f4'", "False", "(,)"), 4, PG_ERROR_FORMAT, "malformed"},
-        {NPY("'<f4'", "False", "[1]"), 4, PG_ERROR_FORMAT, "malformed"},
-        {NPY("'<f4'", "False", "(1"), 4, PG_ERROR_FORMAT, "malformed"},
-        {NPY("'<f4'", "0", "(1,)"), 4, PG_ERROR_FORMAT, "malformed"},
-        {NPY("'<f4", "False", "(1,)"), 4, PG_ERROR_UNSUPPORTED, "x: dtype '<f4, ' is not supported"},
-        {NPY("'a dtype of sixteen'", "False", "(1,)"), 4, PG_ERROR_FORMAT, "malformed"},
-        {NPY("4", "False", "(1,)"), 4, PG_ERROR_FORMAT, "malformed"},
-        {NPY("'<f4'", "False", "(9223372036854775808,)"), 4, PG_ERROR_FORMAT, "x: the shape is too large"},
-        {NPY("'<f4'", "False", "(4611686018427387904, 4)"), 0, PG_ERROR_FORMAT, "x: the shape is too large"},
-        {NPY("'<f4'", "False", "(1, 1, 1, 1, 1, 1, 1, 1, 1)"), 4, PG_ERROR_UNSUPPORTED, "x: more than 8 dimensions"},
-        {NPY("'<f4'", "False", "(1,)") "!", 4, PG_ERROR_FORMAT, "malformed"},
-        {"{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': ()}", 4, PG_ERROR_FORMAT, "malformed"},
-        {"{'descr': '<f4', 'fortran_order': False}", 4, PG_ERROR_FORMAT, "malformed"},
-        {"{'descr': '<f4', 'fortran_order': False, 'shape': (), 'other': 1}", 4, PG_ERROR_FORMAT, "malformed"},
-        {"{'descr' '<f4', 'fortran_order': False, 'shape': ()}", 4, PG_ERROR_FORMAT, "malformed"},
-        {"{'descr': '<f4' 'fortran_order': False, 'shape': ()}", 4, PG_ERROR_FORMAT, "malformed"},
-        {"", 4, PG_ERROR_FORMAT, "malformed"},
-    };
     uint8_t file[256];
     pg_array found;
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        CHECK_FAILS(pg_npy_parse(&found, file, put_npy(file, 1, cases[i].header, cases[i].data_size), "x"),
-                    cases[i].status, cases[i].error);
-    size_t size = put_npy(file, 4, cases[0].header, 12);
+    for (size_t i = 0; i < sizeof hostile_npy / sizeof *hostile_npy; i++)
+        CHECK_FAILS(pg_npy_parse(&found, file, put_npy(file, 1, hostile_npy[i].header, hostile_npy[i].data_size), "x"),
+                    hostile_npy[i].status, hostile_npy[i].error);
+    size_t size = put_npy(file, 4, hostile_npy[0].header, 12);
     CHECK_FAILS(pg_npy_parse(&found, file, size, "x"), PG_ERROR_UNSUPPORTED, "x: .npy version 4.0");
-    size = put_npy(file, 2, cases[0].header, 12);
+    size = put_npy(file, 2, hostile_npy[0].header, 12);
     file[10] = 255;
     CHECK_FAILS(pg_npy_parse(&found, file, size, "x"), PG_ERROR_LIMIT, "x: the .npy header takes");
     for (size_t part = 0; part < size; part++) {
-        size = put_npy(file, 2, cases[0].header, 12);
+        size = put_npy(file, 2, hostile_npy[0].header, 12);
         void *piece = pg_alloc(part, 1);
         memcpy(piece, file, part);
         CHECK_FAILS(pg_npy_parse(&found, piece, part, "x"), PG_ERROR_FORMAT, "x: ");
