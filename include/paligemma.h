@@ -50,6 +50,9 @@ PG_API const char *pg_status_name(pg_status status);
 /* "0.1.0" */
 PG_API const char *pg_version(void);
 
+/* The libraries that this one was built with: "jansson 2.14, libjpeg 6.2, ..." */
+PG_API const char *pg_libraries(void);
+
 /* ---------------------------------------------------------------- 2. pictures */
 
 /* A picture: 8-bit RGB, rows from the top. Immutable once made. */
@@ -225,7 +228,8 @@ typedef enum pg_prompt_style {
  * that request with PG_FINISH_CANCELLED. Called from the thread that runs pg_generate. */
 typedef bool pg_text_callback(void *user, size_t index, const char *text, size_t size);
 
-/* One question. Zero or negative numbers mean "off" unless noted; pg_request_init sets the defaults of transformers. */
+/* One question. 0 means "off" unless noted; a negative number (length_penalty: NAN), as pg_request_init sets it, leaves
+ * the choice to the model: generation_config.json's value. */
 typedef struct pg_request {
     const pg_image *const *images;
     size_t image_count;
@@ -239,7 +243,7 @@ typedef struct pg_request {
     const char *const *stop; /* texts that end the answer; they are not part of it */
     size_t stop_count;
 
-    double temperature; /* 0: greedy, the default; else sampling */
+    double temperature; /* 0: greedy; else sampling */
     int64_t top_k;
     double top_p, min_p; /* 1 and 0: off */
     uint64_t seed;
@@ -257,6 +261,10 @@ typedef struct pg_request {
 } pg_request;
 
 PG_API void pg_request_init(pg_request *request);
+
+/* Replaces what pg_request_init left to the model by generation_config.json's values, or by "off"; token limits stay as
+ * they are. pg_generate does this itself: it is for callers that want to know, for example how many beams there are. */
+PG_API void pg_request_complete(pg_request *request, const pg_model *model);
 
 typedef enum pg_finish {
     PG_FINISH_STOP,   /* <eos> or a stop text */

@@ -35,6 +35,11 @@ const char *pg_version(void)
     return PG_VERSION;
 }
 
+const char *pg_libraries(void)
+{
+    return PG_LIBRARIES;
+}
+
 /* Control characters of names from outside must not break the one line or drive a terminal. */
 static void keep_one_line(char *text)
 {

@@ -1,0 +1,25 @@
+/* The commands, one file each. */
+#ifndef PG_CLI_COMMANDS_H
+#define PG_CLI_COMMANDS_H
+
+#include "options.h"
+
+extern const pg_cli_command pg_cli_generate;
+extern const pg_cli_command pg_cli_caption;
+extern const pg_cli_command pg_cli_ask;
+extern const pg_cli_command pg_cli_ocr;
+extern const pg_cli_command pg_cli_embed;
+extern const pg_cli_command pg_cli_trace;
+extern const pg_cli_command pg_cli_preprocess;
+extern const pg_cli_command pg_cli_tokenize;
+extern const pg_cli_command pg_cli_inspect;
+extern const pg_cli_command pg_cli_perplexity;
+extern const pg_cli_command pg_cli_help;
+
+/* All of them in the order of the help; ends with NULL. */
+extern const pg_cli_command *const pg_cli_commands[];
+
+/* A usage error where there is none of this name. */
+int pg_cli_command_find(const pg_cli_command **out, const char *name);
+
+#endif

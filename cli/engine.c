@@ -1,0 +1,125 @@
+/* Opens models, sessions and pictures as the options say. */
+#include "engine.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "progress.h"
+
+const pg_cli_option pg_cli_model_options[] = {
+    {"model", 'm', "MODEL", PG_CLI_TEXT, 0, "folder in the published layout (default: $PALIGEMMA_MODEL)", 0, 0},
+    {0},
+};
+
+const pg_cli_option pg_cli_arithmetic_options[] = {
+    {"compute", 0, "auto|f32|bf16", PG_CLI_CHOICE, offsetof(pg_cli_arithmetic, compute),
+     "arithmetic of products; auto: bf16 for bf16 weights where the machine has it, else f32", 0, 0},
+    {"threads", 't', "N", PG_CLI_INTEGER, offsetof(pg_cli_arithmetic, threads),
+     "threads (default: one per physical core)", 1, 1024},
+    {0},
+};
+
+const pg_cli_option pg_cli_looking_options[] = {
+    {"no-exif", 0, NULL, PG_CLI_FLAG, offsetof(pg_cli_looking, keep_orientation),
+     "leave pictures as stored, whatever their EXIF orientation says", 0, 0},
+    {"order", 0, "pillow13|classic", PG_CLI_CHOICE, offsetof(pg_cli_looking, order),
+     "order of the passes of the resize: Pillow 13's, or Pillow's up to 11.3", 0, 0},
+    {0},
+};
+
+int pg_cli_model_find(const char **out, const pg_cli_command *command, const char *given)
+{
+    const char *folder = given ? given : getenv("PALIGEMMA_MODEL");
+    if (!folder || !*folder)
+        return pg_cli_usage(command, "no model: name its folder with -m MODEL or in PALIGEMMA_MODEL");
+    *out = folder;
+    return PG_CLI_DONE;
+}
+
+static int check_kind(const pg_cli_engine *engine, const pg_cli_command *command, const pg_cli_use *use)
+{
+    static const char *const names[] = {
+        [PG_MODEL_PALIGEMMA] = "PaliGemma", [PG_MODEL_GEMMA] = "Gemma", [PG_MODEL_SIGLIP] = "SigLIP"};
+    pg_model_kind kind = pg_model_get_kind(engine->model);
+    if (use->kinds & 1u << kind)
+        return PG_CLI_DONE;
+    return pg_cli_fail("%s: found a %s model, but '%s' needs %s", engine->folder, names[kind], command->name,
+                       use->kind_names);
+}
+
+int pg_cli_engine_load(pg_cli_engine *out, const pg_cli_command *command, const pg_cli_use *use)
+{
+    double start = pg_cli_clock();
+    int code;
+    *out = (pg_cli_engine){0};
+    PG_CLI_TRY(pg_cli_model_find(&out->folder, command, use->model));
+    PG_CLI_TRY(pg_cli_check(pg_model_open(&out->model, out->folder)));
+    PG_CLI_TRY(check_kind(out, command, use));
+    out->load_seconds = pg_cli_clock() - start;
+done:
+    return code;
+}
+
+int pg_cli_engine_start(pg_cli_engine *engine, const pg_cli_use *use)
+{
+    double start = pg_cli_clock();
+    pg_session_options options;
+    pg_session_options_init(&options);
+    options.threads = (int)use->arithmetic.threads;
+    options.compute = (pg_compute)use->arithmetic.compute;
+    options.resize_order = (pg_resize_order)use->looking.order;
+    options.sequences = use->sequences;
+    int code = pg_cli_check(pg_session_new(&engine->session, engine->model, &options));
+    engine->load_seconds += pg_cli_clock() - start;
+    return code;
+}
+
+int pg_cli_engine_open(pg_cli_engine *out, const pg_cli_command *command, const pg_cli_use *use)
+{
+    int code = pg_cli_engine_load(out, command, use);
+    if (code == PG_CLI_DONE)
+        code = pg_cli_engine_start(out, use);
+    if (code != PG_CLI_DONE)
+        pg_cli_engine_close(out);
+    return code;
+}
+
+void pg_cli_engine_close(pg_cli_engine *engine)
+{
+    if (engine->session)
+        pg_session_free(engine->session);
+    if (engine->model)
+        pg_model_close(engine->model);
+    *engine = (pg_cli_engine){0};
+}
+
+const char *pg_cli_compute_name(const pg_session *session)
+{
+    return pg_session_compute(session) == PG_COMPUTE_BF16 ? "bf16" : "f32";
+}
+
+pg_status pg_cli_pictures_load(pg_cli_pictures *out, const char *const *paths, size_t count,
+                               const pg_cli_looking *looking)
+{
+    pg_image_options options;
+    pg_image_options_init(&options);
+    options.keep_orientation = looking->keep_orientation;
+    *out = (pg_cli_pictures){pg_cli_alloc(count, sizeof *out->items), 0};
+    for (size_t i = 0; i < count; i++) {
+        pg_status status = pg_image_load(&out->items[i], paths[i], &options);
+        if (status != PG_OK) {
+            pg_cli_pictures_free(out);
+            return status;
+        }
+        out->count++;
+    }
+    return PG_OK;
+}
+
+void pg_cli_pictures_free(pg_cli_pictures *pictures)
+{
+    for (size_t i = 0; i < pictures->count; i++)
+        pg_image_free(pictures->items[i]);
+    free(pictures->items);
+    *pictures = (pg_cli_pictures){0};
+}

@@ -1,0 +1,66 @@
+/* What most commands begin with: their options for model, arithmetic and pictures; opening a model and a session. */
+#ifndef PG_CLI_ENGINE_H
+#define PG_CLI_ENGINE_H
+
+#include "output.h"
+
+/* -m: a `const char *`. */
+extern const pg_cli_option pg_cli_model_options[];
+
+/* --compute, -t */
+typedef struct pg_cli_arithmetic {
+    int compute; /* a pg_compute */
+    int64_t threads;
+} pg_cli_arithmetic;
+
+extern const pg_cli_option pg_cli_arithmetic_options[];
+
+/* --order, --no-exif */
+typedef struct pg_cli_looking {
+    int order; /* a pg_resize_order */
+    bool keep_orientation;
+} pg_cli_looking;
+
+extern const pg_cli_option pg_cli_looking_options[];
+
+/* The folder that -m names, else PALIGEMMA_MODEL in the environment; a usage error where neither does. */
+int pg_cli_model_find(const char **out, const pg_cli_command *command, const char *given);
+
+typedef struct pg_cli_engine {
+    const char *folder;
+    pg_model *model;
+    pg_session *session;
+    double load_seconds;
+} pg_cli_engine;
+
+/* How a command uses a model. */
+typedef struct pg_cli_use {
+    const char *model;      /* as given, or NULL */
+    unsigned kinds;         /* those that the command can use, 1 << PG_MODEL_GEMMA and so on */
+    const char *kind_names; /* the same in words */
+    pg_cli_arithmetic arithmetic;
+    pg_cli_looking looking;
+    size_t sequences;
+} pg_cli_use;
+
+int pg_cli_engine_open(pg_cli_engine *out, const pg_cli_command *command, const pg_cli_use *use);
+
+/* The same in two steps, model and session. After a failure of either, pg_cli_engine_close is due. */
+int pg_cli_engine_load(pg_cli_engine *out, const pg_cli_command *command, const pg_cli_use *use);
+int pg_cli_engine_start(pg_cli_engine *engine, const pg_cli_use *use);
+
+void pg_cli_engine_close(pg_cli_engine *engine);
+
+/* "f32" or "bf16" */
+const char *pg_cli_compute_name(const pg_session *session);
+
+typedef struct pg_cli_pictures {
+    pg_image **items;
+    size_t count;
+} pg_cli_pictures;
+
+pg_status pg_cli_pictures_load(pg_cli_pictures *out, const char *const *paths, size_t count,
+                               const pg_cli_looking *looking);
+void pg_cli_pictures_free(pg_cli_pictures *pictures);
+
+#endif

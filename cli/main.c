@@ -1,0 +1,75 @@
+/*
+ * paligemma: the command line of libpaligemma. It includes the public header only, so it also shows that the API
+ * suffices.
+ *
+ * Reading order: options.h (command lines as tables), output.h (what is printed), engine.h and answer.h (what commands
+ * share), then one file per command.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "commands.h"
+#include "help.h"
+#include "output.h"
+
+const pg_cli_command *const pg_cli_commands[] = {
+    &pg_cli_caption,    &pg_cli_ask,      &pg_cli_ocr,     &pg_cli_generate,   &pg_cli_embed, &pg_cli_trace,
+    &pg_cli_preprocess, &pg_cli_tokenize, &pg_cli_inspect, &pg_cli_perplexity, &pg_cli_help,  NULL,
+};
+
+static int fail_unknown(const char *name)
+{
+    pg_cli_guess guess = {0};
+    for (const pg_cli_command *const *command = pg_cli_commands; *command; command++)
+        pg_cli_guess_offer(&guess, name, (*command)->name);
+    pg_cli_guess_offer(&guess, name, "--version");
+    if (guess.nearest)
+        pg_cli_fail("there is no command '%s' (the nearest is '%s')", name, guess.nearest);
+    else
+        pg_cli_fail("there is no command '%s'", name);
+    fprintf(stderr, "Try 'paligemma --help'.\n");
+    return PG_CLI_USAGE;
+}
+
+int pg_cli_command_find(const pg_cli_command **out, const char *name)
+{
+    for (const pg_cli_command *const *command = pg_cli_commands; *command; command++) {
+        if (strcmp((*command)->name, name) == 0) {
+            *out = *command;
+            return PG_CLI_DONE;
+        }
+    }
+    return fail_unknown(name);
+}
+
+static void print_version(void)
+{
+    pg_cli_print("paligemma %s\nkernels:   %s\nlibraries: %s\n", pg_version(), pg_isa(), pg_libraries());
+}
+
+static int run(int argc, char **argv)
+{
+    if (argc < 2) {
+        pg_cli_fail("no command given");
+        fprintf(stderr, "Try 'paligemma --help'.\n");
+        return PG_CLI_USAGE;
+    }
+    const char *name = argv[1];
+    if (strcmp(name, "--version") == 0) {
+        print_version();
+        return PG_CLI_DONE;
+    }
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
+        pg_cli_help_overview();
+        return PG_CLI_DONE;
+    }
+    const pg_cli_command *command;
+    int code = pg_cli_command_find(&command, name);
+    return code == PG_CLI_DONE ? pg_cli_command_run(command, (size_t)argc - 2, argv + 2) : code;
+}
+
+int main(int argc, char **argv)
+{
+    pg_cli_output_init();
+    return pg_cli_output_finish(run(argc, argv));
+}

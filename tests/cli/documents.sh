@@ -1,0 +1,3 @@
+# The completion and the man page are those that the tables of the program make: tools/make-documents renews them.
+paligemma help --format bash | diff "$ROOT/completions/paligemma.bash" - && echo "completion is up to date"
+paligemma help --format man | diff "$ROOT/docs/man/paligemma.1" - && echo "man page is up to date"

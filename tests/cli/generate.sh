@@ -1,0 +1,24 @@
+# Answers to prompts, about pictures and without; the texts are those of golden/inference.
+export PALIGEMMA_MODEL=golden/inference/paligemma-tiny-f32/checkpoint
+images=golden/inference/images
+gemma=golden/inference/gemma-tiny-mha/checkpoint
+try generate --image $images/cow.jpg -p 'caption en' -n 30
+paligemma generate --image - -p 'caption en' -n 30 <$images/cow.jpg
+paligemma generate --image $images/cow.jpg --image $images/lily.jpg -p 'caption en' -n 30
+paligemma generate -p 'caption en' -n 5
+echo 'caption en' >prompt
+paligemma generate --image $images/cow.jpg --prompt-file prompt -n30 --compute=f32 -t1
+printf 'caption en' | paligemma generate --image $images/cow.jpg --prompt-file - -n30
+try generate --image $images/cow.jpg -p 'caption en' -n 30 --stop also
+try generate --image $images/cow.jpg -p 'caption en' -n 30 --temperature 1 --top-k 1 --seed 7
+for order in pillow13 classic; do
+    paligemma generate --image $images/lily.jpg -p 'caption en' -n 8 --order $order
+done
+for flag in '' --no-exif; do
+    paligemma generate --image $images/rotated.jpg -p 'caption en' -n 8 $flag
+done
+for seed in 1 1 2; do
+    paligemma generate --image $images/cow.jpg -p 'caption en' -n 8 --temperature 5 --seed $seed | sum
+done | uniq -c | sed 's/ [0-9a-f]*$//'
+try generate -m $gemma -p 'The cow walked along' -n 30
+try generate -m $gemma -p 'The cow walked along' -n 8 --chat

@@ -1,0 +1,8 @@
+# Every option of every command.
+paligemma --help
+for command in caption ask ocr generate embed trace preprocess tokenize inspect perplexity help; do
+    printf '\n==== %s\n' $command
+    paligemma $command --help
+done
+paligemma help ocr | cmp - <(paligemma ocr -h) && echo "help COMMAND is COMMAND --help"
+paligemma help | cmp - <(paligemma -h) && echo "help is --help"

@@ -1,0 +1,150 @@
+/*
+ * The published models' configurations and tensors, as names and shapes without weights: files of the full size with
+ * holes in place of data must open under both sets of names, and be the model that they are.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "golden_case.h"
+
+#include "base/file.h"
+
+/* A row of the table is [published name (null: not stored), name in memory, shape] and, if the name has a "#", the
+ * number of layers that it stands for. */
+enum { PUBLISHED, IN_MEMORY, SHAPE, LAYERS };
+
+static void add_tensor(json_t *header, const char *name, json_t *shape, int64_t *offset)
+{
+    int64_t size = 2; /* bf16 */
+    size_t i;
+    json_t *length;
+    json_array_foreach(shape, i, length) size *= json_integer_value(length);
+    json_object_set_new(header, name,
+                        json_pack("{s:s,s:O,s:[I,I]}", "dtype", "BF16", "shape", shape, "data_offsets",
+                                  (json_int_t)*offset, (json_int_t)(*offset + size)));
+    *offset += size;
+}
+
+static void add_row(json_t *header, const json_t *row, int names, int64_t *offset)
+{
+    const char *name = json_string_value(json_array_get(row, (size_t)names));
+    const json_t *layers = json_array_get(row, LAYERS);
+    const char *place = name ? strchr(name, '#') : NULL;
+    if (!name)
+        return;
+    for (json_int_t layer = 0; layer < (layers ? json_integer_value(layers) : 1); layer++) {
+        char full[256];
+        if (place)
+            snprintf(full, sizeof full, "%.*s%d%s", (int)(place - name), name, (int)layer, place + 1);
+        else
+            snprintf(full, sizeof full, "%s", name);
+        add_tensor(header, full, json_array_get(row, SHAPE), offset);
+    }
+}
+
+static void write_text(const char *folder, const char *name, const char *text)
+{
+    char *path = pg_golden_path(folder, name);
+    FILE *file = fopen(path, "wb");
+    assert_true(file && fputs(text, file) >= 0 && fclose(file) == 0);
+    pg_free(path);
+}
+
+/* model.safetensors with a header and nothing behind it but length. */
+static void write_hollow_weights(const char *folder, const json_t *table, int names)
+{
+    json_t *header = json_object(), *row;
+    int64_t bytes = 0;
+    size_t i;
+    json_array_foreach(json_object_get(table, "tensors"), i, row) add_row(header, row, names, &bytes);
+    char *text = json_dumps(header, JSON_COMPACT), *path = pg_golden_path(folder, "model.safetensors");
+    uint64_t length = strlen(text);
+    int file = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+    assert_true(file >= 0);
+    assert_int_equal(write(file, &length, sizeof length), sizeof length);
+    assert_int_equal(write(file, text, length), length);
+    assert_int_equal(ftruncate(file, (off_t)(sizeof length + length) + bytes), 0);
+    assert_int_equal(close(file), 0);
+    pg_free(path);
+    free(text);
+    json_decref(header);
+}
+
+static void check_description(const pg_model *model, const json_t *table)
+{
+    char *text = NULL;
+    json_t *described = NULL;
+    CHECK_OK(pg_model_describe(&text, model));
+    CHECK_OK(pg_json_parse(&described, text, strlen(text), "description"));
+    assert_int_equal(json_integer_value(json_object_get(described, "parameters")),
+                     json_integer_value(json_object_get(table, "parameters")));
+    json_decref(described);
+    pg_free(text);
+}
+
+static void check_pictures(const pg_model *model, const char *name)
+{
+    size_t side = pg_model_get_kind(model) == PG_MODEL_GEMMA ? 0 : strtoul(strrchr(name, '-') + 1, NULL, 10);
+    size_t tokens = pg_model_get_kind(model) == PG_MODEL_PALIGEMMA ? (side / 14) * (side / 14) : 0;
+    assert_int_equal(pg_model_image_size(model), side);
+    assert_int_equal(pg_model_image_tokens(model), tokens);
+}
+
+static void test_table(void **state)
+{
+    pg_golden scratch = {0};
+    json_t *table = NULL;
+    CHECK_OK(pg_json_load(&table, *state));
+    const char *name = json_string_value(json_object_get(table, "model"));
+    char *config = json_dumps(json_object_get(table, "config"), 0);
+    for (int names = PUBLISHED; names <= IN_MEMORY; names++) {
+        char *folder = pg_golden_path(pg_golden_scratch(&scratch), names == PUBLISHED ? "published" : "memory");
+        assert_int_equal(mkdir(folder, 0700), 0);
+        write_text(folder, "config.json", config);
+        write_hollow_weights(folder, table, names);
+        pg_model *model = NULL;
+        CHECK_OK(pg_model_open(&model, folder));
+        check_description(model, table);
+        check_pictures(model, name);
+        pg_model_close(model);
+        pg_free(folder);
+    }
+    free(config);
+    json_decref(table);
+    pg_golden_close(&scratch);
+}
+
+enum { TABLES_MAX = 32 };
+
+static size_t add_tables(struct CMUnitTest *tests, size_t count, const char *folder)
+{
+    struct dirent **entries;
+    int found = scandir(folder, &entries, NULL, alphasort);
+    assert_true(found > 0);
+    for (int i = 0; i < found; i++) {
+        if (strstr(entries[i]->d_name, ".json")) {
+            assert_true(count < TABLES_MAX);
+            char *path = pg_golden_path(folder, entries[i]->d_name);
+            tests[count++] = (struct CMUnitTest){.name = path, .test_func = test_table, .initial_state = path};
+        }
+        free(entries[i]);
+    }
+    free(entries);
+    return count;
+}
+
+int main(void)
+{
+    struct CMUnitTest tests[TABLES_MAX];
+    size_t count = add_tables(tests, 0, PG_GOLDEN_FOLDER "/shapes");
+#ifdef PG_SHARED_FOLDER
+    count = add_tables(tests, count, PG_SHARED_FOLDER "/golden/inference/shapes");
+#endif
+    int failed = _cmocka_run_group_tests("full size", tests, count, NULL, NULL);
+    for (size_t i = 0; i < count; i++)
+        pg_free((void *)tests[i].name);
+    return failed;
+}

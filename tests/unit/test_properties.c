@@ -1,0 +1,726 @@
+/*
+ * What must hold for every model and request, shown on the tiny golden checkpoints: the same bits for any number of
+ * threads and in any company, a cache that changes nothing, sessions that forget, streams that end in the whole text,
+ * and no trace of an allocation that failed.
+ */
+#include <math.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "golden_case.h"
+
+#include "base/buffer.h"
+
+#define PALIGEMMA "paligemma-tiny-f32"
+#define GROUPED   "paligemma-tiny-sharded"
+#define GEMMA     "gemma-tiny-mha"
+#define SIGLIP    "siglip-tiny"
+
+enum { THREADS_MAX = 4, TOKENS = 16 };
+
+/* An open golden checkpoint. */
+typedef struct tiny_model {
+    pg_golden golden;
+    char *path;
+    pg_model *model;
+} tiny_model;
+
+static tiny_model tiny_open(const char *name)
+{
+    tiny_model made = {0};
+    char *folder = pg_golden_path(PG_GOLDEN_FOLDER, name);
+    pg_golden_open(&made.golden, folder);
+    made.path = pg_golden_checkpoint(&made.golden, "checkpoint");
+    CHECK_OK(pg_model_open(&made.model, made.path));
+    pg_free(folder);
+    return made;
+}
+
+static void tiny_close(tiny_model *tiny)
+{
+    pg_model_close(tiny->model);
+    pg_free(tiny->path);
+    pg_golden_close(&tiny->golden);
+}
+
+static pg_session *session_new(const tiny_model *tiny, int threads, pg_compute compute, size_t sequences)
+{
+    pg_session_options options;
+    pg_session_options_init(&options);
+    options.threads = threads;
+    options.compute = compute;
+    options.sequences = sequences;
+    options.context = 320;
+    pg_session *session = NULL;
+    CHECK_OK(pg_session_new(&session, tiny->model, &options));
+    return session;
+}
+
+/* Prompt `number` of the golden case. */
+static pg_golden_request prompt_of(const tiny_model *tiny, size_t number)
+{
+    pg_golden_request asked;
+    const json_t *prompts = json_object_get(tiny->golden.facts, "prompts");
+    pg_golden_request_init(&asked, &tiny->golden, json_array_get(prompts, number));
+    return asked;
+}
+
+static pg_answer *answer_of(pg_session *session, const pg_request *request)
+{
+    pg_answer *answer = NULL;
+    CHECK_OK(pg_generate(&answer, session, request, 1));
+    return answer;
+}
+
+/* Everything but the timings, bit for bit. */
+static void assert_same_answer(const pg_answer *a, const pg_answer *b)
+{
+    assert_string_equal(a->text, b->text);
+    assert_int_equal(a->count, b->count);
+    assert_memory_equal(a->tokens, b->tokens, a->count * sizeof *a->tokens);
+    assert_memory_equal(a->logprobs, b->logprobs, a->count * sizeof *a->logprobs);
+    assert_int_equal(a->finish, b->finish);
+    assert_int_equal(a->prompt_tokens, b->prompt_tokens);
+    assert_int_equal(a->top_count, b->top_count);
+    assert_memory_equal(a->top, b->top, a->count * a->top_count * sizeof *a->top);
+    assert_int_equal(a->beam_count, b->beam_count);
+    for (size_t i = 0; i < a->beam_count; i++) {
+        assert_string_equal(a->beams[i].text, b->beams[i].text);
+        assert_int_equal(a->beams[i].count, b->beams[i].count);
+        assert_memory_equal(a->beams[i].tokens, b->beams[i].tokens, a->beams[i].count * sizeof *a->beams[i].tokens);
+        assert_memory_equal(&a->beams[i].score, &b->beams[i].score, sizeof a->beams[i].score);
+    }
+}
+
+static void assert_same_trace(const pg_kept_trace *a, const pg_kept_trace *b)
+{
+    assert_int_equal(a->count, b->count);
+    for (size_t i = 0; i < a->count; i++) {
+        assert_string_equal(a->arrays[i].name, b->arrays[i].name);
+        assert_int_equal(a->arrays[i].bytes, b->arrays[i].bytes);
+        if (memcmp(a->arrays[i].data, b->arrays[i].data, a->arrays[i].bytes) != 0)
+            fail_msg("%s: not the same bits", a->arrays[i].name);
+    }
+}
+
+/* ---------------------------------------------------------------- threads */
+
+/* All that can be asked of a model with these settings. */
+typedef struct everything {
+    pg_kept_trace trace;
+    pg_answer *greedy, *beams;
+} everything;
+
+static everything compute_everything(const tiny_model *tiny, int threads, pg_compute compute)
+{
+    everything all = {0};
+    pg_session *session = session_new(tiny, threads, compute, 4);
+    pg_golden_request asked = prompt_of(tiny, 1);
+    CHECK_OK(pg_trace(session, &asked.request, pg_kept_trace_add, &all.trace));
+    asked.request.max_new_tokens = TOKENS;
+    asked.request.top_logits = 8;
+    all.greedy = answer_of(session, &asked.request);
+    asked.request.top_logits = 0;
+    asked.request.beams = 3;
+    asked.request.beams_returned = 3;
+    all.beams = answer_of(session, &asked.request);
+    pg_golden_request_free(&asked);
+    pg_session_free(session);
+    return all;
+}
+
+static void everything_free(everything *all)
+{
+    pg_kept_trace_free(&all->trace);
+    pg_answer_free(all->greedy);
+    pg_answer_free(all->beams);
+}
+
+static void test_any_number_of_threads_gives_the_same_bits(void **state)
+{
+    (void)state;
+    const char *names[] = {PALIGEMMA, "paligemma-tiny-bf16", "paligemma-tiny-f16", GROUPED, GEMMA};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        tiny_model tiny = tiny_open(names[i]);
+        for (int c = 0; c < 2; c++) {
+            pg_compute compute = c ? PG_COMPUTE_BF16 : PG_COMPUTE_F32;
+            everything one = compute_everything(&tiny, 1, compute);
+            for (int threads = 2; threads <= THREADS_MAX; threads++) {
+                everything many = compute_everything(&tiny, threads, compute);
+                assert_same_trace(&one.trace, &many.trace);
+                assert_same_answer(one.greedy, many.greedy);
+                assert_same_answer(one.beams, many.beams);
+                everything_free(&many);
+            }
+            everything_free(&one);
+        }
+        tiny_close(&tiny);
+    }
+}
+
+/* Embeddings of the case's pictures and texts, one after another; freed with pg_free. */
+static float *embed_everything(const tiny_model *tiny, int threads, size_t *count)
+{
+    const char *texts[] = {"a cow on the beach", "", "zwei gelbe Sonnenblumen"};
+    json_t *prompt = json_pack("{s:s,s:[s,s]}", "prompt", "", "images", "cow.jpg", "lily.jpg");
+    pg_golden_request asked;
+    pg_golden_request_init(&asked, &tiny->golden, prompt);
+    pg_session *session = session_new(tiny, threads, PG_COMPUTE_F32, 1);
+    size_t width = pg_model_embedding_size(tiny->model);
+    *count = 5 * width;
+    float *out = pg_alloc(*count, sizeof *out);
+    assert_non_null(out);
+    CHECK_OK(pg_embed_images(out, session, asked.request.images, 2));
+    CHECK_OK(pg_embed_texts(out + 2 * width, session, texts, 3));
+    pg_session_free(session);
+    pg_golden_request_free(&asked);
+    json_decref(prompt);
+    return out;
+}
+
+static void test_embeddings_are_unit_vectors_with_the_same_bits(void **state)
+{
+    (void)state;
+    tiny_model tiny = tiny_open(SIGLIP);
+    size_t count, width = pg_model_embedding_size(tiny.model);
+    float *one = embed_everything(&tiny, 1, &count);
+    for (size_t i = 0; i < count; i += width) {
+        double length = 0.0;
+        for (size_t k = 0; k < width; k++)
+            length += (double)one[i + k] * one[i + k];
+        assert_true(fabs(length - 1.0) < 1e-6);
+    }
+    for (int threads = 2; threads <= THREADS_MAX; threads++) {
+        float *many = embed_everything(&tiny, threads, &count);
+        assert_memory_equal(one, many, count * sizeof *one);
+        pg_free(many);
+    }
+    pg_free(one);
+    tiny_close(&tiny);
+}
+
+/* ---------------------------------------------------------------- company */
+
+enum { COMPANY = 5 };
+
+/* Requests that have little in common: lengths, pictures, sampling, penalties, limits. */
+static void make_company(pg_golden_request asked[COMPANY], pg_request requests[COMPANY], const tiny_model *tiny)
+{
+    static const int64_t limits[COMPANY] = {3, TOKENS, 9, 1, 12};
+    for (size_t i = 0; i < COMPANY; i++) {
+        asked[i] = prompt_of(tiny, i);
+        requests[i] = asked[i].request;
+        requests[i].max_new_tokens = limits[i];
+        requests[i].top_logits = i;
+    }
+    requests[1].temperature = 1.3;
+    requests[1].seed = 11;
+    requests[2].repetition_penalty = 1.4;
+    requests[4].temperature = 0.7;
+    requests[4].top_k = 20;
+    requests[4].seed = 12;
+}
+
+static void check_company(const tiny_model *tiny, pg_compute compute)
+{
+    pg_golden_request asked[COMPANY];
+    pg_request requests[COMPANY];
+    pg_answer *alone[COMPANY], *together[COMPANY];
+    make_company(asked, requests, tiny);
+    pg_session *session = session_new(tiny, 2, compute, 1);
+    for (size_t i = 0; i < COMPANY; i++)
+        alone[i] = answer_of(session, &requests[i]);
+    pg_session_free(session);
+    for (size_t sequences = 1; sequences <= COMPANY; sequences++) {
+        session = session_new(tiny, 2, compute, sequences);
+        CHECK_OK(pg_generate(together, session, requests, COMPANY));
+        for (size_t i = 0; i < COMPANY; i++) {
+            assert_same_answer(alone[i], together[i]);
+            pg_answer_free(together[i]);
+        }
+        pg_session_free(session);
+    }
+    for (size_t i = 0; i < COMPANY; i++) {
+        pg_answer_free(alone[i]);
+        pg_golden_request_free(&asked[i]);
+    }
+}
+
+static void test_company_changes_nothing(void **state)
+{
+    (void)state;
+    const char *names[] = {PALIGEMMA, GROUPED, GEMMA};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        tiny_model tiny = tiny_open(names[i]);
+        check_company(&tiny, PG_COMPUTE_F32);
+        check_company(&tiny, PG_COMPUTE_BF16);
+        tiny_close(&tiny);
+    }
+}
+
+static void test_beams_have_company_too(void **state)
+{
+    (void)state;
+    tiny_model tiny = tiny_open(PALIGEMMA);
+    pg_golden_request first = prompt_of(&tiny, 0), second = prompt_of(&tiny, 1);
+    first.request.max_new_tokens = second.request.max_new_tokens = 8;
+    second.request.beams = 3;
+    second.request.beams_returned = 2;
+    pg_session *session = session_new(&tiny, 2, PG_COMPUTE_F32, 4);
+    pg_answer *greedy = answer_of(session, &first.request), *beams = answer_of(session, &second.request);
+    assert_int_equal(beams->beam_count, 2);
+    assert_true(beams->beams[0].score >= beams->beams[1].score);
+    const pg_request both[] = {first.request, second.request};
+    pg_answer *together[2];
+    CHECK_OK(pg_generate(together, session, both, 2));
+    assert_same_answer(greedy, together[0]);
+    assert_same_answer(beams, together[1]);
+    for (size_t i = 0; i < 2; i++)
+        pg_answer_free(together[i]);
+    pg_answer_free(greedy);
+    pg_answer_free(beams);
+    pg_session_free(session);
+    pg_golden_request_free(&first);
+    pg_golden_request_free(&second);
+    tiny_close(&tiny);
+}
+
+/* ---------------------------------------------------------------- cache and sessions */
+
+/* Log-probabilities of a long greedy answer, token by token from the cache, against one pass over all of it. */
+static void test_cache_agrees_with_a_full_pass(void **state)
+{
+    (void)state;
+    enum { LONG = 200 };
+    tiny_model tiny = tiny_open(GEMMA);
+    pg_session *session = session_new(&tiny, 2, PG_COMPUTE_F32, 1);
+    pg_golden_request asked = prompt_of(&tiny, 0);
+    asked.request.max_new_tokens = asked.request.min_new_tokens = LONG;
+    pg_answer *answer = answer_of(session, &asked.request);
+    assert_int_equal(answer->count, LONG);
+    pg_kept_trace trace = {0};
+    CHECK_OK(pg_trace(session, &asked.request, pg_kept_trace_add, &trace));
+    const pg_array *prompt = pg_kept_trace_find(&trace, "input_ids");
+    int32_t ids[LONG + 64];
+    float nll[LONG + 64];
+    size_t before = pg_golden_count(prompt);
+    assert_in_range(before, 1, 64);
+    for (size_t i = 0; i < before + LONG; i++)
+        ids[i] = i < before ? (int32_t)pg_golden_number(prompt, i) : answer->tokens[i - before];
+    CHECK_OK(pg_perplexity(nll, session, ids, before + LONG));
+    for (size_t i = 0; i < LONG; i++)
+        assert_true(fabsf(nll[before - 1 + i] + answer->logprobs[i]) < 1e-3F);
+    pg_kept_trace_free(&trace);
+    pg_answer_free(answer);
+    pg_golden_request_free(&asked);
+    pg_session_free(session);
+    tiny_close(&tiny);
+}
+
+static void test_a_session_forgets(void **state)
+{
+    (void)state;
+    tiny_model tiny = tiny_open(PALIGEMMA);
+    pg_session *session = session_new(&tiny, 2, PG_COMPUTE_F32, 2);
+    pg_golden_request asked = prompt_of(&tiny, 0), other = prompt_of(&tiny, 10);
+    asked.request.max_new_tokens = other.request.max_new_tokens = TOKENS;
+    pg_answer *before = answer_of(session, &asked.request);
+    pg_kept_trace first = {0}, second = {0};
+    CHECK_OK(pg_trace(session, &asked.request, pg_kept_trace_add, &first));
+    other.request.temperature = 2.0;
+    pg_answer_free(answer_of(session, &other.request));
+    other.request.temperature = 0.0;
+    other.request.beams = 2;
+    pg_answer_free(answer_of(session, &other.request));
+    pg_answer *after = answer_of(session, &asked.request);
+    CHECK_OK(pg_trace(session, &asked.request, pg_kept_trace_add, &second));
+    assert_same_answer(before, after);
+    assert_same_trace(&first, &second);
+    pg_kept_trace_free(&first);
+    pg_kept_trace_free(&second);
+    pg_answer_free(before);
+    pg_answer_free(after);
+    pg_golden_request_free(&asked);
+    pg_golden_request_free(&other);
+    pg_session_free(session);
+    tiny_close(&tiny);
+}
+
+typedef struct conversation {
+    const tiny_model *tiny;
+    size_t prompt;
+    const pg_answer *expected;
+} conversation;
+
+static void *converse(void *user)
+{
+    const conversation *talk = user;
+    pg_session *session = session_new(talk->tiny, 2, PG_COMPUTE_F32, 1);
+    pg_golden_request asked = prompt_of(talk->tiny, talk->prompt);
+    asked.request.max_new_tokens = TOKENS;
+    for (int i = 0; i < 4; i++) {
+        pg_answer *answer = answer_of(session, &asked.request);
+        assert_same_answer(talk->expected, answer);
+        pg_answer_free(answer);
+    }
+    pg_golden_request_free(&asked);
+    pg_session_free(session);
+    return NULL;
+}
+
+static void test_two_sessions_share_a_model(void **state)
+{
+    (void)state;
+    tiny_model tiny = tiny_open(PALIGEMMA);
+    pg_session *session = session_new(&tiny, 1, PG_COMPUTE_F32, 1);
+    conversation talks[2];
+    pg_answer *expected[2];
+    pthread_t threads[2];
+    for (size_t i = 0; i < 2; i++) {
+        pg_golden_request asked = prompt_of(&tiny, i);
+        asked.request.max_new_tokens = TOKENS;
+        expected[i] = answer_of(session, &asked.request);
+        talks[i] = (conversation){.tiny = &tiny, .prompt = i, .expected = expected[i]};
+        pg_golden_request_free(&asked);
+    }
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, converse, &talks[i]), 0);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+        pg_answer_free(expected[i]);
+    }
+    pg_session_free(session);
+    tiny_close(&tiny);
+}
+
+/* ---------------------------------------------------------------- text as it is made */
+
+typedef struct heard_text {
+    pg_buffer text;
+    size_t calls, stop_after; /* 0: never */
+    size_t ends[64];          /* length of the text after each call */
+} heard_text;
+
+static bool listen_to(void *user, size_t index, const char *text, size_t size)
+{
+    heard_text *heard = user;
+    assert_int_equal(index, 0);
+    CHECK_OK(pg_buffer_append(&heard->text, text, size));
+    assert_true(heard->calls < 64);
+    heard->ends[heard->calls++] = heard->text.size;
+    return heard->calls != heard->stop_after;
+}
+
+/* Runs a request with a listener, who must have heard the whole text. */
+static pg_answer *listen(heard_text *out, pg_session *session, const pg_request *request, size_t stop_after)
+{
+    *out = (heard_text){.stop_after = stop_after};
+    CHECK_OK(pg_buffer_append(&out->text, "", 0));
+    pg_request loud = *request;
+    loud.on_text = listen_to;
+    loud.user = out;
+    pg_answer *answer = answer_of(session, &loud);
+    assert_string_equal(out->text.data ? out->text.data : "", answer->text);
+    return answer;
+}
+
+static void test_a_stream_ends_in_the_whole_text(void **state)
+{
+    (void)state;
+    const char *names[] = {PALIGEMMA, GEMMA};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        tiny_model tiny = tiny_open(names[i]);
+        pg_session *session = session_new(&tiny, 2, PG_COMPUTE_F32, 1);
+        for (size_t p = 0; p < json_array_size(json_object_get(tiny.golden.facts, "prompts")); p++) {
+            pg_golden_request asked = prompt_of(&tiny, p);
+            asked.request.max_new_tokens = 30;
+            heard_text heard;
+            pg_answer *quiet = answer_of(session, &asked.request);
+            pg_answer *told = listen(&heard, session, &asked.request, 0);
+            assert_same_answer(quiet, told);
+            pg_answer_free(quiet);
+            pg_answer_free(told);
+            pg_buffer_free(&heard.text);
+            pg_golden_request_free(&asked);
+        }
+        pg_session_free(session);
+        tiny_close(&tiny);
+    }
+}
+
+static void test_a_listener_ends_the_answer(void **state)
+{
+    (void)state;
+    tiny_model tiny = tiny_open(GEMMA);
+    pg_session *session = session_new(&tiny, 2, PG_COMPUTE_F32, 2);
+    pg_golden_request asked = prompt_of(&tiny, 1), other = prompt_of(&tiny, 2);
+    asked.request.max_new_tokens = other.request.max_new_tokens = 30;
+    pg_answer *whole = answer_of(session, &asked.request), *alone = answer_of(session, &other.request);
+    heard_text heard;
+    pg_answer *cut = listen(&heard, session, &asked.request, 3);
+    assert_int_equal(cut->finish, PG_FINISH_CANCELLED);
+    assert_int_equal(heard.calls, 3);
+    assert_in_range(cut->count, 3, whole->count - 1);
+    assert_memory_equal(cut->tokens, whole->tokens, cut->count * sizeof *cut->tokens);
+    assert_memory_equal(cut->text, whole->text, strlen(cut->text));
+    pg_buffer_free(&heard.text);
+    heard = (heard_text){.stop_after = 2};
+    pg_request both[] = {asked.request, other.request};
+    both[0].on_text = listen_to;
+    both[0].user = &heard;
+    pg_answer *together[2];
+    CHECK_OK(pg_generate(together, session, both, 2));
+    assert_int_equal(together[0]->finish, PG_FINISH_CANCELLED);
+    assert_same_answer(together[1], alone);
+    pg_buffer_free(&heard.text);
+    pg_answer_free(together[0]);
+    pg_answer_free(together[1]);
+    pg_answer_free(cut);
+    pg_answer_free(whole);
+    pg_answer_free(alone);
+    pg_golden_request_free(&asked);
+    pg_golden_request_free(&other);
+    pg_session_free(session);
+    tiny_close(&tiny);
+}
+
+/* The answer with `stop` must be the whole one up to the first place where that text stands. */
+static void check_stop(pg_session *session, const pg_request *request, const pg_answer *whole, const char *stop)
+{
+    pg_request stopped = *request;
+    const char *stops[] = {"never to be seen", stop};
+    stopped.stop = stops;
+    stopped.stop_count = 2;
+    heard_text heard;
+    pg_answer *answer = listen(&heard, session, &stopped, 0);
+    const char *place = strstr(whole->text, stop);
+    size_t length = place ? (size_t)(place - whole->text) : strlen(whole->text);
+    assert_int_equal(strlen(answer->text), length);
+    assert_memory_equal(answer->text, whole->text, length);
+    assert_int_equal(answer->finish, place ? PG_FINISH_STOP : whole->finish);
+    assert_true(answer->count <= whole->count);
+    assert_memory_equal(answer->tokens, whole->tokens, answer->count * sizeof *answer->tokens);
+    pg_answer_free(answer);
+    pg_buffer_free(&heard.text);
+}
+
+/* Stop texts across every border between two tokens, within tokens, and ones of which only a beginning comes. */
+static void test_stop_texts_end_the_answer(void **state)
+{
+    (void)state;
+    tiny_model tiny = tiny_open(GEMMA);
+    pg_session *session = session_new(&tiny, 2, PG_COMPUTE_F32, 1);
+    pg_golden_request asked = prompt_of(&tiny, 1);
+    asked.request.max_new_tokens = 30;
+    heard_text heard;
+    pg_answer *whole = listen(&heard, session, &asked.request, 0);
+    size_t size = strlen(whole->text);
+    int checked = 0;
+    for (size_t i = 0; i < heard.calls; i++) {
+        size_t border = heard.ends[i], reach = border + 2 <= size ? 2 : size - border;
+        if (border < 2)
+            continue;
+        char stop[8] = {0};
+        memcpy(stop, whole->text + border - 2, 2 + reach);
+        bool plain = true;
+        for (const char *c = stop; *c; c++)
+            plain = plain && (unsigned char)*c < 0x80;
+        if (!plain)
+            continue;
+        check_stop(session, &asked.request, whole, stop);
+        stop[strlen(stop) - 1] = '\1';
+        check_stop(session, &asked.request, whole, stop);
+        checked++;
+    }
+    assert_true(checked > 4);
+    pg_buffer_free(&heard.text);
+    pg_answer_free(whole);
+    pg_golden_request_free(&asked);
+    pg_session_free(session);
+    tiny_close(&tiny);
+}
+
+static void test_a_seed_gives_the_same_sample(void **state)
+{
+    (void)state;
+    enum { SEEDS = 6 };
+    tiny_model tiny = tiny_open(GEMMA);
+    pg_session *session = session_new(&tiny, 2, PG_COMPUTE_F32, 1);
+    pg_golden_request asked = prompt_of(&tiny, 0);
+    asked.request.max_new_tokens = TOKENS;
+    asked.request.temperature = 3.0;
+    asked.request.top_p = 0.98;
+    pg_answer *samples[SEEDS];
+    bool different = false;
+    for (size_t i = 0; i < SEEDS; i++) {
+        asked.request.seed = 1000 + i;
+        samples[i] = answer_of(session, &asked.request);
+        pg_answer *again = answer_of(session, &asked.request);
+        assert_same_answer(samples[i], again);
+        pg_answer_free(again);
+        different = different || strcmp(samples[i]->text, samples[0]->text) != 0;
+    }
+    assert_true(different);
+    for (size_t i = 0; i < SEEDS; i++)
+        pg_answer_free(samples[i]);
+    pg_golden_request_free(&asked);
+    pg_session_free(session);
+    tiny_close(&tiny);
+}
+
+/* ---------------------------------------------------------------- memory */
+
+/* Calls `attempt` with the first, the second, ... allocation failing until it succeeds. Every failure must be one of
+ * memory; what leaks is found by the address sanitizer. */
+static void sweep(pg_status (*attempt)(void *user), void *user)
+{
+    pg_status status = PG_ERROR_MEMORY;
+    for (long n = 1; status != PG_OK; n++) {
+        assert_true(n < 200000);
+        pg_memory_fail_from(n);
+        status = attempt(user);
+        pg_memory_fail_from(0);
+        if (status != PG_OK && status != PG_ERROR_MEMORY)
+            fail_msg("allocation %ld: status %d: %s", n, status, pg_error_last());
+    }
+}
+
+static pg_status try_open(void *user)
+{
+    pg_model *model = NULL;
+    PG_TRY(pg_model_open(&model, user));
+    pg_model_close(model);
+    return PG_OK;
+}
+
+static pg_status try_session(void *user)
+{
+    pg_session *session = NULL;
+    PG_TRY(pg_session_new(&session, user, NULL));
+    pg_session_free(session);
+    return PG_OK;
+}
+
+typedef struct workload {
+    pg_session *session;
+    const pg_request *requests;
+    size_t count;
+} workload;
+
+static pg_status try_generate(void *user)
+{
+    const workload *work = user;
+    pg_answer *answers[COMPANY];
+    PG_TRY(pg_generate(answers, work->session, work->requests, work->count));
+    for (size_t i = 0; i < work->count; i++)
+        pg_answer_free(answers[i]);
+    return PG_OK;
+}
+
+static pg_status ignore_array(void *user, const pg_trace_array *array)
+{
+    (void)user, (void)array;
+    return PG_OK;
+}
+
+static pg_status try_trace(void *user)
+{
+    const workload *work = user;
+    return pg_trace(work->session, work->requests, ignore_array, NULL);
+}
+
+static pg_status try_perplexity(void *user)
+{
+    const workload *work = user;
+    int32_t ids[] = {2, 300, 301, 302};
+    float nll[3];
+    return pg_perplexity(nll, work->session, ids, 4);
+}
+
+static void test_a_failed_allocation_leaves_nothing_behind(void **state)
+{
+    (void)state;
+    tiny_model tiny = tiny_open(PALIGEMMA);
+    sweep(try_open, tiny.path);
+    sweep(try_session, tiny.model);
+    pg_golden_request asked[COMPANY];
+    pg_request requests[COMPANY];
+    make_company(asked, requests, &tiny);
+    const char *stop[] = {"zz"};
+    requests[0].stop = stop;
+    requests[0].stop_count = 1;
+    pg_session *reference = session_new(&tiny, 1, PG_COMPUTE_F32, 2);
+    pg_answer *expected = answer_of(reference, &requests[1]);
+    for (int fresh = 0; fresh < 4; fresh++) { /* a session whose memory has not grown yet fails in other places */
+        pg_session *session = session_new(&tiny, 1, PG_COMPUTE_F32, 4);
+        workload work = {.session = session, .requests = requests, .count = COMPANY};
+        pg_request beams = asked[0].request;
+        beams.beams = 3;
+        beams.max_new_tokens = 4;
+        workload searching = {.session = session, .requests = &beams, .count = 1};
+        if (fresh == 0)
+            sweep(try_generate, &work);
+        if (fresh == 1)
+            sweep(try_generate, &searching);
+        if (fresh == 2)
+            sweep(try_trace, &work);
+        if (fresh == 3)
+            sweep(try_perplexity, &work);
+        pg_answer *after = answer_of(session, &requests[1]);
+        assert_same_answer(expected, after);
+        pg_answer_free(after);
+        pg_session_free(session);
+    }
+    pg_answer_free(expected);
+    pg_session_free(reference);
+    for (size_t i = 0; i < COMPANY; i++)
+        pg_golden_request_free(&asked[i]);
+    tiny_close(&tiny);
+}
+
+static pg_status try_embed(void *user)
+{
+    const workload *work = user;
+    float out[2 * 48];
+    const char *texts[] = {"a cow", "a lily"};
+    PG_TRY(pg_embed_images(out, work->session, work->requests->images, 1));
+    return pg_embed_texts(out, work->session, texts, 2);
+}
+
+static void test_a_failed_allocation_while_embedding(void **state)
+{
+    (void)state;
+    tiny_model tiny = tiny_open(SIGLIP);
+    assert_int_equal(pg_model_embedding_size(tiny.model), 48);
+    sweep(try_open, tiny.path);
+    json_t *prompt = json_pack("{s:s,s:[s]}", "prompt", "", "images", "cow.jpg");
+    pg_golden_request asked;
+    pg_golden_request_init(&asked, &tiny.golden, prompt);
+    pg_session *session = session_new(&tiny, 1, PG_COMPUTE_F32, 1);
+    workload work = {.session = session, .requests = &asked.request, .count = 1};
+    sweep(try_embed, &work);
+    pg_session_free(session);
+    pg_golden_request_free(&asked);
+    json_decref(prompt);
+    tiny_close(&tiny);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_any_number_of_threads_gives_the_same_bits),
+        cmocka_unit_test(test_embeddings_are_unit_vectors_with_the_same_bits),
+        cmocka_unit_test(test_company_changes_nothing),
+        cmocka_unit_test(test_beams_have_company_too),
+        cmocka_unit_test(test_cache_agrees_with_a_full_pass),
+        cmocka_unit_test(test_a_session_forgets),
+        cmocka_unit_test(test_two_sessions_share_a_model),
+        cmocka_unit_test(test_a_stream_ends_in_the_whole_text),
+        cmocka_unit_test(test_a_listener_ends_the_answer),
+        cmocka_unit_test(test_stop_texts_end_the_answer),
+        cmocka_unit_test(test_a_seed_gives_the_same_sample),
+        cmocka_unit_test(test_a_failed_allocation_leaves_nothing_behind),
+        cmocka_unit_test(test_a_failed_allocation_while_embedding),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
