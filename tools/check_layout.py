@@ -84,9 +84,15 @@ def report(place, text):
     problems.append(f"{place}: {text}")
 
 
-def tracked_files():
-    names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True).stdout
-    return sorted(name for name in names.decode().split("\0") if name and (ROOT / name).is_file())
+def source_files():
+    """What git tracks; all but build folders where there is no git."""
+    try:
+        listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True).stdout
+        names = listed.decode().split("\0")
+    except (OSError, subprocess.CalledProcessError):
+        names = [str(path.relative_to(ROOT)) for path in ROOT.rglob("*")]
+        names = [name for name in names if not name.startswith(("build/", "build-", ".git/"))]
+    return sorted(name for name in names if name and (ROOT / name).is_file())
 
 
 def matches(name, patterns):
@@ -177,7 +183,7 @@ def check_tree(names):
 
 
 def main():
-    names = tracked_files()
+    names = source_files()
     code = [name for name in names if name.endswith((".c", ".h"))]
     sources = {name: (ROOT / name).read_text().splitlines() for name in code}
     product = [name for name in code if name.split("/")[0] in ("src", "cli", "examples")]

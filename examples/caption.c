@@ -1,8 +1,8 @@
 /*
  * The shortest program on libpaligemma: the answer to a prompt about a picture.
  *
- *   cc describe.c -o describe $(pkg-config --cflags --libs paligemma)
- *   ./describe MODEL_FOLDER photo.jpg "caption en"
+ *   cc caption.c -o caption $(pkg-config --cflags --libs paligemma)
+ *   ./caption MODEL_FOLDER photo.jpg "caption en"
  */
 #include <paligemma.h>
 #include <stdio.h>
