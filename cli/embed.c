@@ -30,7 +30,7 @@ static const pg_cli_group groups[] = {
     {0},
 };
 
-/* All rows, pictures first. */
+/* All rows, pictures first; the rows are freed by the one who asked for them, after a failure too. */
 typedef struct embedding_rows {
     size_t images, texts, width;
     float *rows; /* [images + texts, width] */
@@ -52,8 +52,6 @@ static int compute(embedding_rows *out, const pg_cli_engine *engine, const embed
             pg_embed_texts(out->rows + out->images * out->width, engine->session, settings->texts.items, out->texts)));
 done:
     pg_cli_pictures_free(&pictures);
-    if (code != PG_CLI_DONE)
-        free(out->rows);
     return code;
 }
 

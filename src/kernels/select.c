@@ -6,6 +6,8 @@
 #include "kernels/reference.h"
 
 #if defined(__x86_64__)
+#include <cpuid.h>
+
 extern const pg_kernels pg_avx2_kernels, pg_avx512_kernels, pg_avx512bf16_kernels;
 #elif defined(__aarch64__)
 extern const pg_kernels pg_neon_kernels;
@@ -15,17 +17,32 @@ extern const pg_kernels pg_neon_kernels;
 static const pg_kernels *tables[8];
 static int table_count;
 
+#if defined(__x86_64__)
+/* Two features that clang's __builtin_cpu_supports does not know. */
+static bool has_f16c(void)
+{
+    unsigned a, b, c, d;
+    return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+}
+
+static bool has_avx512bf16(void)
+{
+    unsigned a, b, c, d;
+    return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & bit_AVX512BF16);
+}
+#endif
+
 static void find_tables(void)
 {
     tables[table_count++] = &pg_reference_kernels;
 #if defined(__x86_64__)
     __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c"))
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c())
         tables[table_count++] = &pg_avx2_kernels;
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
         __builtin_cpu_supports("avx512dq"))
         tables[table_count++] = &pg_avx512_kernels;
-    if (tables[table_count - 1] == &pg_avx512_kernels && __builtin_cpu_supports("avx512bf16"))
+    if (tables[table_count - 1] == &pg_avx512_kernels && has_avx512bf16())
         tables[table_count++] = &pg_avx512bf16_kernels;
 #elif defined(__aarch64__)
     tables[table_count++] = &pg_neon_kernels;

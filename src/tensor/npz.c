@@ -139,6 +139,8 @@ static pg_status parse_members(pg_npz *npz, size_t archive_size)
 
 static pg_status open_archive(pg_npz *npz, const void *bytes, size_t size, const char *name)
 {
+    if (!size) /* libzip takes this for an empty archive */
+        return pg_fail(PG_ERROR_FORMAT, "%s: the file is empty", name);
     npz->name = pg_copy_text(name, SIZE_MAX);
     if (!npz->name)
         return PG_ERROR_MEMORY;

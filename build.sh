@@ -1,0 +1,136 @@
+#!/bin/sh
+# Builds, tests, shows and installs paligemma. Needs nothing but a shell: what is missing is installed first.
+set -eu
+cd "$(dirname "$0")"
+
+usage() {
+    cat <<'END'
+usage: ./build.sh TARGET...
+
+  demo           builds and answers a prompt about a photograph
+  test           builds and runs all tests
+  build          builds build/paligemma and build/libpaligemma.so
+  install [DIR]  builds and installs under DIR (default: /usr/local)
+  clean          removes everything that was built
+  deps           installs the packages that building needs (the targets above do this by themselves)
+  deps-ci        the same for .ci/run, deps-long for tools/long-checks
+
+On Debian and Ubuntu, missing packages are installed with apt; elsewhere they are named.
+END
+}
+
+# Debian's and Ubuntu's names.
+BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config libjansson-dev libjpeg-dev libpng-dev libwebp-dev libgif-dev
+    libtiff-dev zlib1g-dev libzip-dev libcmocka-dev python3"
+CI_PACKAGES="git clang-format clang-tidy"
+LONG_PACKAGES="git clang libclang-rt-dev valgrind gcovr"
+BUILD_TOOLS="cc cmake ninja pkg-config"
+
+fail() {
+    echo "build.sh: $*" >&2
+    exit 1
+}
+
+# Those of the named packages that dpkg does not have.
+missing_packages() {
+    for package; do
+        status=$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null || true)
+        [ "$status" = installed ] || printf '%s ' "$package"
+    done
+}
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo "$@"
+    else
+        fail "not root, and there is no sudo; please run as root: $*"
+    fi
+}
+
+install_with_apt() {
+    missing=$(missing_packages "$@")
+    [ "$missing" ] || return 0
+    echo "build.sh: installing $missing"
+    # A machine that has never updated its lists knows no packages.
+    as_root apt-get update -qq
+    # shellcheck disable=SC2086 # a list of words
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing
+}
+
+name_what_is_needed() {
+    echo "build.sh: this system has no apt. Needed, under whatever name it gives them:"
+    echo "  a C11 compiler, CMake 3.21, Ninja, pkg-config, Python 3 and the development files of"
+    echo "  jansson, libjpeg, libpng, libwebp, giflib, libtiff, zlib, libzip and cmocka"
+    for tool in $BUILD_TOOLS; do
+        command -v "$tool" >/dev/null || fail "$tool is missing"
+    done
+    echo "build.sh: the tools are there, going on"
+}
+
+deps() {
+    # shellcheck disable=SC2086 # lists of words
+    if command -v apt-get >/dev/null && command -v dpkg-query >/dev/null; then
+        install_with_apt "$@"
+    else
+        name_what_is_needed
+    fi
+}
+
+build() {
+    # shellcheck disable=SC2086
+    deps $BUILD_PACKAGES
+    cmake --preset release
+    cmake --build build
+}
+
+run_tests() {
+    build
+    ctest --test-dir build --output-on-failure
+}
+
+# A prefix of one's own needs no root.
+install_under() {
+    build
+    folder=$1
+    while [ ! -e "$folder" ]; do
+        folder=$(dirname "$folder")
+    done
+    if [ -w "$folder" ]; then
+        cmake --install build --prefix "$1"
+    else
+        as_root cmake --install build --prefix "$1"
+    fi
+    if [ "$1" = /usr/local ] || [ "$1" = /usr ]; then
+        as_root ldconfig
+    fi
+}
+
+[ $# -gt 0 ] || { usage >&2; exit 2; }
+while [ $# -gt 0 ]; do
+    target=$1
+    shift
+    # shellcheck disable=SC2086 # lists of words
+    case $target in
+    demo) build && tools/demo.sh ;;
+    test) run_tests ;;
+    build) build ;;
+    install)
+        prefix=/usr/local
+        case ${1-} in
+        */*) prefix=$1 && shift ;;
+        esac
+        install_under "$prefix"
+        ;;
+    clean) rm -rf build build-* ;;
+    deps) deps $BUILD_PACKAGES ;;
+    deps-ci) deps $BUILD_PACKAGES $CI_PACKAGES ;;
+    deps-long) deps $BUILD_PACKAGES $LONG_PACKAGES ;;
+    -h | --help | help) usage ;;
+    *)
+        usage >&2
+        exit 2
+        ;;
+    esac
+done

@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# Installs a build into a folder of its own and uses it as a stranger would: the example through pkg-config and through
+# CMake, the program by itself. The answer must be the one that the golden files hold.
+#
+#   install_test.sh BUILD_FOLDER
+set -euo pipefail
+build=$(realpath "$1")
+root=$(cd "$(dirname "$0")/../.." && pwd)
+prefix=$(mktemp -d)
+trap 'rm -rf "$prefix"' EXIT
+
+model=$root/tests/golden/inference/paligemma-tiny-f32/checkpoint
+picture=$root/tests/golden/inference/images/cow.jpg
+prompt="caption en"
+expected=$(printf '\024<loc0764><seg050> also also workx')
+
+answers() {
+    local answer
+    answer=$("$@")
+    [[ $answer == "$expected" ]] || { echo "$1: '$answer', expected '$expected'" >&2; exit 1; }
+    echo "$1: answers as expected"
+}
+
+cmake --install "$build" --prefix "$prefix" >"$prefix/install.log"
+pkgconfig=$(dirname "$(find "$prefix" -name paligemma.pc)")
+library=$(dirname "$pkgconfig")
+export PKG_CONFIG_PATH=$pkgconfig LD_LIBRARY_PATH=$library
+
+# Only what paligemma.h declares is exported, and the library is found by its SONAME.
+if nm -D --defined-only "$library/libpaligemma.so" | awk '{ print $3 }' | grep -v '^pg_'; then
+    echo "the names above are exported" >&2
+    exit 1
+fi
+readelf -d "$library/libpaligemma.so" | grep -q 'SONAME.*\[libpaligemma\.so\.[0-9]*\]'
+
+# shellcheck disable=SC2046 # flags are words
+"${CC:-cc}" -Wall -Wextra -Werror "$root/examples/caption.c" -o "$prefix/with-pkg-config" \
+    $(pkg-config --cflags --libs paligemma)
+answers "$prefix/with-pkg-config" "$model" "$picture" "$prompt"
+
+cmake -S "$root/examples" -B "$prefix/examples" -DCMAKE_PREFIX_PATH="$prefix" >"$prefix/cmake.log"
+cmake --build "$prefix/examples" >>"$prefix/cmake.log"
+answers "$prefix/examples/caption" "$model" "$picture" "$prompt"
+
+unset LD_LIBRARY_PATH # the program knows where its library lies
+answers "$prefix/bin/paligemma" caption -m "$model" "$picture"
+"$prefix/bin/paligemma" --version >/dev/null
+test -s "$prefix/share/man/man1/paligemma.1"
+test -s "$prefix/share/bash-completion/completions/paligemma"
