@@ -1,0 +1,102 @@
+#include "text/encoder.h"
+
+#include "text/siglip_text.h"
+#include "text/utf8.h"
+
+void pg_encoder_free(pg_encoder *encoder)
+{
+    pg_buffer_free(&encoder->clean);
+    pg_buffer_free(&encoder->text);
+    pg_free(encoder->symbols);
+    pg_free(encoder->heap);
+    pg_free(encoder->arrivals);
+    *encoder = (pg_encoder){0};
+}
+
+pg_status pg_encoder_add_unknown(pg_encoder *encoder, const char *text, size_t size)
+{
+    const pg_tokenizer *tokenizer = encoder->tokenizer;
+    pg_ids *out = encoder->out;
+    if (tokenizer->byte_fallback) {
+        for (size_t i = 0; i < size; i++)
+            PG_TRY(pg_ids_add(out, tokenizer->bytes[(uint8_t)text[i]]));
+        return PG_OK;
+    }
+    if (tokenizer->fuse_unknown && out->count > encoder->from && out->data[out->count - 1] == tokenizer->unknown)
+        return PG_OK;
+    return pg_ids_add(out, tokenizer->unknown);
+}
+
+/* ---------------------------------------------------------------- added tokens */
+
+int32_t pg_encoder_match(const pg_encoder *encoder, const pg_trie *added, const char *text, size_t limit, size_t *size)
+{
+    int32_t longest = -1;
+    uint32_t node = PG_TRIE_ROOT;
+    for (size_t i = 0; i < limit && (node = pg_trie_step(added, node, text[i])) != PG_TRIE_NONE; i++) {
+        int32_t id = added->nodes[node].value;
+        bool control = pg_vocab_flags(&encoder->tokenizer->vocab, id) & PG_PIECE_CONTROL;
+        if (id >= 0 && (encoder->special || !control)) {
+            longest = id;
+            *size = i + 1;
+        }
+    }
+    return longest;
+}
+
+typedef pg_status (*text_step)(pg_encoder *encoder, const char *text, size_t size, bool start);
+
+/* Adds the ids of the added tokens in a text (leftmost first, longest first) and hands what is between them to `step`.
+ * Tokens may take the white space beside them. */
+static pg_status cut(pg_encoder *encoder, const pg_trie *added, const char *text, size_t size, bool start,
+                     text_step step)
+{
+    size_t done = 0;
+    for (size_t at = 0, length; added->count && at < size;) {
+        int32_t id = pg_encoder_match(encoder, added, text + at, size - at, &length);
+        if (id < 0) {
+            at++;
+            continue;
+        }
+        unsigned flags = pg_vocab_flags(&encoder->tokenizer->vocab, id);
+        size_t from = at, to = at + length;
+        if (flags & PG_PIECE_LSTRIP)
+            from -= pg_utf8_trailing_space(text + done, at - done);
+        if (flags & PG_PIECE_RSTRIP)
+            to += pg_utf8_leading_space(text + to, size - to);
+        if (from > done)
+            PG_TRY(step(encoder, text + done, from - done, start && done == 0));
+        PG_TRY(pg_ids_add(encoder->out, id));
+        at = done = to;
+    }
+    return done < size ? step(encoder, text + done, size - done, start && done == 0) : PG_OK;
+}
+
+static pg_status encode_normalized(pg_encoder *encoder, const char *text, size_t size, bool start)
+{
+    (void)start;
+    encoder->from = encoder->out->count;
+    return pg_bpe_encode(encoder, text, size);
+}
+
+static pg_status encode_raw(pg_encoder *encoder, const char *text, size_t size, bool start)
+{
+    if (encoder->canonical) {
+        PG_TRY(pg_siglip_canonicalize(&encoder->clean, text, size, encoder->tokenizer->lower));
+        text = encoder->clean.data;
+        size = encoder->clean.size;
+    }
+    PG_TRY(pg_encoder_normalize(encoder, text, size, start));
+    const pg_buffer *normalized = &encoder->text;
+    if (normalized->size == 0)
+        return PG_OK;
+    encoder->from = encoder->out->count;
+    if (encoder->tokenizer->model == PG_MODEL_UNIGRAM) /* it weighs user-defined pieces itself */
+        return pg_unigram_encode(encoder, normalized->data, normalized->size);
+    return cut(encoder, &encoder->tokenizer->normalized, normalized->data, normalized->size, false, encode_normalized);
+}
+
+pg_status pg_encoder_add(pg_encoder *encoder, const char *text, size_t size, bool start)
+{
+    return cut(encoder, &encoder->tokenizer->raw, text, size, start, encode_raw);
+}
