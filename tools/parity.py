@@ -408,7 +408,7 @@ def compare_answers(rng, report, program, checkpoint, model, inputs, common):
         report.wrong.append(f"prompt_tokens: {answer['prompt_tokens']}, expected {length}")
     if rng.random() < 0.5:
         beams, n, penalty = int(rng.integers(2, 5)), int(rng.integers(2, 13)), round(float(rng.uniform(0.2, 1.8)), 1)
-        got = program.json("generate", checkpoint, *common, "-n", n, "--beams", beams, "--length-penalty", penalty, "--compute", "f32")["beams"]
+        got = program.json("generate", checkpoint, *common, "-n", n, "--beams", beams, "--beams-returned", beams, "--length-penalty", penalty, "--compute", "f32")["beams"]
         output = generate(model, inputs, num_beams=beams, num_return_sequences=beams, max_new_tokens=n, length_penalty=penalty)
         compare_beams(report, got, output, length)
 
@@ -462,8 +462,8 @@ def compare_perplexity(rng, report, program, checkpoint, model, tokenizer, folde
     ids = tokenizer(text, return_tensors="pt")["input_ids"]
     with torch.no_grad():
         want = torch.nn.functional.cross_entropy(model(input_ids=ids).logits[0, :-1].double(), ids[0, 1:])
-    got = program.json("perplexity", checkpoint, folder / "text.txt", "--compute", "f32", "--special")
-    report.array("perplexity", [got["nll"]], [float(want)], PROBABILITY_LIMIT)
+    got = program.json("perplexity", checkpoint, folder / "text.txt", "--compute", "f32")
+    report.array("perplexity", [got["mean_nll"]], [float(want)], PROBABILITY_LIMIT)
 
 
 def run_siglip(rng, report, program, folder, photos):
@@ -476,8 +476,8 @@ def run_siglip(rng, report, program, folder, photos):
     with torch.no_grad():
         want = model(**inputs)
     got = program.json("embed", checkpoint, "--compute", "f32", *(x for p in pictures for x in ("--image", p.path)), *(x for t in texts for x in ("--text", t)))
-    report.array("image embeddings", got["images"], want.image_embeds)
-    report.array("text embeddings", got["texts"], want.text_embeds)
+    report.array("image embeddings", got["image_embeddings"], want.image_embeds)
+    report.array("text embeddings", got["text_embeddings"], want.text_embeds)
     wrong = np.abs(np.asarray(got["probabilities"]) - want.logits_per_image.sigmoid().numpy()).max()
     if not wrong <= PROBABILITY_LIMIT:
         report.wrong.append(f"probabilities: {wrong:.1e} apart")
@@ -525,6 +525,7 @@ def main():
     arguments = parser.parse_args()
     logging.disable(logging.WARNING)
     transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
     warnings.filterwarnings("ignore")
     torch.set_num_threads(1)
     photos = sorted(p for p in arguments.photos.iterdir() if p.suffix.lower() in (".jpg", ".jpeg", ".png"))
