@@ -1,5 +1,7 @@
 #include "base/json.h"
 
+#include <math.h>
+
 #include "base/file.h"
 
 #define LARGEST_DOCUMENT ((size_t)64 << 20)
@@ -7,10 +9,15 @@
 pg_status pg_json_parse(json_t **out, const char *text, size_t size, const char *name)
 {
     json_error_t error;
-    *out = json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
+    const size_t flags = JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL;
+    *out = json_loadb(text, size, flags, &error);
+    /* tokenizer_config.json says "no limit" with an integer of thirty digits; then all numbers are read as reals */
+    if (!*out && json_error_code(&error) == json_error_numeric_overflow)
+        *out = json_loadb(text, size, flags | JSON_DECODE_INT_AS_REAL, &error);
     if (*out)
         return PG_OK;
-    if (json_error_code(&error) == json_error_out_of_memory || !error.text[0]) /* not all of jansson's failures say so */
+    if (json_error_code(&error) == json_error_out_of_memory ||
+        !error.text[0]) /* not all of jansson's failures say so */
         return pg_fail(PG_ERROR_MEMORY, "%s: out of memory", name);
     return pg_fail(PG_ERROR_FORMAT, "%s: line %d, column %d: not valid JSON: %s", name, error.line, error.column,
                    error.text);
@@ -57,9 +64,10 @@ pg_status pg_json_integer(int64_t *out, pg_json_field field, int64_t low, int64_
     const json_t *value = find(field, &status);
     if (!value)
         return status;
-    if (!json_is_integer(value))
+    double real = json_number_value(value);
+    if (!json_is_integer(value) && !(json_is_real(value) && fabs(real) < 0x1p53 && real == floor(real)))
         return wrong_type(field, value, "an integer");
-    json_int_t found = json_integer_value(value);
+    json_int_t found = json_is_integer(value) ? json_integer_value(value) : (json_int_t)real;
     if (found < low || found > high)
         return pg_fail(PG_ERROR_FORMAT, "%s: \"%s\" is %lld, expected %lld to %lld", field.name, field.key,
                        (long long)found, (long long)low, (long long)high);

@@ -61,9 +61,9 @@ static void score_tokens(search *s, const hypothesis *beam, const float *logits)
     float total = (float)session->g.kernels->log_sum_exp(logits, vocabulary, &top);
     for (int64_t i = 0; i < vocabulary; i++)
         scores[i] = logits[i] - total;
-    memcpy(history + s->sequence->prompt.count, beam->tokens, (size_t)s->length * sizeof *history);
+    memcpy(history + s->sequence->input.ids.count, beam->tokens, (size_t)s->length * sizeof *history);
     pg_sampling_penalize(scores, vocabulary, &s->sequence->plan.sampling, history,
-                         s->sequence->prompt.count + (size_t)s->length);
+                         s->sequence->input.ids.count + (size_t)s->length);
     for (int i = 0; s->length < s->sequence->plan.least && i < session->model->generation.eos_count; i++)
         scores[session->model->generation.eos[i]] = -INFINITY;
 }
@@ -134,7 +134,7 @@ static void follow_parents(search *s)
     char *aside = pg_scratch(g, s->running_count * bytes);
     for (int64_t m = 0; aside && m < 2 * cache->layers; m++) {
         pg_tensor matrix = m % 2 ? pg_cache_values(cache, m / 2) : pg_cache_keys(cache, m / 2);
-        char *tails = (char *)matrix.data + s->sequence->prompt.count * row;
+        char *tails = (char *)matrix.data + s->sequence->input.ids.count * row;
         size_t stride = (size_t)s->session->context * row;
         for (size_t b = 0; b < s->running_count; b++)
             memcpy(aside + b * bytes, tails + (size_t)s->running[b].parent * stride, bytes);
@@ -177,7 +177,7 @@ static pg_tensor *decode_beams(search *s)
     pg_session *session = s->session;
     pg_context *g = &session->g;
     size_t count = s->running_count;
-    int64_t prompt = (int64_t)s->sequence->prompt.count;
+    int64_t prompt = (int64_t)s->sequence->input.ids.count;
     int32_t *ids = pg_scratch(g, count * sizeof *ids), *positions = pg_scratch(g, count * sizeof *positions);
     int64_t *slots = pg_scratch(g, count * sizeof *slots);
     pg_segment *segments = pg_scratch(g, count * sizeof *segments);
@@ -186,11 +186,11 @@ static pg_tensor *decode_beams(search *s)
     for (size_t b = 0; b < count; b++) {
         int64_t tail = (int64_t)b * session->context + prompt;
         ids[b] = s->running[b].tokens[s->length - 1];
-        positions[b] = s->sequence->prompt.first + (int32_t)(prompt + s->length - 1);
+        positions[b] = s->sequence->input.first + (int32_t)(prompt + s->length - 1);
         slots[b] = tail + s->length - 1;
         segments[b] = (pg_segment){.first = (int64_t)b,
                                    .count = 1,
-                                   .prefix = s->sequence->prompt.prefix,
+                                   .prefix = s->sequence->input.prefix,
                                    .spans = {{s->sequence->slot * session->context, prompt}, {tail, s->length}},
                                    .span_count = 2};
     }

@@ -23,11 +23,11 @@ static const float *prefill(pg_session *session, pg_sequence *sequence)
     pg_context *g = &session->g;
     const pg_request *request = sequence->request;
     double start = pg_clock();
-    sequence->prompt.features =
-        request->image_count ? pg_prompt_features(session, request->images, request->image_count) : NULL;
+    sequence->input.features =
+        request->image_count ? pg_input_features(session, request->images, request->image_count) : NULL;
     double pictures = pg_clock();
-    pg_tensor *hidden = pg_prompt_forward(session, &sequence->prompt, sequence->slot);
-    const int64_t last = (int64_t)sequence->prompt.count - 1;
+    pg_tensor *hidden = pg_input_forward(session, &sequence->input, sequence->slot);
+    const int64_t last = (int64_t)sequence->input.ids.count - 1;
     pg_tensor *logits = pg_gemma_logits(g, &session->model->weights->text, pg_take_rows(g, hidden, &last, 1));
     sequence->timings.pictures = request->image_count ? pictures - start : 0;
     sequence->timings.prefill = pg_clock() - pictures;
@@ -89,13 +89,14 @@ static pg_tensor *decode(generation *run, pg_sequence **rows)
         pg_sequence *sequence = run->active[s];
         if (!sequence)
             continue;
-        int64_t at = (int64_t)(sequence->prompt.count + sequence->made) - 1, first = sequence->slot * session->context;
+        int64_t at = (int64_t)(sequence->input.ids.count + sequence->made) - 1,
+                first = sequence->slot * session->context;
         ids[count] = sequence->history[at];
-        positions[count] = sequence->prompt.first + (int32_t)at;
+        positions[count] = sequence->input.first + (int32_t)at;
         slots[count] = first + at;
         segments[count] = (pg_segment){.first = (int64_t)count,
                                        .count = 1,
-                                       .prefix = sequence->prompt.prefix,
+                                       .prefix = sequence->input.prefix,
                                        .spans = {{first, at + 1}},
                                        .span_count = 1};
         rows[count++] = sequence;

@@ -49,34 +49,34 @@ void pg_request_complete(pg_request *request, const pg_model *model)
         request->length_penalty = normal->length_penalty;
 }
 
-static pg_status tokenize(pg_prompt *out, const pg_session *session, const pg_request *request)
+static pg_status tokenize(pg_prompt *out, int64_t *prefix, const pg_session *session, const pg_request *request)
 {
     const pg_model *model = session->model;
     const pg_config *config = &model->weights->config;
     const char *text = request->prompt ? request->prompt : "";
-    unsigned special = request->special ? PG_ENCODE_SPECIAL : PG_ENCODE_PLAIN;
+    unsigned flags = request->special ? PG_ENCODE_SPECIAL : PG_ENCODE_PLAIN;
     if (request->style == PG_PROMPT_CHAT) {
         pg_chat_turn turn = {"user", text};
-        return pg_prompt_chat(&out->ids, &out->count, model->tokenizer, &turn, 1, special);
+        return pg_prompt_chat(out, model->tokenizer, &turn, 1, true, flags);
     }
     if (request->style == PG_PROMPT_TASK && config->kind == PG_MODEL_PALIGEMMA) {
-        PG_TRY(pg_prompt_paligemma(&out->ids, &out->count, model->tokenizer, text, request->image_count,
-                                   pg_model_image_tokens(model), config->image_token, special));
-        out->prefix = (int64_t)out->count;
+        pg_prompt_images images = {request->image_count, pg_model_image_tokens(model), config->image_token};
+        PG_TRY(pg_prompt_paligemma(out, model->tokenizer, text, images, flags));
+        *prefix = (int64_t)out->ids.count;
         return PG_OK;
     }
-    return pg_prompt_text(&out->ids, &out->count, model->tokenizer, text, special);
+    return pg_prompt_text(out, model->tokenizer, text, flags);
 }
 
 /* As many image tokens as the pictures fill, and ids that have an embedding. */
-static pg_status check_ids(const pg_prompt *prompt, const pg_session *session, size_t images)
+static pg_status check_ids(const pg_ids *ids, const pg_session *session, size_t images)
 {
     const pg_config *config = &session->model->weights->config;
     size_t places = 0, needed = images * pg_model_image_tokens(session->model);
-    for (size_t i = 0; i < prompt->count; i++) {
-        places += config->kind == PG_MODEL_PALIGEMMA && prompt->ids[i] == config->image_token;
-        if (prompt->ids[i] < 0 || prompt->ids[i] >= config->text.vocabulary)
-            return pg_fail(PG_ERROR_FORMAT, "the prompt has token %d, the model knows %lld tokens", prompt->ids[i],
+    for (size_t i = 0; i < ids->count; i++) {
+        places += config->kind == PG_MODEL_PALIGEMMA && ids->data[i] == config->image_token;
+        if (ids->data[i] < 0 || ids->data[i] >= config->text.vocabulary)
+            return pg_fail(PG_ERROR_FORMAT, "the prompt has token %d, the model knows %lld tokens", ids->data[i],
                            (long long)config->text.vocabulary);
     }
     if (places != needed)
@@ -85,11 +85,11 @@ static pg_status check_ids(const pg_prompt *prompt, const pg_session *session, s
     return PG_OK;
 }
 
-pg_status pg_prompt_make(pg_prompt *out, const pg_session *session, const pg_request *request)
+pg_status pg_input_make(pg_input *out, const pg_session *session, const pg_request *request)
 {
     const pg_model *model = session->model;
     pg_model_kind kind = model->weights->config.kind;
-    *out = (pg_prompt){.first = kind == PG_MODEL_PALIGEMMA}; /* the reference's positions start at 1 and 0 */
+    *out = (pg_input){.first = kind == PG_MODEL_PALIGEMMA}; /* the reference's positions start at 1 and 0 */
     PG_TRY(pg_model_require(model, kind != PG_MODEL_SIGLIP, "answer prompts"));
     PG_TRY(pg_model_require(model, kind == PG_MODEL_PALIGEMMA || request->image_count == 0, "look at pictures"));
     if (request->image_count && request->style != PG_PROMPT_TASK)
@@ -97,28 +97,30 @@ pg_status pg_prompt_make(pg_prompt *out, const pg_session *session, const pg_req
     if (!model->tokenizer)
         return pg_fail(PG_ERROR_FILE, "%s: no tokenizer (tokenizer.json or tokenizer.model) beside the model",
                        model->folder);
-    pg_status status = tokenize(out, session, request);
+    pg_prompt prompt = {0};
+    pg_status status = tokenize(&prompt, &out->prefix, session, request);
+    out->ids = prompt.ids;
     if (status == PG_OK)
-        status = check_ids(out, session, request->image_count);
-    if (status == PG_OK && out->count == 0)
+        status = check_ids(&out->ids, session, request->image_count);
+    if (status == PG_OK && out->ids.count == 0)
         status = pg_fail(PG_ERROR_ARGUMENT, "the prompt is empty and the tokenizer puts no <bos> in front");
-    if (status == PG_OK && (int64_t)out->count >= session->context)
-        status = pg_fail(PG_ERROR_LIMIT, "the prompt has %zu tokens (%zu of them pictures), the context holds %lld",
-                         out->count, request->image_count * pg_model_image_tokens(model), (long long)session->context);
+    if (status == PG_OK && (int64_t)out->ids.count >= session->context)
+        status =
+            pg_fail(PG_ERROR_LIMIT, "the prompt has %zu tokens (%zu of them pictures), the context holds %lld",
+                    out->ids.count, request->image_count * pg_model_image_tokens(model), (long long)session->context);
     if (status != PG_OK)
-        pg_prompt_free(out);
+        pg_input_free(out);
     return status;
 }
 
-void pg_prompt_free(pg_prompt *prompt)
+void pg_input_free(pg_input *input)
 {
-    pg_free(prompt->ids);
-    prompt->ids = NULL;
+    pg_ids_free(&input->ids);
 }
 
 /* ---------------------------------------------------------------- pictures */
 
-float *pg_prompt_pixels(pg_session *session, const pg_image *const *images, size_t count)
+float *pg_input_pixels(pg_session *session, const pg_image *const *images, size_t count)
 {
     const pg_processor *processor = &session->model->processor;
     size_t side = (size_t)processor->side, floats = 3 * side * side;
@@ -137,12 +139,12 @@ float *pg_prompt_pixels(pg_session *session, const pg_image *const *images, size
     return pixels;
 }
 
-pg_tensor *pg_prompt_features(pg_session *session, const pg_image *const *images, size_t count)
+pg_tensor *pg_input_features(pg_session *session, const pg_image *const *images, size_t count)
 {
     pg_context *g = &session->g;
     const pg_weights *w = session->model->weights;
     pg_arena_mark scope = pg_scope_begin(g);
-    float *pixels = pg_prompt_pixels(session, images, count);
+    float *pixels = pg_input_pixels(session, images, count);
     if (!pixels)
         return NULL;
     pg_tensor *hidden = pg_siglip_vision_forward(g, &w->vision, pixels, (int64_t)count); /* [count P, D] */
@@ -152,36 +154,36 @@ pg_tensor *pg_prompt_features(pg_session *session, const pg_image *const *images
 
 /* ---------------------------------------------------------------- through the decoder */
 
-pg_tensor *pg_prompt_embed(pg_session *session, const pg_prompt *prompt)
+pg_tensor *pg_input_embed(pg_session *session, const pg_input *input)
 {
     pg_context *g = &session->g;
     const pg_weights *w = session->model->weights;
-    pg_tensor *x = pg_gemma_embed(g, &w->text, prompt->ids, (int64_t)prompt->count, 0);
-    if (!prompt->features)
+    pg_tensor *x = pg_gemma_embed(g, &w->text, input->ids.data, (int64_t)input->ids.count, 0);
+    if (!input->features)
         return x;
-    int64_t *places = pg_scratch(g, prompt->count * sizeof *places), found = 0;
+    int64_t *places = pg_scratch(g, input->ids.count * sizeof *places), found = 0;
     if (!places)
         return NULL;
-    for (size_t i = 0; i < prompt->count; i++)
-        if (prompt->ids[i] == w->config.image_token)
+    for (size_t i = 0; i < input->ids.count; i++)
+        if (input->ids.data[i] == w->config.image_token)
             places[found++] = (int64_t)i;
-    return pg_place_rows(g, x, places, prompt->features);
+    return pg_place_rows(g, x, places, input->features);
 }
 
-pg_tensor *pg_prompt_forward(pg_session *session, const pg_prompt *prompt, int64_t slot)
+pg_tensor *pg_input_forward(pg_session *session, const pg_input *input, int64_t slot)
 {
     pg_context *g = &session->g;
-    int64_t count = (int64_t)prompt->count, first = slot < 0 ? 0 : slot * session->context;
-    int32_t *positions = pg_scratch(g, prompt->count * sizeof *positions);
-    int64_t *slots = pg_scratch(g, prompt->count * sizeof *slots);
+    int64_t count = (int64_t)input->ids.count, first = slot < 0 ? 0 : slot * session->context;
+    int32_t *positions = pg_scratch(g, input->ids.count * sizeof *positions);
+    int64_t *slots = pg_scratch(g, input->ids.count * sizeof *slots);
     if (!slots)
         return NULL;
     for (int64_t i = 0; i < count; i++) {
-        positions[i] = prompt->first + (int32_t)i;
+        positions[i] = input->first + (int32_t)i;
         slots[i] = first + i;
     }
-    pg_segment segment = {.count = count, .prefix = prompt->prefix, .spans = {{first, count}}, .span_count = 1};
+    pg_segment segment = {.count = count, .prefix = input->prefix, .spans = {{first, count}}, .span_count = 1};
     pg_batch batch = {.rows = count, .positions = positions, .slots = slots, .segments = &segment, .segment_count = 1};
-    return pg_gemma_forward(g, &session->model->weights->text, pg_prompt_embed(session, prompt), &batch,
+    return pg_gemma_forward(g, &session->model->weights->text, pg_input_embed(session, input), &batch,
                             slot < 0 ? NULL : &session->cache);
 }

@@ -62,7 +62,7 @@ static int64_t token_limit(const pg_session *session, const pg_request *request,
     return limit < room ? limit : room;
 }
 
-pg_status pg_plan_make(pg_plan *out, const pg_session *session, const pg_request *request, const pg_prompt *prompt)
+pg_status pg_plan_make(pg_plan *out, const pg_session *session, const pg_request *request, const pg_input *input)
 {
     pg_request full = *request;
     pg_request_complete(&full, session->model);
@@ -75,13 +75,14 @@ pg_status pg_plan_make(pg_plan *out, const pg_session *session, const pg_request
         .min_p = full.min_p,
         .seed = full.seed,
     };
-    out->limit = token_limit(session, request, (int64_t)prompt->count);
+    out->limit = token_limit(session, request, (int64_t)input->ids.count);
     out->least = full.min_new_tokens;
     out->beams = full.beams > 1 ? full.beams : 1;
     out->beams_returned = full.beams_returned > 0 ? full.beams_returned : 1;
     out->length_penalty = full.length_penalty;
     if (out->limit <= 0)
-        return pg_fail(PG_ERROR_LIMIT, "the prompt has %zu tokens, which leaves no room for an answer", prompt->count);
+        return pg_fail(PG_ERROR_LIMIT, "the prompt has %zu tokens, which leaves no room for an answer",
+                       input->ids.count);
     return check_plan(out, session, request);
 }
 
@@ -90,19 +91,19 @@ pg_status pg_plan_make(pg_plan *out, const pg_session *session, const pg_request
 pg_status pg_sequence_init(pg_sequence *out, const pg_session *session, const pg_request *request, size_t index)
 {
     *out = (pg_sequence){.request = request, .index = index, .slot = -1};
-    PG_TRY(pg_prompt_make(&out->prompt, session, request));
-    PG_TRY(pg_plan_make(&out->plan, session, request, &out->prompt));
+    PG_TRY(pg_input_make(&out->input, session, request));
+    PG_TRY(pg_plan_make(&out->plan, session, request, &out->input));
     size_t limit = (size_t)out->plan.limit;
     out->top_count = request->top_logits;
     if (out->top_count > (size_t)session->model->weights->config.text.vocabulary)
         return pg_fail(PG_ERROR_ARGUMENT, "top logits: %zu wanted, the vocabulary has %lld tokens", out->top_count,
                        (long long)session->model->weights->config.text.vocabulary);
-    out->history = pg_alloc(out->prompt.count + limit, sizeof *out->history);
+    out->history = pg_alloc(out->input.ids.count + limit, sizeof *out->history);
     out->logprobs = pg_alloc(limit, sizeof *out->logprobs);
     out->top = pg_alloc(limit, out->top_count * sizeof *out->top);
     if (!out->history || !out->logprobs || !out->top)
         return PG_ERROR_MEMORY;
-    memcpy(out->history, out->prompt.ids, out->prompt.count * sizeof *out->history);
+    memcpy(out->history, out->input.ids.data, out->input.ids.count * sizeof *out->history);
     return pg_decoder_new(&out->decoder, session->model->tokenizer, true);
 }
 
@@ -117,7 +118,7 @@ static void free_beams(pg_beam *beams, size_t count)
 
 void pg_sequence_free(pg_sequence *sequence)
 {
-    pg_prompt_free(&sequence->prompt);
+    pg_input_free(&sequence->input);
     pg_free(sequence->history);
     pg_free(sequence->logprobs);
     pg_free(sequence->top);
@@ -228,7 +229,7 @@ static const float *processed_logits(const pg_sequence *sequence, pg_session *se
         return logits;
     memcpy(session->logits, logits, (size_t)vocabulary * sizeof *logits);
     pg_sampling_penalize(session->logits, vocabulary, &plan->sampling, sequence->history,
-                         sequence->prompt.count + sequence->made);
+                         sequence->input.ids.count + sequence->made);
     for (int i = 0; too_short && i < session->model->generation.eos_count; i++)
         session->logits[session->model->generation.eos[i]] = -__builtin_inff();
     return session->logits;
@@ -246,7 +247,7 @@ pg_status pg_sequence_step(pg_sequence *sequence, pg_session *session, const flo
                        session->model->folder);
     sequence->logprobs[sequence->made] = (float)(logits[id] - total);
     pg_best_logits(sequence->top + sequence->made * sequence->top_count, sequence->top_count, logits, vocabulary);
-    sequence->history[sequence->prompt.count + sequence->made++] = id;
+    sequence->history[sequence->input.ids.count + sequence->made++] = id;
     sequence->last_token = pg_clock();
     if (sequence->made == 1)
         sequence->first_token = sequence->last_token;
@@ -264,7 +265,7 @@ const char *pg_finish_name(pg_finish finish_reason)
 pg_status pg_sequence_take_beam(pg_sequence *sequence, const pg_session *session)
 {
     const pg_beam *best = &sequence->beams[0];
-    memcpy(sequence->history + sequence->prompt.count, best->tokens, best->count * sizeof *best->tokens);
+    memcpy(sequence->history + sequence->input.ids.count, best->tokens, best->count * sizeof *best->tokens);
     sequence->made = best->count;
     bool ended = best->count && pg_is_eos(session->model, best->tokens[best->count - 1]);
     finish(sequence, ended ? PG_FINISH_STOP : PG_FINISH_LENGTH);
@@ -281,7 +282,7 @@ pg_status pg_sequence_answer(pg_answer **out, pg_sequence *sequence)
         pg_free(tokens);
         return PG_ERROR_MEMORY;
     }
-    memcpy(tokens, sequence->history + sequence->prompt.count, sequence->made * sizeof *tokens);
+    memcpy(tokens, sequence->history + sequence->input.ids.count, sequence->made * sizeof *tokens);
     sequence->timings.first_token = sequence->first_token - sequence->started;
     sequence->timings.decode = sequence->last_token - sequence->first_token;
     *answer = (pg_answer){.text = sequence->text.data,
@@ -289,7 +290,7 @@ pg_status pg_sequence_answer(pg_answer **out, pg_sequence *sequence)
                           .logprobs = sequence->logprobs,
                           .count = sequence->made,
                           .finish = sequence->finish,
-                          .prompt_tokens = sequence->prompt.count,
+                          .prompt_tokens = sequence->input.ids.count,
                           .top = sequence->top,
                           .top_count = sequence->top_count,
                           .beams = sequence->beams,

@@ -13,18 +13,18 @@ typedef struct pg_plan {
     double length_penalty;
 } pg_plan;
 
-pg_status pg_plan_make(pg_plan *out, const pg_session *session, const pg_request *request, const pg_prompt *prompt);
+pg_status pg_plan_make(pg_plan *out, const pg_session *session, const pg_request *request, const pg_input *input);
 
 typedef struct pg_sequence {
     const pg_request *request;
     size_t index; /* of the request in its call */
-    pg_prompt prompt;
+    pg_input input;
     pg_plan plan;
     int64_t slot; /* cache rows; -1: waiting */
     bool done;
     pg_finish finish;
 
-    int32_t *history;       /* prompt, then answer: [prompt.count + plan.limit] */
+    int32_t *history;       /* prompt, then answer: [input.ids.count + plan.limit] */
     float *logprobs;        /* [plan.limit] */
     pg_candidate *top;      /* [plan.limit][top_count] */
     size_t top_count, made; /* tokens of the answer so far */

@@ -5,6 +5,7 @@
 #include "generate/model.h"
 #include "generate/sampling.h"
 #include "tensor/context.h"
+#include "text/ids.h"
 
 struct pg_session {
     const pg_model *model;
@@ -17,30 +18,29 @@ struct pg_session {
     pg_choice *choices; /* [vocabulary] */
 };
 
-/* The token ids of a request, and the pictures as rows of the decoder's width. */
-typedef struct pg_prompt {
-    int32_t *ids;
-    size_t count;
+/* What the decoder is given: token ids, and the pictures as rows of its width. */
+typedef struct pg_input {
+    pg_ids ids;
     int64_t prefix;      /* ids that see each other both ways: all of them with PaliGemma's prompts, else 0 */
     int32_t first;       /* position of the first id */
     pg_tensor *features; /* [images * tokens per image, D] in the session's arena, or NULL */
-} pg_prompt;
+} pg_input;
 
 /* Tokenizes a request and checks that the model can take it. Frees nothing on failure but what it made. */
-pg_status pg_prompt_make(pg_prompt *out, const pg_session *session, const pg_request *request);
-void pg_prompt_free(pg_prompt *prompt);
+pg_status pg_input_make(pg_input *out, const pg_session *session, const pg_request *request);
+void pg_input_free(pg_input *input);
 
 /* Pictures as the vision tower takes them: [count][3][side][side] in the arena. */
-float *pg_prompt_pixels(pg_session *session, const pg_image *const *images, size_t count);
+float *pg_input_pixels(pg_session *session, const pg_image *const *images, size_t count);
 
 /* Pictures through vision tower and projector: [count * P, decoder width] in the arena; NULL on failure (g->status). */
-pg_tensor *pg_prompt_features(pg_session *session, const pg_image *const *images, size_t count);
+pg_tensor *pg_input_features(pg_session *session, const pg_image *const *images, size_t count);
 
 /* The prompt as the decoder's input: embeddings with the features in the places of the image tokens. */
-pg_tensor *pg_prompt_embed(pg_session *session, const pg_prompt *prompt);
+pg_tensor *pg_input_embed(pg_session *session, const pg_input *input);
 
 /* Runs a whole prompt into the cache rows of sequence `slot` (or without a cache: slot < 0) and returns the hidden
  * states after the final norm, [count, D]. */
-pg_tensor *pg_prompt_forward(pg_session *session, const pg_prompt *prompt, int64_t slot);
+pg_tensor *pg_input_forward(pg_session *session, const pg_input *input, int64_t slot);
 
 #endif

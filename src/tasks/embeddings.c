@@ -30,7 +30,7 @@ pg_status pg_embed_images(float *out, pg_session *session, const pg_image *const
     const pg_siglip_vision *vision = &session->model->weights->vision;
     for (size_t i = 0; i < count; i++) { /* one by one: memory stays that of one picture */
         pg_arena_mark mark = pg_arena_get_mark(&session->g.arena);
-        float *pixels = pg_prompt_pixels(session, images + i, 1);
+        float *pixels = pg_input_pixels(session, images + i, 1);
         pg_tensor *hidden = pixels ? pg_siglip_vision_forward(&session->g, vision, pixels, 1) : NULL;
         pg_tensor *pooled = pg_siglip_pool(&session->g, vision, hidden, 1);
         PG_TRY(finish(session, mark, out + i * (size_t)vision->config.width, pooled));
@@ -49,7 +49,8 @@ pg_status pg_embed_texts(float *out, pg_session *session, const char *const *tex
     for (size_t i = 0; i < count; i++) {
         pg_arena_mark mark = pg_arena_get_mark(&session->g.arena);
         int32_t *ids = pg_scratch(&session->g, length * sizeof *ids);
-        pg_status status = ids ? pg_siglip_text_encode(ids, length, model->tokenizer, texts[i]) : PG_ERROR_MEMORY;
+        pg_status status =
+            ids ? pg_siglip_text_encode(ids, length, model->tokenizer, texts[i], PG_ENCODE_PLAIN) : PG_ERROR_MEMORY;
         pg_tensor *features = status == PG_OK ? pg_siglip_words_forward(&session->g, words, ids, 1) : NULL;
         pg_status finished = finish(session, mark, out + i * (size_t)words->config.projection, features);
         PG_TRY(status);

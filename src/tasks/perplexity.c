@@ -45,8 +45,8 @@ pg_status pg_perplexity(float *nll, pg_session *session, const int32_t *ids, siz
     pg_context *g = &session->g;
     pg_arena_mark mark = pg_arena_get_mark(&g->arena);
     g->status = PG_OK;
-    pg_prompt prompt = {.ids = (int32_t *)ids, .count = count}; /* borrowed, not freed */
-    pg_tensor *hidden = pg_prompt_forward(session, &prompt, -1);
+    pg_input input = {.ids = {.data = (int32_t *)ids, .count = count}}; /* borrowed, not freed */
+    pg_tensor *hidden = pg_input_forward(session, &input, -1);
     int64_t scored = (int64_t)count - 1;
     for (int64_t first = 0; hidden && g->status == PG_OK && first < scored; first += ROWS)
         score_rows(nll, session, hidden, ids, first, scored - first < ROWS ? scored - first : ROWS);

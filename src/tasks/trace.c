@@ -19,14 +19,14 @@ static void trace_ids(pg_context *g, const int32_t *ids, size_t count)
 static pg_status trace_decoder(pg_session *session, const pg_request *request)
 {
     pg_context *g = &session->g;
-    pg_prompt prompt;
-    PG_TRY(pg_prompt_make(&prompt, session, request));
-    trace_ids(g, prompt.ids, prompt.count);
+    pg_input input;
+    PG_TRY(pg_input_make(&input, session, request));
+    trace_ids(g, input.ids.data, input.ids.count);
     if (request->image_count)
-        prompt.features = pg_prompt_features(session, request->images, request->image_count);
-    pg_tensor *hidden = pg_prompt_forward(session, &prompt, -1);
+        input.features = pg_input_features(session, request->images, request->image_count);
+    pg_tensor *hidden = pg_input_forward(session, &input, -1);
     pg_trace_tensor(g, pg_gemma_logits(g, &session->model->weights->text, hidden), "logits");
-    pg_prompt_free(&prompt);
+    pg_input_free(&input);
     return g->status;
 }
 
@@ -35,7 +35,7 @@ static pg_status trace_towers(pg_session *session, const pg_request *request)
     pg_context *g = &session->g;
     const pg_weights *w = session->model->weights;
     if (request->image_count) {
-        float *pixels = pg_prompt_pixels(session, request->images, request->image_count);
+        float *pixels = pg_input_pixels(session, request->images, request->image_count);
         int64_t count = (int64_t)request->image_count;
         if (pixels)
             pg_siglip_pool(g, &w->vision, pg_siglip_vision_forward(g, &w->vision, pixels, count), count);
@@ -45,7 +45,8 @@ static pg_status trace_towers(pg_session *session, const pg_request *request)
         int32_t *ids = pg_scratch(g, length * sizeof *ids);
         if (!ids)
             return g->status;
-        PG_TRY(pg_siglip_text_encode(ids, length, session->model->tokenizer, request->prompt));
+        PG_TRY(pg_siglip_text_encode(ids, length, session->model->tokenizer, request->prompt,
+                                     request->special ? PG_ENCODE_SPECIAL : PG_ENCODE_PLAIN));
         trace_ids(g, ids, length);
         pg_siglip_words_forward(g, &w->words, ids, 1);
     }
