@@ -21,6 +21,7 @@ compares, with f32 arithmetic on both sides:
 A table goes to standard output; the exit status is 1 if anything differs. --only N repeats one case.
 """
 import argparse
+import contextlib
 import dataclasses
 import json
 import logging
@@ -373,6 +374,20 @@ def compare_beams(report, got, output, prompt_length):
     return None
 
 
+@contextlib.contextmanager
+def pictures_in_order(model, beams):
+    """For beams, generate() repeats each picture in place (a a b b), where every beam needs its own a b: with several
+    pictures the beams would look at each other's."""
+    inner, plain = model.model, getattr(model.model, "get_image_features", None)
+    if plain and beams > 1:
+        inner.get_image_features = lambda pixels, **k: plain(pixels.unflatten(0, (-1, beams)).transpose(0, 1).flatten(0, 1), **k)
+    try:
+        yield
+    finally:
+        if plain and beams > 1:
+            del inner.get_image_features
+
+
 # ---------------------------------------------------------------- cases
 def draw_options(rng, prompt_length):
     """Options of a greedy run: ours and the reference's."""
@@ -393,7 +408,7 @@ def draw_options(rng, prompt_length):
 
 
 def generate(model, inputs, **options):
-    with torch.no_grad():
+    with torch.no_grad(), pictures_in_order(model, options.get("num_beams", 1)):
         return model.generate(**inputs, do_sample=False, return_dict_in_generate=True, output_scores=True, **options)
 
 

@@ -163,7 +163,7 @@ static void test_a_config_that_is_wrong(void **state)
     };
     static const config_change siglip[] = {
         {"text_config", "projection_size", "40", PG_ERROR_FORMAT, "40"},
-        {"text_config", "hidden_size", NULL, PG_ERROR_FORMAT, "hidden_size"},
+        {"text_config", "hidden_size", "41", PG_ERROR_FORMAT, "hidden_size"},
     };
     check_config_changes(PALIGEMMA, paligemma, sizeof paligemma / sizeof *paligemma);
     check_config_changes(SIGLIP, siglip, sizeof siglip / sizeof *siglip);
