@@ -21,7 +21,8 @@ static pg_status check_options(const pg_model *model, const pg_session_options *
 {
     if (options->threads < 0 || options->threads > PG_THREADS_MAX)
         return pg_fail(PG_ERROR_ARGUMENT, "threads: %d, expected 1 to %d", options->threads, PG_THREADS_MAX);
-    if (options->context > pg_model_context(model))
+    bool decoder = pg_model_get_kind(model) != PG_MODEL_SIGLIP; /* towers have a fixed length */
+    if (decoder && options->context > pg_model_context(model))
         return pg_fail(PG_ERROR_LIMIT, "context: %zu tokens, the model has %zu", options->context,
                        pg_model_context(model));
     if (options->sequences > 4096)

@@ -1,13 +1,15 @@
 /*
  * The loops. One table of functions per instruction set, all with the same meaning: reference.c says it in plain C,
- * simd_*.c is compiled once for each vector instruction set. No kernel allocates, fails, or starts threads. Pointers
- * need no alignment beyond their element's.
+ * simd_*.c is compiled once for each vector instruction set. No kernel allocates, fails, or starts threads. Weights
+ * may lie at any address; other pointers have their element's alignment.
  *
  * A result depends only on its own row of the input, the weights and the table in use, never on how many rows there
  * are: that is what makes a request's answer the same alone and in company.
  */
 #ifndef PG_KERNELS_H
 #define PG_KERNELS_H
+
+#include <string.h>
 
 #include "base/dtype.h"
 
@@ -73,6 +75,14 @@ typedef struct pg_kernels {
     /* log(sum of exp(x)), and the largest x in *top. */
     double (*log_sum_exp)(const float *x, int64_t n, float *top);
 } pg_kernels;
+
+/* Value `i` of stored halves: files promise no alignment. */
+static inline uint16_t stored_half(const void *halves, int64_t i)
+{
+    uint16_t half;
+    memcpy(&half, (const char *)halves + 2 * i, sizeof half);
+    return half;
+}
 
 /* Floats of scratch that `attend` needs per worker for heads of this size. */
 size_t pg_attention_scratch(const pg_kernels *kernels, int64_t size);

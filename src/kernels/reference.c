@@ -9,12 +9,11 @@
 
 static void widen(float *out, const void *in, pg_dtype dtype, int64_t count)
 {
-    const uint16_t *half = in;
     if (dtype == PG_F32)
         memcpy(out, in, (size_t)count * sizeof *out);
     else
         for (int64_t i = 0; i < count; i++)
-            out[i] = dtype == PG_BF16 ? pg_bf16_to_float(half[i]) : pg_f16_to_float(half[i]);
+            out[i] = dtype == PG_BF16 ? pg_bf16_to_float(stored_half(in, i)) : pg_f16_to_float(stored_half(in, i));
 }
 
 static void narrow(void *out, pg_dtype dtype, const float *in, int64_t count)

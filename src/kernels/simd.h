@@ -122,7 +122,7 @@ static inline vf gelu_lanes(vf x)
     return x / (1.0f + exp_lanes(-2.0f * u));
 }
 
-static inline vf widen_bf16(const uint16_t *p)
+static inline vf widen_bf16(const void *p)
 {
     vh h;
     memcpy(&h, p, sizeof h);
@@ -136,7 +136,7 @@ static inline vf widen_bf16(const uint16_t *p)
 #endif
 }
 
-static inline vf widen_f16(const uint16_t *p)
+static inline vf widen_f16(const void *p)
 {
 #if defined(__AVX512F__)
     return (vf)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
@@ -145,27 +145,28 @@ static inline vf widen_f16(const uint16_t *p)
 #else
     vf v;
     for (int i = 0; i < W; i++)
-        v[i] = pg_f16_to_float(p[i]);
+        v[i] = pg_f16_to_float(stored_half(p, i));
     return v;
 #endif
 }
 
-/* W values of a stored row; `dtype` is a constant after inlining. */
+/* W values of a stored row, which may lie at any address; `dtype` is a constant after inlining. */
 static inline __attribute__((always_inline)) vf load_stored(const void *p, pg_dtype dtype, int64_t at)
 {
     if (dtype == PG_BF16)
-        return widen_bf16((const uint16_t *)p + at);
+        return widen_bf16((const char *)p + 2 * at);
     if (dtype == PG_F16)
-        return widen_f16((const uint16_t *)p + at);
-    return load((const float *)p + at);
+        return widen_f16((const char *)p + 2 * at);
+    vf v;
+    memcpy(&v, (const char *)p + 4 * at, sizeof v);
+    return v;
 }
 
 static inline __attribute__((always_inline)) vf load_stored_part(const void *p, pg_dtype dtype, int64_t at, int64_t n)
 {
-    if (dtype == PG_F32)
-        return load_part((const float *)p + at, n);
-    uint16_t part[W] = {0};
-    memcpy(part, (const uint16_t *)p + at, (size_t)n * sizeof *part);
+    char part[W * 4] = {0};
+    size_t element = dtype == PG_F32 ? 4 : 2;
+    memcpy(part, (const char *)p + (size_t)at * element, (size_t)n * element);
     return load_stored(part, dtype, 0);
 }
 

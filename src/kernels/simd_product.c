@@ -227,14 +227,14 @@ void PG_SIMD(widen)(float *out, const void *in, pg_dtype dtype, int64_t count)
         memcpy(out, in, (size_t)count * sizeof *out);
     else if (dtype == PG_BF16) {
         for (; i + W <= count; i += W)
-            store(out + i, widen_bf16((const uint16_t *)in + i));
+            store(out + i, load_stored(in, PG_BF16, i));
         for (; i < count; i++)
-            out[i] = pg_bf16_to_float(((const uint16_t *)in)[i]);
+            out[i] = pg_bf16_to_float(stored_half(in, i));
     } else {
         for (; i + W <= count; i += W)
-            store(out + i, widen_f16((const uint16_t *)in + i));
+            store(out + i, load_stored(in, PG_F16, i));
         for (; i < count; i++)
-            out[i] = pg_f16_to_float(((const uint16_t *)in)[i]);
+            out[i] = pg_f16_to_float(stored_half(in, i));
     }
 }
 

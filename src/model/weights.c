@@ -285,11 +285,6 @@ static pg_status check_array(const pg_array *array, const char *file, const char
     if (array->dtype != PG_F32 && array->dtype != PG_F16 && array->dtype != PG_BF16)
         return pg_fail(PG_ERROR_UNSUPPORTED, "%s: %s (%s): dtype %s, expected F32, F16 or BF16", file, array->name,
                        name, pg_dtype_name(array->dtype));
-    if ((uintptr_t)array->data % pg_dtype_size(array->dtype))
-        return pg_fail(PG_ERROR_UNSUPPORTED,
-                       "%s: %s: its data is not aligned to its element size; write the file again with the "
-                       "safetensors package",
-                       file, array->name);
     return PG_OK;
 }
 

@@ -29,7 +29,7 @@ void pg_each_row(const pg_context *g, int64_t rows, int64_t width, void (*task)(
 
 const float *pg_parameter_floats(pg_context *g, const pg_parameter *p)
 {
-    if (p->dtype == PG_F32)
+    if (p->dtype == PG_F32 && (uintptr_t)p->data % _Alignof(float) == 0)
         return p->data;
     int64_t count = p->rows * p->width;
     float *floats = pg_scratch(g, (size_t)count * sizeof *floats);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "generate/session.h"
+#include "kernels/kernels.h"
 #include "model/siglip.h"
 #include "ops/ops.h"
 #include "text/siglip_text.h"
@@ -59,18 +60,12 @@ pg_status pg_embed_texts(float *out, pg_session *session, const char *const *tex
     return PG_OK;
 }
 
-static float scalar(const pg_parameter *p)
-{
-    if (p->dtype == PG_F32)
-        return *(const float *)p->data;
-    uint16_t half = *(const uint16_t *)p->data;
-    return p->dtype == PG_BF16 ? pg_bf16_to_float(half) : pg_f16_to_float(half);
-}
-
 pg_status pg_model_logit_scale(float *scale, float *bias, const pg_model *model)
 {
     PG_TRY(pg_model_require(model, model->weights->config.kind == PG_MODEL_SIGLIP, "compare pictures with texts"));
-    *scale = expf(scalar(&model->weights->logit_scale));
-    *bias = scalar(&model->weights->logit_bias);
+    const pg_parameter *log_scale = &model->weights->logit_scale, *shift = &model->weights->logit_bias;
+    pg_kernels_best()->widen(scale, log_scale->data, log_scale->dtype, 1);
+    pg_kernels_best()->widen(bias, shift->data, shift->dtype, 1);
+    *scale = expf(*scale);
     return PG_OK;
 }
