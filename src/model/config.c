@@ -126,9 +126,20 @@ static pg_status read_tower(pg_siglip_config *out, const section *at)
     return PG_OK;
 }
 
-static pg_status read_vision(pg_siglip_config *out, const section *at, int64_t patch, bool head)
+/* The sizes that the published base models of the dual encoder leave to the reference's defaults. */
+static void set_base_sizes(pg_siglip_config *out)
 {
-    *out = (pg_siglip_config){.channels = 3, .side = 224, .patch = patch, .epsilon = 1e-6, .head = head};
+    out->width = 768;
+    out->mlp = 3072;
+    out->layers = 12;
+    out->heads = 12;
+}
+
+static pg_status read_vision(pg_siglip_config *out, const section *at, bool dual)
+{
+    *out = (pg_siglip_config){.channels = 3, .side = 224, .patch = 16, .epsilon = 1e-6, .head = dual};
+    if (dual)
+        set_base_sizes(out);
     PG_TRY(check_model_type(at, "siglip_vision_model"));
     PG_TRY(read_tower(out, at));
     PG_TRY(size_field(&out->channels, at, "num_channels", 3));
@@ -147,6 +158,7 @@ static pg_status read_vision(pg_siglip_config *out, const section *at, int64_t p
 static pg_status read_words(pg_siglip_config *out, const section *at)
 {
     *out = (pg_siglip_config){.vocabulary = 32000, .context = 64, .epsilon = 1e-6};
+    set_base_sizes(out);
     PG_TRY(check_model_type(at, "siglip_text_model"));
     PG_TRY(read_tower(out, at));
     PG_TRY(size_field(&out->vocabulary, at, "vocab_size", INT32_MAX));
@@ -185,7 +197,7 @@ static pg_status read_paligemma(pg_config *out, const section *at)
     PG_TRY(find_section(&text, at, "text_config", text_name, sizeof text_name));
     PG_TRY(find_section(&vision, at, "vision_config", vision_name, sizeof vision_name));
     PG_TRY(read_gemma(&out->text, &text));
-    PG_TRY(read_vision(&out->vision, &vision, 14, false));
+    PG_TRY(read_vision(&out->vision, &vision, false));
     PG_TRY(read_token_ids(out, at));
     int64_t image_token = 0;
     PG_TRY(pg_json_integer(&image_token, field(at, "image_token_index", true), 0, out->text.vocabulary - 1));
@@ -205,7 +217,7 @@ static pg_status read_siglip(pg_config *out, const section *at)
     PG_TRY(find_section(&text, at, "text_config", text_name, sizeof text_name));
     PG_TRY(find_section(&vision, at, "vision_config", vision_name, sizeof vision_name));
     PG_TRY(read_words(&out->words, &text));
-    PG_TRY(read_vision(&out->vision, &vision, 16, true));
+    PG_TRY(read_vision(&out->vision, &vision, true));
     if (out->words.projection != out->vision.width)
         return pg_fail(PG_ERROR_FORMAT, "%s: the text tower projects to %lld, the vision tower has width %lld",
                        at->name, (long long)out->words.projection, (long long)out->vision.width);

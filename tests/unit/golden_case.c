@@ -204,7 +204,8 @@ char *pg_golden_checkpoint(pg_golden *golden, const char *name)
 
 void pg_golden_request_init(pg_golden_request *out, const pg_golden *golden, const json_t *prompt)
 {
-    *out = (pg_golden_request){0};
+    *out = (pg_golden_request){.images = pg_alloc(PG_GOLDEN_IMAGES, sizeof *out->images)};
+    assert_non_null(out->images);
     pg_request_init(&out->request);
     out->request.prompt = json_string_value(json_object_get(prompt, "prompt"));
     out->request.special = true;
@@ -231,6 +232,7 @@ void pg_golden_request_free(pg_golden_request *request)
 {
     for (size_t i = 0; i < PG_GOLDEN_IMAGES; i++)
         pg_image_free(request->images[i]);
+    pg_free(request->images);
     *request = (pg_golden_request){0};
 }
 

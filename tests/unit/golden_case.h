@@ -44,7 +44,7 @@ char *pg_golden_path(const char *folder, const char *part);
 #define PG_GOLDEN_IMAGES 4
 typedef struct pg_golden_request {
     pg_request request;
-    pg_image *images[PG_GOLDEN_IMAGES];
+    pg_image **images; /* [PG_GOLDEN_IMAGES], NULL where there is none */
 } pg_golden_request;
 
 void pg_golden_request_init(pg_golden_request *out, const pg_golden *golden, const json_t *prompt);

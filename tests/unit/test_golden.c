@@ -174,7 +174,7 @@ static pg_session *new_session(const pg_model *model, pg_compute compute)
     options.threads = 2;
     options.compute = compute;
     options.sequences = SEQUENCES;
-    options.context = 512;
+    options.context = pg_model_context(model) < 512 ? 0 : 512;
     pg_session *session = NULL;
     CHECK_OK(pg_session_new(&session, model, &options));
     return session;
