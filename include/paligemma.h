@@ -296,7 +296,8 @@ typedef struct pg_timings { /* seconds; shared by the requests that ran together
 typedef struct pg_answer {
     char *text;      /* control tokens and stop text left out */
     int32_t *tokens; /* <eos> included if it came */
-    float *logprobs; /* of each chosen token under the model's own distribution (temperature 1, no filters) */
+    float *logprobs; /* of each chosen token under the model's own distribution (temperature 1, no filters); NULL with
+                        beams */
     size_t count;
     pg_finish finish;
     size_t prompt_tokens;

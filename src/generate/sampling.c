@@ -170,7 +170,7 @@ int32_t pg_sampling_next(const float *logits, int64_t vocabulary, const pg_sampl
 void pg_best_logits(pg_candidate *out, size_t count, const float *logits, int64_t vocabulary)
 {
     size_t have = 0;
-    for (int32_t id = 0; id < vocabulary; id++) {
+    for (int32_t id = 0; count && id < vocabulary; id++) {
         if (have == count && !(logits[id] > out[count - 1].logit))
             continue;
         size_t at = have < count ? have++ : count - 1;

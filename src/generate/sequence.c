@@ -285,6 +285,13 @@ pg_status pg_sequence_answer(pg_answer **out, pg_sequence *sequence)
     memcpy(tokens, sequence->history + sequence->input.ids.count, sequence->made * sizeof *tokens);
     sequence->timings.first_token = sequence->first_token - sequence->started;
     sequence->timings.decode = sequence->last_token - sequence->first_token;
+    if (sequence->beams) { /* kept per token only where there is one path */
+        pg_free(sequence->logprobs);
+        pg_free(sequence->top);
+        sequence->logprobs = NULL;
+        sequence->top = NULL;
+        sequence->top_count = 0;
+    }
     *answer = (pg_answer){.text = sequence->text.data,
                           .tokens = tokens,
                           .logprobs = sequence->logprobs,
