@@ -59,6 +59,14 @@ static void on_interrupt(int number)
     interrupted = 1;
 }
 
+/* Not where the program runs in the background of a script, which ignores Ctrl-C. A second one ends the program. */
+static void catch_interrupt(void)
+{
+    struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND}, before;
+    if (sigaction(SIGINT, NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+        sigaction(SIGINT, &action, NULL);
+}
+
 bool pg_cli_interrupted(void)
 {
     return interrupted;
@@ -118,14 +126,12 @@ int pg_cli_answering_open(pg_cli_engine *out, const pg_cli_command *command, pg_
     pg_cli_use use = {
         .model = settings->model,
         .kinds = 1u << PG_MODEL_PALIGEMMA | (pictures ? 0 : 1u << PG_MODEL_GEMMA),
-        .kind_names = pictures ? "PaliGemma" : "PaliGemma or Gemma",
+        .kind_names = pictures ? "PaliGemma to look at pictures" : "PaliGemma or Gemma",
         .arithmetic = settings->arithmetic,
         .looking = settings->looking,
         .sequences = parallel,
     };
-    /* A second Ctrl-C ends the program. */
-    struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND};
-    sigaction(SIGINT, &action, NULL);
+    catch_interrupt();
     PG_CLI_TRY(pg_cli_engine_load(out, command, &use));
     PG_CLI_TRY(complete_request(settings, out->model));
     if (use.sequences < (size_t)settings->request.beams)

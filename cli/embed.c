@@ -36,6 +36,7 @@ typedef struct embedding_rows {
     float *rows; /* [images + texts, width] */
 } embedding_rows;
 
+/* out->rows is freed with free, also after a failure. */
 static int compute(embedding_rows *out, const pg_cli_engine *engine, const embed_settings *settings)
 {
     pg_cli_pictures pictures = {0};

@@ -65,9 +65,12 @@ static int score_file(text_score *out, const pg_cli_engine *engine, const perple
     if (settings->window && (size_t)settings->window < window)
         window = (size_t)settings->window;
     PG_CLI_TRY(pg_cli_file_load(&text, &size, path));
-    PG_CLI_TRY(
-        pg_cli_check(pg_tokenizer_encode(&ids, &count, pg_model_tokenizer(engine->model), text, size, PG_ENCODE_BOS)));
-    code = count < 2 ? pg_cli_fail("%s: found no text", path) : score_windows(out, engine->session, ids, count, window);
+    if (pg_tokenizer_encode(&ids, &count, pg_model_tokenizer(engine->model), text, size, PG_ENCODE_BOS) != PG_OK)
+        code = pg_cli_fail("%s: %s", path, pg_error_last());
+    else if (count < 2)
+        code = pg_cli_fail("%s: found no text", path);
+    else
+        code = score_windows(out, engine->session, ids, count, window);
 done:
     pg_free(ids);
     free(text);

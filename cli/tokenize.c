@@ -92,9 +92,20 @@ static int encode(const pg_tokenizer *tokenizer, const tokenize_settings *settin
     return PG_CLI_DONE;
 }
 
+static int check_ids(const pg_tokenizer *tokenizer, token_ids ids)
+{
+    int32_t size = pg_tokenizer_size(tokenizer);
+    for (size_t i = 0; i < ids.count; i++)
+        if (ids.items[i] >= size)
+            return pg_cli_fail("found the token id %d, the tokenizer's end at %d", (int)ids.items[i], (int)size - 1);
+    return PG_CLI_DONE;
+}
+
 static int decode(const pg_tokenizer *tokenizer, const tokenize_settings *settings, token_ids ids, bool json)
 {
     char *text;
+    if (check_ids(tokenizer, ids) != PG_CLI_DONE)
+        return PG_CLI_FAILURE;
     int code = pg_cli_check(pg_tokenizer_decode(&text, tokenizer, ids.items, ids.count, settings->skip_special));
     if (code != PG_CLI_DONE)
         return code;

@@ -12,14 +12,14 @@ _paligemma()
     fi
     case $command in
     caption)
-        options=' -m --model --lang -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --special --json --top-logits --stats --no-exif --order --compute -t --threads -h --help'
+        options=' --lang -m --model -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --special --json --top-logits --stats --no-exif --order --compute -t --threads -h --help'
         folders=' -m --model '
         files=' '
         words=' --order=pillow13|classic --compute=auto|f32|bf16 '
         others=' --lang -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --top-logits -t --threads '
         ;;
     ask)
-        options=' -m --model --lang -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --special --json --top-logits --stats --no-exif --order --compute -t --threads -h --help'
+        options=' --lang -m --model -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --special --json --top-logits --stats --no-exif --order --compute -t --threads -h --help'
         folders=' -m --model '
         files=' '
         words=' --order=pillow13|classic --compute=auto|f32|bf16 '
@@ -33,7 +33,7 @@ _paligemma()
         others=' -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --top-logits -t --threads '
         ;;
     generate)
-        options=' -m --model --image -p --prompt --prompt-file --chat --batch -o --output --parallel -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --special --json --top-logits --stats --no-exif --order --compute -t --threads -h --help'
+        options=' --image -p --prompt --prompt-file --chat --batch -o --output --parallel -m --model -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --special --json --top-logits --stats --no-exif --order --compute -t --threads -h --help'
         folders=' -m --model '
         files=' --image --prompt-file --batch -o --output '
         words=' --order=pillow13|classic --compute=auto|f32|bf16 '

@@ -12,7 +12,8 @@ printf 'caption en' | paligemma generate --image $images/cow.jpg --prompt-file -
 try generate --image $images/cow.jpg -p 'caption en' -n 30 --stop also
 try generate --image $images/cow.jpg -p 'caption en' -n 30 --temperature 1 --top-k 1 --seed 7
 for order in pillow13 classic; do
-    paligemma generate --image $images/lily.jpg -p 'caption en' -n 8 --order $order
+    paligemma generate -m golden/inference/paligemma-tiny-sharded/checkpoint --image $images/lily.jpg -n 8 --order $order \
+        -p 'answer en Where is the cow standing?'
 done
 for flag in '' --no-exif; do
     paligemma generate --image $images/rotated.jpg -p 'caption en' -n 8 $flag

@@ -14,7 +14,7 @@ for options in '' --no-exif; do
     paligemma preprocess $images/rotated.jpg --size 56 --out a.npy $options && pixels a.npy
 done
 for order in pillow13 classic; do
-    paligemma preprocess $images/lily.jpg --size 56 --out a.npy --order $order && pixels a.npy
+    paligemma preprocess $images/lily.jpg --size 100 --out a.npy --order $order && pixels a.npy
 done
 try preprocess missing.jpg --size 56 --out b.npy
 head -c 1000 $images/cow.jpg >torn.jpg

@@ -1,6 +1,6 @@
 # Names, dtypes and shapes of everything in a forward pass.
 names() {
-    grep -ao '"[a-z_.0-9]*":{"dtype":"[A-Z0-9]*","shape":\[[0-9,]*\]' "$1" | tr -d '"{' | sed 's/:dtype:/ /; s/,shape:/ /'
+    grep -ao '"[a-z_.0-9]*":{"dtype":"[A-Z0-9]*","shape":\[[0-9, ]*\]' "$1" | tr -d '"{' | sed 's/:dtype:/ /; s/,shape:/ /'
 }
 tiny=golden/inference
 try trace -m $tiny/paligemma-tiny-f32/checkpoint --image $tiny/images/cow.jpg --prompt 'caption en' --out pali.safetensors
