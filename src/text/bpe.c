@@ -53,28 +53,22 @@ static pg_status add_symbol(pg_encoder *encoder, size_t start, size_t size, int3
     if (at == encoder->symbol_capacity)
         PG_TRY(pg_grow((void **)&encoder->symbols, &encoder->symbol_capacity, at + 1, sizeof *encoder->symbols));
     encoder->symbols[at] =
-        (pg_symbol){(uint32_t)start, (uint32_t)size, id, (int32_t)at - 1, (int32_t)at + 1, PG_INDEX_NONE, -1};
+        (pg_symbol){(uint32_t)start, (uint32_t)size, id, (int32_t)at - 1, (int32_t)at + 1, PG_RANK_NONE, -1};
     encoder->symbol_count++;
     return PG_OK;
 }
 
-/* Characters become symbols; in tokenizer.json's kind of BPE so do the bytes of unknown ones. */
+/* Characters become symbols, those without a piece too: text of the vocabulary may hold them. */
 static pg_status split(pg_encoder *encoder, const char *text, size_t size)
 {
     const pg_tokenizer *tokenizer = encoder->tokenizer;
-    bool as_bytes = tokenizer->model == PG_MODEL_MERGES && tokenizer->byte_fallback;
     encoder->symbol_count = 0;
     for (size_t at = 0, length; at < size; at += length) {
         uint8_t first = (uint8_t)text[at];
         length = pg_utf8_size(text[at]);
-        int32_t id =
-            first < 128 ? tokenizer->characters[first] : pg_vocab_find_plain(&tokenizer->vocab, text + at, length);
-        if (id >= 0 || !as_bytes) {
-            PG_TRY(add_symbol(encoder, at, length, id));
-            continue;
-        }
-        for (size_t i = 0; i < length; i++)
-            PG_TRY(add_symbol(encoder, at + i, 1, tokenizer->bytes[(uint8_t)text[at + i]]));
+        PG_TRY(add_symbol(encoder, at, length,
+                          first < 128 ? tokenizer->characters[first]
+                                      : pg_vocab_find_plain(&tokenizer->vocab, text + at, length)));
     }
     encoder->symbols[encoder->symbol_count - 1].next = -1;
     return PG_OK;
@@ -88,32 +82,35 @@ static uint32_t rank_of_score(float score)
     return bits >> 31 ? bits : ~(bits | 1u << 31);
 }
 
+/* Rank of the merge of two symbols into a piece. Listed merges are of pieces; SentencePiece also merges characters that
+ * are none. */
+static uint32_t rank_of(const pg_tokenizer *tokenizer, const pg_symbol *left, const pg_symbol *right, int32_t result)
+{
+    if (tokenizer->model == PG_MODEL_PIECES)
+        return rank_of_score(tokenizer->scores[result]);
+    return left->id < 0 || right->id < 0 ? PG_RANK_NONE : pg_merges_rank(&tokenizer->merges, result, left->size);
+}
+
 /* Looks up the merge of a symbol with the next one. */
 static void rate(pg_encoder *encoder, const char *text, pg_symbol *symbol)
 {
     const pg_tokenizer *tokenizer = encoder->tokenizer;
-    symbol->rank = PG_INDEX_NONE;
+    symbol->rank = PG_RANK_NONE;
     if (symbol->next < 0)
         return;
     const pg_symbol *right = &encoder->symbols[symbol->next];
-    if (tokenizer->model == PG_MODEL_MERGES) {
-        if (symbol->id < 0 || right->id < 0)
-            return;
-        symbol->rank = pg_merges_find(&tokenizer->merges, symbol->id, right->id);
-        if (symbol->rank != PG_INDEX_NONE)
-            symbol->merged = tokenizer->merges.list[symbol->rank].result;
-    } else if (symbol->size + right->size <= tokenizer->vocab.longest) {
-        symbol->merged = pg_vocab_find_plain(&tokenizer->vocab, text + symbol->start, symbol->size + right->size);
-        if (symbol->merged >= 0)
-            symbol->rank = rank_of_score(tokenizer->scores[symbol->merged]);
-    }
+    if (symbol->size + right->size > tokenizer->vocab.longest)
+        return;
+    symbol->merged = pg_vocab_find_plain(&tokenizer->vocab, text + symbol->start, symbol->size + right->size);
+    if (symbol->merged >= 0)
+        symbol->rank = rank_of(tokenizer, symbol, right, symbol->merged);
 }
 
 static pg_status rate_and_push(pg_encoder *encoder, const char *text, int32_t at)
 {
     rate(encoder, text, &encoder->symbols[at]);
     uint32_t rank = encoder->symbols[at].rank;
-    return rank == PG_INDEX_NONE ? PG_OK : push(encoder, (uint64_t)rank << 32 | (uint32_t)at);
+    return rank == PG_RANK_NONE ? PG_OK : push(encoder, (uint64_t)rank << 32 | (uint32_t)at);
 }
 
 /* Puts a symbol and its next one together. */
@@ -123,7 +120,7 @@ static pg_status merge(pg_encoder *encoder, const char *text, int32_t at)
     left->id = left->merged;
     left->size += right->size;
     left->next = right->next;
-    right->rank = PG_INDEX_NONE;
+    right->rank = PG_RANK_NONE;
     if (left->next >= 0)
         symbols[left->next].previous = at;
     PG_TRY(rate_and_push(encoder, text, at));

@@ -9,7 +9,7 @@ typedef struct pg_symbol {
     uint32_t start, size;   /* bytes of the word */
     int32_t id;             /* -1: an unknown character */
     int32_t previous, next; /* -1: none */
-    uint32_t rank;          /* of the merge with the next symbol, PG_INDEX_NONE: none */
+    uint32_t rank;          /* of the merge with the next symbol, PG_RANK_NONE: none */
     int32_t merged;         /* what that makes */
 } pg_symbol;
 

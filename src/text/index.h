@@ -48,24 +48,35 @@ static inline uint64_t pg_load_word(const char *bytes)
     return word;
 }
 
-/* Hash of a text. Pieces are short: up to eight bytes take one round, and the last round may read bytes twice. */
+/* A text of up to eight bytes as a word that differs for any two of the same size; bytes may be in it twice. */
+static inline uint64_t pg_load_short(const char *text, size_t size)
+{
+    if (size == 8)
+        return pg_load_word(text);
+    if (size >= 4) {
+        uint32_t first, last;
+        memcpy(&first, text, sizeof first);
+        memcpy(&last, text + size - sizeof last, sizeof last);
+        return (uint64_t)first << 32 | last;
+    }
+    const unsigned char *bytes = (const unsigned char *)text;
+    return size ? (uint64_t)bytes[0] << 32 | (uint64_t)bytes[size / 2] << 16 | bytes[size - 1] : 0;
+}
+
+/* Hash of a text. Pieces are short: most take one round. */
 static inline uint64_t pg_hash_text(const char *text, size_t size)
 {
-    uint64_t hash = size, word = 0;
-    if (size >= 8) {
-        for (size_t i = 0; i + 8 < size; i += 8)
-            hash = pg_hash_word(hash ^ pg_load_word(text + i));
-        word = pg_load_word(text + size - 8);
-    } else if (size >= 4) {
-        uint32_t first, last;
-        memcpy(&first, text, 4);
-        memcpy(&last, text + size - 4, 4);
-        word = (uint64_t)first << 32 | last;
-    } else if (size > 0) {
-        const unsigned char *bytes = (const unsigned char *)text;
-        word = (uint64_t)bytes[0] << 32 | (uint64_t)bytes[size / 2] << 16 | bytes[size - 1];
-    }
-    return pg_hash_word(hash * 0xff51afd7ed558ccdu ^ word);
+    uint64_t hash = size * 0xff51afd7ed558ccdu;
+    if (size <= 8)
+        return pg_hash_word(hash ^ pg_load_short(text, size));
+    for (size_t i = 0; i + 8 < size; i += 8)
+        hash = pg_hash_word(hash ^ pg_load_word(text + i));
+    return pg_hash_word(hash ^ pg_load_word(text + size - 8));
+}
+
+static inline bool pg_same_text(const char *one, const char *other, size_t size)
+{
+    return size <= 8 ? pg_load_short(one, size) == pg_load_short(other, size) : !memcmp(one, other, size);
 }
 
 #endif

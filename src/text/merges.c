@@ -8,25 +8,39 @@ pg_status pg_merges_add(pg_merges *merges, pg_merge merge)
     return PG_OK;
 }
 
+static void add_joint(const pg_merges *merges, pg_merge merge, uint32_t rank)
+{
+    pg_joint *joint = &merges->joints[merges->first[merge.result]];
+    while (joint->left && joint->left != merge.left)
+        joint++;
+    *joint = (pg_joint){merge.left, rank};
+}
+
 pg_status pg_merges_index(pg_merges *merges, const pg_vocab *vocab)
 {
-    PG_TRY(pg_index_new(&merges->index, merges->count));
-    for (uint32_t rank = 0; rank < merges->count; rank++) {
-        pg_merge merge = merges->list[rank];
-        if (pg_vocab_flags(vocab, merge.result) & PG_PIECE_CONTROL)
-            continue;
-        uint32_t earlier = pg_merges_find(merges, merge.left, merge.right);
-        if (earlier != PG_INDEX_NONE)
-            merges->list[earlier].left = -1;
-        if (!pg_index_add(&merges->index, pg_merges_hash(merge.left, merge.right), rank))
-            return pg_fail(PG_ERROR_FORMAT, "%s: the merges are made to be slow", vocab->name);
-    }
+    if (merges->count >= PG_RANK_NONE)
+        return pg_fail(PG_ERROR_LIMIT, "%s: %zu merges, at most %u are possible", vocab->name, merges->count,
+                       PG_RANK_NONE - 1);
+    merges->first = pg_alloc(vocab->size + 1, sizeof *merges->first);
+    merges->joints = pg_alloc(merges->count, sizeof *merges->joints);
+    if (!merges->first || !merges->joints)
+        return PG_ERROR_MEMORY;
+    for (size_t i = 0; i < merges->count; i++)
+        merges->first[merges->list[i].result + 1]++;
+    for (size_t id = 0; id < vocab->size; id++)
+        merges->first[id + 1] += merges->first[id];
+    for (size_t rank = 0; rank < merges->count; rank++)
+        add_joint(merges, merges->list[rank], (uint32_t)rank);
+    pg_free(merges->list);
+    merges->list = NULL;
+    merges->count = merges->capacity = 0;
     return PG_OK;
 }
 
 void pg_merges_free(pg_merges *merges)
 {
     pg_free(merges->list);
-    pg_index_free(&merges->index);
+    pg_free(merges->first);
+    pg_free(merges->joints);
     *merges = (pg_merges){0};
 }

@@ -86,12 +86,19 @@ static pg_status read_merge_pair(merge_sides *sides, json_reader *reader)
     return pg_scan_expect(&reader->scan, ']');
 }
 
-/* Several merges in a row often make the same piece: `guess` is what the last one made. */
-static int32_t find_result(const pg_vocab *vocab, const merge_sides *sides, int32_t guess)
+static bool is_piece(const pg_vocab *vocab, int32_t id, const merge_sides *sides)
 {
-    if (guess >= 0 && vocab->pieces[guess].size == sides->size &&
-        !memcmp(pg_vocab_text(vocab, guess), sides->text, sides->size))
-        return guess;
+    return id >= 0 && (size_t)id < vocab->size && vocab->pieces[id].size == sides->size &&
+           !memcmp(pg_vocab_text(vocab, id), sides->text, sides->size);
+}
+
+/* What a merge makes, -1 if that is no piece. Merges stand in the order of it, mostly: it is the piece that the last
+ * one made or the one behind that. */
+static int32_t find_result(const pg_vocab *vocab, const merge_sides *sides, int32_t last)
+{
+    for (int32_t id = last; id <= last + 1; id++)
+        if (is_piece(vocab, id, sides))
+            return id;
     return pg_vocab_find(vocab, sides->text, sides->size);
 }
 
@@ -100,18 +107,16 @@ static pg_status read_merges(json_reader *reader)
     pg_scan *scan = &reader->scan;
     pg_tokenizer *tokenizer = reader->tokenizer;
     pg_status status;
-    pg_merge merge = {-1, -1, -1};
+    int32_t result = -1;
     PG_TRY(pg_scan_expect(scan, '['));
     for (bool first = true; pg_scan_more(scan, ']', &first, &status);) {
         merge_sides sides;
         sides.left = sides.size = 0;
         PG_TRY(pg_scan_peek(scan) == '[' ? read_merge_pair(&sides, reader) : read_merge_text(&sides, reader));
-        merge.left = pg_vocab_find(&tokenizer->vocab, sides.text, sides.left);
-        merge.right = pg_vocab_find(&tokenizer->vocab, sides.text + sides.left, sides.size - sides.left);
-        merge.result = find_result(&tokenizer->vocab, &sides, merge.result);
-        if (merge.left < 0 || merge.right < 0 || merge.result < 0)
-            return pg_scan_fail(scan, "a merge of two pieces of the vocabulary into a third before this");
-        PG_TRY(pg_merges_add(&tokenizer->merges, merge));
+        result = find_result(&tokenizer->vocab, &sides, result);
+        if (result < 0)
+            return pg_scan_fail(scan, "a merge into a piece of the vocabulary before this");
+        PG_TRY(pg_merges_add(&tokenizer->merges, (pg_merge){result, (uint32_t)sides.left}));
     }
     return status;
 }

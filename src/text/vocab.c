@@ -90,7 +90,7 @@ int32_t pg_vocab_find(const pg_vocab *vocab, const char *text, size_t size)
     uint64_t hash = pg_hash_text(text, size);
     uint32_t at = (uint32_t)hash;
     for (uint32_t id; (id = pg_index_next(&vocab->index, hash, &at)) != PG_INDEX_NONE;)
-        if (vocab->pieces[id].size == size && !memcmp(pg_vocab_text(vocab, (int32_t)id), text, size))
+        if (vocab->pieces[id].size == size && pg_same_text(pg_vocab_text(vocab, (int32_t)id), text, size))
             return (int32_t)id;
     return -1;
 }
