@@ -33,10 +33,7 @@ ARROWS = {
 
 # Single files that need more, and why.
 ARROW_EXCEPTIONS = {
-    ("src/generate/beam.c", "kernels"): "log-softmax of one row of logits",
-    ("src/generate/sequence.c", "kernels"): "log-softmax of one row of logits",
-    ("src/generate/session.c", "kernels"): "asks for the instruction set in use",
-    ("src/tasks/perplexity.c", "kernels"): "log-softmax of one row of logits",
+    ("src/generate/session.c", "kernels"): "chooses the table of kernels",
 }
 
 # One file per external library.

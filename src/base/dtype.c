@@ -80,3 +80,15 @@ uint16_t pg_f16_from_float(float value)
     bits += 0xfff + (bits >> 13 & 1);
     return (uint16_t)(sign | (bits - 0x38000000) >> 13);
 }
+
+float pg_dtype_load(pg_dtype dtype, const void *stored)
+{
+    float value;
+    uint16_t half;
+    if (dtype == PG_F32) {
+        memcpy(&value, stored, sizeof value);
+        return value;
+    }
+    memcpy(&half, stored, sizeof half);
+    return dtype == PG_BF16 ? pg_bf16_to_float(half) : pg_f16_to_float(half);
+}

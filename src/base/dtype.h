@@ -32,4 +32,7 @@ float pg_bf16_to_float(uint16_t bits);
 uint16_t pg_f16_from_float(float value);
 float pg_f16_to_float(uint16_t bits);
 
+/* One stored value of F32, F16 or BF16, at any address. */
+float pg_dtype_load(pg_dtype dtype, const void *stored);
+
 #endif

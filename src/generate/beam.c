@@ -9,8 +9,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "kernels/kernels.h"
 #include "model/gemma.h"
+#include "ops/ops.h"
 
 #define NEVER -1e9 /* the score of a place that is still empty */
 
@@ -57,8 +57,7 @@ static void score_tokens(search *s, const hypothesis *beam, const float *logits)
     pg_session *session = s->session;
     int64_t vocabulary = session->model->weights->config.text.vocabulary;
     int32_t *history = s->sequence->history;
-    float top, *scores = session->logits;
-    float total = (float)session->g.kernels->log_sum_exp(logits, vocabulary, &top);
+    float *scores = session->logits, total = (float)pg_log_sum_exp(&session->g, logits, vocabulary);
     for (int64_t i = 0; i < vocabulary; i++)
         scores[i] = logits[i] - total;
     memcpy(history + s->sequence->input.ids.count, beam->tokens, (size_t)s->length * sizeof *history);

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "kernels/kernels.h"
+#include "ops/ops.h"
 
 #define USUAL_LIMIT 256 /* tokens, where neither the request nor the model says anything */
 
@@ -240,8 +240,7 @@ pg_status pg_sequence_step(pg_sequence *sequence, pg_session *session, const flo
     int64_t vocabulary = session->model->weights->config.text.vocabulary;
     const float *processed = processed_logits(sequence, session, logits);
     int32_t id = pg_sampling_next(processed, vocabulary, &sequence->plan.sampling, session->choices, 0, sequence->made);
-    float top;
-    double total = session->g.kernels->log_sum_exp(logits, vocabulary, &top);
+    double total = pg_log_sum_exp(&session->g, logits, vocabulary);
     if (!(total - total == 0)) /* infinite or not a number */
         return pg_fail(PG_ERROR_FORMAT, "%s: the logits are not finite; are the weights damaged?",
                        session->model->folder);

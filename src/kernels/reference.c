@@ -61,13 +61,6 @@ static void panel_product_bf16(float *c, int64_t c_stride, const void *weights, 
                                           pg_bf16_to_float(panel[i / 2 * 2 * LANES + 2 * lane + i % 2]);
 }
 
-static float stored(const void *p, pg_dtype dtype, int64_t at)
-{
-    float value;
-    widen(&value, (const char *)p + at * (int64_t)pg_dtype_size(dtype), dtype, 1);
-    return value;
-}
-
 static void dot_rows(float *out, int64_t out_stride, const void *w, pg_dtype dtype, int64_t w_stride, int64_t w_rows,
                      const float *x, int64_t x_stride, int64_t x_rows, int64_t k)
 {
@@ -75,7 +68,8 @@ static void dot_rows(float *out, int64_t out_stride, const void *w, pg_dtype dty
         for (int64_t n = 0; n < w_rows; n++) {
             float sum = 0;
             for (int64_t i = 0; i < k; i++)
-                sum += stored(w, dtype, n * w_stride + i) * x[r * x_stride + i];
+                sum += pg_dtype_load(dtype, (const char *)w + (n * w_stride + i) * (int64_t)pg_dtype_size(dtype)) *
+                       x[r * x_stride + i];
             out[r * out_stride + n] = sum;
         }
 }

@@ -58,6 +58,12 @@ pg_tensor *pg_attention(pg_context *g, const pg_tensor *q, const pg_tensor *k, c
  * patch], so that the patch convolution is pg_linear. A rest of the side that fills no patch is left out. */
 pg_tensor *pg_patches(pg_context *g, const float *pixels, int64_t count, int64_t channels, int64_t side, int64_t patch);
 
+/* log(sum of exp(x)) of one row of logits: what turns a logit into a log-probability. */
+double pg_log_sum_exp(const pg_context *g, const float *logits, int64_t count);
+
+/* losses[t] = -log softmax(row t of logits)[targets[t]], in nats. */
+void pg_token_losses(pg_context *g, float *losses, const pg_tensor *logits, const int32_t *targets);
+
 /* x with every row divided by its length. */
 pg_tensor *pg_unit_rows(pg_context *g, const pg_tensor *x);
 

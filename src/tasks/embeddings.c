@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "generate/session.h"
-#include "kernels/kernels.h"
 #include "model/siglip.h"
 #include "ops/ops.h"
 #include "text/siglip_text.h"
@@ -64,8 +63,7 @@ pg_status pg_model_logit_scale(float *scale, float *bias, const pg_model *model)
 {
     PG_TRY(pg_model_require(model, model->weights->config.kind == PG_MODEL_SIGLIP, "compare pictures with texts"));
     const pg_parameter *log_scale = &model->weights->logit_scale, *shift = &model->weights->logit_bias;
-    pg_kernels_best()->widen(scale, log_scale->data, log_scale->dtype, 1);
-    pg_kernels_best()->widen(bias, shift->data, shift->dtype, 1);
-    *scale = expf(*scale);
+    *scale = expf(pg_dtype_load(log_scale->dtype, log_scale->data));
+    *bias = pg_dtype_load(shift->dtype, shift->data);
     return PG_OK;
 }

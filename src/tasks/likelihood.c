@@ -1,6 +1,5 @@
 /* How well a decoder predicts a text. */
 #include "generate/session.h"
-#include "kernels/kernels.h"
 #include "model/gemma.h"
 #include "ops/ops.h"
 
@@ -31,11 +30,7 @@ static void score_rows(float *nll, pg_session *session, const pg_tensor *hidden,
     for (int64_t i = 0; i < count; i++)
         rows[i] = first + i;
     pg_tensor *logits = pg_gemma_logits(g, &session->model->weights->text, pg_take_rows(g, hidden, rows, count));
-    for (int64_t i = 0; logits && g->status == PG_OK && i < count; i++) {
-        const float *row = (const float *)logits->data + i * logits->width;
-        float top;
-        nll[first + i] = (float)(g->kernels->log_sum_exp(row, logits->width, &top) - row[ids[first + i + 1]]);
-    }
+    pg_token_losses(g, nll + first, logits, ids + first + 1);
     pg_arena_release(&g->arena, mark);
 }
 
