@@ -43,7 +43,7 @@ static void requests_init(pg_golden_request asked[REQUESTS], const pg_golden *go
     asked[2].request.beams_returned = 2;
 }
 
-static pg_status try_answers(results *out, pg_session *session, const pg_golden_request *asked)
+static pg_status ask(results *out, pg_session *session, const pg_golden_request *asked)
 {
     static const int32_t ids[WORDS] = {2, 300, 301, 302};
     const pg_request both[] = {asked[0].request, asked[1].request};
@@ -53,20 +53,32 @@ static pg_status try_answers(results *out, pg_session *session, const pg_golden_
     return pg_perplexity(out->nll, session, ids, WORDS);
 }
 
-/* A session's whole life; `out` is empty after a failure. */
-static pg_status try_session(results *out, const pg_model *model, const pg_golden_request *asked)
+/* `out` is empty after a failure. */
+static pg_status try_answers(results *out, pg_session *session, const pg_golden_request *asked)
+{
+    pg_status status = ask(out, session, asked);
+    if (status != PG_OK)
+        results_free(out);
+    return status;
+}
+
+static pg_status open_session(pg_session **out, const pg_model *model)
 {
     pg_session_options options;
     pg_session_options_init(&options);
     options.threads = 1;
     options.sequences = 3;
     options.context = 64;
+    return pg_session_new(out, model, &options);
+}
+
+/* A session's whole life. */
+static pg_status try_session(results *out, const pg_model *model, const pg_golden_request *asked)
+{
     pg_session *session = NULL;
-    PG_TRY(pg_session_new(&session, model, &options));
+    PG_TRY(open_session(&session, model));
     pg_status status = try_answers(out, session, asked);
     pg_session_free(session);
-    if (status != PG_OK)
-        results_free(out);
     return status;
 }
 
@@ -126,18 +138,12 @@ static void test_a_session_outlives_failures(void **state)
     pg_model *model = NULL;
     pg_session *session = NULL;
     CHECK_OK(pg_model_open(&model, path));
-    CHECK_OK(pg_session_new(&session, model, &(pg_session_options){.threads = 1, .sequences = 3, .context = 64}));
+    CHECK_OK(open_session(&session, model));
     pg_golden_request asked[REQUESTS];
     requests_init(asked, &golden);
     results expected = {0}, swept = {0};
     CHECK_OK(try_session(&expected, model, asked));
-    for (pg_status status = PG_ERROR_MEMORY, n = 1; status != PG_OK; n++) {
-        pg_memory_fail_from(n);
-        status = try_answers(&swept, session, asked);
-        pg_memory_fail_from(0);
-        if (status != PG_OK)
-            results_free(&swept);
-    }
+    CHECK_SWEEP(try_answers(&swept, session, asked));
     assert_same_results(&expected, &swept);
     results_free(&expected);
     results_free(&swept);
@@ -153,7 +159,7 @@ static pg_status try_embed(float *out, const pg_model *model, const pg_image *co
 {
     static const char *const texts[] = {"a cow", "a lily"};
     pg_session *session = NULL;
-    PG_TRY(pg_session_new(&session, model, &(pg_session_options){.threads = 1}));
+    PG_TRY(open_session(&session, model));
     pg_status status = pg_embed_images(out, session, images, 1);
     if (status == PG_OK)
         status = pg_embed_texts(out + pg_model_embedding_size(model), session, texts, 2);
