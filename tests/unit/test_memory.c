@@ -1,6 +1,6 @@
 /*
- * Every allocation of a model's life is made to fail, one after another: each failure says so and leaks nothing, and
- * what succeeds in the end is right.
+ * Every allocation of a model's life is made to fail, one after another, alone and with all that follow: each failure
+ * says so and leaks nothing, and what succeeds is right.
  */
 #include "golden_case.h"
 #include "sweep.h"
@@ -105,6 +105,38 @@ static void assert_same_results(const results *a, const results *b)
     assert_memory_equal(a->nll, b->nll, sizeof a->nll);
 }
 
+/* One failure among allocations that succeed: as it is with a large block that does not fit. */
+static void check_single_failures(const pg_model *model, const pg_golden_request *asked, const results *expected)
+{
+    bool happened = true;
+    for (long n = 1; happened; n++) {
+        results got = {0};
+        pg_memory_fail_once(n);
+        pg_status status = try_session(&got, model, asked);
+        happened = pg_memory_fail_once(0);
+        if (status == PG_OK)
+            assert_same_results(expected, &got);
+        else if (status != PG_ERROR_MEMORY)
+            fail_msg("allocation %ld: status %d (%s)", n, status, pg_error_last());
+        assert_int_equal(status, happened ? PG_ERROR_MEMORY : PG_OK);
+        results_free(&got);
+    }
+}
+
+static void check_single_failures_of_open(const char *path)
+{
+    bool happened = true;
+    for (long n = 1; happened; n++) {
+        pg_model *model = NULL;
+        pg_memory_fail_once(n);
+        pg_status status = try_open(&model, path);
+        happened = pg_memory_fail_once(0);
+        if (status != (happened ? PG_ERROR_MEMORY : PG_OK))
+            fail_msg("allocation %ld: status %d (%s)", n, status, pg_error_last());
+        pg_model_close(model);
+    }
+}
+
 static void test_answers(void **state)
 {
     (void)state;
@@ -119,6 +151,8 @@ static void test_answers(void **state)
     CHECK_OK(try_session(&expected, model, asked));
     CHECK_SWEEP(try_session(&swept, model, asked));
     assert_same_results(&expected, &swept);
+    check_single_failures(model, asked, &expected);
+    check_single_failures_of_open(path);
     results_free(&expected);
     results_free(&swept);
     for (size_t i = 0; i < REQUESTS; i++)
@@ -180,6 +214,7 @@ static void test_embeddings(void **state)
     pg_golden_request_init(&asked, &golden, prompt);
     float expected[3 * 48], swept[3 * 48];
     assert_int_equal(pg_model_embedding_size(model), 48);
+    check_single_failures_of_open(path);
     CHECK_OK(try_embed(expected, model, asked.request.images));
     CHECK_SWEEP(try_embed(swept, model, asked.request.images));
     assert_memory_equal(expected, swept, sizeof expected);
