@@ -41,22 +41,22 @@ static void pack(void *panel, pg_panel_dtype type, const float *x, int64_t strid
 }
 
 static void panel_product_f32(float *c, int64_t c_stride, const void *weights, int64_t w_stride, int64_t rows,
-                              const void *packed, int64_t k)
+                              const void *packed, int64_t lanes, int64_t k)
 {
     const float *w = weights, *panel = packed;
     for (int64_t n = 0; n < rows; n++)
         for (int64_t i = 0; i < k; i++)
-            for (int64_t lane = 0; lane < LANES; lane++)
+            for (int64_t lane = 0; lane < lanes; lane++)
                 c[n * c_stride + lane] += w[n * w_stride + i] * panel[i * LANES + lane];
 }
 
 static void panel_product_bf16(float *c, int64_t c_stride, const void *weights, int64_t w_stride, int64_t rows,
-                               const void *packed, int64_t k)
+                               const void *packed, int64_t lanes, int64_t k)
 {
     const uint16_t *w = weights, *panel = packed;
     for (int64_t n = 0; n < rows; n++)
         for (int64_t i = 0; i < k; i++)
-            for (int64_t lane = 0; lane < LANES; lane++)
+            for (int64_t lane = 0; lane < lanes; lane++)
                 c[n * c_stride + lane] += pg_bf16_to_float(w[n * w_stride + i]) *
                                           pg_bf16_to_float(panel[i / 2 * 2 * LANES + 2 * lane + i % 2]);
 }

@@ -172,9 +172,9 @@ static inline __attribute__((always_inline)) vf load_stored_part(const void *p, 
 
 /* What the files of one instruction set share. */
 void PG_SIMD(panel_product_f32)(float *c, int64_t c_stride, const void *w, int64_t w_stride, int64_t rows,
-                                const void *panel, int64_t k);
+                                const void *panel, int64_t lanes, int64_t k);
 void PG_SIMD(panel_product_bf16)(float *c, int64_t c_stride, const void *w, int64_t w_stride, int64_t rows,
-                                 const void *panel, int64_t k);
+                                 const void *panel, int64_t lanes, int64_t k);
 void PG_SIMD(pack)(void *panel, pg_panel_dtype type, const float *x, int64_t stride, int64_t rows, int64_t k);
 void PG_SIMD(dot_rows)(float *out, int64_t out_stride, const void *w, pg_dtype dtype, int64_t w_stride, int64_t w_rows,
                        const float *x, int64_t x_stride, int64_t x_rows, int64_t k);
@@ -184,6 +184,6 @@ void PG_SIMD(attend)(const pg_attention_block *block);
 
 /* The inner product of a panel with general strides of w; shared by products and attention. */
 void PG_SIMD(panel_product_strided)(float *c, int64_t c_stride, const float *w, int64_t row_stride, int64_t k_stride,
-                                    int64_t rows, const float *panel, int64_t k);
+                                    int64_t rows, const float *panel, int64_t lanes, int64_t k);
 
 #endif

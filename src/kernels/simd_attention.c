@@ -94,11 +94,11 @@ void PG_SIMD(attend)(const pg_attention_block *block)
         int64_t count = keys - first < TILE_KEYS ? keys - first : TILE_KEYS, stride;
         memset(state.scores, 0, (size_t)(count * LANES) * sizeof *state.scores);
         const float *rows = pg_tile_rows(block, PG_TILE_KEYS, first, count, state.rows, PG_SIMD(widen), &stride);
-        PG_SIMD(panel_product_strided)(state.scores, LANES, rows, stride, 1, count, state.queries, size);
+        PG_SIMD(panel_product_strided)(state.scores, LANES, rows, stride, 1, count, state.queries, block->lanes, size);
         mask_scores(&state, block, first, count);
         update_softmax(&state, size, count);
         rows = pg_tile_rows(block, PG_TILE_VALUES, first, count, state.rows, PG_SIMD(widen), &stride);
-        PG_SIMD(panel_product_strided)(state.out, LANES, rows, 1, stride, size, state.scores, count);
+        PG_SIMD(panel_product_strided)(state.out, LANES, rows, 1, stride, size, state.scores, block->lanes, count);
     }
     unpack_out(&state, block);
 }
