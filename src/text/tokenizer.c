@@ -306,6 +306,8 @@ pg_status pg_tokenizer_append(pg_ids *out, const pg_tokenizer *tokenizer, const 
                           .out = out,
                           .special = flags & PG_ENCODE_SPECIAL,
                           .canonical = tokenizer->canonical || flags & PG_ENCODE_CANONICAL};
+    if (encoder.canonical && tokenizer->model != PG_MODEL_UNIGRAM)
+        return pg_fail(PG_ERROR_UNSUPPORTED, "SigLIP's text needs a SentencePiece unigram tokenizer");
     pg_status status = pg_encoder_add(&encoder, text, size, true);
     pg_encoder_free(&encoder);
     PG_TRY(status);
