@@ -339,6 +339,20 @@ done:
     return status;
 }
 
+/* Gemma's names; tokenizer_config.json may have others. */
+static int32_t find_control(const pg_tokenizer *tokenizer, const char *name)
+{
+    int32_t id = pg_tokenizer_id(tokenizer, name);
+    return pg_tokenizer_is_special(tokenizer, id) ? id : -1;
+}
+
+static void find_controls(pg_tokenizer *tokenizer)
+{
+    tokenizer->bos = find_control(tokenizer, "<bos>");
+    tokenizer->eos = find_control(tokenizer, "<eos>");
+    tokenizer->pad = find_control(tokenizer, "<pad>");
+}
+
 static pg_status read_part(json_reader *reader, pg_span key)
 {
     pg_span ignored;
@@ -367,7 +381,9 @@ static pg_status read_document(json_reader *reader)
     PG_TRY(use_part(reader, PRE_TOKENIZER, use_pre_tokenizer));
     PG_TRY(use_part(reader, POST_PROCESSOR, use_post_processor));
     PG_TRY(use_part(reader, DECODER, use_decoder));
-    return use_part(reader, ADDED_TOKENS, use_added_tokens);
+    PG_TRY(use_part(reader, ADDED_TOKENS, use_added_tokens));
+    find_controls(reader->tokenizer);
+    return PG_OK;
 }
 
 pg_status pg_tokenizer_read_json(pg_tokenizer *tokenizer, const uint8_t *bytes, size_t size, const char *name)
