@@ -37,10 +37,6 @@ static pg_status find_bytes(pg_tokenizer *tokenizer)
         else if (byte >= 128 || pg_vocab_find_plain(vocab, &character, 1) < 0)
             return pg_fail(PG_ERROR_FORMAT, "%s: byte_fallback is set, but the piece %s is missing", vocab->name, name);
     }
-    for (size_t id = 0; id < vocab->size; id++)
-        if (vocab->pieces[id].flags & PG_PIECE_BYTE && pg_vocab_byte(vocab, (int32_t)id) < 0)
-            return pg_fail(PG_ERROR_FORMAT, "%s: piece %zu is of the type \"byte\", but is \"%s\"", vocab->name, id,
-                           pg_vocab_text(vocab, (int32_t)id));
     return PG_OK;
 }
 
@@ -166,6 +162,16 @@ static pg_status path_beside(pg_buffer *out, const char *path, const char *name)
     return pg_buffer_print(out, "%.*s%s", slash ? (int)(slash + 1 - path) : 0, path, name);
 }
 
+static pg_status read_config(pg_tokenizer *tokenizer, const char *path)
+{
+    json_t *config = NULL;
+    pg_status status = pg_json_load(&config, path);
+    if (status == PG_OK)
+        status = pg_tokenizer_use_config(tokenizer, config, path);
+    json_decref(config);
+    return status;
+}
+
 static pg_status read_files(pg_tokenizer *tokenizer, const char *path)
 {
     pg_buffer config = {0};
@@ -173,7 +179,7 @@ static pg_status read_files(pg_tokenizer *tokenizer, const char *path)
     PG_TRY_GOTO(read_vocabulary(tokenizer, path));
     PG_TRY_GOTO(path_beside(&config, path, "tokenizer_config.json"));
     if (pg_file_exists(config.data))
-        PG_TRY_GOTO(pg_tokenizer_read_config(tokenizer, config.data));
+        PG_TRY_GOTO(read_config(tokenizer, config.data));
     PG_TRY_GOTO(pg_tokenizer_finish(tokenizer));
 done:
     pg_buffer_free(&config);

@@ -45,7 +45,8 @@ static pg_status read_vocab(json_reader *reader)
     return status == PG_OK ? pg_vocab_index(vocab) : status;
 }
 
-/* The two sides of a merge, one behind the other. */
+/* The two sides of a merge, one behind the other. Bytes are told from text only after merging (encoder.c), so that byte
+ * pieces cannot be sides; no vocabulary with byte fallback has such merges. */
 typedef struct merge_sides {
     char text[2 * PG_PIECE_LONGEST];
     size_t left, size; /* bytes of the left side, of both */
@@ -55,6 +56,9 @@ static pg_status add_side(merge_sides *sides, const json_reader *reader, const c
 {
     if (size == 0 || size > PG_PIECE_LONGEST)
         return pg_scan_fail(&reader->scan, "a merge of two pieces before this");
+    if (pg_byte_of_piece(text, size) >= 0)
+        return pg_fail(PG_ERROR_UNSUPPORTED, "%s: merges of byte pieces (%.*s) are not supported", reader->scan.name,
+                       (int)size, text);
     memcpy(sides->text + sides->size, text, size);
     sides->left = sides->size;
     sides->size += size;
