@@ -326,6 +326,8 @@ pg_status pg_tokenizer_encode(int32_t **out, size_t *count, const pg_tokenizer *
     pg_ids ids = {0};
     *out = NULL;
     *count = 0;
+    if (flags & ~(unsigned)(PG_ENCODE_SPECIAL | PG_ENCODE_BOS | PG_ENCODE_EOS))
+        return pg_fail(PG_ERROR_ARGUMENT, "0x%x is no combination of PG_ENCODE_ flags", flags);
     pg_status status;
     PG_TRY_GOTO(pg_grow((void **)&ids.data, &ids.capacity, 1, sizeof *ids.data)); /* no ids are no NULL */
     PG_TRY_GOTO(pg_tokenizer_append(&ids, tokenizer, text, size, flags));

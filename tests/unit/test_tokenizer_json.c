@@ -420,6 +420,7 @@ static void malformed_text_is_refused(void **state)
                 "byte 2 is 0xE2");
     assert_null(ids);
     CHECK_FAILS(pg_tokenizer_encode(&ids, &count, tokenizer, "", (size_t)1 << 31, 0), PG_ERROR_LIMIT, "at most");
+    CHECK_FAILS(pg_tokenizer_encode(&ids, &count, tokenizer, "a", 1, 256), PG_ERROR_ARGUMENT, "0x100");
     CHECK_OK(pg_tokenizer_encode(&ids, &count, tokenizer, "a\0b", 3, 0));
     assert_int_equal(count, 3);
     assert_int_equal(ids[1], 40);
