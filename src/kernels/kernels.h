@@ -37,7 +37,8 @@ typedef struct pg_attention_block {
     int64_t past;       /* keys before those of query row 0 */
     int64_t prefix;     /* keys that every row sees; beyond, row r sees keys up to past + r */
     float scale;
-    float *scratch; /* pg_attention_scratch() floats of this worker */
+    pg_panel_dtype panel; /* how queries and keys are rounded for their products */
+    float *scratch;       /* pg_attention_scratch() floats of this worker */
 } pg_attention_block;
 
 typedef struct pg_kernels {

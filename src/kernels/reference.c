@@ -74,6 +74,11 @@ static void dot_rows(float *out, int64_t out_stride, const void *w, pg_dtype dty
         }
 }
 
+static float rounded(float value, pg_panel_dtype panel)
+{
+    return panel == PG_PANEL_BF16 ? pg_bf16_to_float(pg_bf16_from_float(value)) : value;
+}
+
 /* One lane over all the keys it sees: scores, their softmax, the weighted sum of the values. */
 static void attend_lane(const pg_attention_block *block, int64_t l)
 {
@@ -85,7 +90,7 @@ static void attend_lane(const pg_attention_block *block, int64_t l)
         const float *key = pg_tile_rows(block, PG_TILE_KEYS, j, 1, row, widen, &stride);
         float score = 0;
         for (int64_t i = 0; i < size; i++)
-            score += block->queries[at + i] * block->scale * key[i];
+            score += rounded(block->queries[at + i] * block->scale, block->panel) * rounded(key[i], block->panel);
         float higher = score > top ? score : top, rescale = expf(top - higher), weight = expf(score - higher);
         const float *value = pg_tile_rows(block, PG_TILE_VALUES, j, 1, row, widen, &stride);
         for (int64_t i = 0; i < size; i++)

@@ -122,6 +122,13 @@ static inline vf gelu_lanes(vf x)
     return x / (1.0f + exp_lanes(-2.0f * u));
 }
 
+static inline uint16_t round_bf16(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
 static inline vf widen_bf16(const void *p)
 {
     vh h;
@@ -171,6 +178,7 @@ static inline __attribute__((always_inline)) vf load_stored_part(const void *p, 
 }
 
 /* What the files of one instruction set share. */
+extern const pg_kernels PG_SIMD(kernels);
 void PG_SIMD(panel_product_f32)(float *c, int64_t c_stride, const void *w, int64_t w_stride, int64_t rows,
                                 const void *panel, int64_t lanes, int64_t k);
 void PG_SIMD(panel_product_bf16)(float *c, int64_t c_stride, const void *w, int64_t w_stride, int64_t rows,

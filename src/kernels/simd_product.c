@@ -154,13 +154,6 @@ void PG_SIMD(panel_product_bf16)(float *c, int64_t c_stride, const void *w, int6
     FOR_VECTORS(lanes, product_bf16(c, c_stride, w, w_stride, rows, panel, k, VECTORS));
 }
 
-static inline uint16_t round_bf16(float value)
-{
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-}
-
 void PG_SIMD(pack)(void *panel, pg_panel_dtype type, const float *x, int64_t stride, int64_t rows, int64_t k)
 {
     if (rows < LANES)
