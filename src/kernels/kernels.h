@@ -63,6 +63,10 @@ typedef struct pg_kernels {
     void (*dot_rows)(float *out, int64_t out_stride, const void *w, pg_dtype dtype, int64_t w_stride, int64_t w_rows,
                      const float *x, int64_t x_stride, int64_t x_rows, int64_t k);
 
+    /* The same with both factors in bf16; NULL without bf16 instructions. */
+    void (*dot_rows_bf16)(float *out, int64_t out_stride, const void *w, int64_t w_stride, int64_t w_rows,
+                          const uint16_t *x, int64_t x_stride, int64_t x_rows, int64_t k);
+
     void (*attend)(const pg_attention_block *block);
 
     /* One row each. weight and bias have n values. */
