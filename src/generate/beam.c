@@ -61,7 +61,7 @@ static void score_tokens(search *s, const hypothesis *beam, const float *logits)
     for (int64_t i = 0; i < vocabulary; i++)
         scores[i] = logits[i] - total;
     memcpy(history + s->sequence->input.ids.count, beam->tokens, (size_t)s->length * sizeof *history);
-    pg_sampling_penalize(scores, vocabulary, &s->sequence->plan.sampling, history,
+    pg_sampling_penalize(scores, logits, total, &s->sequence->plan.sampling, history,
                          s->sequence->input.ids.count + (size_t)s->length);
     for (int i = 0; s->length < s->sequence->plan.least && i < session->model->generation.eos_count; i++)
         scores[session->model->generation.eos[i]] = -INFINITY;

@@ -228,7 +228,7 @@ static const float *processed_logits(const pg_sequence *sequence, pg_session *se
     if (plan->sampling.repetition_penalty == 1 && plan->sampling.no_repeat_ngram <= 0 && !too_short)
         return logits;
     memcpy(session->logits, logits, (size_t)vocabulary * sizeof *logits);
-    pg_sampling_penalize(session->logits, vocabulary, &plan->sampling, sequence->history,
+    pg_sampling_penalize(session->logits, logits, 0, &plan->sampling, sequence->history,
                          sequence->input.ids.count + sequence->made);
     for (int i = 0; too_short && i < session->model->generation.eos_count; i++)
         session->logits[session->model->generation.eos[i]] = -__builtin_inff();

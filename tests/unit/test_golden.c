@@ -560,19 +560,20 @@ static void check_sampling(golden_run *run)
         const pg_array *reference = pg_golden_find(run->golden, "prompt.%02d.logits_last", number);
         const pg_array *prompt = pg_golden_find(run->golden, "prompt.%02d.input_ids", number);
         size_t vocabulary = pg_golden_count(reference), count = pg_golden_count(prompt);
-        float *logits = pg_alloc(vocabulary, sizeof *logits);
+        float *scores = pg_alloc(vocabulary, sizeof *scores), *logits = pg_alloc(vocabulary, sizeof *logits);
         int32_t *history = pg_alloc(count, sizeof *history);
         pg_choice *choices = pg_alloc(vocabulary, sizeof *choices);
-        assert_true(logits && history && choices);
+        assert_true(scores && logits && history && choices);
         for (size_t k = 0; k < vocabulary; k++)
-            logits[k] = (float)pg_golden_number(reference, k);
+            scores[k] = logits[k] = (float)pg_golden_number(reference, k);
         for (size_t k = 0; k < count; k++)
             history[k] = (int32_t)pg_golden_number(prompt, k);
         pg_sampling sampling = sampling_of(json_object_get(variant, "options"));
-        pg_sampling_penalize(logits, (int64_t)vocabulary, &sampling, history, count);
-        check_choices(run, key, choices, pg_sampling_filter(choices, logits, (int64_t)vocabulary, &sampling));
+        pg_sampling_penalize(scores, logits, 0, &sampling, history, count);
+        check_choices(run, key, choices, pg_sampling_filter(choices, scores, (int64_t)vocabulary, &sampling));
         pg_free(choices);
         pg_free(history);
+        pg_free(scores);
         pg_free(logits);
     }
 }
