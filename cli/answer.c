@@ -198,7 +198,7 @@ static json_t *describe_timings(const pg_answer *answer, double load_seconds)
 
 void pg_cli_answer_describe(json_t *object, const pg_answer *answer, const pg_cli_engine *engine)
 {
-    pg_cli_json_set(object, "text", pg_cli_json_text(answer->text));
+    pg_cli_json_set(object, "text", json_stringn(answer->text, answer->text_size));
     pg_cli_json_set(object, "tokens", pg_cli_json_ids(answer->tokens, answer->count));
     if (answer->logprobs)
         pg_cli_json_set(object, "logprobs", pg_cli_json_reals(answer->logprobs, answer->count));

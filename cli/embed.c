@@ -36,23 +36,36 @@ typedef struct embedding_rows {
     float *rows; /* [images + texts, width] */
 } embedding_rows;
 
+/* So many decoded pictures are in memory at a time. */
+#define PICTURES 16
+
+static int embed_images(float *rows, const pg_cli_engine *engine, const embed_settings *settings)
+{
+    size_t count = settings->images.count, width = pg_model_embedding_size(engine->model);
+    int code = PG_CLI_DONE;
+    for (size_t i = 0; i < count && code == PG_CLI_DONE; i += PICTURES) {
+        size_t step = count - i < PICTURES ? count - i : PICTURES;
+        pg_cli_pictures pictures;
+        code = pg_cli_check(pg_cli_pictures_load(&pictures, settings->images.items + i, step, &settings->looking));
+        if (code != PG_CLI_DONE)
+            return code;
+        const pg_image *const *images = (const pg_image *const *)pictures.items;
+        code = pg_cli_check(pg_embed_images(rows + i * width, engine->session, images, step));
+        pg_cli_pictures_free(&pictures);
+    }
+    return code;
+}
+
 /* out->rows is freed with free, also after a failure. */
 static int compute(embedding_rows *out, const pg_cli_engine *engine, const embed_settings *settings)
 {
-    pg_cli_pictures pictures = {0};
-    int code;
     *out =
         (embedding_rows){settings->images.count, settings->texts.count, pg_model_embedding_size(engine->model), NULL};
     out->rows = pg_cli_alloc((out->images + out->texts) * out->width, sizeof *out->rows);
-    PG_CLI_TRY(pg_cli_check(pg_cli_pictures_load(&pictures, settings->images.items, out->images, &settings->looking)));
-    if (out->images > 0)
-        PG_CLI_TRY(pg_cli_check(
-            pg_embed_images(out->rows, engine->session, (const pg_image *const *)pictures.items, out->images)));
-    if (out->texts > 0)
-        PG_CLI_TRY(pg_cli_check(
-            pg_embed_texts(out->rows + out->images * out->width, engine->session, settings->texts.items, out->texts)));
-done:
-    pg_cli_pictures_free(&pictures);
+    int code = embed_images(out->rows, engine, settings);
+    if (code == PG_CLI_DONE && out->texts > 0)
+        code = pg_cli_check(
+            pg_embed_texts(out->rows + out->images * out->width, engine->session, settings->texts.items, out->texts));
     return code;
 }
 

@@ -122,6 +122,8 @@ const pg_cli_command pg_cli_generate = {
     .details =
         "Answers a prompt about one or more pictures. Without a picture, the text is continued; --chat makes it one "
         "turn of a conversation with Gemma. The answer is printed as it is made.\n"
+        "--json prints text, tokens (ids, with the end token), logprobs, finish_reason (stop, length or cancelled), "
+        "prompt_tokens, timings in seconds; with --beams, beams: text, tokens and score of each.\n"
         "--batch FILE answers many prompts: each line of FILE is a JSON object with \"prompt\" and, if there are "
         "pictures, \"image\": a file name or a list of them, seen from the folder of FILE. Results are JSON lines in "
         "the same order, with \"index\" counting from 0; one that failed has \"error\", and the exit code is 1 at "

@@ -21,8 +21,6 @@ typedef struct pg_cli_list {
     size_t count;
 } pg_cli_list;
 
-bool pg_cli_has_suffix(const char *text, const char *suffix);
-
 typedef enum pg_cli_kind {
     PG_CLI_FLAG,    /* bool: becomes true */
     PG_CLI_TEXT,    /* const char * */
@@ -68,8 +66,11 @@ int pg_cli_command_run(const pg_cli_command *command, size_t count, char **words
 /* Says on stderr what is wrong with the command line, and where help is; returns PG_CLI_USAGE. */
 int pg_cli_usage(const pg_cli_command *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* The candidate nearest to `word`, or NULL if none is near: starts with the distance PG_CLI_FAR and offers one after
- * the other. */
+/* How commands tell a file's format. */
+bool pg_cli_has_suffix(const char *text, const char *suffix);
+
+/* The candidate nearest to `word`, or NULL if none is near: start from {0} and offer one candidate after the
+ * other. */
 typedef struct pg_cli_guess {
     const char *nearest;
     size_t distance;

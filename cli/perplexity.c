@@ -10,6 +10,7 @@
 #include "commands.h"
 #include "engine.h"
 #include "input.h"
+#include "progress.h"
 
 typedef struct perplexity_settings {
     const char *model;
@@ -42,7 +43,9 @@ static int score_windows(text_score *out, pg_session *session, int32_t *ids, siz
 {
     int32_t bos = ids[0];
     float *nll = pg_cli_alloc(window, sizeof *nll);
+    pg_cli_progress progress;
     int code = PG_CLI_DONE;
+    pg_cli_progress_start(&progress, 0, count - 1);
     for (size_t start = 0; start + 1 < count && code == PG_CLI_DONE; start += window - 1) {
         size_t size = count - start < window ? count - start : window;
         ids[start] = bos;
@@ -50,7 +53,9 @@ static int score_windows(text_score *out, pg_session *session, int32_t *ids, siz
         for (size_t i = 0; i + 1 < size; i++)
             out->nll += (double)nll[i];
         out->tokens += size - 1;
+        pg_cli_progress_show(&progress, out->tokens);
     }
+    pg_cli_progress_clear(&progress);
     free(nll);
     return code;
 }

@@ -294,10 +294,11 @@ typedef struct pg_timings { /* seconds; shared by the requests that ran together
 } pg_timings;
 
 typedef struct pg_answer {
-    char *text;      /* control tokens and stop text left out */
-    int32_t *tokens; /* <eos> included if it came */
-    float *logprobs; /* of each chosen token under the model's own distribution (temperature 1, no filters); NULL with
-                        beams */
+    char *text;       /* control tokens and stop text left out */
+    size_t text_size; /* bytes of it: a byte of it may be NUL */
+    int32_t *tokens;  /* <eos> included if it came */
+    float *logprobs;  /* of each chosen token under the model's own distribution (temperature 1, no filters); NULL with
+                         beams */
     size_t count;
     pg_finish finish;
     size_t prompt_tokens;

@@ -292,6 +292,7 @@ pg_status pg_sequence_answer(pg_answer **out, pg_sequence *sequence)
         sequence->top_count = 0;
     }
     *answer = (pg_answer){.text = sequence->text.data,
+                          .text_size = sequence->text.size,
                           .tokens = tokens,
                           .logprobs = sequence->logprobs,
                           .count = sequence->made,

@@ -43,7 +43,8 @@ static pg_status fail_early_end(const bitmap *b)
 static pg_status read_header(bitmap *b)
 {
     size_t size = b->source->size;
-    if (size < FILE_HEADER + 12 || size - FILE_HEADER < (b->header_size = get32(b, FILE_HEADER)))
+    b->header_size = size < FILE_HEADER + 12 ? UINT32_MAX : get32(b, FILE_HEADER);
+    if (size < (size_t)FILE_HEADER + b->header_size)
         return fail_early_end(b);
     b->pixels_at = get32(b, 10);
     if (b->header_size == 12) {
@@ -78,14 +79,13 @@ static bool is_supported(const bitmap *b)
     return false;
 }
 
-static pg_status read_palette(bitmap *b)
+static void read_palette(bitmap *b)
 {
     size_t entry = b->header_size == 12 ? 3 : 4, at = FILE_HEADER + b->header_size;
     uint32_t most = 1u << b->bits, count = b->colours && b->colours < most ? b->colours : most;
     for (uint32_t i = 0; i < count && at + entry <= b->pixels_at; i++, at += entry)
         for (size_t c = 0; c < 3; c++)
             b->palette[i][c] = b->source->bytes[at + 2 - c];
-    return PG_OK;
 }
 
 static pg_status read_masks(bitmap *b)
@@ -165,7 +165,7 @@ typedef struct pen {
     int64_t x, y; /* y counts from the bottom */
 } pen;
 
-/* Paints the next `count` pixels from a run: pixel i has the index in byte or nibble i % period. What reaches over the
+/* Paints the next `count` pixels of a row: pixel i has the index in byte or nibble i % period. What reaches over the
  * end of the row is lost. */
 static void paint_run(pen *p, const uint8_t *indices, uint32_t count, uint32_t period)
 {
@@ -220,14 +220,11 @@ pg_status pg_bmp_decode(pg_image **out, int *orientation, const pg_image_source 
                        source->name, b.bits, b.compression);
     if (b.pixels_at < FILE_HEADER + b.header_size || b.pixels_at > source->size)
         return fail_early_end(&b);
-    PG_TRY(b.bits <= 8 ? read_palette(&b) : read_masks(&b));
-    bool plain = b.compression == PLAIN || b.compression == MASKS;
-    pg_image *image = NULL;
-    PG_TRY(pg_image_start(&image, source, (uint64_t)b.width, (uint64_t)b.height, plain ? b.bits / 8.0 * 0.99 : 0));
-    pg_status status = plain ? read_rows(&b, image) : read_runs(&b, image);
-    if (status == PG_OK)
-        *out = image;
+    if (b.bits <= 8)
+        read_palette(&b);
     else
-        pg_image_free(image);
-    return status;
+        PG_TRY(read_masks(&b));
+    bool plain = b.compression == PLAIN || b.compression == MASKS;
+    PG_TRY(pg_image_start(out, source, (uint64_t)b.width, (uint64_t)b.height, plain ? b.bits / 8.0 : 0));
+    return plain ? read_rows(&b, *out) : read_runs(&b, *out);
 }

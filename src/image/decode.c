@@ -102,8 +102,9 @@ pg_status pg_image_decode(pg_image **out, const void *bytes, size_t size, const 
         return fail_unknown(&source, kind);
     pg_image *image = NULL;
     int orientation = 1;
-    PG_TRY(kind->decode(&image, &orientation, &source));
-    pg_status status = options->keep_orientation ? PG_OK : pg_image_turn(&image, orientation);
+    pg_status status = kind->decode(&image, &orientation, &source);
+    if (status == PG_OK && !options->keep_orientation)
+        status = pg_image_turn(&image, orientation);
     if (status == PG_OK)
         *out = image;
     else

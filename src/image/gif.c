@@ -123,12 +123,7 @@ pg_status pg_gif_decode(pg_image **out, int *orientation, const pg_image_source 
     r.gif = DGifOpen(&r, take_bytes, &code);
     if (!r.gif)
         return fail(&r, code);
-    pg_image *image = NULL;
-    pg_status status = read_picture(&image, &r);
+    pg_status status = read_picture(out, &r);
     DGifCloseFile(r.gif, &code);
-    if (status == PG_OK)
-        *out = image;
-    else
-        pg_image_free(image);
     return status;
 }

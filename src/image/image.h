@@ -4,7 +4,7 @@
 
 #include "base/memory.h"
 
-#define PG_IMAGE_MAX_PIXELS 178956970 /* Pillow's limit: a quarter of a gibibyte at 3 bytes a pixel, times 2 */
+#define PG_IMAGE_MAX_PIXELS 178956970 /* Pillow's limit: half a gibibyte of 3-byte pixels */
 #define PG_IMAGE_MAX_SIDE   1000000
 
 struct pg_image {
@@ -20,8 +20,8 @@ typedef struct pg_image_source {
     uint64_t max_pixels;
 } pg_image_source;
 
-/* Decoders make the picture as it is stored. *orientation (1 before the call) becomes what EXIF says, 1 to 8. On
- * failure *out is left alone. */
+/* Decoders make the picture as it is stored. *orientation (1 before the call) becomes what EXIF says, 1 to 8. *out,
+ * NULL before the call, may hold an unfinished picture after a failure: the caller frees it in any case. */
 typedef pg_status pg_image_decoder(pg_image **out, int *orientation, const pg_image_source *source);
 pg_image_decoder pg_jpeg_decode, pg_png_decode, pg_webp_decode, pg_gif_decode, pg_bmp_decode, pg_pnm_decode,
     pg_tiff_decode;

@@ -124,9 +124,6 @@ pg_status pg_jpeg_decode(pg_image **out, int *orientation, const pg_image_source
     r.errors.emit_message = note_warning;
     pg_status status = read_picture(&r, orientation);
     jpeg_destroy_decompress(&r.info);
-    if (status == PG_OK)
-        *out = r.image;
-    else
-        pg_image_free(r.image);
+    *out = r.image;
     return status;
 }

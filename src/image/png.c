@@ -97,10 +97,7 @@ pg_status pg_png_decode(pg_image **out, int *orientation, const pg_image_source 
     r.info = r.png ? png_create_info_struct(r.png) : NULL;
     pg_status status = r.info ? read_picture(&r, orientation) : pg_fail(PG_ERROR_MEMORY, "%s: no memory", source->name);
     png_destroy_read_struct(&r.png, &r.info, NULL);
-    if (status == PG_OK)
-        *out = r.image;
-    else
-        pg_image_free(r.image);
+    *out = r.image;
     return status;
 }
 

@@ -83,12 +83,6 @@ pg_status pg_pnm_decode(pg_image **out, int *orientation, const pg_image_source 
         return pg_fail(PG_ERROR_FORMAT, "%s: PPM/PGM: the largest sample is 0", source->name);
     if (r.offset < source->size)
         r.offset++; /* one blank stands between header and samples */
-    pg_image *image = NULL;
-    PG_TRY(pg_image_start(&image, source, width, height, (double)channels * (!text && maxval > 255 ? 2 : 1)));
-    pg_status status = read_samples(&r, image, maxval, channels, text);
-    if (status == PG_OK)
-        *out = image;
-    else
-        pg_image_free(image);
-    return status;
+    PG_TRY(pg_image_start(out, source, width, height, (double)channels * (!text && maxval > 255 ? 2 : 1)));
+    return read_samples(&r, *out, maxval, channels, text);
 }

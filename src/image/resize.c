@@ -1,4 +1,4 @@
-/* Pillow's bicubic resize, bit for bit (Pillow's Resample.c describes it; Keys 1981 for the kernel, a = -0.5).
+/* Pillow's bicubic resize, bit for bit (the kernel is Keys's of 1981 with a = -0.5).
  *
  * Each axis is resized on its own, with bytes between the two passes. Output i lies at (i + 0.5) * scale of the input
  * and is a weighted sum of the inputs around it, over a kernel that is widened when shrinking. Weights are integers of
@@ -35,8 +35,8 @@ static void set_weights(axis *a, size_t i, double *weights)
 {
     double scale = (double)a->in / (double)a->out, stretch = fmax(scale, 1.0);
     double center = ((double)i + 0.5) * scale, support = SUPPORT * stretch, inverse = 1.0 / stretch, total = 0.0;
-    double low = center - support + 0.5, high = center + support + 0.5;
-    size_t first = low > 0 ? (size_t)low : 0, end = high < (double)a->in ? (size_t)high : a->in;
+    double left = center - support + 0.5, right = center + support + 0.5;
+    size_t first = left > 0 ? (size_t)left : 0, end = right < (double)a->in ? (size_t)right : a->in;
     for (size_t t = 0; t < end - first; t++)
         total += weights[t] = cubic(((double)t + (double)first - center + 0.5) * inverse);
     for (size_t t = 0; t < end - first; t++) {
@@ -93,8 +93,7 @@ typedef struct lines {
     size_t groups, width, group, step;
 } lines;
 
-/* Resizes at most BLOCK_LINES lines; `line` has room for them, each followed by a->taps values that count for nothing.
- */
+/* Resizes at most BLOCK_LINES lines. `line` has room for them, each followed by a->taps values of no weight. */
 static void resize_block(const axis *a, uint8_t *to, lines to_lines, const uint8_t *from, lines from_lines,
                          int16_t *line)
 {

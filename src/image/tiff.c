@@ -23,6 +23,8 @@ typedef struct reader {
     uint16_t colour_channels; /* samples that make the colour */
     bool premultiplied;
     const uint16_t *palette[3];
+    uint32_t block_width, block_height; /* what is read at once: a tile, or a row of a strip */
+    size_t block_row;                   /* bytes from one row of a block to the next */
 } reader;
 
 static void keep_text(reader *r, const char *format, va_list arguments)
@@ -137,7 +139,10 @@ static TIFF *open_quietly(reader *r)
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, set_handlers);
     current = r;
-    return TIFFClientOpen("", "rm", r, take_bytes, give_nothing, move, close_nothing, tell_size, NULL, NULL);
+    TIFF *tiff = TIFFClientOpen("", "rm", r, take_bytes, give_nothing, move, close_nothing, tell_size, NULL, NULL);
+    if (!tiff)
+        current = NULL;
+    return tiff;
 }
 
 static void close_quietly(reader *r)
@@ -264,31 +269,22 @@ static void convert(const reader *r, uint8_t *to, const uint8_t *row, size_t cou
         }
 }
 
-static pg_status read_rows(reader *r, pg_image *image, uint8_t *row, uint16_t plane)
+static pg_status read_block(reader *r, uint8_t *block, uint32_t x, uint32_t y, uint16_t plane)
 {
-    for (uint32_t y = 0; y < r->height; y++) {
-        if (TIFFReadScanline(r->tiff, row, y, plane) != 1)
-            return fail_reading(r);
-        convert(r, image->pixels + y * image->width * 3, row, image->width, plane);
-    }
-    return PG_OK;
+    bool read = TIFFIsTiled(r->tiff) ? TIFFReadTile(r->tiff, block, x, y, 0, plane) >= 0
+                                     : TIFFReadScanline(r->tiff, block, y, plane) == 1;
+    return read ? PG_OK : fail_reading(r);
 }
 
-static pg_status read_tiles(reader *r, pg_image *image, uint8_t *tile, uint16_t plane)
+static pg_status read_plane(reader *r, pg_image *image, uint8_t *block, uint16_t plane)
 {
-    uint32_t tile_width = 0, tile_height = 0;
-    TIFFGetField(r->tiff, TIFFTAG_TILEWIDTH, &tile_width);
-    TIFFGetField(r->tiff, TIFFTAG_TILELENGTH, &tile_height);
-    if (!tile_width || !tile_height)
-        return fail_reading(r);
-    size_t row_size = (size_t)TIFFTileRowSize(r->tiff);
-    for (size_t top = 0; top < r->height; top += tile_height)
-        for (size_t left = 0; left < r->width; left += tile_width) {
-            if (TIFFReadTile(r->tiff, tile, (uint32_t)left, (uint32_t)top, 0, plane) < 0)
-                return fail_reading(r);
-            size_t rest = image->width - left, count = tile_width < rest ? tile_width : rest;
-            for (size_t y = 0; y < tile_height && top + y < r->height; y++)
-                convert(r, image->pixels + ((top + y) * image->width + left) * 3, tile + y * row_size, count, plane);
+    for (size_t top = 0; top < r->height; top += r->block_height)
+        for (size_t left = 0; left < r->width; left += r->block_width) {
+            PG_TRY(read_block(r, block, (uint32_t)left, (uint32_t)top, plane));
+            size_t rest = image->width - left, count = r->block_width < rest ? r->block_width : rest;
+            for (size_t y = 0; y < r->block_height && top + y < r->height; y++)
+                convert(r, image->pixels + ((top + y) * image->width + left) * 3, block + y * r->block_row, count,
+                        plane);
         }
     return PG_OK;
 }
@@ -298,8 +294,8 @@ static pg_status read_tiles(reader *r, pg_image *image, uint8_t *tile, uint16_t 
 static pg_status check_work(const reader *r)
 {
     bool tiled = TIFFIsTiled(r->tiff);
-    uint64_t count = tiled ? TIFFNumberOfTiles(r->tiff) : TIFFNumberOfStrips(r->tiff), stored = 0,
-             size = r->source->size;
+    uint64_t count = tiled ? TIFFNumberOfTiles(r->tiff) : TIFFNumberOfStrips(r->tiff);
+    uint64_t stored = 0, size = r->source->size;
     for (uint32_t i = 0; i < count && stored <= 4 * size; i++) {
         uint64_t bytes = TIFFGetStrileByteCount(r->tiff, i);
         stored += bytes < size ? bytes : size;
@@ -314,16 +310,24 @@ static pg_status check_work(const reader *r)
 
 static pg_status read_samples(reader *r, pg_image *image)
 {
-    bool tiled = TIFFIsTiled(r->tiff);
-    tmsize_t size = tiled ? TIFFTileSize(r->tiff) : TIFFScanlineSize(r->tiff);
-    if (size <= 0)
+    bool tiled = TIFFIsTiled(r->tiff), apart = r->planar == PLANARCONFIG_SEPARATE;
+    r->block_width = r->width;
+    r->block_height = 1;
+    if (tiled) {
+        TIFFGetField(r->tiff, TIFFTAG_TILEWIDTH, &r->block_width);
+        TIFFGetField(r->tiff, TIFFTAG_TILELENGTH, &r->block_height);
+    }
+    r->block_row = (size_t)(tiled ? TIFFTileRowSize(r->tiff) : TIFFScanlineSize(r->tiff));
+    size_t size = tiled ? (size_t)TIFFTileSize(r->tiff) : r->block_row;
+    uint64_t row_bits = (uint64_t)r->block_width * r->bits * (apart ? 1 : r->samples);
+    if (!r->block_width || !r->block_height || r->block_row < (row_bits + 7) / 8 ||
+        size / r->block_row < r->block_height)
         return fail_reading(r);
-    uint8_t *buffer = pg_alloc((size_t)size, 1);
-    pg_status status = buffer ? PG_OK : PG_ERROR_MEMORY;
-    uint16_t planes = r->planar == PLANARCONFIG_SEPARATE ? r->colour_channels : 1;
-    for (uint16_t plane = 0; plane < planes && status == PG_OK; plane++)
-        status = tiled ? read_tiles(r, image, buffer, plane) : read_rows(r, image, buffer, plane);
-    pg_free(buffer);
+    uint8_t *block = pg_alloc(size, 1);
+    pg_status status = block ? PG_OK : PG_ERROR_MEMORY;
+    for (uint16_t plane = 0; plane < (apart ? r->colour_channels : 1) && status == PG_OK; plane++)
+        status = read_plane(r, image, block, plane);
+    pg_free(block);
     return status;
 }
 
@@ -369,12 +373,7 @@ pg_status pg_tiff_decode(pg_image **out, int *orientation, const pg_image_source
     r.tiff = open_quietly(&r);
     if (!r.tiff)
         return fail_reading(&r);
-    pg_image *image = NULL;
-    pg_status status = read_picture(&image, orientation, &r);
+    pg_status status = read_picture(out, orientation, &r);
     close_quietly(&r);
-    if (status == PG_OK)
-        *out = image;
-    else
-        pg_image_free(image);
     return status;
 }

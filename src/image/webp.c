@@ -36,16 +36,11 @@ pg_status pg_webp_decode(pg_image **out, int *orientation, const pg_image_source
     WebPDemuxer *demuxer = WebPDemux(&data);
     if (!demuxer)
         return pg_fail(PG_ERROR_FORMAT, "%s: WebP: the file is damaged or ends early", source->name);
-    pg_image *image = NULL;
-    pg_status status = pg_image_start(&image, source, WebPDemuxGetI(demuxer, WEBP_FF_CANVAS_WIDTH),
+    pg_status status = pg_image_start(out, source, WebPDemuxGetI(demuxer, WEBP_FF_CANVAS_WIDTH),
                                       WebPDemuxGetI(demuxer, WEBP_FF_CANVAS_HEIGHT), 0);
     if (status == PG_OK)
-        status = read_first_frame(image, demuxer, source->name);
-    if (status == PG_OK) {
-        find_orientation(orientation, demuxer);
-        *out = image;
-    } else
-        pg_image_free(image);
+        status = read_first_frame(*out, demuxer, source->name);
+    find_orientation(orientation, demuxer);
     WebPDemuxDelete(demuxer);
     return status;
 }

@@ -1,8 +1,6 @@
 /* The table of one instruction set. */
 #include "kernels/simd_rows.h"
 
-extern const pg_kernels PG_SIMD(kernels);
-
 #define TEXT2(x) #x
 #define TEXT(x)  TEXT2(x)
 

@@ -11,6 +11,14 @@ paligemma generate --image $images/cow.jpg --prompt-file prompt -n30 --compute=f
 printf 'caption en' | paligemma generate --image $images/cow.jpg --prompt-file - -n30
 try generate --image $images/cow.jpg -p 'caption en' -n 30 --stop also
 try generate --image $images/cow.jpg -p 'caption en' -n 30 --temperature 1 --top-k 1 --seed 7
+with_image() {
+    paligemma generate --image $images/cow.jpg -n 3 --json -p "$@" | grep -o '"tokens": [^]]*\|"prompt_tokens": [0-9]*' | paste -s
+}
+with_image 'caption en'
+with_image '<image>caption en'
+with_image '<image>caption en' --special
+with_image '<bos>caption en'
+with_image '<loc0001>caption en'
 for order in pillow13 classic; do
     paligemma generate -m golden/inference/paligemma-tiny-sharded/checkpoint --image $images/lily.jpg -n 8 --order $order \
         -p 'answer en Where is the cow standing?'

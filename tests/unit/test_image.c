@@ -132,6 +132,42 @@ static void needless_tiff_work_is_refused(void **state)
     pg_buffer_free(&tiff);
 }
 
+static void unsupported_kinds_are_named(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *file;
+        int tag;
+        uint32_t value;
+        pg_status status;
+        const char *text;
+    } cases[] = {
+        {"grey8.tiff", 258, 12, PG_ERROR_UNSUPPORTED, "1 samples of 12 bits in format 1 are not supported"},
+        {"grey8.tiff", 259, 6, PG_ERROR_UNSUPPORTED, "compression 6 is not supported"},
+        {"grey8.tiff", 262, 8, PG_ERROR_UNSUPPORTED, "colour space 8 with 1 samples"},
+        {"grey8.tiff", 277, 9, PG_ERROR_UNSUPPORTED, "colour space 1 with 9 samples"},
+        {"rgb_premultiplied.tiff", 284, 2, PG_ERROR_UNSUPPORTED, "premultiplied alpha in planes"},
+        {"palette8.tiff", 262, 2, PG_ERROR_UNSUPPORTED, "colour space 2 with 1 samples"},
+        {"grey4.tiff", 262, 3, PG_ERROR_FORMAT, "Colormap"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        pg_buffer tiff = read_golden(IMAGES, "variants", cases[i].file);
+        memcpy(find_tag(&tiff, cases[i].tag) + 8, &cases[i].value, 2);
+        pg_image *image;
+        CHECK_FAILS(pg_image_decode(&image, tiff.data, tiff.size, "x", NULL), cases[i].status, cases[i].text);
+        pg_buffer_free(&tiff);
+    }
+    pg_buffer bmp = read_golden(IMAGES, "variants", "rle8.bmp");
+    bmp.data[30] = 4; /* compression: JPEG inside */
+    pg_image *image;
+    CHECK_FAILS(pg_image_decode(&image, bmp.data, bmp.size, "x", NULL), PG_ERROR_UNSUPPORTED,
+                "x: BMP: 8 bits a pixel with compression 4 are not supported");
+    pg_buffer_free(&bmp);
+    CHECK_FAILS(pg_image_decode(&image, "P5 1 1 0\n1", 10, "x", NULL), PG_ERROR_FORMAT, "the largest sample is 0");
+    CHECK_FAILS(pg_image_decode(&image, "P5 1 70000000000 1\n1", 20, "x", NULL), PG_ERROR_FORMAT,
+                "the height, a number");
+}
+
 static void orientation_is_kept_on_request(void **state)
 {
     (void)state;
@@ -330,12 +366,19 @@ static void every_allocation_may_fail(void **state)
 {
     (void)state;
     static const char *const names[][2] = {
-        {"files", "exif6.jpg"},          {"files", "cmyk.jpg"},
-        {"files", "exif6.png"},          {"variants", "exif8.webp"},
-        {"files", "interlaced.gif"},     {"files", "rgb.bmp"},
-        {"variants", "rle8.bmp"},        {"files", "raw.pgm"},
-        {"variants", "tiles.tiff"},      {"files", "lzw.tiff"},
-        {"variants", "jpeg_ycbcr.tiff"}, {"variants", "orientation6.tiff"},
+        {"files", "exif6.jpg"},
+        {"files", "cmyk.jpg"},
+        {"files", "exif6.png"},
+        {"variants", "exif8.webp"},
+        {"files", "interlaced.gif"},
+        {"files", "rgb.bmp"},
+        {"variants", "rle8.bmp"},
+        {"files", "raw.pgm"},
+        {"variants", "tiles.tiff"},
+        {"files", "lzw.tiff"},
+        {"variants", "jpeg_ycbcr.tiff"},
+        {"variants", "ycbcr_orientation6.tiff"},
+        {"variants", "orientation6.tiff"},
     };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         pg_buffer bytes = read_golden(IMAGES, names[i][0], names[i][1]);
@@ -356,6 +399,7 @@ int main(void)
         cmocka_unit_test(short_files_are_refused_before_allocation),
         cmocka_unit_test(endless_scans_are_refused),
         cmocka_unit_test(needless_tiff_work_is_refused),
+        cmocka_unit_test(unsupported_kinds_are_named),
         cmocka_unit_test(orientation_is_kept_on_request),
         cmocka_unit_test(damaged_exif_turns_nothing),
         cmocka_unit_test(pictures_are_copied_by_stride),

@@ -184,6 +184,7 @@ static void product_rows_stand_alone(void **state)
 typedef struct attention_case {
     int64_t rows, group, size, past, prefix, cut; /* cut: where the second span begins */
     pg_dtype dtype;
+    pg_panel_dtype panel;
 } attention_case;
 
 /* One lane in double; keys and values are [keys][size]. */
@@ -196,8 +197,9 @@ static void attend_exactly(double *out, const attention_case *c, const float *qu
     for (int64_t j = 0; j < seen; j++) {
         double score = 0;
         for (int64_t i = 0; i < c->size; i++)
-            score += (double)query[i] * keys[j * c->size + i];
-        double weight = exp(score / sqrt((double)c->size));
+            score += rounded(query[i] * (1 / sqrtf((float)c->size)), c->panel == PG_PANEL_BF16) *
+                     rounded(keys[j * c->size + i], c->panel == PG_PANEL_BF16);
+        double weight = exp(score);
         total += weight;
         for (int64_t i = 0; i < c->size; i++)
             out[i] += weight * values[j * c->size + i];
@@ -206,17 +208,22 @@ static void attend_exactly(double *out, const attention_case *c, const float *qu
         out[i] /= total;
 }
 
+/* The values as a cache stores them; they are rounded to what it holds. */
+static char *store(float *values, int64_t count, pg_dtype dtype)
+{
+    char *stored = pg_alloc((size_t)count, 4);
+    pg_kernels_at(0)->narrow(stored, dtype, values, count);
+    pg_kernels_at(0)->widen(values, stored, dtype, count);
+    return stored;
+}
+
 static void check_attention(const pg_kernels *kernels, const attention_case *c)
 {
     int64_t keys = c->past + c->rows, lanes = c->rows * c->group, stride = c->group * c->size;
     float *q = draw_many(lanes * c->size), *k = draw_many(keys * c->size), *v = draw_many(keys * c->size);
     float *out = draw_many(lanes * c->size);
-    char *k_stored = pg_alloc((size_t)(keys * c->size), 4), *v_stored = pg_alloc((size_t)(keys * c->size), 4);
+    char *k_stored = store(k, keys * c->size, c->dtype), *v_stored = store(v, keys * c->size, c->dtype);
     float *scratch = pg_alloc(pg_attention_scratch(kernels, c->size), sizeof *scratch);
-    pg_kernels_at(0)->narrow(k_stored, c->dtype, k, keys * c->size);
-    pg_kernels_at(0)->widen(k, k_stored, c->dtype, keys * c->size);
-    pg_kernels_at(0)->narrow(v_stored, c->dtype, v, keys * c->size);
-    pg_kernels_at(0)->widen(v, v_stored, c->dtype, keys * c->size);
     size_t row_bytes = (size_t)c->size * pg_dtype_size(c->dtype);
     pg_key_span spans[] = {{k_stored, v_stored, c->cut},
                            {k_stored + (size_t)c->cut * row_bytes, v_stored + (size_t)c->cut * row_bytes,
@@ -232,6 +239,7 @@ static void check_attention(const pg_kernels *kernels, const attention_case *c)
                                 .past = c->past,
                                 .prefix = c->prefix,
                                 .scale = 1 / sqrtf((float)c->size),
+                                .panel = c->panel,
                                 .scratch = scratch};
     for (block.first = 0; block.first < lanes; block.first += kernels->lanes) {
         block.lanes = lanes - block.first < kernels->lanes ? lanes - block.first : kernels->lanes;
@@ -256,9 +264,12 @@ static void attention_of_all_kinds(void **state)
 {
     (void)state;
     const attention_case cases[] = {
-        {1, 1, 1, 0, 0, 1, PG_F32},       {5, 1, 16, 0, 0, 2, PG_F32},       {5, 1, 16, 0, 5, 5, PG_F32},
-        {37, 3, 24, 0, 20, 11, PG_F32},   {1, 8, 64, 299, 260, 260, PG_F32}, {1, 8, 72, 130, 0, 1, PG_BF16},
-        {100, 1, 72, 0, 100, 50, PG_F32}, {200, 2, 20, 3, 50, 96, PG_BF16},  {97, 1, 256, 96, 0, 95, PG_F32},
+        {1, 1, 1, 0, 0, 1, PG_F32, PG_PANEL_F32},         {5, 1, 16, 0, 0, 2, PG_F32, PG_PANEL_F32},
+        {5, 1, 16, 0, 5, 5, PG_F32, PG_PANEL_F32},        {37, 3, 24, 0, 20, 11, PG_F32, PG_PANEL_F32},
+        {1, 8, 64, 299, 260, 260, PG_F32, PG_PANEL_F32},  {1, 8, 72, 130, 0, 1, PG_BF16, PG_PANEL_F32},
+        {100, 1, 72, 0, 100, 50, PG_F32, PG_PANEL_F32},   {200, 2, 20, 3, 50, 96, PG_BF16, PG_PANEL_F32},
+        {97, 1, 256, 96, 0, 95, PG_F32, PG_PANEL_F32},    {100, 1, 72, 0, 100, 50, PG_F32, PG_PANEL_BF16},
+        {200, 2, 20, 3, 50, 150, PG_BF16, PG_PANEL_BF16}, {33, 1, 7, 0, 33, 20, PG_BF16, PG_PANEL_BF16},
     };
     for (int t = 0; pg_kernels_at(t); t++)
         for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)

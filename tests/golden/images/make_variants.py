@@ -238,8 +238,9 @@ for tile in (None, (16, 32)):
 for orientation in range(2, 9):
     add(f"orientation{orientation}.tiff", tiff(samples(3, 4, 3, 8), 8, 2, orientation=orientation))
 for compression, mode in (("packbits", "RGB"), ("tiff_adobe_deflate", "L"), ("group4", "1"), ("group3", "1"),
-                          ("jpeg", "RGB"), ("jpeg", "YCbCr"), ("jpeg", "L"), ("tiff_lzw", "CMYK")):
+                          ("jpeg", "RGB"), ("jpeg", "YCbCr"), ("jpeg", "L"), ("tiff_lzw", "CMYK"), ("tiff_lzw", "YCbCr")):
     add(f"{compression}_{mode.lower()}.tiff", save(small.convert(mode), "TIFF", compression=compression))
+add("ycbcr_orientation6.tiff", save(small.convert("YCbCr"), "TIFF", compression="tiff_lzw", tiffinfo={0x0112: 6}))
 add("big.tiff", save(small, "TIFF", big_tiff=True))
 add("two_pages.tiff", save(small, "TIFF", save_all=True, append_images=[small.rotate(90)]))
 
