@@ -45,6 +45,15 @@ static void compare(const char *what, const pg_kernels *kernels, int64_t at, dou
                  expected, tolerance);
 }
 
+/* Floats as a file would store them; the floats become what is stored. */
+static void *store_as(pg_dtype dtype, float *floats, int64_t count)
+{
+    void *stored = pg_alloc((size_t)count, sizeof *floats);
+    pg_kernels_at(0)->narrow(stored, dtype, floats, count);
+    pg_kernels_at(0)->widen(floats, stored, dtype, count);
+    return stored;
+}
+
 /* ---------------------------------------------------------------- conversion */
 
 static void halves_convert_exactly(void **state)
@@ -94,9 +103,7 @@ static void check_product(const pg_kernels *kernels, const product_case *c)
 {
     float *x = draw_many(c->rows * c->inputs), *w = draw_many(c->outputs * c->inputs), *bias = draw_many(c->outputs);
     float *out = draw_many(c->rows * c->outputs);
-    uint16_t *stored = pg_alloc((size_t)(c->outputs * c->inputs), 4);
-    pg_kernels_at(0)->narrow(stored, c->dtype, w, c->outputs * c->inputs);
-    pg_kernels_at(0)->widen(w, stored, c->dtype, c->outputs * c->inputs);
+    void *stored = store_as(c->dtype, w, c->outputs * c->inputs);
     pg_matmul job = {out, x, c->rows, c->outputs, c->inputs, stored, c->dtype, c->bias ? bias : NULL, c->panel};
     void *scratch = pg_alloc(1, pg_matmul_scratch(kernels, 2, &job));
     assert_non_null(scratch);
@@ -208,21 +215,12 @@ static void attend_exactly(double *out, const attention_case *c, const float *qu
         out[i] /= total;
 }
 
-/* The values as a cache stores them; they are rounded to what it holds. */
-static char *store(float *values, int64_t count, pg_dtype dtype)
-{
-    char *stored = pg_alloc((size_t)count, 4);
-    pg_kernels_at(0)->narrow(stored, dtype, values, count);
-    pg_kernels_at(0)->widen(values, stored, dtype, count);
-    return stored;
-}
-
 static void check_attention(const pg_kernels *kernels, const attention_case *c)
 {
     int64_t keys = c->past + c->rows, lanes = c->rows * c->group, stride = c->group * c->size;
     float *q = draw_many(lanes * c->size), *k = draw_many(keys * c->size), *v = draw_many(keys * c->size);
     float *out = draw_many(lanes * c->size);
-    char *k_stored = store(k, keys * c->size, c->dtype), *v_stored = store(v, keys * c->size, c->dtype);
+    char *k_stored = store_as(c->dtype, k, keys * c->size), *v_stored = store_as(c->dtype, v, keys * c->size);
     float *scratch = pg_alloc(pg_attention_scratch(kernels, c->size), sizeof *scratch);
     size_t row_bytes = (size_t)c->size * pg_dtype_size(c->dtype);
     pg_key_span spans[] = {{k_stored, v_stored, c->cut},
