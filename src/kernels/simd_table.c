@@ -1,13 +1,16 @@
 /* The table of one instruction set. */
+#include "kernels/roofline.h"
 #include "kernels/simd_rows.h"
 
 extern const pg_kernels PG_SIMD(kernels);
+extern const pg_roofline_kernels PG_SIMD(roofline);
 
 #define TEXT2(x) #x
 #define TEXT(x)  TEXT2(x)
 
 const pg_kernels PG_SIMD(kernels) = {
     .name = TEXT(PG_ISA),
+    .roofline = &PG_SIMD(roofline),
     .lanes = LANES,
 #if defined(__AVX512BF16__)
     .bf16_products = true,
