@@ -102,7 +102,8 @@ PG_API pg_status pg_image_save_png(const pg_image *image, const char *path);
 typedef struct pg_tokenizer pg_tokenizer;
 
 /* Opens tokenizer.json (BPE with byte fallback), tokenizer.model or spiece.model (SentencePiece: BPE or unigram), or a
- * folder that holds one of them (in this order of preference) with its tokenizer_config.json. */
+ * folder that holds one of them (in this order of preference). A tokenizer_config.json beside the file is heeded: added
+ * tokens, add_bos_token, SigLIP's way of preparing text. */
 PG_API pg_status pg_tokenizer_open(pg_tokenizer **out, const char *path);
 PG_API void pg_tokenizer_close(pg_tokenizer *tokenizer);
 
@@ -118,6 +119,8 @@ PG_API const char *pg_tokenizer_piece(const pg_tokenizer *tokenizer, int32_t id)
 /* True for control tokens: <pad>, <bos>, <eos>, <unk>, <image>, turn markers. */
 PG_API bool pg_tokenizer_is_special(const pg_tokenizer *tokenizer, int32_t id);
 
+/* Other added tokens than control tokens, such as <loc0000>, always count in a text. In that of a SentencePiece file,
+ * control tokens never do unless tokenizer_config.json declares them. */
 typedef enum pg_encode_flags {
     PG_ENCODE_PLAIN = 0,
     PG_ENCODE_SPECIAL = 1, /* control tokens spelled out in the text count as such; else they are plain text */
@@ -130,8 +133,9 @@ typedef enum pg_encode_flags {
 PG_API pg_status pg_tokenizer_encode(int32_t **out, size_t *count, const pg_tokenizer *tokenizer, const char *text,
                                      size_t size, unsigned flags);
 
-/* Text of `count` ids; bytes that are not UTF-8 become U+FFFD. skip_special leaves control tokens out. *out is freed
- * with pg_free. */
+/* Text of `count` ids; bytes that are not UTF-8 become U+FFFD. skip_special leaves control tokens out; ids that have no
+ * piece always are (only negative ones are an error), and SentencePiece's unknown piece shows as U+2047
+ * between spaces. *out is freed with pg_free. */
 PG_API pg_status pg_tokenizer_decode(char **out, const pg_tokenizer *tokenizer, const int32_t *ids, size_t count,
                                      bool skip_special);
 

@@ -25,20 +25,21 @@ static pg_status check_vocabulary(const pg_model *model)
                          model->folder, (long long)size, (long long)rows);
 }
 
-static bool has_tokenizer(const char *folder)
+static pg_status has_tokenizer(bool *out, const char *folder, pg_buffer *path)
 {
     static const char *const names[] = {"tokenizer.json", "tokenizer.model", "spiece.model"};
-    pg_buffer path = {0};
-    bool found = false;
-    for (size_t i = 0; !found && i < sizeof names / sizeof *names; i++)
-        found = pg_file_join(&path, folder, names[i]) == PG_OK && pg_file_exists(path.data);
-    pg_buffer_free(&path);
-    return found;
+    *out = false;
+    for (size_t i = 0; !*out && i < sizeof names / sizeof *names; i++) {
+        PG_TRY(pg_file_join(path, folder, names[i]));
+        *out = pg_file_exists(path->data);
+    }
+    return PG_OK;
 }
 
 static pg_status open_parts(pg_model *model, const char *folder, pg_buffer *path)
 {
     pg_config config;
+    bool has_text;
     PG_TRY(pg_file_join(path, folder, "config.json"));
     PG_TRY(pg_config_load(&config, path->data));
     PG_TRY(pg_file_join(path, folder, "preprocessor_config.json"));
@@ -46,7 +47,8 @@ static pg_status open_parts(pg_model *model, const char *folder, pg_buffer *path
     PG_TRY(pg_file_join(path, folder, "generation_config.json"));
     PG_TRY(pg_generation_config_load(&model->generation, &config, path->data));
     PG_TRY(pg_weights_load(&model->weights, &config, folder));
-    if (!has_tokenizer(folder))
+    PG_TRY(has_tokenizer(&has_text, folder, path));
+    if (!has_text)
         return PG_OK;
     PG_TRY(pg_tokenizer_open(&model->tokenizer, folder));
     return check_vocabulary(model);

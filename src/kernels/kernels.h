@@ -37,7 +37,8 @@ typedef struct pg_attention_block {
     int64_t past;       /* keys before those of query row 0 */
     int64_t prefix;     /* keys that every row sees; beyond, row r sees keys up to past + r */
     float scale;
-    float *scratch; /* pg_attention_scratch() floats of this worker */
+    pg_panel_dtype panel; /* how queries and keys are rounded for their products */
+    float *scratch;       /* pg_attention_scratch() floats of this worker */
 } pg_attention_block;
 
 struct pg_roofline_kernels;
@@ -55,14 +56,19 @@ typedef struct pg_kernels {
     /* Packs k values of up to `lanes` rows of x into a panel; an odd k is made even with zeros in a bf16 panel. */
     void (*pack)(void *panel, pg_panel_dtype type, const float *x, int64_t stride, int64_t rows, int64_t k);
 
-    /* c[n][lane] += sum over k of w[n][k] * panel[k][lane], for n < rows; an even k for bf16. */
+    /* c[n][lane] += sum over k of w[n][k] * panel[k][lane], for n < rows and the first `lanes` lanes (others may be
+     * computed too); an even k for bf16. */
     void (*panel_product[PG_PANEL_COUNT])(float *c, int64_t c_stride, const void *w, int64_t w_stride, int64_t rows,
-                                          const void *panel, int64_t k);
+                                          const void *panel, int64_t lanes, int64_t k);
 
     /* out[r * out_stride + n] = sum over k of x[r][k] * w[n][k], for n < w_rows and r < x_rows; w as it lies in its
      * file. */
     void (*dot_rows)(float *out, int64_t out_stride, const void *w, pg_dtype dtype, int64_t w_stride, int64_t w_rows,
                      const float *x, int64_t x_stride, int64_t x_rows, int64_t k);
+
+    /* The same with both factors in bf16; NULL without bf16 instructions. */
+    void (*dot_rows_bf16)(float *out, int64_t out_stride, const void *w, int64_t w_stride, int64_t w_rows,
+                          const uint16_t *x, int64_t x_stride, int64_t x_rows, int64_t k);
 
     void (*attend)(const pg_attention_block *block);
 

@@ -20,7 +20,8 @@
 typedef struct panel_run {
     const pg_kernels *kernels;
     const pg_matmul *job;
-    int64_t first, rows;   /* of the chunk */
+    int64_t first, rows; /* of the chunk */
+    int64_t panel_count;
     int64_t padded_inputs; /* even */
     char *panels, *workers;
 } panel_run;
@@ -33,6 +34,17 @@ static size_t round_up(size_t bytes)
 static int64_t smaller(int64_t a, int64_t b)
 {
     return a < b ? a : b;
+}
+
+/* The first row of panel p of a chunk: rows are spread evenly over as few panels as hold them, in groups of LANE_GROUP.
+ */
+#define LANE_GROUP 16
+static int64_t panel_start(const panel_run *run, int64_t p)
+{
+    int64_t groups = (run->rows + LANE_GROUP - 1) / LANE_GROUP, lanes = run->kernels->lanes;
+    if (lanes % LANE_GROUP)
+        return smaller(p * lanes, run->rows);
+    return smaller(p * groups / run->panel_count * LANE_GROUP, run->rows);
 }
 
 static size_t panel_element(const pg_matmul *job)
@@ -61,10 +73,10 @@ static void pack_panel(void *context, int64_t index, int worker)
 {
     (void)worker;
     const panel_run *run = context;
-    int64_t lanes = run->kernels->lanes, first = index * lanes;
-    run->kernels->pack(run->panels + (size_t)index * panel_bytes(run->kernels, run->job), run->job->panel,
-                       run->job->x + (run->first + first) * run->job->inputs, run->job->inputs,
-                       smaller(run->rows - first, lanes), run->job->inputs);
+    const pg_matmul *job = run->job;
+    int64_t first = panel_start(run, index), rows = panel_start(run, index + 1) - first;
+    run->kernels->pack(run->panels + (size_t)index * panel_bytes(run->kernels, job), job->panel,
+                       job->x + (run->first + first) * job->inputs, job->inputs, rows, job->inputs);
 }
 
 /* Rows `output`... of w, inputs from `k` on, as the panel's type: [count][padded], the last column zero if `k` ends
@@ -117,8 +129,11 @@ static void multiply_block(void *context, int64_t index, int worker)
         int64_t width = smaller(job->inputs - k, BLOCK_INPUTS), padded = smaller(run->padded_inputs - k, BLOCK_INPUTS);
         fill_tile(run, tile, row, output, count, k, width, padded);
         const char *panel = run->panels + (size_t)(k * kernels->lanes) * panel_element(job);
-        for (int64_t r = 0; r < run->rows; r += kernels->lanes, panel += panel_bytes(kernels, job))
-            kernels->panel_product[job->panel](sums + r, SUMS_STRIDE, tile, padded, count, panel, padded);
+        for (int64_t p = 0; p < run->panel_count; p++, panel += panel_bytes(kernels, job)) {
+            int64_t r = panel_start(run, p);
+            kernels->panel_product[job->panel](sums + r, SUMS_STRIDE, tile, padded, count, panel,
+                                               panel_start(run, p + 1) - r, padded);
+        }
     }
     store_sums(run, sums, output, count);
 }
@@ -129,7 +144,8 @@ void pg_matmul_panels(const pg_kernels *kernels, int threads, const pg_matmul *j
     run.workers = run.panels + pg_matmul_scratch(kernels, threads, job) - (size_t)threads * WORKER_BYTES;
     for (run.first = 0; run.first < job->rows; run.first += run.rows) {
         run.rows = smaller(job->rows - run.first, CHUNK_ROWS);
-        pg_parallel(threads, (run.rows + kernels->lanes - 1) / kernels->lanes, pack_panel, &run);
+        run.panel_count = (run.rows + kernels->lanes - 1) / kernels->lanes;
+        pg_parallel(threads, run.panel_count, pack_panel, &run);
         pg_parallel(threads, (job->outputs + BLOCK_OUTPUTS - 1) / BLOCK_OUTPUTS, multiply_block, &run);
     }
 }
@@ -137,7 +153,18 @@ void pg_matmul_panels(const pg_kernels *kernels, int threads, const pg_matmul *j
 typedef struct dot_run {
     const pg_kernels *kernels;
     const pg_matmul *job;
+    uint16_t *halves; /* x rounded to bf16; NULL: f32 */
 } dot_run;
+
+static bool dots_in_bf16(const pg_kernels *kernels, const pg_matmul *job)
+{
+    return job->panel == PG_PANEL_BF16 && job->dtype == PG_BF16 && kernels->dot_rows_bf16;
+}
+
+size_t pg_matmul_dots_scratch(const pg_kernels *kernels, const pg_matmul *job)
+{
+    return dots_in_bf16(kernels, job) ? (size_t)(job->rows * job->inputs) * sizeof(uint16_t) : 0;
+}
 
 static void dot_block(void *context, int64_t index, int worker)
 {
@@ -146,8 +173,12 @@ static void dot_block(void *context, int64_t index, int worker)
     const pg_matmul *job = run->job;
     int64_t output = index * DOT_OUTPUTS, count = smaller(job->outputs - output, DOT_OUTPUTS);
     const char *w = (const char *)job->weights + (size_t)(output * job->inputs) * pg_dtype_size(job->dtype);
-    run->kernels->dot_rows(job->out + output, job->outputs, w, job->dtype, job->inputs, count, job->x, job->inputs,
-                           job->rows, job->inputs);
+    if (run->halves)
+        run->kernels->dot_rows_bf16(job->out + output, job->outputs, w, job->inputs, count, run->halves, job->inputs,
+                                    job->rows, job->inputs);
+    else
+        run->kernels->dot_rows(job->out + output, job->outputs, w, job->dtype, job->inputs, count, job->x, job->inputs,
+                               job->rows, job->inputs);
     if (job->bias)
         for (int64_t r = 0; r < job->rows; r++) {
             float *out = job->out + r * job->outputs + output;
@@ -155,8 +186,10 @@ static void dot_block(void *context, int64_t index, int worker)
         }
 }
 
-void pg_matmul_dots(const pg_kernels *kernels, int threads, const pg_matmul *job)
+void pg_matmul_dots(const pg_kernels *kernels, int threads, const pg_matmul *job, void *scratch)
 {
-    dot_run run = {kernels, job};
+    dot_run run = {kernels, job, dots_in_bf16(kernels, job) ? scratch : NULL};
+    if (run.halves)
+        kernels->narrow(run.halves, PG_BF16, job->x, job->rows * job->inputs);
     pg_parallel(threads, (job->outputs + DOT_OUTPUTS - 1) / DOT_OUTPUTS, dot_block, &run);
 }

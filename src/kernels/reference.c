@@ -42,22 +42,22 @@ static void pack(void *panel, pg_panel_dtype type, const float *x, int64_t strid
 }
 
 static void panel_product_f32(float *c, int64_t c_stride, const void *weights, int64_t w_stride, int64_t rows,
-                              const void *packed, int64_t k)
+                              const void *packed, int64_t lanes, int64_t k)
 {
     const float *w = weights, *panel = packed;
     for (int64_t n = 0; n < rows; n++)
         for (int64_t i = 0; i < k; i++)
-            for (int64_t lane = 0; lane < LANES; lane++)
+            for (int64_t lane = 0; lane < lanes; lane++)
                 c[n * c_stride + lane] += w[n * w_stride + i] * panel[i * LANES + lane];
 }
 
 static void panel_product_bf16(float *c, int64_t c_stride, const void *weights, int64_t w_stride, int64_t rows,
-                               const void *packed, int64_t k)
+                               const void *packed, int64_t lanes, int64_t k)
 {
     const uint16_t *w = weights, *panel = packed;
     for (int64_t n = 0; n < rows; n++)
         for (int64_t i = 0; i < k; i++)
-            for (int64_t lane = 0; lane < LANES; lane++)
+            for (int64_t lane = 0; lane < lanes; lane++)
                 c[n * c_stride + lane] += pg_bf16_to_float(w[n * w_stride + i]) *
                                           pg_bf16_to_float(panel[i / 2 * 2 * LANES + 2 * lane + i % 2]);
 }
@@ -75,6 +75,11 @@ static void dot_rows(float *out, int64_t out_stride, const void *w, pg_dtype dty
         }
 }
 
+static float rounded(float value, pg_panel_dtype panel)
+{
+    return panel == PG_PANEL_BF16 ? pg_bf16_to_float(pg_bf16_from_float(value)) : value;
+}
+
 /* One lane over all the keys it sees: scores, their softmax, the weighted sum of the values. */
 static void attend_lane(const pg_attention_block *block, int64_t l)
 {
@@ -86,7 +91,7 @@ static void attend_lane(const pg_attention_block *block, int64_t l)
         const float *key = pg_tile_rows(block, PG_TILE_KEYS, j, 1, row, widen, &stride);
         float score = 0;
         for (int64_t i = 0; i < size; i++)
-            score += block->queries[at + i] * block->scale * key[i];
+            score += rounded(block->queries[at + i] * block->scale, block->panel) * rounded(key[i], block->panel);
         float higher = score > top ? score : top, rescale = expf(top - higher), weight = expf(score - higher);
         const float *value = pg_tile_rows(block, PG_TILE_VALUES, j, 1, row, widen, &stride);
         for (int64_t i = 0; i < size; i++)

@@ -5,54 +5,81 @@
 
 /* ---------------------------------------------------------------- many rows: weights broadcast, lanes are rows of x */
 
-/* c[n][lane] += w[n][k] * panel[k][lane] for `rows` <= TILE_ROWS (a constant after inlining); k in order, one sum each.
- */
+/* c[n][lane] += w[n][k] * panel[k][lane] for `rows` <= TILE_ROWS and `vectors` <= PANEL_VECTORS (constants after
+ * inlining); k in order, one sum each. */
 static inline __attribute__((always_inline)) void tile_f32(float *c, int64_t c_stride, const float *w,
                                                            int64_t row_stride, int64_t k_stride, const float *panel,
-                                                           int64_t k, int rows)
+                                                           int64_t k, int rows, int vectors)
 {
     vf sum[TILE_ROWS][PANEL_VECTORS];
 #pragma GCC unroll 6
     for (int n = 0; n < rows; n++)
 #pragma GCC unroll 4
-        for (int v = 0; v < PANEL_VECTORS; v++)
+        for (int v = 0; v < vectors; v++)
             sum[n][v] = load(c + n * c_stride + v * W);
     for (int64_t i = 0; i < k; i++, panel += LANES, w += k_stride) {
         vf x[PANEL_VECTORS];
 #pragma GCC unroll 4
-        for (int v = 0; v < PANEL_VECTORS; v++)
+        for (int v = 0; v < vectors; v++)
             x[v] = load(panel + v * W);
 #pragma GCC unroll 6
         for (int n = 0; n < rows; n++)
 #pragma GCC unroll 4
-            for (int v = 0; v < PANEL_VECTORS; v++)
+            for (int v = 0; v < vectors; v++)
                 sum[n][v] += x[v] * w[n * row_stride];
     }
 #pragma GCC unroll 6
     for (int n = 0; n < rows; n++)
 #pragma GCC unroll 4
-        for (int v = 0; v < PANEL_VECTORS; v++)
+        for (int v = 0; v < vectors; v++)
             store(c + n * c_stride + v * W, sum[n][v]);
 }
 
-void PG_SIMD(panel_product_strided)(float *c, int64_t c_stride, const float *w, int64_t row_stride, int64_t k_stride,
-                                    int64_t rows, const float *panel, int64_t k)
+static inline __attribute__((always_inline)) void product_f32(float *c, int64_t c_stride, const float *w,
+                                                              int64_t row_stride, int64_t k_stride, int64_t rows,
+                                                              const float *panel, int64_t k, int vectors)
 {
     for (; rows >= TILE_ROWS; rows -= TILE_ROWS, c += TILE_ROWS * c_stride, w += TILE_ROWS * row_stride)
-        tile_f32(c, c_stride, w, row_stride, k_stride, panel, k, TILE_ROWS);
+        tile_f32(c, c_stride, w, row_stride, k_stride, panel, k, TILE_ROWS, vectors);
     switch (rows) {
-    case 5: tile_f32(c, c_stride, w, row_stride, k_stride, panel, k, 5); break;
-    case 4: tile_f32(c, c_stride, w, row_stride, k_stride, panel, k, 4); break;
-    case 3: tile_f32(c, c_stride, w, row_stride, k_stride, panel, k, 3); break;
-    case 2: tile_f32(c, c_stride, w, row_stride, k_stride, panel, k, 2); break;
-    case 1: tile_f32(c, c_stride, w, row_stride, k_stride, panel, k, 1); break;
+    case 5: tile_f32(c, c_stride, w, row_stride, k_stride, panel, k, 5, vectors); break;
+    case 4: tile_f32(c, c_stride, w, row_stride, k_stride, panel, k, 4, vectors); break;
+    case 3: tile_f32(c, c_stride, w, row_stride, k_stride, panel, k, 3, vectors); break;
+    case 2: tile_f32(c, c_stride, w, row_stride, k_stride, panel, k, 2, vectors); break;
+    case 1: tile_f32(c, c_stride, w, row_stride, k_stride, panel, k, 1, vectors); break;
     }
 }
 
-void PG_SIMD(panel_product_f32)(float *c, int64_t c_stride, const void *w, int64_t w_stride, int64_t rows,
-                                const void *panel, int64_t k)
+/* Lanes that nobody asked for are not computed: `lanes` rounded up to whole vectors. */
+#define FOR_VECTORS(lanes, call)                    \
+    do {                                            \
+        enum { FULL = PANEL_VECTORS };              \
+        int wanted = (int)(((lanes) + W - 1) / W);  \
+        if (wanted == FULL) {                       \
+            enum { VECTORS = FULL };                \
+            call;                                   \
+        } else if (FULL > 2 && wanted == 3) {       \
+            enum { VECTORS = FULL > 2 ? 3 : FULL }; \
+            call;                                   \
+        } else if (FULL > 2 && wanted == 2) {       \
+            enum { VECTORS = 2 };                   \
+            call;                                   \
+        } else {                                    \
+            enum { VECTORS = 1 };                   \
+            call;                                   \
+        }                                           \
+    } while (0)
+
+void PG_SIMD(panel_product_strided)(float *c, int64_t c_stride, const float *w, int64_t row_stride, int64_t k_stride,
+                                    int64_t rows, const float *panel, int64_t lanes, int64_t k)
 {
-    PG_SIMD(panel_product_strided)(c, c_stride, w, w_stride, 1, rows, panel, k);
+    FOR_VECTORS(lanes, product_f32(c, c_stride, w, row_stride, k_stride, rows, panel, k, VECTORS));
+}
+
+void PG_SIMD(panel_product_f32)(float *c, int64_t c_stride, const void *w, int64_t w_stride, int64_t rows,
+                                const void *panel, int64_t lanes, int64_t k)
+{
+    FOR_VECTORS(lanes, product_f32(c, c_stride, w, w_stride, 1, rows, panel, k, VECTORS));
 }
 
 #if defined(__AVX512BF16__)
@@ -77,55 +104,54 @@ static inline vf dot_pair(vf sum, vf x, uint32_t pair)
 /* As tile_f32, two values of k at a time: w[n] and the panel hold pairs of bf16. */
 static inline __attribute__((always_inline)) void tile_bf16(float *c, int64_t c_stride, const uint16_t *w,
                                                             int64_t w_stride, const float *panel, int64_t pairs,
-                                                            int rows)
+                                                            int rows, int vectors)
 {
     vf sum[TILE_ROWS][PANEL_VECTORS];
 #pragma GCC unroll 6
     for (int n = 0; n < rows; n++)
 #pragma GCC unroll 4
-        for (int v = 0; v < PANEL_VECTORS; v++)
+        for (int v = 0; v < vectors; v++)
             sum[n][v] = load(c + n * c_stride + v * W);
     for (int64_t i = 0; i < pairs; i++, panel += LANES, w += 2) {
         vf x[PANEL_VECTORS];
 #pragma GCC unroll 4
-        for (int v = 0; v < PANEL_VECTORS; v++)
+        for (int v = 0; v < vectors; v++)
             x[v] = load(panel + v * W);
 #pragma GCC unroll 6
         for (int n = 0; n < rows; n++) {
             uint32_t pair;
             memcpy(&pair, w + n * w_stride, sizeof pair);
 #pragma GCC unroll 4
-            for (int v = 0; v < PANEL_VECTORS; v++)
+            for (int v = 0; v < vectors; v++)
                 sum[n][v] = dot_pair(sum[n][v], x[v], pair);
         }
     }
 #pragma GCC unroll 6
     for (int n = 0; n < rows; n++)
 #pragma GCC unroll 4
-        for (int v = 0; v < PANEL_VECTORS; v++)
+        for (int v = 0; v < vectors; v++)
             store(c + n * c_stride + v * W, sum[n][v]);
 }
 
-void PG_SIMD(panel_product_bf16)(float *c, int64_t c_stride, const void *weights, int64_t w_stride, int64_t rows,
-                                 const void *panel, int64_t k)
+static inline __attribute__((always_inline)) void product_bf16(float *c, int64_t c_stride, const uint16_t *w,
+                                                               int64_t w_stride, int64_t rows, const float *panel,
+                                                               int64_t k, int vectors)
 {
-    const uint16_t *w = weights;
     for (; rows >= TILE_ROWS; rows -= TILE_ROWS, c += TILE_ROWS * c_stride, w += TILE_ROWS * w_stride)
-        tile_bf16(c, c_stride, w, w_stride, panel, k / 2, TILE_ROWS);
+        tile_bf16(c, c_stride, w, w_stride, panel, k / 2, TILE_ROWS, vectors);
     switch (rows) {
-    case 5: tile_bf16(c, c_stride, w, w_stride, panel, k / 2, 5); break;
-    case 4: tile_bf16(c, c_stride, w, w_stride, panel, k / 2, 4); break;
-    case 3: tile_bf16(c, c_stride, w, w_stride, panel, k / 2, 3); break;
-    case 2: tile_bf16(c, c_stride, w, w_stride, panel, k / 2, 2); break;
-    case 1: tile_bf16(c, c_stride, w, w_stride, panel, k / 2, 1); break;
+    case 5: tile_bf16(c, c_stride, w, w_stride, panel, k / 2, 5, vectors); break;
+    case 4: tile_bf16(c, c_stride, w, w_stride, panel, k / 2, 4, vectors); break;
+    case 3: tile_bf16(c, c_stride, w, w_stride, panel, k / 2, 3, vectors); break;
+    case 2: tile_bf16(c, c_stride, w, w_stride, panel, k / 2, 2, vectors); break;
+    case 1: tile_bf16(c, c_stride, w, w_stride, panel, k / 2, 1, vectors); break;
     }
 }
 
-static inline uint16_t round_bf16(float value)
+void PG_SIMD(panel_product_bf16)(float *c, int64_t c_stride, const void *w, int64_t w_stride, int64_t rows,
+                                 const void *panel, int64_t lanes, int64_t k)
 {
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+    FOR_VECTORS(lanes, product_bf16(c, c_stride, w, w_stride, rows, panel, k, VECTORS));
 }
 
 void PG_SIMD(pack)(void *panel, pg_panel_dtype type, const float *x, int64_t stride, int64_t rows, int64_t k)
@@ -217,6 +243,79 @@ void PG_SIMD(dot_rows)(float *out, int64_t out_stride, const void *w, pg_dtype d
     default: dot_all(out, out_stride, w, PG_F32, w_stride * 4, w_rows, x, x_stride, x_rows, k); break;
     }
 }
+
+#if defined(__AVX512BF16__)
+#define HALVES 32
+
+static inline __m512bh load_halves(const uint16_t *p)
+{
+    return (__m512bh)_mm512_loadu_si512(p);
+}
+
+static inline __m512bh load_halves_part(const uint16_t *p, int64_t n)
+{
+    return (__m512bh)_mm512_maskz_loadu_epi16((__mmask32)((1ull << n) - 1), p);
+}
+
+/* As dot_tile, two values of k in each lane. */
+static inline __attribute__((always_inline)) void dot_tile_bf16(float *out, int64_t out_stride, const uint16_t *w,
+                                                                int64_t w_stride, const uint16_t *x, int64_t x_stride,
+                                                                int64_t k, int w_rows, int x_rows)
+{
+    __m512 sum[DOT_W_ROWS][DOT_X_ROWS];
+#pragma GCC unroll 4
+    for (int n = 0; n < w_rows; n++)
+#pragma GCC unroll 4
+        for (int r = 0; r < x_rows; r++)
+            sum[n][r] = _mm512_setzero_ps();
+    int64_t i = 0;
+    for (; i + HALVES <= k; i += HALVES) {
+        __m512bh values[DOT_X_ROWS];
+#pragma GCC unroll 4
+        for (int r = 0; r < x_rows; r++)
+            values[r] = load_halves(x + r * x_stride + i);
+#pragma GCC unroll 4
+        for (int n = 0; n < w_rows; n++) {
+            __m512bh weight = load_halves(w + n * w_stride + i);
+#pragma GCC unroll 4
+            for (int r = 0; r < x_rows; r++)
+                sum[n][r] = _mm512_dpbf16_ps(sum[n][r], weight, values[r]);
+        }
+    }
+    if (i < k)
+#pragma GCC unroll 4
+        for (int n = 0; n < w_rows; n++)
+#pragma GCC unroll 4
+            for (int r = 0; r < x_rows; r++)
+                sum[n][r] = _mm512_dpbf16_ps(sum[n][r], load_halves_part(w + n * w_stride + i, k - i),
+                                             load_halves_part(x + r * x_stride + i, k - i));
+#pragma GCC unroll 4
+    for (int n = 0; n < w_rows; n++)
+#pragma GCC unroll 4
+        for (int r = 0; r < x_rows; r++)
+            out[r * out_stride + n] = sum_lanes((vf)sum[n][r]);
+}
+
+static inline __attribute__((always_inline)) void dot_some_bf16(float *out, int64_t out_stride, const uint16_t *w,
+                                                                int64_t w_stride, const uint16_t *x, int64_t x_stride,
+                                                                int64_t x_rows, int64_t k, int w_rows)
+{
+    for (; x_rows >= DOT_X_ROWS; x_rows -= DOT_X_ROWS, out += DOT_X_ROWS * out_stride, x += DOT_X_ROWS * x_stride)
+        dot_tile_bf16(out, out_stride, w, w_stride, x, x_stride, k, w_rows, DOT_X_ROWS);
+    for (; x_rows > 0; x_rows--, out += out_stride, x += x_stride)
+        dot_tile_bf16(out, out_stride, w, w_stride, x, x_stride, k, w_rows, 1);
+}
+
+void PG_SIMD(dot_rows_bf16)(float *out, int64_t out_stride, const void *weights, int64_t w_stride, int64_t w_rows,
+                            const uint16_t *x, int64_t x_stride, int64_t x_rows, int64_t k)
+{
+    const uint16_t *w = weights;
+    for (; w_rows >= DOT_W_ROWS; w_rows -= DOT_W_ROWS, out += DOT_W_ROWS, w += DOT_W_ROWS * w_stride)
+        dot_some_bf16(out, out_stride, w, w_stride, x, x_stride, x_rows, k, DOT_W_ROWS);
+    for (; w_rows > 0; w_rows--, out++, w += w_stride)
+        dot_some_bf16(out, out_stride, w, w_stride, x, x_stride, x_rows, k, 1);
+}
+#endif
 
 /* ---------------------------------------------------------------- conversion */
 

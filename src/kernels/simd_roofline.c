@@ -1,12 +1,9 @@
 /* The measuring loops of one instruction set; see roofline.h. */
-#include "kernels/roofline.h"
 #include "kernels/simd.h"
 
 #if defined(__aarch64__)
 #include <arm_neon.h>
 #endif
-
-extern const pg_roofline_kernels PG_SIMD(roofline);
 
 /* As many sums as the registers hold beside the factors: more than any processor has instructions under way. */
 #if defined(__AVX512F__) || defined(__aarch64__)

@@ -1,9 +1,5 @@
 /* The table of one instruction set. */
-#include "kernels/roofline.h"
 #include "kernels/simd_rows.h"
-
-extern const pg_kernels PG_SIMD(kernels);
-extern const pg_roofline_kernels PG_SIMD(roofline);
 
 #define TEXT2(x) #x
 #define TEXT(x)  TEXT2(x)
@@ -14,6 +10,7 @@ const pg_kernels PG_SIMD(kernels) = {
     .lanes = LANES,
 #if defined(__AVX512BF16__)
     .bf16_products = true,
+    .dot_rows_bf16 = PG_SIMD(dot_rows_bf16),
 #endif
     .widen = PG_SIMD(widen),
     .narrow = PG_SIMD(narrow),

@@ -17,13 +17,12 @@ static void multiply(pg_context *g, pg_tensor *out, const pg_tensor *x, const pg
                      .dtype = w->dtype,
                      .bias = bias,
                      .panel = g->compute == PG_COMPUTE_BF16 ? PG_PANEL_BF16 : PG_PANEL_F32};
-    if (!panels) {
-        pg_matmul_dots(g->kernels, g->threads, &job);
-        return;
-    }
-    void *scratch = pg_scratch(g, pg_matmul_scratch(g->kernels, g->threads, &job));
-    if (scratch)
+    void *scratch = pg_scratch(g, panels ? pg_matmul_scratch(g->kernels, g->threads, &job)
+                                         : pg_matmul_dots_scratch(g->kernels, &job));
+    if (scratch && panels)
         pg_matmul_panels(g->kernels, g->threads, &job, scratch);
+    else if (scratch)
+        pg_matmul_dots(g->kernels, g->threads, &job, scratch);
 }
 
 static void linear_into(pg_context *g, pg_tensor *out, const pg_tensor *x, const pg_parameter *w,

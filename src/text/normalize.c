@@ -75,7 +75,6 @@ pg_status pg_encoder_normalize(pg_encoder *encoder, const char *text, size_t siz
     const pg_tokenizer *tokenizer = encoder->tokenizer;
     pg_buffer *out = &encoder->text;
     const char *space = tokenizer->escape_spaces ? PG_BLOCK : " ";
-    pg_buffer_reset(out);
     if (tokenizer->dummy_prefix && start)
         PG_TRY(add(out, space, strlen(space)));
     if (!tokenizer->trim_spaces && tokenizer->charsmap.unit_count == 0)

@@ -133,6 +133,9 @@ static pg_status add_piece(model_reader *reader, const proto_message *text, floa
     if (flags & PG_PIECE_UNKNOWN && tokenizer->unknown >= 0)
         return pg_fail(PG_ERROR_FORMAT, "%s: pieces %d and %lld are both unknown pieces", reader->name,
                        tokenizer->unknown, (long long)id);
+    if (flags & PG_PIECE_BYTE && pg_byte_of_piece((const char *)text->at, bytes_left(text)) < 0)
+        return pg_fail(PG_ERROR_FORMAT, "%s: piece %lld is of the type \"byte\", but not of the form <0x00>",
+                       reader->name, (long long)id);
     PG_TRY(pg_vocab_add(&tokenizer->vocab, id, (const char *)text->at, bytes_left(text), flags));
     PG_TRY(pg_grow((void **)&tokenizer->scores, &reader->score_capacity, reader->scores + 1, sizeof(float)));
     tokenizer->scores[reader->scores++] = score + 0.0f; /* -0 and 0 rank alike */

@@ -55,8 +55,8 @@ pg_status pg_tokenizer_new(pg_tokenizer **out);
 pg_status pg_tokenizer_read_json(pg_tokenizer *tokenizer, const uint8_t *bytes, size_t size, const char *name);
 pg_status pg_tokenizer_read_sentencepiece(pg_tokenizer *tokenizer, const uint8_t *bytes, size_t size, const char *name);
 
-/* What a tokenizer_config.json adds. */
-pg_status pg_tokenizer_read_config(pg_tokenizer *tokenizer, const char *path);
+/* What a tokenizer_config.json adds; `path` stands for it in errors. */
+pg_status pg_tokenizer_use_config(pg_tokenizer *tokenizer, const json_t *config, const char *path);
 
 /* Declares an added token: an object with "content" and its properties, as both JSON files have them. */
 pg_status pg_tokenizer_declare(pg_tokenizer *tokenizer, const json_t *token, int64_t id, const char *name);
