@@ -1,18 +1,10 @@
 #include "generate/sequence.h"
 
 #include <string.h>
-#include <time.h>
 
 #include "ops/ops.h"
 
 #define USUAL_LIMIT 256 /* tokens, where neither the request nor the model says anything */
-
-double pg_clock(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 bool pg_is_eos(const pg_model *model, int32_t id)
 {

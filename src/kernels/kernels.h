@@ -41,8 +41,11 @@ typedef struct pg_attention_block {
     float *scratch;       /* pg_attention_scratch() floats of this worker */
 } pg_attention_block;
 
+struct pg_roofline_kernels;
+
 typedef struct pg_kernels {
     const char *name;
+    const struct pg_roofline_kernels *roofline; /* see roofline.h */
     int64_t lanes;      /* rows of a panel */
     bool bf16_products; /* panel_product[PG_PANEL_BF16] uses bf16 instructions */
 

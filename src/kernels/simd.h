@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "kernels/kernels.h"
+#include "kernels/roofline.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -179,6 +180,7 @@ static inline __attribute__((always_inline)) vf load_stored_part(const void *p, 
 
 /* What the files of one instruction set share. */
 extern const pg_kernels PG_SIMD(kernels);
+extern const pg_roofline_kernels PG_SIMD(roofline);
 void PG_SIMD(panel_product_f32)(float *c, int64_t c_stride, const void *w, int64_t w_stride, int64_t rows,
                                 const void *panel, int64_t lanes, int64_t k);
 void PG_SIMD(panel_product_bf16)(float *c, int64_t c_stride, const void *w, int64_t w_stride, int64_t rows,

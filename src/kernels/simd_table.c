@@ -6,6 +6,7 @@
 
 const pg_kernels PG_SIMD(kernels) = {
     .name = TEXT(PG_ISA),
+    .roofline = &PG_SIMD(roofline),
     .lanes = LANES,
 #if defined(__AVX512BF16__)
     .bf16_products = true,
