@@ -46,8 +46,8 @@ struct pg_roofline_kernels;
 typedef struct pg_kernels {
     const char *name;
     const struct pg_roofline_kernels *roofline; /* see roofline.h */
-    int64_t lanes;      /* rows of a panel */
-    bool bf16_products; /* panel_product[PG_PANEL_BF16] uses bf16 instructions */
+    int64_t lanes;                              /* rows of a panel */
+    bool bf16_products;                         /* panel_product[PG_PANEL_BF16] uses bf16 instructions */
 
     /* Any floating dtype (F32, F16, BF16) to f32 and back (rounding to nearest even). */
     void (*widen)(float *out, const void *in, pg_dtype dtype, int64_t count);
