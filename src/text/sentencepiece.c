@@ -134,13 +134,8 @@ static pg_status flags_of_type(unsigned *out, model_reader *reader, uint64_t typ
 static pg_status add_piece(model_reader *reader, const proto_message *text, float score, uint64_t type)
 {
     pg_tokenizer *tokenizer = reader->tokenizer;
-<<<<<<< HEAD
     int64_t id = (int64_t)reader->count;
-    unsigned flags;
-=======
-    int64_t id = (int64_t)reader->scores;
     unsigned flags = 0;
->>>>>>> files
     PG_TRY(flags_of_type(&flags, reader, type));
     if (!isfinite(score))
         return pg_fail(PG_ERROR_FORMAT, "%s: the score of piece %lld is not a number", reader->name, (long long)id);
