@@ -4,8 +4,8 @@
     cmake --preset release -DPG_BENCH=ON && cmake --build build
     python3 bench/tokenizer.py build/bench_tokenizer tokenizer.json [--text FILE]
 
-The package has to be installed (pip install tokenizers). Before anything is timed, both must give as many tokens. Without
---text, the texts of tests/golden/tokenizer are taken, in a hundred languages, one behind the other.
+The package has to be installed (pip install tokenizers). Both must give as many tokens. Without --text, the texts of
+tests/golden/tokenizer are taken, in a hundred languages, one behind the other.
 """
 
 import argparse

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Copies a Gemma tokenizer.json with the tokens declared that PaliGemma's published files declare.
 
-    declare_tokens.py tokenizer.json OUT.json                                the 1,024 <loc>, 128 <seg> and <image>
-    declare_tokens.py tokenizer.json OUT.json --pieces 4-216 255968 255999  pieces of these ids as well
-    declare_tokens.py tokenizer.json OUT.json --pieces ... --list            only the list of added tokens
+    declare_tokens.py IN.json OUT.json                               the 1,024 <loc>, 128 <seg> and <image>
+    declare_tokens.py IN.json OUT.json --pieces 4-216 255968 255999  pieces of these ids as well
+    declare_tokens.py IN.json OUT.json --pieces ... --list           only the list of added tokens
 
-Gemma's tokenizer.json as it is found in some places declares only its control tokens, so that <start_of_turn>, <h1> or a
-run of newlines are pieces that byte-pair encoding has to find. SentencePiece's model file knows which pieces are
-user-defined: 4 to 216 and 255968 to 255999 of Gemma's (runs of tabs, 255969 to 255998, are left to BPE in the reference data).
+Gemma's tokenizer.json as it is found in some places declares only its control tokens, so that <start_of_turn>, <h1> or
+a run of newlines are pieces that byte-pair encoding has to find. SentencePiece's model file knows which pieces are
+user-defined: 4 to 216 and 255968 to 255999 of Gemma's (the reference data leaves runs of tabs, 255969 to 255998, to
+byte-pair encoding).
 """
 
 import argparse

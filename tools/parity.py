@@ -502,7 +502,7 @@ def run_siglip(rng, report, program, folder, photos):
 RUNNERS = {"paligemma": run_paligemma, "gemma": run_gemma, "siglip": run_siglip}
 
 
-ROW = "{:>3} {:9} {:36} {:20} {:26} {:>6} {:>6} {:>8} {:17} {:8} {:>4}"
+ROW = "{:>3} {:9} {:36} {:25} {:26} {:>6} {:>6} {:>8} {:17} {:8} {:>4}"
 HEAD = ROW.format("", "model", "vision widthxlayers, text, heads", "weights", "pictures", "prompt", "equal", "error", "in", "verdict", "s")
 
 

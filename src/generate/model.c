@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "text/tokenizer.h"
 
 pg_status pg_model_require(const pg_model *model, bool fits, const char *what)
 {
@@ -11,6 +12,18 @@ pg_status pg_model_require(const pg_model *model, bool fits, const char *what)
         return PG_OK;
     return pg_fail(PG_ERROR_UNSUPPORTED, "%s: this is %s model, which cannot %s", model->folder,
                    kinds[model->weights->config.kind], what);
+}
+
+/* SigLIP 2 calls itself siglip too; its texts go through Gemma's tokenizer and other rules, and would be embedded
+ * wrongly. */
+static pg_status check_siglip_tokenizer(const pg_model *model)
+{
+    bool wrong = model->weights->config.kind == PG_MODEL_SIGLIP && model->tokenizer->model != PG_MODEL_UNIGRAM;
+    return !wrong
+               ? PG_OK
+               : pg_fail(PG_ERROR_UNSUPPORTED,
+                         "%s: found a byte-pair tokenizer, expected SigLIP's spiece.model; SigLIP 2 is not supported",
+                         model->folder);
 }
 
 /* Every token that the tokenizer can make must have an embedding, or a prompt could read past the table. */
@@ -51,6 +64,7 @@ static pg_status open_parts(pg_model *model, const char *folder, pg_buffer *path
     if (!has_text)
         return PG_OK;
     PG_TRY(pg_tokenizer_open(&model->tokenizer, folder));
+    PG_TRY(check_siglip_tokenizer(model));
     return check_vocabulary(model);
 }
 

@@ -41,10 +41,13 @@ typedef struct pg_attention_block {
     float *scratch;       /* pg_attention_scratch() floats of this worker */
 } pg_attention_block;
 
+struct pg_roofline_kernels;
+
 typedef struct pg_kernels {
     const char *name;
-    int64_t lanes;      /* rows of a panel */
-    bool bf16_products; /* panel_product[PG_PANEL_BF16] uses bf16 instructions */
+    const struct pg_roofline_kernels *roofline; /* see roofline.h */
+    int64_t lanes;                              /* rows of a panel */
+    bool bf16_products;                         /* panel_product[PG_PANEL_BF16] uses bf16 instructions */
 
     /* Any floating dtype (F32, F16, BF16) to f32 and back (rounding to nearest even). */
     void (*widen)(float *out, const void *in, pg_dtype dtype, int64_t count);
@@ -62,6 +65,10 @@ typedef struct pg_kernels {
      * file. */
     void (*dot_rows)(float *out, int64_t out_stride, const void *w, pg_dtype dtype, int64_t w_stride, int64_t w_rows,
                      const float *x, int64_t x_stride, int64_t x_rows, int64_t k);
+
+    /* The same with both factors in bf16; NULL without bf16 instructions. */
+    void (*dot_rows_bf16)(float *out, int64_t out_stride, const void *w, int64_t w_stride, int64_t w_rows,
+                          const uint16_t *x, int64_t x_stride, int64_t x_rows, int64_t k);
 
     void (*attend)(const pg_attention_block *block);
 

@@ -89,6 +89,7 @@ pg_tensor *pg_attention(pg_context *g, const pg_tensor *q, const pg_tensor *k, c
     pg_tensor *out = q && k && v ? pg_tensor_like(g, q) : NULL;
     if (!out)
         return NULL;
+    PG_PROFILE(g, "attention", NULL);
     pg_arena_mark mark = pg_arena_get_mark(&g->arena);
     attention_run run = {.g = g,
                          .q = q,

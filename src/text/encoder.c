@@ -29,7 +29,7 @@ pg_status pg_encoder_add_unknown(pg_encoder *encoder, const char *text, size_t s
 
 /* ---------------------------------------------------------------- added tokens */
 
-int32_t pg_encoder_match(const pg_encoder *encoder, const pg_trie *added, const char *text, size_t limit, size_t *size)
+int32_t pg_encoder_match(size_t *size, const pg_encoder *encoder, const pg_trie *added, const char *text, size_t limit)
 {
     int32_t longest = -1;
     uint32_t node = PG_TRIE_ROOT;
@@ -53,7 +53,7 @@ static pg_status cut(pg_encoder *encoder, const pg_trie *added, const char *text
 {
     size_t done = 0;
     for (size_t at = 0, length; added->count && at < size;) {
-        int32_t id = pg_encoder_match(encoder, added, text + at, size - at, &length);
+        int32_t id = pg_encoder_match(&length, encoder, added, text + at, size - at);
         if (id < 0) {
             at++;
             continue;

@@ -26,12 +26,10 @@ static void mark_turns(pg_vocab *vocab)
 static pg_status find_bytes(pg_tokenizer *tokenizer)
 {
     pg_vocab *vocab = &tokenizer->vocab;
-    for (int byte = 0; byte < 256; byte++) {
+    for (int byte = 0; tokenizer->byte_fallback && byte < 256; byte++) {
         char name[8], character = (char)byte;
         int32_t id = pg_vocab_find(vocab, name, (size_t)snprintf(name, sizeof name, "<0x%02X>", byte));
         tokenizer->bytes[byte] = id;
-        if (!tokenizer->byte_fallback)
-            continue;
         if (id >= 0)
             vocab->pieces[id].flags |= PG_PIECE_BYTE;
         else if (byte >= 128 || pg_vocab_find_plain(vocab, &character, 1) < 0)

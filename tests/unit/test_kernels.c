@@ -110,8 +110,8 @@ static void check_product(const pg_kernels *kernels, const product_case *c)
     if (c->panels)
         pg_matmul_panels(kernels, 2, &job, scratch);
     else
-        pg_matmul_dots(kernels, 2, &job);
-    bool narrow = c->panels && c->panel == PG_PANEL_BF16;
+        pg_matmul_dots(kernels, 2, &job, scratch);
+    bool narrow = c->panel == PG_PANEL_BF16 && (c->panels || pg_matmul_dots_scratch(kernels, &job));
     for (int64_t r = 0; r < c->rows; r++)
         for (int64_t n = 0; n < c->outputs; n++) {
             double sum = c->bias ? bias[n] : 0, size = fabs(sum);
@@ -140,12 +140,12 @@ static void products_of_all_sizes(void **state)
     for (int t = 0; pg_kernels_at(t); t++)
         for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++)
             for (int d = 0; d < 3; d++)
-                for (int way = 0; way < 3; way++) {
+                for (int way = 0; way < 4; way++) {
                     product_case c = {sizes[s][0],
                                       sizes[s][1],
                                       sizes[s][2],
                                       dtypes[d],
-                                      way == 1 ? PG_PANEL_BF16 : PG_PANEL_F32,
+                                      way % 2 ? PG_PANEL_BF16 : PG_PANEL_F32,
                                       way < 2,
                                       (s + (size_t)d) % 2 == 0};
                     check_product(pg_kernels_at(t), &c);
@@ -159,15 +159,18 @@ static void product_rows_stand_alone(void **state)
     const int64_t rows = 70, outputs = 55, inputs = 130;
     float *x = draw_many(rows * inputs), *w = draw_many(outputs * inputs);
     float *all = draw_many(rows * outputs), *one = draw_many(outputs);
+    void *stored = store_as(PG_BF16, w, outputs * inputs);
     for (int t = 0; pg_kernels_at(t); t++)
-        for (int way = 0; way < 3; way++) {
+        for (int way = 0; way < 4; way++) {
             const pg_kernels *kernels = pg_kernels_at(t);
-            pg_matmul job = {all, x, rows, outputs, inputs, w, PG_F32, NULL, way == 1 ? PG_PANEL_BF16 : PG_PANEL_F32};
+            pg_matmul job = {all,     x,      rows,
+                             outputs, inputs, stored,
+                             PG_BF16, NULL,   way % 2 ? PG_PANEL_BF16 : PG_PANEL_F32};
             void *scratch = pg_alloc(1, pg_matmul_scratch(kernels, 4, &job));
             if (way < 2)
                 pg_matmul_panels(kernels, 3, &job, scratch);
             else
-                pg_matmul_dots(kernels, 3, &job);
+                pg_matmul_dots(kernels, 3, &job, scratch);
             for (int64_t r = 0; r < rows; r += 23) {
                 job.x = x + r * inputs;
                 job.out = one;
@@ -175,11 +178,12 @@ static void product_rows_stand_alone(void **state)
                 if (way < 2)
                     pg_matmul_panels(kernels, 1, &job, scratch);
                 else
-                    pg_matmul_dots(kernels, 1, &job);
+                    pg_matmul_dots(kernels, 1, &job, scratch);
                 assert_memory_equal(one, all + r * outputs, (size_t)outputs * sizeof *one);
             }
             pg_free(scratch);
         }
+    pg_free(stored);
     drop(x);
     drop(w);
     drop(all);

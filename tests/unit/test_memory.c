@@ -29,7 +29,7 @@ static void requests_init(pg_golden_request asked[REQUESTS], const pg_golden *go
 {
     static const char *const stop[] = {"never said"};
     for (size_t i = 0; i < REQUESTS; i++) {
-        pg_golden_request_init(&asked[i], golden, json_array_get(json_object_get(golden->facts, "prompts"), i));
+        pg_golden_request_prompt(&asked[i], golden, i);
         asked[i].request.max_new_tokens = NEW_TOKENS;
     }
     asked[0].request.stop = stop;
@@ -166,17 +166,14 @@ static void test_answers(void **state)
 static void test_a_session_outlives_failures(void **state)
 {
     (void)state;
-    pg_golden golden;
-    pg_golden_open(&golden, PG_GOLDEN_FOLDER "/paligemma-tiny-f32");
-    char *path = pg_golden_checkpoint(&golden, "checkpoint");
-    pg_model *model = NULL;
+    pg_golden_model tiny;
+    pg_golden_model_open(&tiny, "paligemma-tiny-f32");
     pg_session *session = NULL;
-    CHECK_OK(pg_model_open(&model, path));
-    CHECK_OK(open_session(&session, model));
+    CHECK_OK(open_session(&session, tiny.model));
     pg_golden_request asked[REQUESTS];
-    requests_init(asked, &golden);
+    requests_init(asked, &tiny.golden);
     results expected = {0}, swept = {0};
-    CHECK_OK(try_session(&expected, model, asked));
+    CHECK_OK(try_session(&expected, tiny.model, asked));
     CHECK_SWEEP(try_answers(&swept, session, asked));
     assert_same_results(&expected, &swept);
     results_free(&expected);
@@ -184,9 +181,7 @@ static void test_a_session_outlives_failures(void **state)
     for (size_t i = 0; i < REQUESTS; i++)
         pg_golden_request_free(&asked[i]);
     pg_session_free(session);
-    pg_model_close(model);
-    pg_free(path);
-    pg_golden_close(&golden);
+    pg_golden_model_close(&tiny);
 }
 
 static pg_status try_embed(float *out, const pg_model *model, const pg_image *const *images)
@@ -209,9 +204,8 @@ static void test_embeddings(void **state)
     char *path = pg_golden_checkpoint(&golden, "checkpoint");
     pg_model *model = NULL;
     CHECK_SWEEP(try_open(&model, path));
-    json_t *prompt = json_pack("{s:s,s:[s]}", "prompt", "", "images", "cow.jpg");
     pg_golden_request asked;
-    pg_golden_request_init(&asked, &golden, prompt);
+    pg_golden_request_picture(&asked, &golden, "cow.jpg");
     float expected[3 * 48], swept[3 * 48];
     assert_int_equal(pg_model_embedding_size(model), 48);
     check_single_failures_of_open(path);
@@ -219,7 +213,6 @@ static void test_embeddings(void **state)
     CHECK_SWEEP(try_embed(swept, model, asked.request.images));
     assert_memory_equal(expected, swept, sizeof expected);
     pg_golden_request_free(&asked);
-    json_decref(prompt);
     pg_model_close(model);
     pg_free(path);
     pg_golden_close(&golden);

@@ -18,7 +18,7 @@ static unsigned forbidden(int64_t n, const int32_t *history, size_t count)
     float logits[VOCABULARY] = {0};
     pg_sampling sampling = plain();
     sampling.no_repeat_ngram = n;
-    pg_sampling_penalize(logits, VOCABULARY, &sampling, history, count);
+    pg_sampling_penalize(logits, logits, 0, &sampling, history, count);
     unsigned bits = 0;
     for (unsigned i = 0; i < VOCABULARY; i++)
         bits |= (isinf(logits[i]) ? 1U : 0U) << i;
@@ -43,11 +43,13 @@ static void test_ngrams_do_not_come_twice(void **state)
 static void test_a_penalty_counts_each_token_once(void **state)
 {
     (void)state;
-    float logits[VOCABULARY] = {4, -4, 0, 3, -3, 1, 1, 1};
+    const float raw[VOCABULARY] = {4, -4, 0, 3, -3, 1, 1, 1};
+    float logits[VOCABULARY];
+    memcpy(logits, raw, sizeof raw);
     const int32_t history[] = {0, 1, 0, 2, 1, 0};
     pg_sampling sampling = plain();
     sampling.repetition_penalty = 2;
-    pg_sampling_penalize(logits, VOCABULARY, &sampling, history, 6);
+    pg_sampling_penalize(logits, raw, 0, &sampling, history, 6);
     const float expected[VOCABULARY] = {2, -8, 0, 3, -3, 1, 1, 1};
     assert_memory_equal(logits, expected, sizeof logits);
 }

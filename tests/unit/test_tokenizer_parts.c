@@ -164,42 +164,58 @@ static void a_tree_keeps_keys_apart(void **state)
 
 /* ---------------------------------------------------------------- charsmap */
 
-/* A map with the one rule A -> bc, by hand: the root's children start at unit 64 ^ ..., as Darts-clone lays them out.
- */
-static size_t make_map(uint8_t *out)
+/* A map with one rule, a byte and its replacement, as Darts-clone lays it out. */
+static size_t make_map(uint8_t *out, uint8_t from, const char *to)
 {
-    enum { UNITS = 256, BASE = 64 };
+    enum { UNITS = 512, BASE = 256 };
     uint32_t units[UNITS] = {0};
-    units[0] = BASE << 10;                              /* root: offset 64 */
-    units[BASE ^ 'A'] = ('A') | 1u << 8 | (129u << 10); /* ends a key, offset 129 */
-    units[(BASE ^ 'A') ^ 129] = 1u << 31 | 0;           /* its value: the replacement at 0 */
+    units[0] = BASE << 10;                            /* root: offset 256 */
+    units[BASE ^ from] = from | 1u << 8 | (1u << 10); /* ends a key, offset 1 */
+    units[(BASE ^ from) ^ 1] = 1u << 31 | 0;          /* its value: the replacement at 0 */
     uint32_t size = sizeof units;
     memcpy(out, &size, 4);
     memcpy(out + 4, units, sizeof units);
-    memcpy(out + 4 + sizeof units, "bc", 3);
-    return 4 + sizeof units + 3;
+    memcpy(out + 4 + sizeof units, to, strlen(to) + 1);
+    return 4 + sizeof units + strlen(to) + 1;
+}
+
+/* Bytes of the text that the rule from -> to takes. */
+static size_t match_rule(uint8_t from, const char *to, const char *text)
+{
+    uint8_t bytes[3000];
+    pg_charsmap map;
+    const char *found = NULL;
+    CHECK_OK(pg_charsmap_read(&map, bytes, make_map(bytes, from, to), "map"));
+    size_t used = pg_charsmap_match(&found, &map, text, strlen(text));
+    if (used)
+        assert_string_equal(found, to);
+    pg_charsmap_free(&map);
+    return used;
 }
 
 static void rules_are_matched(void **state)
 {
     (void)state;
-    uint8_t bytes[2048];
-    size_t size = make_map(bytes);
-    pg_charsmap map;
-    const char *to = NULL;
-    CHECK_OK(pg_charsmap_read(&map, bytes, size, "map"));
-    assert_int_equal(pg_charsmap_match(&to, &map, "Ab", 2), 1);
-    assert_string_equal(to, "bc");
-    assert_int_equal(pg_charsmap_match(&to, &map, "aA", 2), 0);
-    assert_int_equal(pg_charsmap_match(&to, &map, "", 0), 0);
-    pg_charsmap_free(&map);
+    assert_int_equal(match_rule('A', "bc", "Ab"), 1);
+    assert_int_equal(match_rule('A', "", "A"), 1);
+    assert_int_equal(match_rule('A', "bc", "aA"), 0);
+    assert_int_equal(match_rule('A', "bc", ""), 0);
+}
+
+/* Rules that would leave text that is not UTF-8: the code behind relies on it. */
+static void rules_keep_text_valid(void **state)
+{
+    (void)state;
+    assert_int_equal(match_rule('A', "\xc3", "A"), 0);
+    assert_int_equal(match_rule('A', "b\xa4", "A"), 0);
+    assert_int_equal(match_rule(0xc3, "b", "\xc3\xa4"), 0);
 }
 
 static void malformed_rules_do_no_harm(void **state)
 {
     (void)state;
-    uint8_t bytes[2048], changed[2048];
-    size_t size = make_map(bytes);
+    uint8_t bytes[3000], changed[3000];
+    size_t size = make_map(bytes, 'A', "bc");
     pg_charsmap map;
     const char *to;
     for (size_t cut = 1; cut < size; cut++)
@@ -298,6 +314,7 @@ int main(void)
         cmocka_unit_test(hashes_differ_in_every_byte),
         cmocka_unit_test(a_tree_keeps_keys_apart),
         cmocka_unit_test(rules_are_matched),
+        cmocka_unit_test(rules_keep_text_valid),
         cmocka_unit_test(malformed_rules_do_no_harm),
         cmocka_unit_test(strings_are_scanned),
         cmocka_unit_test(values_are_skipped),

@@ -286,6 +286,9 @@ static void an_unknown_piece_has_a_surface(void **state)
     CHECK_OK(open_model(&tokenizer, &model));
     CHECK_TEXT(tokenizer, true, "a(?)", 7, 0);
     pg_tokenizer_close(tokenizer);
+    add_pieces(&model);
+    add_trainer(&model, UNIGRAM, false, "\xe2\x82");
+    check_refused(&model, PG_ERROR_FORMAT, "unk_surface");
 }
 
 /* All texts of a stream put together, and everything at once: the same. */
