@@ -135,7 +135,6 @@ static pg_status add_piece(model_reader *reader, const proto_message *text, floa
 {
     pg_tokenizer *tokenizer = reader->tokenizer;
     int64_t id = (int64_t)reader->count;
-    int64_t id = (int64_t)reader->count;
     unsigned flags = 0;
     PG_TRY(flags_of_type(&flags, reader, type));
     if (!isfinite(score))
