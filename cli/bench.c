@@ -246,6 +246,7 @@ static int run(const pg_cli_command *command, void *memory, const pg_cli_list *o
     options.rounds = (size_t)settings->repeat;
     options.threads = (int)settings->arithmetic.threads;
     options.compute = (pg_compute)settings->arithmetic.compute;
+    options.model = pg_cli_model_memory(&settings->arithmetic);
     options.profile = settings->profile;
     options.on_round = show_round;
     options.user = &progress;

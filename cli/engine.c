@@ -16,6 +16,9 @@ const pg_cli_option pg_cli_arithmetic_options[] = {
      "arithmetic of products; auto: bf16 for bf16 weights where the machine has it, else f32", 0, 0},
     {"threads", 't', "N", PG_CLI_INTEGER, offsetof(pg_cli_arithmetic, threads),
      "threads (default: one per physical core)", 1, 1024},
+    {"prefault", 0, NULL, PG_CLI_FLAG, offsetof(pg_cli_arithmetic, prefault),
+     "read all weights before anything else, not when they are needed", 0, 0},
+    {"mlock", 0, NULL, PG_CLI_FLAG, offsetof(pg_cli_arithmetic, lock), "the same, and keep them in memory", 0, 0},
     {0},
 };
 
@@ -36,6 +39,15 @@ int pg_cli_model_find(const char **out, const pg_cli_command *command, const cha
     return PG_CLI_DONE;
 }
 
+pg_model_options pg_cli_model_memory(const pg_cli_arithmetic *arithmetic)
+{
+    pg_model_options options;
+    pg_model_options_init(&options);
+    options.prefault = arithmetic->prefault;
+    options.lock = arithmetic->lock;
+    return options;
+}
+
 static int check_kind(const pg_cli_engine *engine, const pg_cli_command *command, const pg_cli_use *use)
 {
     static const char *const names[] = {
@@ -53,7 +65,8 @@ int pg_cli_engine_load(pg_cli_engine *out, const pg_cli_command *command, const 
     int code;
     *out = (pg_cli_engine){0};
     PG_CLI_TRY(pg_cli_model_find(&out->folder, command, use->model));
-    PG_CLI_TRY(pg_cli_check(pg_model_open(&out->model, out->folder)));
+    pg_model_options options = pg_cli_model_memory(&use->arithmetic);
+    PG_CLI_TRY(pg_cli_check(pg_model_open_with(&out->model, out->folder, &options)));
     PG_CLI_TRY(check_kind(out, command, use));
     out->load_seconds = pg_cli_clock() - start;
 done:

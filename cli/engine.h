@@ -7,10 +7,11 @@
 /* -m: a `const char *`. */
 extern const pg_cli_option pg_cli_model_options[];
 
-/* --compute, -t */
+/* --compute, -t, --prefault, --mlock */
 typedef struct pg_cli_arithmetic {
     int compute; /* a pg_compute */
     int64_t threads;
+    bool prefault, lock;
 } pg_cli_arithmetic;
 
 extern const pg_cli_option pg_cli_arithmetic_options[];
@@ -25,6 +26,8 @@ extern const pg_cli_option pg_cli_looking_options[];
 
 /* The folder that -m names, else PALIGEMMA_MODEL in the environment; a usage error where neither does. */
 int pg_cli_model_find(const char **out, const pg_cli_command *command, const char *given);
+
+pg_model_options pg_cli_model_memory(const pg_cli_arithmetic *arithmetic);
 
 typedef struct pg_cli_engine {
     const char *folder;

@@ -171,6 +171,18 @@ typedef enum pg_model_kind {
  * and, where they exist, preprocessor_config.json and generation_config.json. Every tensor is checked against the
  * configuration; nothing is read but headers. The files must not change while the model is open. */
 PG_API pg_status pg_model_open(pg_model **out, const char *folder);
+
+/* Weights are read from their mapped files when they are needed, unless: */
+typedef struct pg_model_options {
+    bool prefault; /* all of them are brought into memory before the model is open */
+    bool lock;     /* the same, and they stay there (mlock); PG_ERROR_LIMIT where the system does not allow as much */
+} pg_model_options;
+
+PG_API void pg_model_options_init(pg_model_options *options);
+
+/* options: NULL for the defaults. */
+PG_API pg_status pg_model_open_with(pg_model **out, const char *folder, const pg_model_options *options);
+
 PG_API void pg_model_close(pg_model *model);
 
 PG_API pg_model_kind pg_model_get_kind(const pg_model *model);
@@ -370,7 +382,8 @@ typedef struct pg_bench_options {
     size_t rounds;        /* 0: 5 */
     int threads;          /* as in pg_session_options */
     pg_compute compute;   /* the same */
-    bool profile;         /* one more round, in which every operation is timed */
+    pg_model_options model;
+    bool profile; /* one more round, in which every operation is timed */
     pg_bench_callback *on_round;
     void *user;
 } pg_bench_options;

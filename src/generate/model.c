@@ -1,8 +1,11 @@
 #include "generate/model.h"
 
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/file.h"
+#include "base/pages.h"
+#include "base/threads.h"
 #include "text/tokenizer.h"
 
 pg_status pg_model_require(const pg_model *model, bool fits, const char *what)
@@ -68,7 +71,41 @@ static pg_status open_parts(pg_model *model, const char *folder, pg_buffer *path
     return check_vocabulary(model);
 }
 
+void pg_model_options_init(pg_model_options *options)
+{
+    *options = (pg_model_options){0};
+}
+
+static pg_status fail_lock(const pg_model *model)
+{
+    struct rlimit limit = {0};
+    getrlimit(RLIMIT_MEMLOCK, &limit);
+    return pg_fail(PG_ERROR_LIMIT,
+                   "%s: the weights have %zu bytes, which cannot be locked in memory; the limit for locked memory "
+                   "(ulimit -l) is %llu bytes",
+                   model->folder, pg_checkpoint_bytes(model->weights->files), (unsigned long long)limit.rlim_cur);
+}
+
+static pg_status bring_in(const pg_model *model, const pg_model_options *options)
+{
+    const pg_checkpoint *files = model->weights->files;
+    int threads = pg_threads_default();
+    for (size_t i = 0; i < pg_checkpoint_count(files); i++) {
+        const pg_array *array = pg_checkpoint_at(files, i);
+        if (options->lock && !pg_pages_lock(array->data, array->bytes))
+            return fail_lock(model);
+        if (options->prefault && !options->lock)
+            pg_pages_prefault(array->data, array->bytes, threads);
+    }
+    return PG_OK;
+}
+
 pg_status pg_model_open(pg_model **out, const char *folder)
+{
+    return pg_model_open_with(out, folder, NULL);
+}
+
+pg_status pg_model_open_with(pg_model **out, const char *folder, const pg_model_options *options)
 {
     *out = NULL;
     if (!pg_file_is_folder(folder))
@@ -83,6 +120,8 @@ pg_status pg_model_open(pg_model **out, const char *folder)
     model->folder = pg_copy_text(folder, SIZE_MAX);
     pg_status status = model->folder ? open_parts(model, folder, &path) : PG_ERROR_MEMORY;
     pg_buffer_free(&path);
+    if (status == PG_OK && options)
+        status = bring_in(model, options);
     if (status == PG_OK)
         *out = model;
     else

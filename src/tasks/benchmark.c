@@ -151,7 +151,7 @@ static pg_status make_session(pg_session **out, const bench_run *run, const pg_m
 static pg_status make_ready(bench_run *run, double *load_seconds)
 {
     double start = pg_clock();
-    PG_TRY(pg_model_open(&run->model, run->folder));
+    PG_TRY(pg_model_open_with(&run->model, run->folder, &run->options.model));
     *load_seconds = pg_clock() - start;
     PG_TRY(complete_options(run));
     PG_TRY(resize_pictures(run));
@@ -171,7 +171,7 @@ static pg_status time_load(const bench_run *run, double *seconds)
     pg_model *model;
     pg_session *session = NULL;
     double start = pg_clock();
-    PG_TRY(pg_model_open(&model, run->folder));
+    PG_TRY(pg_model_open_with(&model, run->folder, &run->options.model));
     pg_status status = make_session(&session, run, model);
     *seconds = pg_clock() - start;
     pg_session_free(session);
@@ -303,11 +303,8 @@ static pg_status check_answer(bench_run *run)
 
 static void note_memory(bench_run *run)
 {
-    const pg_checkpoint *files = run->model->weights->files;
     pg_process_memory memory = pg_process_memory_get();
-    size_t bytes = 0;
-    for (size_t i = 0; i < pg_checkpoint_count(files); i++)
-        bytes += pg_checkpoint_at(files, i)->bytes;
+    size_t bytes = pg_checkpoint_bytes(run->model->weights->files);
     run->out->weight_bytes = bytes;
     run->out->peak_memory = memory.peak;
     run->out->private_memory = memory.peak - (memory.mapped < bytes ? memory.mapped : bytes);

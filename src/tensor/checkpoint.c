@@ -214,6 +214,14 @@ const pg_array *pg_checkpoint_find(const pg_checkpoint *checkpoint, const char *
     return pg_array_find(checkpoint->arrays, checkpoint->count, name);
 }
 
+size_t pg_checkpoint_bytes(const pg_checkpoint *checkpoint)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < checkpoint->count; i++)
+        bytes += checkpoint->arrays[i].bytes;
+    return bytes;
+}
+
 const char *pg_checkpoint_file(const pg_checkpoint *checkpoint, size_t i)
 {
     for (size_t s = 0; s < checkpoint->shard_count; s++)

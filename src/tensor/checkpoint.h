@@ -17,6 +17,9 @@ size_t pg_checkpoint_count(const pg_checkpoint *checkpoint);
 const pg_array *pg_checkpoint_at(const pg_checkpoint *checkpoint, size_t i);
 const pg_array *pg_checkpoint_find(const pg_checkpoint *checkpoint, const char *name); /* NULL if there is none */
 
+/* Of all tensors together. */
+size_t pg_checkpoint_bytes(const pg_checkpoint *checkpoint);
+
 /* The file that holds tensor i, for error messages. */
 const char *pg_checkpoint_file(const pg_checkpoint *checkpoint, size_t i);
 

@@ -31,3 +31,4 @@ for seed in 1 1 2; do
 done | uniq -c | sed 's/ [0-9a-f]*$//'
 try generate -m $gemma -p 'The cow walked along' -n 30
 try generate -m $gemma -p 'The cow walked along' -n 8 --chat
+paligemma generate --image $images/cow.jpg -p 'caption en' -n 8 --prefault

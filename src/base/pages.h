@@ -1,0 +1,13 @@
+/* Pages of mapped files: brought into memory before somebody needs them, and kept there. */
+#ifndef PG_BASE_PAGES_H
+#define PG_BASE_PAGES_H
+
+#include "base/status.h"
+
+/* Reads `bytes` from `data` on into memory, with their places in the process's page tables. */
+void pg_pages_prefault(const void *data, size_t bytes, int threads);
+
+/* The same, and keeps them there as long as they are mapped. False, with errno, where the system does not allow it. */
+bool pg_pages_lock(const void *data, size_t bytes);
+
+#endif

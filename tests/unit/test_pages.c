@@ -1,0 +1,101 @@
+/* Weights that are brought in when a model is opened, and kept: --prefault and --mlock. */
+#include "golden_case.h"
+
+#include <linux/capability.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/pages.h"
+#include "base/process.h"
+
+#define CHECKPOINT PG_GOLDEN_FOLDER "/paligemma-tiny-f32/checkpoint"
+#define BYTES      1669120
+
+/* Bytes of mapped files that become resident while a model is opened. */
+static size_t resident_after_opening(const pg_model_options *options)
+{
+    pg_model *model;
+    size_t before = pg_process_memory_get().mapped;
+    CHECK_OK(pg_model_open_with(&model, CHECKPOINT, options));
+    size_t after = pg_process_memory_get().mapped;
+    pg_model_close(model);
+    return after > before ? after - before : 0;
+}
+
+/* Some containers allow nobody to lock more than 64 KiB. */
+static bool may_lock(size_t bytes)
+{
+    void *pages = mmap(NULL, bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    bool locked = pg_pages_lock(pages, bytes);
+    assert_int_equal(munmap(pages, bytes), 0);
+    return locked;
+}
+
+static void test_weights_come_in(void **state)
+{
+    (void)state;
+    pg_model_options options;
+    pg_model_options_init(&options);
+    resident_after_opening(&options); /* the program's own pages come in here */
+    assert_true(resident_after_opening(&options) < BYTES / 2);
+    options.prefault = true;
+    assert_true(resident_after_opening(&options) >= BYTES);
+    options = (pg_model_options){.lock = true};
+    if (may_lock(BYTES + 65536)) /* whole pages */
+        assert_true(resident_after_opening(&options) >= BYTES);
+}
+
+/* The right to lock any amount of memory, which root has. */
+static void set_lock_right(bool effective)
+{
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct data[2];
+    assert_int_equal(syscall(SYS_capget, &header, data), 0);
+    uint32_t bit = 1u << CAP_IPC_LOCK;
+    data[0].effective = effective ? data[0].effective | (data[0].permitted & bit) : data[0].effective & ~bit;
+    assert_int_equal(syscall(SYS_capset, &header, data), 0);
+}
+
+static void test_limit_is_named(void **state)
+{
+    (void)state;
+    struct rlimit before, small;
+    pg_model *model;
+    assert_int_equal(getrlimit(RLIMIT_MEMLOCK, &before), 0);
+    small = (struct rlimit){65536, before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_MEMLOCK, &small), 0);
+    set_lock_right(false);
+    pg_status status = pg_model_open_with(&model, CHECKPOINT, &(pg_model_options){.lock = true});
+    set_lock_right(true);
+    assert_int_equal(setrlimit(RLIMIT_MEMLOCK, &before), 0);
+    CHECK_FAILS(status, PG_ERROR_LIMIT, "1669120 bytes, which cannot be locked in memory");
+    assert_non_null(strstr(pg_error_last(), "65536"));
+    assert_null(model);
+}
+
+/* Addresses and lengths that are no multiples of a page; kernels that do not know MADV_POPULATE_READ read instead. */
+static void test_any_range(void **state)
+{
+    (void)state;
+    size_t size = (size_t)40 << 20;
+    char *bytes = mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(bytes != MAP_FAILED);
+    pg_pages_prefault(bytes + 5, size - 10, 2);
+    pg_pages_prefault(bytes + 5, 1, 2);
+    pg_pages_prefault(bytes, 0, 2);
+    assert_true(pg_pages_lock(bytes + 4000, 200) || !may_lock(8192));
+    assert_int_equal(munmap(bytes, size), 0);
+    assert_false(pg_pages_lock(bytes, size)); /* nothing is there */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_weights_come_in),
+        cmocka_unit_test(test_limit_is_named),
+        cmocka_unit_test(test_any_range),
+    };
+    return cmocka_run_group_tests_name("pages", tests, NULL, NULL);
+}
