@@ -119,11 +119,11 @@ static pg_status draw_input(bench_run *run)
     bool eyes = config->kind == PG_MODEL_PALIGEMMA;
     size_t pictures = eyes ? (size_t)pg_config_patches(&config->vision) : 0;
     size_t count = pictures + run->options.prompt_tokens;
-    size_t pixels = 3 * run->options.image_size * run->options.image_size;
-    run->pixels = eyes ? pg_alloc(pixels, sizeof *run->pixels) : NULL;
+    size_t pixels = eyes ? 3 * run->options.image_size * run->options.image_size : 0;
+    run->pixels = pg_alloc(pixels, sizeof *run->pixels);
     run->input = (pg_input){.prefix = eyes ? (int64_t)count : 0, .first = eyes};
     int32_t *ids = run->input.ids.data = pg_alloc(count, sizeof *ids);
-    if (!ids || (eyes && !run->pixels))
+    if (!ids || !run->pixels)
         return PG_ERROR_MEMORY;
     run->input.ids.count = count;
     for (size_t i = 0; i < pixels; i++)
@@ -151,7 +151,9 @@ static pg_status make_session(pg_session **out, const bench_run *run, const pg_m
 static pg_status make_ready(bench_run *run, double *load_seconds)
 {
     double start = pg_clock();
-    PG_TRY(pg_model_open_with(&run->model, run->folder, &run->options.model));
+    pg_model *model;
+    PG_TRY(pg_model_open_with(&model, run->folder, &run->options.model));
+    run->model = model;
     *load_seconds = pg_clock() - start;
     PG_TRY(complete_options(run));
     PG_TRY(resize_pictures(run));
