@@ -120,10 +120,10 @@ static pg_status draw_input(bench_run *run)
     size_t pictures = eyes ? (size_t)pg_config_patches(&config->vision) : 0;
     size_t count = pictures + run->options.prompt_tokens;
     size_t pixels = eyes ? 3 * run->options.image_size * run->options.image_size : 0;
-    run->pixels = pg_alloc(pixels, sizeof *run->pixels);
+    run->pixels = eyes ? pg_alloc(pixels, sizeof *run->pixels) : NULL;
     run->input = (pg_input){.prefix = eyes ? (int64_t)count : 0, .first = eyes};
     int32_t *ids = run->input.ids.data = pg_alloc(count, sizeof *ids);
-    if (!ids || !run->pixels)
+    if (!ids || (eyes && !run->pixels))
         return PG_ERROR_MEMORY;
     run->input.ids.count = count;
     for (size_t i = 0; i < pixels; i++)
@@ -159,7 +159,9 @@ static pg_status make_ready(bench_run *run, double *load_seconds)
     PG_TRY(resize_pictures(run));
     PG_TRY(draw_input(run));
     start = pg_clock();
-    PG_TRY(make_session(&run->session, run, &run->view));
+    pg_session *session;
+    PG_TRY(make_session(&session, run, &run->view));
+    run->session = session;
     *load_seconds += pg_clock() - start;
     size_t length = run->options.new_tokens + 1;
     run->answer = pg_alloc(length, sizeof *run->answer);
