@@ -1,6 +1,6 @@
 /* How fast a tokenizer opens and encodes: bench_tokenizer TOKENIZER [TEXT_FILE [SECONDS]]. Prints one line of JSON: the
- * best time to open in milliseconds, and the speed of encoding the file as one text in megabytes a second. Linked to the
- * shared library: only the public header is used. */
+ * best time to open in milliseconds, and the speed of encoding the file as one text in megabytes a second. Linked to
+ * the shared library: only the public header is used. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>

@@ -93,9 +93,14 @@ void pg_cli_engine_close(pg_cli_engine *engine)
     *engine = (pg_cli_engine){0};
 }
 
+const char *pg_cli_compute_text(pg_compute compute)
+{
+    return compute == PG_COMPUTE_BF16 ? "bf16" : "f32";
+}
+
 const char *pg_cli_compute_name(const pg_session *session)
 {
-    return pg_session_compute(session) == PG_COMPUTE_BF16 ? "bf16" : "f32";
+    return pg_cli_compute_text(pg_session_compute(session));
 }
 
 pg_status pg_cli_pictures_load(pg_cli_pictures *out, const char *const *paths, size_t count,

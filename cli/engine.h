@@ -52,6 +52,7 @@ int pg_cli_engine_start(pg_cli_engine *engine, const pg_cli_use *use);
 void pg_cli_engine_close(pg_cli_engine *engine);
 
 /* "f32" or "bf16" */
+const char *pg_cli_compute_text(pg_compute compute);
 const char *pg_cli_compute_name(const pg_session *session);
 
 typedef struct pg_cli_pictures {

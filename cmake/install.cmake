@@ -23,5 +23,6 @@ install(FILES ${CMAKE_BINARY_DIR}/paligemmaConfig.cmake ${CMAKE_BINARY_DIR}/pali
 
 # pkg-config paligemma
 file(RELATIVE_PATH PG_PREFIX_FROM_PKGCONFIG /prefix/${PG_PKGCONFIG_FOLDER} /prefix)
+string(REGEX REPLACE "/$" "" PG_PREFIX_FROM_PKGCONFIG ${PG_PREFIX_FROM_PKGCONFIG})
 configure_file(cmake/paligemma.pc.in ${CMAKE_BINARY_DIR}/paligemma.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/paligemma.pc DESTINATION ${PG_PKGCONFIG_FOLDER})

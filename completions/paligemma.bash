@@ -3,7 +3,7 @@ _paligemma()
 {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
     local command=${COMP_WORDS[1]} options folders files words others
-    local commands='caption ask ocr generate embed trace preprocess tokenize inspect perplexity help '
+    local commands='caption ask ocr generate embed trace preprocess tokenize inspect perplexity bench help '
     # --name=VALUE arrives as three words.
     if [[ $word == = ]]; then
         word=
@@ -80,6 +80,13 @@ _paligemma()
         files=' '
         words=' --compute=auto|f32|bf16 '
         others=' -w --window -t --threads '
+        ;;
+    bench)
+        options=' -m --model --image-size -p --prompt-tokens -n --new-tokens -b --batch -r --repeat --json --profile --compute -t --threads -h --help'
+        folders=' -m --model '
+        files=' '
+        words=' --compute=auto|f32|bf16 '
+        others=' --image-size -p --prompt-tokens -n --new-tokens -b --batch -r --repeat -t --threads '
         ;;
     help)
         options=' -h --help'

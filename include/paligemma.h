@@ -8,6 +8,7 @@
  *   4. models      open a folder in the published layout
  *   5. answers     pg_describe() in one call; sessions, batches, streaming, sampling and beams
  *   6. insight     every intermediate, embeddings, perplexity
+ *   7. speed       times beside what the machine can do
  *
  * Conventions. A result comes first, through `out`, and is the caller's to free; what a function returns directly is
  * borrowed from its parent. Strings are UTF-8 and end in NUL. Sizes are in bytes, pixels or tokens as named. Objects
@@ -102,7 +103,8 @@ PG_API pg_status pg_image_save_png(const pg_image *image, const char *path);
 typedef struct pg_tokenizer pg_tokenizer;
 
 /* Opens tokenizer.json (BPE with byte fallback), tokenizer.model or spiece.model (SentencePiece: BPE or unigram), or a
- * folder that holds one of them (in this order of preference) with its tokenizer_config.json. */
+ * folder that holds one of them (in this order of preference). A tokenizer_config.json beside the file is heeded: added
+ * tokens, add_bos_token, SigLIP's way of preparing text. */
 PG_API pg_status pg_tokenizer_open(pg_tokenizer **out, const char *path);
 PG_API void pg_tokenizer_close(pg_tokenizer *tokenizer);
 
@@ -118,6 +120,8 @@ PG_API const char *pg_tokenizer_piece(const pg_tokenizer *tokenizer, int32_t id)
 /* True for control tokens: <pad>, <bos>, <eos>, <unk>, <image>, turn markers. */
 PG_API bool pg_tokenizer_is_special(const pg_tokenizer *tokenizer, int32_t id);
 
+/* Other added tokens than control tokens, such as <loc0000>, always count in a text. In that of a SentencePiece file,
+ * control tokens never do unless tokenizer_config.json declares them. */
 typedef enum pg_encode_flags {
     PG_ENCODE_PLAIN = 0,
     PG_ENCODE_SPECIAL = 1, /* control tokens spelled out in the text count as such; else they are plain text */
@@ -130,8 +134,9 @@ typedef enum pg_encode_flags {
 PG_API pg_status pg_tokenizer_encode(int32_t **out, size_t *count, const pg_tokenizer *tokenizer, const char *text,
                                      size_t size, unsigned flags);
 
-/* Text of `count` ids; bytes that are not UTF-8 become U+FFFD. skip_special leaves control tokens out. *out is freed
- * with pg_free. */
+/* Text of `count` ids; bytes that are not UTF-8 become U+FFFD. skip_special leaves control tokens out; ids that have no
+ * piece always are (only negative ones are an error), and SentencePiece's unknown piece shows as U+2047
+ * between spaces. *out is freed with pg_free. */
 PG_API pg_status pg_tokenizer_decode(char **out, const pg_tokenizer *tokenizer, const int32_t *ids, size_t count,
                                      bool skip_special);
 
@@ -350,6 +355,75 @@ PG_API pg_status pg_perplexity(float *nll, pg_session *session, const int32_t *i
 /* Writes a NumPy .npy file. dtype: "F32", "U8", "I32" or "I64". */
 PG_API pg_status pg_save_npy(const char *path, const char *dtype, const int64_t *shape, int dimensions,
                              const void *data);
+
+/* ---------------------------------------------------------------- 7. speed */
+
+/* Called after each round; returning false ends the benchmark with PG_ERROR_CANCELLED. */
+typedef bool pg_bench_callback(void *user, size_t rounds_done);
+
+typedef struct pg_bench_options {
+    size_t image_size;    /* side of the picture in pixels (0: the model's). Another one than the model's gets random
+                             positions in place of learned ones, which changes no timing */
+    size_t prompt_tokens; /* of text: behind the picture (0: 12), or without one (0: 268) */
+    size_t new_tokens;    /* 0: 32 */
+    size_t batch;         /* so many sequences are continued together as well (0, 1: none) */
+    size_t rounds;        /* 0: 5 */
+    int threads;          /* as in pg_session_options */
+    pg_compute compute;   /* the same */
+    bool profile;         /* one more round, in which every operation is timed */
+    pg_bench_callback *on_round;
+    void *user;
+} pg_bench_options;
+
+PG_API void pg_bench_options_init(pg_bench_options *options);
+
+/* Of all rounds. */
+typedef struct pg_figure {
+    double median, low, high;
+} pg_figure;
+
+/* A part of the work, beside what the machine was able to do right before and after it in the same round. */
+typedef struct pg_bench_part {
+    pg_figure seconds;
+    double work;     /* multiplications and additions; of the decoder's steps, bytes that must be read */
+    pg_figure limit; /* work per second that the machine can do: arithmetic from registers, reads of memory */
+    pg_figure share; /* of the limit that was reached: work / seconds / limit */
+} pg_bench_part;
+
+typedef struct pg_bench_operation {
+    const char *part; /* "vision", "prefill", "decode" */
+    char name[48];    /* "linear text.layer.gate", "attention", ...; "other" is what lies between operations */
+    int64_t calls;
+    double seconds;
+} pg_bench_operation;
+
+typedef struct pg_bench {
+    size_t image_size; /* 0: no pictures */
+    size_t prompt_tokens, new_tokens, batch, rounds;
+    int threads;
+    pg_compute compute;
+
+    pg_figure load;      /* seconds to open the model and make a session */
+    double first_answer; /* seconds from opening the model to the first token of a first, unwarmed request */
+    pg_bench_part vision, prefill, decode;
+    pg_figure first_token;             /* seconds: vision, prefill and the choice */
+    pg_figure tokens_per_second;       /* of one sequence */
+    pg_figure batch_tokens_per_second; /* of all sequences of the batch; 0 without one */
+
+    size_t weight_bytes;   /* as mapped from the files */
+    size_t peak_memory;    /* resident bytes of the process after the first request, at most; 0: not known */
+    size_t private_memory; /* what of it is not mapped weights */
+
+    pg_bench_operation *operations;
+    size_t operation_count;
+} pg_bench;
+
+/* Times a PaliGemma or Gemma model with random pixels and tokens; every round times every part once. Before that, one
+ * unwarmed request is checked: its logits are finite, and the last of them are, but for rounding, those of a pass over
+ * all tokens at once. Every round, and the first sequence of the batch, must choose the same tokens again; otherwise
+ * PG_ERROR_FORMAT. options: NULL for the defaults. Freed with pg_bench_free. */
+PG_API pg_status pg_bench_run(pg_bench **out, const char *folder, const pg_bench_options *options);
+PG_API void pg_bench_free(pg_bench *bench);
 
 #ifdef __cplusplus
 }

@@ -502,6 +502,10 @@ def run_siglip(rng, report, program, folder, photos):
 RUNNERS = {"paligemma": run_paligemma, "gemma": run_gemma, "siglip": run_siglip}
 
 
+ROW = "{:>3} {:9} {:36} {:25} {:26} {:>6} {:>6} {:>8} {:17} {:8} {:>4}"
+HEAD = ROW.format("", "model", "vision widthxlayers, text, heads", "weights", "pictures", "prompt", "equal", "error", "in", "verdict", "s")
+
+
 def run_case(number, arguments, photos, root):
     rng, report, start = np.random.default_rng([arguments.seed, number]), Report(), time.time()
     kind = str(rng.choice(["paligemma"] * 6 + ["gemma"] * 2 + ["siglip"] * 2))
@@ -513,8 +517,8 @@ def run_case(number, arguments, photos, root):
     except (RuntimeError, KeyError, ValueError, subprocess.TimeoutExpired) as error:
         report.wrong.append(f"{type(error).__name__}: {error}")
     verdict = "DIFFERS" if report.wrong else "equal" if not report.ties else f"{report.ties} ties"
-    print(f"{number:3d} {kind:9} {shape:40} {how:26} {pictures:22} {tokens:>4} {report.steps:5d} {report.worst:8.1e} {report.where:18} "
-          f"{verdict:8} {time.time() - start:4.1f} s", flush=True)
+    print(ROW.format(number, kind, shape, how, pictures, tokens, report.steps, f"{report.worst:.1e}", report.where, verdict,
+                     f"{time.time() - start:.1f}"), flush=True)
     for line in report.wrong:
         print("    " + line)
     return report
@@ -548,6 +552,7 @@ def main():
     with tempfile.TemporaryDirectory() as temporary:
         root = arguments.keep or pathlib.Path(temporary)
         root.mkdir(exist_ok=True)
+        print(HEAD)
         reports = [run_case(n, arguments, photos, root) for n in numbers]
     return 1 if summary(reports, arguments.seed) else 0
 

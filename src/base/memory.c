@@ -5,19 +5,29 @@
 #include <string.h>
 #include <sys/mman.h>
 
-static atomic_long until_failure; /* 0: never fails; 1: fails now and from now on */
+static atomic_long until_failure; /* 0: never fails; 1: fails now */
+static atomic_bool fails_once;    /* then 0 follows 1; else it fails from now on */
 
 void pg_memory_fail_from(long n)
 {
+    atomic_store(&fails_once, false);
     atomic_store(&until_failure, n);
+}
+
+bool pg_memory_fail_once(long n)
+{
+    bool happened = atomic_load(&fails_once) && atomic_load(&until_failure) == 0;
+    atomic_store(&fails_once, true);
+    atomic_store(&until_failure, n);
+    return happened;
 }
 
 static bool must_fail(void)
 {
     long left = atomic_load(&until_failure);
-    while (left > 1)
+    while (left > 1 || (left == 1 && atomic_load(&fails_once)))
         if (atomic_compare_exchange_weak(&until_failure, &left, left - 1))
-            return false;
+            return left == 1;
     return left == 1;
 }
 

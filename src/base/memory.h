@@ -24,4 +24,8 @@ void pg_pages_free(void *pages, size_t bytes);
 /* For tests: the allocation number `n` from now (1 is the next) and all after it fail; 0 turns this off. */
 void pg_memory_fail_from(long n);
 
+/* The same for allocation number `n` alone: those after it succeed, so a failure that is passed over shows. Returns
+ * whether the failure that was asked for before has happened. */
+bool pg_memory_fail_once(long n);
+
 #endif

@@ -9,7 +9,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "model/gemma.h"
 #include "ops/ops.h"
 
 #define NEVER -1e9 /* the score of a place that is still empty */
@@ -61,7 +60,7 @@ static void score_tokens(search *s, const hypothesis *beam, const float *logits)
     for (int64_t i = 0; i < vocabulary; i++)
         scores[i] = logits[i] - total;
     memcpy(history + s->sequence->input.ids.count, beam->tokens, (size_t)s->length * sizeof *history);
-    pg_sampling_penalize(scores, vocabulary, &s->sequence->plan.sampling, history,
+    pg_sampling_penalize(scores, logits, total, &s->sequence->plan.sampling, history,
                          s->sequence->input.ids.count + (size_t)s->length);
     for (int i = 0; s->length < s->sequence->plan.least && i < session->model->generation.eos_count; i++)
         scores[session->model->generation.eos[i]] = -INFINITY;
@@ -174,34 +173,20 @@ static bool can_improve(const search *s)
 static pg_tensor *decode_beams(search *s)
 {
     pg_session *session = s->session;
-    pg_context *g = &session->g;
-    size_t count = s->running_count;
-    int64_t prompt = (int64_t)s->sequence->input.ids.count;
-    int32_t *ids = pg_scratch(g, count * sizeof *ids), *positions = pg_scratch(g, count * sizeof *positions);
-    int64_t *slots = pg_scratch(g, count * sizeof *slots);
-    pg_segment *segments = pg_scratch(g, count * sizeof *segments);
-    if (!segments)
+    const pg_input *input = &s->sequence->input;
+    int64_t prompt = (int64_t)input->ids.count;
+    pg_next *tokens = pg_scratch(&session->g, s->running_count * sizeof *tokens);
+    if (!tokens)
         return NULL;
-    for (size_t b = 0; b < count; b++) {
+    for (size_t b = 0; b < s->running_count; b++) {
         int64_t tail = (int64_t)b * session->context + prompt;
-        ids[b] = s->running[b].tokens[s->length - 1];
-        positions[b] = s->sequence->input.first + (int32_t)(prompt + s->length - 1);
-        slots[b] = tail + s->length - 1;
-        segments[b] = (pg_segment){.first = (int64_t)b,
-                                   .count = 1,
-                                   .prefix = s->sequence->input.prefix,
-                                   .spans = {{s->sequence->slot * session->context, prompt}, {tail, s->length}},
-                                   .span_count = 2};
+        tokens[b] = (pg_next){.id = s->running[b].tokens[s->length - 1],
+                              .position = input->first + (int32_t)(prompt + s->length - 1),
+                              .prefix = input->prefix,
+                              .spans = {{s->sequence->slot * session->context, prompt}, {tail, s->length}},
+                              .span_count = 2};
     }
-    const pg_gemma *text = &session->model->weights->text;
-    pg_batch batch = {.rows = (int64_t)count,
-                      .single = (int64_t)count,
-                      .positions = positions,
-                      .slots = slots,
-                      .segments = segments,
-                      .segment_count = count};
-    pg_tensor *x = pg_gemma_embed(g, text, ids, batch.rows, batch.single);
-    return pg_gemma_logits(g, text, pg_gemma_forward(g, text, x, &batch, &session->cache));
+    return pg_next_logits(session, tokens, s->running_count);
 }
 
 /* Moves the finished hypotheses into the sequence; the best one becomes its answer. */

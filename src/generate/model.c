@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "text/tokenizer.h"
 
 pg_status pg_model_require(const pg_model *model, bool fits, const char *what)
 {
@@ -11,6 +12,18 @@ pg_status pg_model_require(const pg_model *model, bool fits, const char *what)
         return PG_OK;
     return pg_fail(PG_ERROR_UNSUPPORTED, "%s: this is %s model, which cannot %s", model->folder,
                    kinds[model->weights->config.kind], what);
+}
+
+/* SigLIP 2 calls itself siglip too; its texts go through Gemma's tokenizer and other rules, and would be embedded
+ * wrongly. */
+static pg_status check_siglip_tokenizer(const pg_model *model)
+{
+    bool wrong = model->weights->config.kind == PG_MODEL_SIGLIP && model->tokenizer->model != PG_MODEL_UNIGRAM;
+    return !wrong
+               ? PG_OK
+               : pg_fail(PG_ERROR_UNSUPPORTED,
+                         "%s: found a byte-pair tokenizer, expected SigLIP's spiece.model; SigLIP 2 is not supported",
+                         model->folder);
 }
 
 /* Every token that the tokenizer can make must have an embedding, or a prompt could read past the table. */
@@ -25,20 +38,21 @@ static pg_status check_vocabulary(const pg_model *model)
                          model->folder, (long long)size, (long long)rows);
 }
 
-static bool has_tokenizer(const char *folder)
+static pg_status has_tokenizer(bool *out, const char *folder, pg_buffer *path)
 {
     static const char *const names[] = {"tokenizer.json", "tokenizer.model", "spiece.model"};
-    pg_buffer path = {0};
-    bool found = false;
-    for (size_t i = 0; !found && i < sizeof names / sizeof *names; i++)
-        found = pg_file_join(&path, folder, names[i]) == PG_OK && pg_file_exists(path.data);
-    pg_buffer_free(&path);
-    return found;
+    *out = false;
+    for (size_t i = 0; !*out && i < sizeof names / sizeof *names; i++) {
+        PG_TRY(pg_file_join(path, folder, names[i]));
+        *out = pg_file_exists(path->data);
+    }
+    return PG_OK;
 }
 
 static pg_status open_parts(pg_model *model, const char *folder, pg_buffer *path)
 {
     pg_config config;
+    bool has_text;
     PG_TRY(pg_file_join(path, folder, "config.json"));
     PG_TRY(pg_config_load(&config, path->data));
     PG_TRY(pg_file_join(path, folder, "preprocessor_config.json"));
@@ -46,9 +60,11 @@ static pg_status open_parts(pg_model *model, const char *folder, pg_buffer *path
     PG_TRY(pg_file_join(path, folder, "generation_config.json"));
     PG_TRY(pg_generation_config_load(&model->generation, &config, path->data));
     PG_TRY(pg_weights_load(&model->weights, &config, folder));
-    if (!has_tokenizer(folder))
+    PG_TRY(has_tokenizer(&has_text, folder, path));
+    if (!has_text)
         return PG_OK;
     PG_TRY(pg_tokenizer_open(&model->tokenizer, folder));
+    PG_TRY(check_siglip_tokenizer(model));
     return check_vocabulary(model);
 }
 

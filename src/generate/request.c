@@ -139,17 +139,21 @@ float *pg_input_pixels(pg_session *session, const pg_image *const *images, size_
     return pixels;
 }
 
-pg_tensor *pg_input_features(pg_session *session, const pg_image *const *images, size_t count)
+pg_tensor *pg_pixel_features(pg_session *session, const float *pixels, size_t count)
 {
     pg_context *g = &session->g;
     const pg_weights *w = session->model->weights;
     pg_arena_mark scope = pg_scope_begin(g);
-    float *pixels = pg_input_pixels(session, images, count);
-    if (!pixels)
-        return NULL;
     pg_tensor *hidden = pg_siglip_vision_forward(g, &w->vision, pixels, (int64_t)count); /* [count P, D] */
     pg_tensor *features = pg_linear(g, hidden, &w->projector, &w->projector_bias);
     return pg_trace_tensor(g, pg_scope_end(g, scope, features), "features");
+}
+
+pg_tensor *pg_input_features(pg_session *session, const pg_image *const *images, size_t count)
+{
+    pg_arena_mark scope = pg_scope_begin(&session->g);
+    float *pixels = pg_input_pixels(session, images, count);
+    return pixels ? pg_scope_end(&session->g, scope, pg_pixel_features(session, pixels, count)) : NULL;
 }
 
 /* ---------------------------------------------------------------- through the decoder */
@@ -186,4 +190,35 @@ pg_tensor *pg_input_forward(pg_session *session, const pg_input *input, int64_t 
     pg_batch batch = {.rows = count, .positions = positions, .slots = slots, .segments = &segment, .segment_count = 1};
     return pg_gemma_forward(g, &session->model->weights->text, pg_input_embed(session, input), &batch,
                             slot < 0 ? NULL : &session->cache);
+}
+
+pg_tensor *pg_next_logits(pg_session *session, const pg_next *tokens, size_t count)
+{
+    pg_context *g = &session->g;
+    const pg_gemma *text = &session->model->weights->text;
+    int32_t *ids = pg_scratch(g, count * sizeof *ids);
+    int32_t *positions = pg_scratch(g, count * sizeof *positions);
+    int64_t *slots = pg_scratch(g, count * sizeof *slots);
+    pg_segment *segments = pg_scratch(g, count * sizeof *segments);
+    if (!segments)
+        return NULL;
+    for (size_t i = 0; i < count; i++) {
+        const pg_span *last = &tokens[i].spans[tokens[i].span_count - 1];
+        ids[i] = tokens[i].id;
+        positions[i] = tokens[i].position;
+        slots[i] = last->first + last->count - 1;
+        segments[i] = (pg_segment){.first = (int64_t)i,
+                                   .count = 1,
+                                   .prefix = tokens[i].prefix,
+                                   .span_count = tokens[i].span_count};
+        memcpy(segments[i].spans, tokens[i].spans, sizeof segments[i].spans);
+    }
+    pg_batch batch = {.rows = (int64_t)count,
+                      .single = (int64_t)count,
+                      .positions = positions,
+                      .slots = slots,
+                      .segments = segments,
+                      .segment_count = count};
+    pg_tensor *x = pg_gemma_embed(g, text, ids, batch.rows, batch.single);
+    return pg_gemma_logits(g, text, pg_gemma_forward(g, text, x, &batch, &session->cache));
 }

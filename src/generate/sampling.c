@@ -6,43 +6,32 @@
 
 #include "base/random.h"
 
-/* Each token that occurs counts once: the sign of a penalised logit marks nothing, so occurrences are found by looking
- * back. */
-static bool occurs_before(const int32_t *history, size_t at)
-{
-    for (size_t i = 0; i < at; i++)
-        if (history[i] == history[at])
-            return true;
-    return false;
-}
-
-static void penalize_repetition(float *logits, double penalty, const int32_t *history, size_t count)
+/* A token that occurs often is penalised once: its score is made anew from the logit each time. */
+static void penalize_repetition(float *scores, const float *logits, float shift, double penalty, const int32_t *history,
+                                size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        if (occurs_before(history, i))
-            continue;
-        float *logit = &logits[history[i]];
-        *logit = *logit < 0 ? (float)(*logit * penalty) : (float)(*logit / penalty);
+        double score = logits[history[i]] - shift;
+        scores[history[i]] = (float)(score < 0 ? score * penalty : score / penalty);
     }
 }
 
-static void forbid_ngrams(float *logits, size_t n, const int32_t *history, size_t count)
+static void forbid_ngrams(float *scores, size_t n, const int32_t *history, size_t count)
 {
     const int32_t *tail =
         history + count - (n - 1); /* the last n - 1 tokens: what may follow them once may not again */
     for (size_t i = 0; i + n <= count; i++)
         if (!memcmp(history + i, tail, (n - 1) * sizeof *tail))
-            logits[history[i + n - 1]] = -INFINITY;
+            scores[history[i + n - 1]] = -INFINITY;
 }
 
-void pg_sampling_penalize(float *logits, int64_t vocabulary, const pg_sampling *sampling, const int32_t *history,
-                          size_t count)
+void pg_sampling_penalize(float *scores, const float *logits, float shift, const pg_sampling *sampling,
+                          const int32_t *history, size_t count)
 {
-    (void)vocabulary;
     if (sampling->repetition_penalty != 1)
-        penalize_repetition(logits, sampling->repetition_penalty, history, count);
+        penalize_repetition(scores, logits, shift, sampling->repetition_penalty, history, count);
     if (sampling->no_repeat_ngram > 0 && count >= (size_t)sampling->no_repeat_ngram)
-        forbid_ngrams(logits, (size_t)sampling->no_repeat_ngram, history, count);
+        forbid_ngrams(scores, (size_t)sampling->no_repeat_ngram, history, count);
 }
 
 /* ---------------------------------------------------------------- filters */

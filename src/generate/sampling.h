@@ -20,10 +20,10 @@ typedef struct pg_choice {
     double probability;
 } pg_choice;
 
-/* Changes the logits in place: tokens that occur in `history` are made less likely, tokens that would repeat an n-gram
- * of it are ruled out. */
-void pg_sampling_penalize(float *logits, int64_t vocabulary, const pg_sampling *sampling, const int32_t *history,
-                          size_t count);
+/* Changes scores, which are logits minus `shift` on entry: tokens that occur in `history` are made less likely, tokens
+ * that would repeat an n-gram of it are ruled out. */
+void pg_sampling_penalize(float *scores, const float *logits, float shift, const pg_sampling *sampling,
+                          const int32_t *history, size_t count);
 
 /* The distribution to draw from: temperature, top_k, top_p, min_p, then the softmax of what is left. `out` has room for
  * the whole vocabulary; returns how many choices it holds (at least 1), in no particular order. temperature > 0. */

@@ -73,43 +73,27 @@ static pg_status start_waiting(generation *run)
     return PG_OK;
 }
 
-/* One more token for every running sequence. */
+/* One more token for every running sequence; *rows: whose they are. */
 static pg_tensor *decode(generation *run, pg_sequence **rows)
 {
     pg_session *session = run->session;
-    pg_context *g = &session->g;
     size_t count = 0;
-    int32_t *ids = pg_scratch(g, run->active_count * sizeof *ids);
-    int32_t *positions = pg_scratch(g, run->active_count * sizeof *positions);
-    int64_t *slots = pg_scratch(g, run->active_count * sizeof *slots);
-    pg_segment *segments = pg_scratch(g, run->active_count * sizeof *segments);
-    if (!segments)
+    pg_next *tokens = pg_scratch(&session->g, run->active_count * sizeof *tokens);
+    if (!tokens)
         return NULL;
     for (size_t s = 0; s < session->sequences; s++) {
         pg_sequence *sequence = run->active[s];
         if (!sequence)
             continue;
-        int64_t at = (int64_t)(sequence->input.ids.count + sequence->made) - 1,
-                first = sequence->slot * session->context;
-        ids[count] = sequence->history[at];
-        positions[count] = sequence->input.first + (int32_t)at;
-        slots[count] = first + at;
-        segments[count] = (pg_segment){.first = (int64_t)count,
-                                       .count = 1,
-                                       .prefix = sequence->input.prefix,
-                                       .spans = {{first, at + 1}},
-                                       .span_count = 1};
+        int64_t length = (int64_t)(sequence->input.ids.count + sequence->made);
+        tokens[count] = (pg_next){.id = sequence->history[length - 1],
+                                  .position = sequence->input.first + (int32_t)length - 1,
+                                  .prefix = sequence->input.prefix,
+                                  .spans = {{sequence->slot * session->context, length}},
+                                  .span_count = 1};
         rows[count++] = sequence;
     }
-    const pg_gemma *text = &session->model->weights->text;
-    pg_batch batch = {.rows = (int64_t)count,
-                      .single = (int64_t)count,
-                      .positions = positions,
-                      .slots = slots,
-                      .segments = segments,
-                      .segment_count = count};
-    pg_tensor *x = pg_gemma_embed(g, text, ids, (int64_t)count, batch.single);
-    return pg_gemma_logits(g, text, pg_gemma_forward(g, text, x, &batch, &session->cache));
+    return pg_next_logits(session, tokens, count);
 }
 
 static pg_status step(generation *run, pg_sequence **rows)

@@ -1,18 +1,10 @@
 #include "generate/sequence.h"
 
 #include <string.h>
-#include <time.h>
 
 #include "ops/ops.h"
 
 #define USUAL_LIMIT 256 /* tokens, where neither the request nor the model says anything */
-
-double pg_clock(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 bool pg_is_eos(const pg_model *model, int32_t id)
 {
@@ -228,7 +220,7 @@ static const float *processed_logits(const pg_sequence *sequence, pg_session *se
     if (plan->sampling.repetition_penalty == 1 && plan->sampling.no_repeat_ngram <= 0 && !too_short)
         return logits;
     memcpy(session->logits, logits, (size_t)vocabulary * sizeof *logits);
-    pg_sampling_penalize(session->logits, vocabulary, &plan->sampling, sequence->history,
+    pg_sampling_penalize(session->logits, logits, 0, &plan->sampling, sequence->history,
                          sequence->input.ids.count + sequence->made);
     for (int i = 0; too_short && i < session->model->generation.eos_count; i++)
         session->logits[session->model->generation.eos[i]] = -__builtin_inff();

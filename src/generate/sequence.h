@@ -3,6 +3,7 @@
 #define PG_GENERATE_SEQUENCE_H
 
 #include "base/buffer.h"
+#include "base/clock.h"
 #include "generate/session.h"
 
 /* What a request asks for once the model's own defaults are filled in. */
@@ -36,8 +37,6 @@ typedef struct pg_sequence {
     double started, first_token, last_token; /* seconds, pg_clock() */
     pg_timings timings;
 } pg_sequence;
-
-double pg_clock(void);
 
 /* Memory for an answer to the prompt, which the sequence takes over. */
 pg_status pg_sequence_init(pg_sequence *out, const pg_session *session, const pg_request *request, size_t index);

@@ -33,7 +33,10 @@ void pg_input_free(pg_input *input);
 /* Pictures as the vision tower takes them: [count][3][side][side] in the arena. */
 float *pg_input_pixels(pg_session *session, const pg_image *const *images, size_t count);
 
-/* Pictures through vision tower and projector: [count * P, decoder width] in the arena; NULL on failure (g->status). */
+/* Pixels through vision tower and projector: [count * P, decoder width] in the arena; NULL on failure (g->status). */
+pg_tensor *pg_pixel_features(pg_session *session, const float *pixels, size_t count);
+
+/* The same from whole pictures. */
 pg_tensor *pg_input_features(pg_session *session, const pg_image *const *images, size_t count);
 
 /* The prompt as the decoder's input: embeddings with the features in the places of the image tokens. */
@@ -42,5 +45,16 @@ pg_tensor *pg_input_embed(pg_session *session, const pg_input *input);
 /* Runs a whole prompt into the cache rows of sequence `slot` (or without a cache: slot < 0) and returns the hidden
  * states after the final norm, [count, D]. */
 pg_tensor *pg_input_forward(pg_session *session, const pg_input *input, int64_t slot);
+
+/* The last token of a sequence that goes on. */
+typedef struct pg_next {
+    int32_t id, position;
+    int64_t prefix;              /* see pg_segment */
+    pg_span spans[PG_SPANS_MAX]; /* cache rows of the sequence; the last row takes this token */
+    int span_count;
+} pg_next;
+
+/* One more token for `count` sequences: the logits of what follows, [count, V] in the arena; NULL on failure. */
+pg_tensor *pg_next_logits(pg_session *session, const pg_next *tokens, size_t count);
 
 #endif

@@ -13,11 +13,20 @@ static inline int64_t pg_keys_seen(const pg_attention_block *block, int64_t l)
     return causal > block->prefix ? causal : block->prefix;
 }
 
+static inline int64_t pg_even(int64_t n)
+{
+    return (n + 1) / 2 * 2;
+}
+
 typedef enum pg_tile_side { PG_TILE_KEYS, PG_TILE_VALUES } pg_tile_side;
 
 /* Rows first .. first + count - 1 of the keys or values as f32, and the distance between them: where they lie if they
  * are f32 in one span, else gathered in `scratch` [count][size] with the table's `widen`. */
 const float *pg_tile_rows(const pg_attention_block *block, pg_tile_side side, int64_t first, int64_t count,
                           float *scratch, void (*widen)(float *, const void *, pg_dtype, int64_t), int64_t *stride);
+
+/* The same keys as bf16, each row made even with a zero: where they lie, or rounded into `scratch`. */
+const uint16_t *pg_tile_keys_bf16(const pg_attention_block *block, int64_t first, int64_t count, float *scratch,
+                                  const pg_kernels *kernels, int64_t *stride);
 
 #endif

@@ -37,7 +37,8 @@ typedef struct pg_attention_block {
     int64_t past;       /* keys before those of query row 0 */
     int64_t prefix;     /* keys that every row sees; beyond, row r sees keys up to past + r */
     float scale;
-    float *scratch; /* pg_attention_scratch() floats of this worker */
+    pg_panel_dtype panel; /* how queries and keys are rounded for their products */
+    float *scratch;       /* pg_attention_scratch() floats of this worker */
 } pg_attention_block;
 
 /* Rows of activations for products in whole numbers: kernels/integer.h. */
@@ -46,10 +47,13 @@ typedef struct pg_integer_rows pg_integer_rows;
 #define PG_INTEGER_OUTPUTS (PG_INTEGER_GROUPS * PG_QUANTIZED_ROWS)
 #define PG_INTEGER_SCRATCH (PG_INTEGER_OUTPUTS * 256) /* bytes: a block of as many rows, 8 bits each */
 
+struct pg_roofline_kernels;
+
 typedef struct pg_kernels {
     const char *name;
-    int64_t lanes;      /* rows of a panel */
-    bool bf16_products; /* panel_product[PG_PANEL_BF16] uses bf16 instructions */
+    const struct pg_roofline_kernels *roofline; /* see roofline.h */
+    int64_t lanes;                              /* rows of a panel */
+    bool bf16_products;                         /* panel_product[PG_PANEL_BF16] uses bf16 instructions */
 
     /* Any floating dtype (F32, F16, BF16) to f32 and back (rounding to nearest even). */
     void (*widen)(float *out, const void *in, pg_dtype dtype, int64_t count);
@@ -67,6 +71,10 @@ typedef struct pg_kernels {
      * file. */
     void (*dot_rows)(float *out, int64_t out_stride, const void *w, pg_dtype dtype, int64_t w_stride, int64_t w_rows,
                      const float *x, int64_t x_stride, int64_t x_rows, int64_t k);
+
+    /* The same with both factors in bf16; NULL without bf16 instructions. */
+    void (*dot_rows_bf16)(float *out, int64_t out_stride, const void *w, int64_t w_stride, int64_t w_rows,
+                          const uint16_t *x, int64_t x_stride, int64_t x_rows, int64_t k);
 
     /* One block of a row for products in whole numbers: `count` values, a multiple of 32. */
     void (*quantize)(int8_t *values, float *scale, int32_t *zero8, int32_t *zeros4, const float *x, int64_t count);

@@ -153,7 +153,18 @@ void pg_matmul_panels(const pg_kernels *kernels, int threads, const pg_matmul *j
 typedef struct dot_run {
     const pg_kernels *kernels;
     const pg_matmul *job;
+    uint16_t *halves; /* x rounded to bf16; NULL: f32 */
 } dot_run;
+
+static bool dots_in_bf16(const pg_kernels *kernels, const pg_matmul *job)
+{
+    return job->panel == PG_PANEL_BF16 && job->dtype == PG_BF16 && kernels->dot_rows_bf16;
+}
+
+size_t pg_matmul_dots_scratch(const pg_kernels *kernels, const pg_matmul *job)
+{
+    return dots_in_bf16(kernels, job) ? (size_t)(job->rows * job->inputs) * sizeof(uint16_t) : 0;
+}
 
 static void dot_block(void *context, int64_t index, int worker)
 {
@@ -162,8 +173,12 @@ static void dot_block(void *context, int64_t index, int worker)
     const pg_matmul *job = run->job;
     int64_t output = index * DOT_OUTPUTS, count = smaller(job->outputs - output, DOT_OUTPUTS);
     const char *w = (const char *)job->weights + (size_t)(output * job->inputs) * pg_dtype_size(job->dtype);
-    run->kernels->dot_rows(job->out + output, job->outputs, w, job->dtype, job->inputs, count, job->x, job->inputs,
-                           job->rows, job->inputs);
+    if (run->halves)
+        run->kernels->dot_rows_bf16(job->out + output, job->outputs, w, job->inputs, count, run->halves, job->inputs,
+                                    job->rows, job->inputs);
+    else
+        run->kernels->dot_rows(job->out + output, job->outputs, w, job->dtype, job->inputs, count, job->x, job->inputs,
+                               job->rows, job->inputs);
     if (job->bias)
         for (int64_t r = 0; r < job->rows; r++) {
             float *out = job->out + r * job->outputs + output;
@@ -171,8 +186,10 @@ static void dot_block(void *context, int64_t index, int worker)
         }
 }
 
-void pg_matmul_dots(const pg_kernels *kernels, int threads, const pg_matmul *job)
+void pg_matmul_dots(const pg_kernels *kernels, int threads, const pg_matmul *job, void *scratch)
 {
-    dot_run run = {kernels, job};
+    dot_run run = {kernels, job, dots_in_bf16(kernels, job) ? scratch : NULL};
+    if (run.halves)
+        kernels->narrow(run.halves, PG_BF16, job->x, job->rows * job->inputs);
     pg_parallel(threads, (job->outputs + DOT_OUTPUTS - 1) / DOT_OUTPUTS, dot_block, &run);
 }

@@ -17,13 +17,15 @@ typedef struct pg_matmul {
     const void *weights;  /* [outputs][inputs] */
     pg_dtype dtype;       /* F32, F16 or BF16 */
     const float *bias;    /* [outputs], or NULL */
-    pg_panel_dtype panel; /* how factors are rounded; panels only */
+    pg_panel_dtype panel; /* how factors are rounded */
 } pg_matmul;
 
 /* Bytes of scratch for pg_matmul_panels. */
 size_t pg_matmul_scratch(const pg_kernels *kernels, int threads, const pg_matmul *job);
-
 void pg_matmul_panels(const pg_kernels *kernels, int threads, const pg_matmul *job, void *scratch);
-void pg_matmul_dots(const pg_kernels *kernels, int threads, const pg_matmul *job);
+
+/* The same for pg_matmul_dots. It rounds to bf16 only where that is faster: bf16 weights, and instructions for them. */
+size_t pg_matmul_dots_scratch(const pg_kernels *kernels, const pg_matmul *job);
+void pg_matmul_dots(const pg_kernels *kernels, int threads, const pg_matmul *job, void *scratch);
 
 #endif

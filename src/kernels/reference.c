@@ -4,6 +4,7 @@
 
 #include "kernels/attention_tile.h"
 #include "kernels/reference.h"
+#include "kernels/roofline.h"
 
 #define LANES 4
 
@@ -74,6 +75,11 @@ static void dot_rows(float *out, int64_t out_stride, const void *w, pg_dtype dty
         }
 }
 
+static float rounded(float value, pg_panel_dtype panel)
+{
+    return panel == PG_PANEL_BF16 ? pg_bf16_to_float(pg_bf16_from_float(value)) : value;
+}
+
 /* One lane over all the keys it sees: scores, their softmax, the weighted sum of the values. */
 static void attend_lane(const pg_attention_block *block, int64_t l)
 {
@@ -85,7 +91,7 @@ static void attend_lane(const pg_attention_block *block, int64_t l)
         const float *key = pg_tile_rows(block, PG_TILE_KEYS, j, 1, row, widen, &stride);
         float score = 0;
         for (int64_t i = 0; i < size; i++)
-            score += block->queries[at + i] * block->scale * key[i];
+            score += rounded(block->queries[at + i] * block->scale, block->panel) * rounded(key[i], block->panel);
         float higher = score > top ? score : top, rescale = expf(top - higher), weight = expf(score - higher);
         const float *value = pg_tile_rows(block, PG_TILE_VALUES, j, 1, row, widen, &stride);
         for (int64_t i = 0; i < size; i++)
@@ -173,8 +179,42 @@ static double log_sum_exp(const float *x, int64_t n, float *top)
     return *top + log(sum);
 }
 
+/* ---------------------------------------------------------------- roofline.h */
+
+static void chains(int64_t rounds)
+{
+    volatile float kept;
+    float sum[8] = {0}, x = 0.5f, y = 0.25f;
+    for (int64_t i = 0; i < rounds; i++)
+        for (int c = 0; c < 8; c++)
+            sum[c] = sum[c] * x + y;
+    for (int c = 0; c < 8; c++)
+        kept = sum[c];
+    (void)kept;
+}
+
+static uint64_t read_bytes(const char *bytes, int64_t size, int streams, int64_t ahead)
+{
+    int64_t run = size / streams;
+    uint64_t sum = 0, value;
+    for (int64_t at = 0; at < run; at += (int64_t)sizeof value)
+        for (int s = 0; s < streams; s++) {
+            memcpy(&value, bytes + s * run + at, sizeof value);
+            sum += value;
+        }
+    (void)ahead;
+    return sum;
+}
+
+static const pg_roofline_kernels roofline = {
+    .chains = {chains, chains, chains},
+    .operations = {16, 16, 16},
+    .read = read_bytes,
+};
+
 const pg_kernels pg_reference_kernels = {
     .name = "ref",
+    .roofline = &roofline,
     .lanes = LANES,
     .widen = widen,
     .narrow = narrow,

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "kernels/kernels.h"
+#include "kernels/roofline.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -122,6 +123,13 @@ static inline vf gelu_lanes(vf x)
     return x / (1.0f + exp_lanes(-2.0f * u));
 }
 
+static inline uint16_t round_bf16(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
 static inline vf widen_bf16(const void *p)
 {
     vh h;
@@ -171,6 +179,8 @@ static inline __attribute__((always_inline)) vf load_stored_part(const void *p, 
 }
 
 /* What the files of one instruction set share. */
+extern const pg_kernels PG_SIMD(kernels);
+extern const pg_roofline_kernels PG_SIMD(roofline);
 void PG_SIMD(panel_product_f32)(float *c, int64_t c_stride, const void *w, int64_t w_stride, int64_t rows,
                                 const void *panel, int64_t lanes, int64_t k);
 void PG_SIMD(panel_product_bf16)(float *c, int64_t c_stride, const void *w, int64_t w_stride, int64_t rows,
@@ -178,6 +188,8 @@ void PG_SIMD(panel_product_bf16)(float *c, int64_t c_stride, const void *w, int6
 void PG_SIMD(pack)(void *panel, pg_panel_dtype type, const float *x, int64_t stride, int64_t rows, int64_t k);
 void PG_SIMD(dot_rows)(float *out, int64_t out_stride, const void *w, pg_dtype dtype, int64_t w_stride, int64_t w_rows,
                        const float *x, int64_t x_stride, int64_t x_rows, int64_t k);
+void PG_SIMD(dot_rows_bf16)(float *out, int64_t out_stride, const void *w, int64_t w_stride, int64_t w_rows,
+                            const uint16_t *x, int64_t x_stride, int64_t x_rows, int64_t k);
 void PG_SIMD(widen)(float *out, const void *in, pg_dtype dtype, int64_t count);
 void PG_SIMD(narrow)(void *out, pg_dtype dtype, const float *in, int64_t count);
 void PG_SIMD(quantize)(int8_t *values, float *scale, int32_t *zero8, int32_t *zeros4, const float *x, int64_t count);

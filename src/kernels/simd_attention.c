@@ -11,7 +11,7 @@
 #include "kernels/simd.h"
 
 typedef struct tile_state {
-    float *queries; /* [size][LANES], scaled */
+    float *queries; /* a panel of [size][LANES], scaled */
     float *out;     /* [size][LANES] */
     float *scores;  /* [TILE_KEYS][LANES] */
     float *rows;    /* keys or values of a tile, gathered: [TILE_KEYS][size] */
@@ -20,11 +20,33 @@ typedef struct tile_state {
 
 static void pack_queries(tile_state *state, const pg_attention_block *block)
 {
+    float *single = state->queries;
+    uint16_t *half = (uint16_t *)state->queries;
     for (int64_t lane = 0; lane < LANES; lane++) {
         int64_t l = block->first + (lane < block->lanes ? lane : 0); /* lanes without a query repeat the first one */
         const float *query = block->queries + l / block->group * block->query_stride + l % block->group * block->size;
-        for (int64_t i = 0; i < block->size; i++)
-            state->queries[i * LANES + lane] = query[i] * block->scale;
+        if (block->panel == PG_PANEL_F32)
+            for (int64_t i = 0; i < block->size; i++)
+                single[i * LANES + lane] = query[i] * block->scale;
+        else
+            for (int64_t i = 0; i < pg_even(block->size); i++)
+                half[(i / 2 * LANES + lane) * 2 + i % 2] = i < block->size ? round_bf16(query[i] * block->scale) : 0;
+    }
+}
+
+/* scores = keys * queries for one tile. */
+static void score_tile(tile_state *state, const pg_attention_block *block, int64_t first, int64_t count)
+{
+    int64_t size = block->size, stride;
+    memset(state->scores, 0, (size_t)(count * LANES) * sizeof *state->scores);
+    if (block->panel == PG_PANEL_F32) {
+        const float *keys = pg_tile_rows(block, PG_TILE_KEYS, first, count, state->rows, PG_SIMD(widen), &stride);
+        PG_SIMD(panel_product_strided)
+        (state->scores, LANES, keys, stride, 1, count, state->queries, block->lanes, size);
+    } else {
+        const uint16_t *keys = pg_tile_keys_bf16(block, first, count, state->rows, &PG_SIMD(kernels), &stride);
+        PG_SIMD(panel_product_bf16)
+        (state->scores, LANES, keys, stride, count, state->queries, block->lanes, pg_even(size));
     }
 }
 
@@ -82,7 +104,7 @@ void PG_SIMD(attend)(const pg_attention_block *block)
 {
     int64_t size = block->size;
     tile_state state = {.queries = block->scratch};
-    state.out = state.queries + size * LANES;
+    state.out = state.queries + pg_even(size) * LANES;
     state.scores = state.out + size * LANES;
     state.rows = state.scores + TILE_KEYS * LANES;
     for (int v = 0; v < PANEL_VECTORS; v++)
@@ -92,12 +114,10 @@ void PG_SIMD(attend)(const pg_attention_block *block)
     int64_t keys = pg_keys_seen(block, block->first + block->lanes - 1);
     for (int64_t first = 0; first < keys; first += TILE_KEYS) {
         int64_t count = keys - first < TILE_KEYS ? keys - first : TILE_KEYS, stride;
-        memset(state.scores, 0, (size_t)(count * LANES) * sizeof *state.scores);
-        const float *rows = pg_tile_rows(block, PG_TILE_KEYS, first, count, state.rows, PG_SIMD(widen), &stride);
-        PG_SIMD(panel_product_strided)(state.scores, LANES, rows, stride, 1, count, state.queries, block->lanes, size);
+        score_tile(&state, block, first, count);
         mask_scores(&state, block, first, count);
         update_softmax(&state, size, count);
-        rows = pg_tile_rows(block, PG_TILE_VALUES, first, count, state.rows, PG_SIMD(widen), &stride);
+        const float *rows = pg_tile_rows(block, PG_TILE_VALUES, first, count, state.rows, PG_SIMD(widen), &stride);
         PG_SIMD(panel_product_strided)(state.out, LANES, rows, 1, stride, size, state.scores, block->lanes, count);
     }
     unpack_out(&state, block);

@@ -154,13 +154,6 @@ void PG_SIMD(panel_product_bf16)(float *c, int64_t c_stride, const void *w, int6
     FOR_VECTORS(lanes, product_bf16(c, c_stride, w, w_stride, rows, panel, k, VECTORS));
 }
 
-static inline uint16_t round_bf16(float value)
-{
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-}
-
 void PG_SIMD(pack)(void *panel, pg_panel_dtype type, const float *x, int64_t stride, int64_t rows, int64_t k)
 {
     if (rows < LANES)
@@ -250,6 +243,79 @@ void PG_SIMD(dot_rows)(float *out, int64_t out_stride, const void *w, pg_dtype d
     default: dot_all(out, out_stride, w, PG_F32, w_stride * 4, w_rows, x, x_stride, x_rows, k); break;
     }
 }
+
+#if defined(__AVX512BF16__)
+#define HALVES 32
+
+static inline __m512bh load_halves(const uint16_t *p)
+{
+    return (__m512bh)_mm512_loadu_si512(p);
+}
+
+static inline __m512bh load_halves_part(const uint16_t *p, int64_t n)
+{
+    return (__m512bh)_mm512_maskz_loadu_epi16((__mmask32)((1ull << n) - 1), p);
+}
+
+/* As dot_tile, two values of k in each lane. */
+static inline __attribute__((always_inline)) void dot_tile_bf16(float *out, int64_t out_stride, const uint16_t *w,
+                                                                int64_t w_stride, const uint16_t *x, int64_t x_stride,
+                                                                int64_t k, int w_rows, int x_rows)
+{
+    __m512 sum[DOT_W_ROWS][DOT_X_ROWS];
+#pragma GCC unroll 4
+    for (int n = 0; n < w_rows; n++)
+#pragma GCC unroll 4
+        for (int r = 0; r < x_rows; r++)
+            sum[n][r] = _mm512_setzero_ps();
+    int64_t i = 0;
+    for (; i + HALVES <= k; i += HALVES) {
+        __m512bh values[DOT_X_ROWS];
+#pragma GCC unroll 4
+        for (int r = 0; r < x_rows; r++)
+            values[r] = load_halves(x + r * x_stride + i);
+#pragma GCC unroll 4
+        for (int n = 0; n < w_rows; n++) {
+            __m512bh weight = load_halves(w + n * w_stride + i);
+#pragma GCC unroll 4
+            for (int r = 0; r < x_rows; r++)
+                sum[n][r] = _mm512_dpbf16_ps(sum[n][r], weight, values[r]);
+        }
+    }
+    if (i < k)
+#pragma GCC unroll 4
+        for (int n = 0; n < w_rows; n++)
+#pragma GCC unroll 4
+            for (int r = 0; r < x_rows; r++)
+                sum[n][r] = _mm512_dpbf16_ps(sum[n][r], load_halves_part(w + n * w_stride + i, k - i),
+                                             load_halves_part(x + r * x_stride + i, k - i));
+#pragma GCC unroll 4
+    for (int n = 0; n < w_rows; n++)
+#pragma GCC unroll 4
+        for (int r = 0; r < x_rows; r++)
+            out[r * out_stride + n] = sum_lanes((vf)sum[n][r]);
+}
+
+static inline __attribute__((always_inline)) void dot_some_bf16(float *out, int64_t out_stride, const uint16_t *w,
+                                                                int64_t w_stride, const uint16_t *x, int64_t x_stride,
+                                                                int64_t x_rows, int64_t k, int w_rows)
+{
+    for (; x_rows >= DOT_X_ROWS; x_rows -= DOT_X_ROWS, out += DOT_X_ROWS * out_stride, x += DOT_X_ROWS * x_stride)
+        dot_tile_bf16(out, out_stride, w, w_stride, x, x_stride, k, w_rows, DOT_X_ROWS);
+    for (; x_rows > 0; x_rows--, out += out_stride, x += x_stride)
+        dot_tile_bf16(out, out_stride, w, w_stride, x, x_stride, k, w_rows, 1);
+}
+
+void PG_SIMD(dot_rows_bf16)(float *out, int64_t out_stride, const void *weights, int64_t w_stride, int64_t w_rows,
+                            const uint16_t *x, int64_t x_stride, int64_t x_rows, int64_t k)
+{
+    const uint16_t *w = weights;
+    for (; w_rows >= DOT_W_ROWS; w_rows -= DOT_W_ROWS, out += DOT_W_ROWS, w += DOT_W_ROWS * w_stride)
+        dot_some_bf16(out, out_stride, w, w_stride, x, x_stride, x_rows, k, DOT_W_ROWS);
+    for (; w_rows > 0; w_rows--, out++, w += w_stride)
+        dot_some_bf16(out, out_stride, w, w_stride, x, x_stride, x_rows, k, 1);
+}
+#endif
 
 /* ---------------------------------------------------------------- conversion */
 

@@ -1,16 +1,16 @@
 /* The table of one instruction set. */
 #include "kernels/simd_rows.h"
 
-extern const pg_kernels PG_SIMD(kernels);
-
 #define TEXT2(x) #x
 #define TEXT(x)  TEXT2(x)
 
 const pg_kernels PG_SIMD(kernels) = {
     .name = TEXT(PG_ISA),
+    .roofline = &PG_SIMD(roofline),
     .lanes = LANES,
 #if defined(__AVX512BF16__)
     .bf16_products = true,
+    .dot_rows_bf16 = PG_SIMD(dot_rows_bf16),
 #endif
     .widen = PG_SIMD(widen),
     .narrow = PG_SIMD(narrow),

@@ -126,6 +126,28 @@ static pg_status canonical_name(pg_buffer *out, const char *published)
     return pg_buffer_print(out, "%s", published);
 }
 
+/* The other way: the name in published files of this kind of model. */
+static void published_name(char *out, size_t size, const char *canonical, pg_model_kind kind)
+{
+    static const struct {
+        const char *canonical, *published[3]; /* by pg_model_kind */
+    } parts[] = {
+        {"text.", {"language_model.model.", "model.", ""}},
+        {"lm_head.", {"language_model.lm_head.", "lm_head.", ""}},
+        {"vision.", {"vision_tower.vision_model.", "", "vision_model."}},
+        {"words.", {"", "", "text_model."}},
+        {"projector.", {"multi_modal_projector.linear.", "", ""}},
+    };
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        size_t length = strlen(parts[i].canonical);
+        if (!strncmp(canonical, parts[i].canonical, length)) {
+            snprintf(out, size, "%s%s", parts[i].published[kind], canonical + length);
+            return;
+        }
+    }
+    snprintf(out, size, "%s", canonical);
+}
+
 /* Buffers that older files carry: they follow from the configuration. */
 static bool is_derived(const char *name)
 {
@@ -292,12 +314,14 @@ static pg_status check_array(const pg_array *array, const char *file, const char
 static pg_status load_parameter(pg_weights *weights, directory *files, const weight_rule *rule, int64_t layer,
                                 const char *name, const char *folder)
 {
-    char published[128];
-    snprintf(published, sizeof published, rule->published, (int)layer);
-    file_entry key = {published, 0, false};
+    char canonical[128], published[160];
+    snprintf(canonical, sizeof canonical, rule->published, (int)layer);
+    file_entry key = {canonical, 0, false};
     file_entry *found = bsearch(&key, files->entries, files->count, sizeof key, compare_entries);
-    if (!found)
-        return pg_fail(PG_ERROR_FORMAT, "%s: the tensor for %s (\"%s\") is missing", folder, name, published);
+    if (!found) {
+        published_name(published, sizeof published, canonical, weights->config.kind);
+        return pg_fail(PG_ERROR_FORMAT, "%s: the tensor \"%s\" (%s) is missing", folder, published, name);
+    }
     found->used = true;
     const pg_array *array = pg_checkpoint_at(weights->files, found->index);
     int64_t shape[5], dimensions = 0, width = 1;

@@ -61,6 +61,10 @@ static void attend_block(void *context, int64_t index, int worker)
     }
     int64_t first = task % blocks * lanes, left = segment->count * group - first, keys = count_keys(segment);
     int64_t at = segment->first * run->q->width + head * group * run->size;
+    /* Generated tokens stay in f32: reading their keys takes the time. Values do everywhere: rounding the weights of a
+     * softmax costs more accuracy than rounding its scores. */
+    bool bf16 =
+        run->g->compute == PG_COMPUTE_BF16 && run->g->kernels->bf16_products && segment->first >= run->batch->single;
     pg_attention_block block = {.queries = (const float *)run->q->data + at,
                                 .out = (float *)run->out->data + at,
                                 .query_stride = run->q->width,
@@ -73,6 +77,7 @@ static void attend_block(void *context, int64_t index, int worker)
                                 .dtype = run->k->dtype,
                                 .past = keys - segment->count,
                                 .prefix = segment->prefix,
+                                .panel = bf16 ? PG_PANEL_BF16 : PG_PANEL_F32,
                                 .scale = 1.0f / sqrtf((float)run->size),
                                 .scratch = run->scratch + (size_t)worker * run->scratch_floats};
     run->g->kernels->attend(&block);
@@ -84,6 +89,7 @@ pg_tensor *pg_attention(pg_context *g, const pg_tensor *q, const pg_tensor *k, c
     pg_tensor *out = q && k && v ? pg_tensor_like(g, q) : NULL;
     if (!out)
         return NULL;
+    PG_PROFILE(g, "attention", NULL);
     pg_arena_mark mark = pg_arena_get_mark(&g->arena);
     attention_run run = {.g = g,
                          .q = q,

@@ -22,6 +22,7 @@ static void add_row(void *context, int64_t row)
 
 pg_tensor *pg_gelu(pg_context *g, const pg_tensor *x)
 {
+    PG_PROFILE(g, "gelu", NULL);
     pair_run run = {g->kernels, x, NULL, x ? pg_tensor_like(g, x) : NULL};
     if (!run.out)
         return NULL;
@@ -31,6 +32,7 @@ pg_tensor *pg_gelu(pg_context *g, const pg_tensor *x)
 
 pg_tensor *pg_add(pg_context *g, const pg_tensor *x, const pg_tensor *y)
 {
+    PG_PROFILE(g, "add", NULL);
     pair_run run = {g->kernels, x, y, x && y ? pg_tensor_like(g, x) : NULL};
     if (!run.out)
         return NULL;

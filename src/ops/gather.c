@@ -7,6 +7,7 @@
 pg_tensor *pg_embed(pg_context *g, const pg_parameter *table, const int32_t *ids, int64_t count, double scale,
                     int64_t single)
 {
+    PG_PROFILE(g, "embed", table->name);
     pg_tensor *out = pg_tensor_new(g, count, table->width);
     if (!out)
         return NULL;
@@ -31,6 +32,7 @@ static void copy_row(const pg_tensor *to, int64_t to_row, const pg_tensor *from,
 
 pg_tensor *pg_place_rows(pg_context *g, const pg_tensor *x, const int64_t *rows, const pg_tensor *values)
 {
+    PG_PROFILE(g, "place_rows", NULL);
     pg_tensor *out = x && values ? pg_tensor_like(g, x) : NULL;
     if (!out)
         return NULL;
@@ -42,6 +44,7 @@ pg_tensor *pg_place_rows(pg_context *g, const pg_tensor *x, const int64_t *rows,
 
 pg_tensor *pg_take_rows(pg_context *g, const pg_tensor *x, const int64_t *rows, int64_t count)
 {
+    PG_PROFILE(g, "take_rows", NULL);
     pg_tensor *out = x ? pg_tensor_new(g, count, x->width) : NULL;
     if (!out)
         return NULL;
@@ -68,6 +71,7 @@ static void add_position(void *context, int64_t row)
 
 pg_tensor *pg_add_positions(pg_context *g, const pg_tensor *x, const pg_parameter *table)
 {
+    PG_PROFILE(g, "add_positions", NULL);
     if (!x)
         return NULL;
     position_run run = {g->kernels, x, pg_tensor_like(g, x), pg_parameter_floats(g, table), table->rows};
@@ -79,6 +83,7 @@ pg_tensor *pg_add_positions(pg_context *g, const pg_tensor *x, const pg_paramete
 
 void pg_store_rows(pg_context *g, const pg_tensor *cache, const int64_t *slots, const pg_tensor *x)
 {
+    PG_PROFILE(g, "store_rows", NULL);
     if (!x)
         return;
     size_t row_bytes = (size_t)cache->width * pg_dtype_size(cache->dtype);

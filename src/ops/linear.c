@@ -19,13 +19,12 @@ static void multiply(pg_context *g, pg_tensor *out, const pg_tensor *x, const pg
                      .dtype = w->dtype,
                      .bias = bias,
                      .panel = g->compute == PG_COMPUTE_BF16 ? PG_PANEL_BF16 : PG_PANEL_F32};
-    if (!panels) {
-        pg_matmul_dots(g->kernels, g->threads, &job);
-        return;
-    }
-    void *scratch = pg_scratch(g, pg_matmul_scratch(g->kernels, g->threads, &job));
-    if (scratch)
+    void *scratch = pg_scratch(g, panels ? pg_matmul_scratch(g->kernels, g->threads, &job)
+                                         : pg_matmul_dots_scratch(g->kernels, &job));
+    if (scratch && panels)
         pg_matmul_panels(g->kernels, g->threads, &job, scratch);
+    else if (scratch)
+        pg_matmul_dots(g->kernels, g->threads, &job, scratch);
 }
 
 /* The same for floating-point weights: rows of generated tokens through dots, the others through panels. */
@@ -92,6 +91,7 @@ static void linear_into(pg_context *g, pg_tensor *out, const pg_tensor *x, const
                         const pg_parameter *bias)
 {
     assert(x->width == w->width && out->width == w->rows);
+    PG_PROFILE(g, "linear", w->name);
     pg_arena_mark mark = pg_arena_get_mark(&g->arena);
     const float *b = bias && bias->name ? pg_parameter_floats(g, bias) : NULL;
     if (g->status == PG_OK && !w->quantized.bits)
@@ -129,6 +129,12 @@ static void gate_row(void *context, int64_t row)
     run->g->kernels->gelu_times(gate, gate, pg_row(run->up, row), run->gate->width);
 }
 
+static void multiply_gate(const pg_context *g, gate_run *run)
+{
+    PG_PROFILE(g, "gelu_times", NULL);
+    pg_each_row(g, run->gate->rows, run->gate->width, gate_row, run);
+}
+
 pg_tensor *pg_gated_mlp(pg_context *g, const pg_tensor *x, const pg_parameter *gate, const pg_parameter *up,
                         const pg_parameter *down)
 {
@@ -142,7 +148,7 @@ pg_tensor *pg_gated_mlp(pg_context *g, const pg_tensor *x, const pg_parameter *g
         pg_tensor x_part = pg_rows_view(x, first, count), out_part = pg_rows_view(out, first, count);
         gate_run run = {g, pg_linear(g, &x_part, gate, NULL), pg_linear(g, &x_part, up, NULL)};
         if (run.up) {
-            pg_each_row(g, count, gate->rows, gate_row, &run);
+            multiply_gate(g, &run);
             linear_into(g, &out_part, run.gate, down, NULL);
         }
         pg_arena_release(&g->arena, mark);

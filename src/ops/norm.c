@@ -27,6 +27,7 @@ static void layer_row(void *context, int64_t row)
 
 pg_tensor *pg_rmsnorm(pg_context *g, const pg_tensor *x, const pg_parameter *w, double epsilon)
 {
+    PG_PROFILE(g, "rmsnorm", NULL);
     if (!x)
         return NULL;
     norm_run run = {g->kernels, x, pg_tensor_like(g, x), pg_parameter_floats(g, w), NULL, (float)epsilon};
@@ -39,6 +40,7 @@ pg_tensor *pg_rmsnorm(pg_context *g, const pg_tensor *x, const pg_parameter *w, 
 pg_tensor *pg_layernorm(pg_context *g, const pg_tensor *x, const pg_parameter *w, const pg_parameter *bias,
                         double epsilon)
 {
+    PG_PROFILE(g, "layernorm", NULL);
     if (!x)
         return NULL;
     norm_run run = {g->kernels,    x, pg_tensor_like(g, x), pg_parameter_floats(g, w), pg_parameter_floats(g, bias),
@@ -61,6 +63,7 @@ static void unit_row(void *context, int64_t row)
 
 pg_tensor *pg_unit_rows(pg_context *g, const pg_tensor *x)
 {
+    PG_PROFILE(g, "unit_rows", NULL);
     norm_run run = {.kernels = g->kernels, .x = x, .out = x ? pg_tensor_like(g, x) : NULL};
     if (!run.out)
         return NULL;

@@ -24,6 +24,7 @@ static void copy_patch(void *context, int64_t row)
 
 pg_tensor *pg_patches(pg_context *g, const float *pixels, int64_t count, int64_t channels, int64_t side, int64_t patch)
 {
+    PG_PROFILE(g, "patches", NULL);
     int64_t across = side / patch;
     patch_run run = {pg_tensor_new(g, count * across * across, channels * patch * patch), pixels, channels, side,
                      patch};

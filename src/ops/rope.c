@@ -24,6 +24,7 @@ static void angle_row(void *context, int64_t row)
 
 pg_tensor *pg_rope_angles(pg_context *g, const int32_t *positions, int64_t count, int64_t size, double theta)
 {
+    PG_PROFILE(g, "rope_angles", NULL);
     pg_tensor *out = pg_tensor_new(g, count, size);
     float *frequencies = pg_scratch(g, (size_t)size / 2 * sizeof *frequencies);
     if (!frequencies)
@@ -52,6 +53,7 @@ static void rotate_row(void *context, int64_t row)
 
 pg_tensor *pg_rope(pg_context *g, const pg_tensor *x, const pg_tensor *angles)
 {
+    PG_PROFILE(g, "rope", NULL);
     rope_run run = {g->kernels, x, angles, x && angles ? pg_tensor_like(g, x) : NULL};
     if (!run.out)
         return NULL;

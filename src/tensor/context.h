@@ -9,6 +9,7 @@
 #define PG_TENSOR_CONTEXT_H
 
 #include "base/arena.h"
+#include "tensor/profile.h"
 #include "tensor/tensor.h"
 
 struct pg_kernels;
@@ -22,6 +23,7 @@ typedef struct pg_context {
     pg_status status;
     pg_trace_callback *trace; /* sees every named intermediate; NULL: nobody */
     void *trace_user;
+    pg_profile *profile; /* counts the time of every operation; NULL: nobody asks */
 } pg_context;
 
 /* An uninitialised f32 matrix in the arena, or NULL. */

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "text/utf8.h"
+
 /* The bit fields of a unit. */
 static uint32_t offset_of(uint32_t unit)
 {
@@ -59,6 +61,16 @@ void pg_charsmap_free(pg_charsmap *map)
     *map = (pg_charsmap){0};
 }
 
+/* The replacement at an offset, NULL if there is none: the map was made elsewhere, text must stay valid UTF-8. */
+static const char *replacement_at(const pg_charsmap *map, uint32_t offset)
+{
+    if (offset >= map->replacements_size)
+        return NULL;
+    const char *text = map->replacements + offset;
+    size_t size = strlen(text);
+    return pg_utf8_check(text, size) == size ? text : NULL;
+}
+
 size_t pg_charsmap_match(const char **to, const pg_charsmap *map, const char *text, size_t size)
 {
     size_t longest = 0;
@@ -73,9 +85,11 @@ size_t pg_charsmap_match(const char **to, const pg_charsmap *map, const char *te
         at ^= offset_of(map->units[at]);
         if (at >= map->unit_count)
             break;
-        if (ends && value_of(map->units[at]) < map->replacements_size) {
+        bool whole = i + 1 == size || !pg_utf8_continues(text[i + 1]);
+        const char *replacement = ends && whole ? replacement_at(map, value_of(map->units[at])) : NULL;
+        if (replacement) {
             longest = i + 1;
-            *to = map->replacements + value_of(map->units[at]);
+            *to = replacement;
         }
     }
     return longest;

@@ -17,7 +17,8 @@ typedef struct pg_charsmap {
 pg_status pg_charsmap_read(pg_charsmap *out, const uint8_t *bytes, size_t size, const char *name);
 void pg_charsmap_free(pg_charsmap *map);
 
-/* Bytes of the longest prefix of the text that has a rule, 0 if none has; *to: its replacement. */
+/* Bytes of the longest prefix of the text (valid UTF-8) that has a rule, 0 if none has; *to: its replacement. Rules
+ * that would take part of a character or give no valid UTF-8 do not count. */
 size_t pg_charsmap_match(const char **to, const pg_charsmap *map, const char *text, size_t size);
 
 #endif

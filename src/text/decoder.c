@@ -88,7 +88,8 @@ static pg_status add(pg_decoder *decoder, int32_t id)
     if (id < 0)
         return pg_fail(PG_ERROR_ARGUMENT, "%d is no token id", id);
     if (flags & PG_PIECE_BYTE) {
-        decoder->bytes[decoder->byte_count++] = (char)pg_vocab_byte(vocab, id);
+        decoder->bytes[decoder->byte_count++] =
+            (char)pg_byte_of_piece(pg_vocab_text(vocab, id), vocab->pieces[id].size);
         return show_bytes(decoder, false);
     }
     PG_TRY(show_bytes(decoder, true));

@@ -29,7 +29,7 @@ pg_status pg_encoder_add_unknown(pg_encoder *encoder, const char *text, size_t s
 
 /* ---------------------------------------------------------------- added tokens */
 
-int32_t pg_encoder_match(const pg_encoder *encoder, const pg_trie *added, const char *text, size_t limit, size_t *size)
+int32_t pg_encoder_match(size_t *size, const pg_encoder *encoder, const pg_trie *added, const char *text, size_t limit)
 {
     int32_t longest = -1;
     uint32_t node = PG_TRIE_ROOT;
@@ -53,7 +53,7 @@ static pg_status cut(pg_encoder *encoder, const pg_trie *added, const char *text
 {
     size_t done = 0;
     for (size_t at = 0, length; added->count && at < size;) {
-        int32_t id = pg_encoder_match(encoder, added, text + at, size - at, &length);
+        int32_t id = pg_encoder_match(&length, encoder, added, text + at, size - at);
         if (id < 0) {
             at++;
             continue;
@@ -79,21 +79,38 @@ static pg_status encode_normalized(pg_encoder *encoder, const char *text, size_t
     return pg_bpe_encode(encoder, text, size);
 }
 
+/* SigLIP's reference encodes "<unk>" with every part of the text and drops the ids of that again. The score it starts
+ * with decides how sums are rounded, and so which of two equally good segmentations is taken. */
+static pg_status encode_canonical(pg_encoder *encoder, const char *text, size_t size, bool start)
+{
+    const pg_tokenizer *tokenizer = encoder->tokenizer;
+    const char *guard = pg_vocab_text(&tokenizer->vocab, tokenizer->unknown);
+    pg_ids *out = encoder->out;
+    encoder->from = out->count;
+    PG_TRY(pg_unigram_encode(encoder, guard, strlen(guard)));
+    size_t guard_ids = out->count - encoder->from;
+    out->count = encoder->from;
+    PG_TRY(pg_siglip_canonicalize(&encoder->clean, text, size, tokenizer->lower));
+    PG_TRY(pg_buffer_append(&encoder->text, guard, strlen(guard)));
+    PG_TRY(pg_encoder_normalize(encoder, encoder->clean.data, encoder->clean.size, start));
+    PG_TRY(pg_unigram_encode(encoder, encoder->text.data, encoder->text.size));
+    out->count -= guard_ids;
+    memmove(out->data + encoder->from, out->data + encoder->from + guard_ids,
+            (out->count - encoder->from) * sizeof *out->data);
+    return PG_OK;
+}
+
 static pg_status encode_raw(pg_encoder *encoder, const char *text, size_t size, bool start)
 {
-    if (encoder->canonical) {
-        PG_TRY(pg_siglip_canonicalize(&encoder->clean, text, size, encoder->tokenizer->lower));
-        text = encoder->clean.data;
-        size = encoder->clean.size;
-    }
+    const pg_tokenizer *tokenizer = encoder->tokenizer;
+    pg_buffer_reset(&encoder->text);
+    if (encoder->canonical)
+        return encode_canonical(encoder, text, size, start);
     PG_TRY(pg_encoder_normalize(encoder, text, size, start));
-    const pg_buffer *normalized = &encoder->text;
-    if (normalized->size == 0)
-        return PG_OK;
     encoder->from = encoder->out->count;
-    if (encoder->tokenizer->model == PG_MODEL_UNIGRAM) /* it weighs user-defined pieces itself */
-        return pg_unigram_encode(encoder, normalized->data, normalized->size);
-    return cut(encoder, &encoder->tokenizer->normalized, normalized->data, normalized->size, false, encode_normalized);
+    if (tokenizer->model == PG_MODEL_UNIGRAM) /* it weighs user-defined pieces itself */
+        return pg_unigram_encode(encoder, encoder->text.data, encoder->text.size);
+    return cut(encoder, &tokenizer->normalized, encoder->text.data, encoder->text.size, false, encode_normalized);
 }
 
 pg_status pg_encoder_add(pg_encoder *encoder, const char *text, size_t size, bool start)

@@ -49,10 +49,10 @@ pg_status pg_unigram_encode(pg_encoder *encoder, const char *text, size_t size);
 /* Ids of a character that has none: its bytes, or the unknown one. */
 pg_status pg_encoder_add_unknown(pg_encoder *encoder, const char *text, size_t size);
 
-/* Normalised text into encoder->text (replacing what was there). */
+/* Normalised text, added to encoder->text. */
 pg_status pg_encoder_normalize(pg_encoder *encoder, const char *text, size_t size, bool start);
 
 /* The longest added token that the text starts with and that may count here: its id and *size, or -1. */
-int32_t pg_encoder_match(const pg_encoder *encoder, const pg_trie *added, const char *text, size_t limit, size_t *size);
+int32_t pg_encoder_match(size_t *size, const pg_encoder *encoder, const pg_trie *added, const char *text, size_t limit);
 
 #endif

@@ -3,7 +3,7 @@
 
 #include "text/utf8.h"
 
-#define LONGEST ((size_t)1 << 31) /* bytes of normalised text: places in it are 32-bit numbers */
+#define LONGEST ((size_t)INT32_MAX - 1) /* bytes of normalised text: places in it are numbers of type int32_t */
 
 static pg_status add(pg_buffer *out, const char *text, size_t size)
 {
@@ -33,7 +33,7 @@ static size_t next_unit(const pg_encoder *encoder, const char *text, size_t size
     const pg_tokenizer *tokenizer = encoder->tokenizer;
     size_t length;
     *to = text;
-    if (pg_encoder_match(encoder, &tokenizer->normalized, text, size, &length) >= 0) {
+    if (pg_encoder_match(&length, encoder, &tokenizer->normalized, text, size) >= 0) {
         *to_size = length;
         return length;
     }
@@ -75,7 +75,6 @@ pg_status pg_encoder_normalize(pg_encoder *encoder, const char *text, size_t siz
     const pg_tokenizer *tokenizer = encoder->tokenizer;
     pg_buffer *out = &encoder->text;
     const char *space = tokenizer->escape_spaces ? PG_BLOCK : " ";
-    pg_buffer_reset(out);
     if (tokenizer->dummy_prefix && start)
         PG_TRY(add(out, space, strlen(space)));
     if (!tokenizer->trim_spaces && tokenizer->charsmap.unit_count == 0)

@@ -10,10 +10,10 @@
 #include <float.h>
 #include <inttypes.h>
 #include <math.h>
-#include <stdio.h>
 
 #include "text/scan.h"
 #include "text/tokenizer.h"
+#include "text/utf8.h"
 
 enum { TYPE_NORMAL = 1, TYPE_UNKNOWN, TYPE_CONTROL, TYPE_DEFINED, TYPE_UNUSED, TYPE_BYTE };
 enum { MODEL_UNIGRAM = 1, MODEL_BPE };
@@ -63,17 +63,15 @@ static pg_status read_fixed(uint64_t *out, proto_message *message, int bytes)
     return PG_OK;
 }
 
-/* The next field; *more is false at the end. */
-static pg_status read_field(proto_field *out, proto_message *message, bool *more)
+/* Into an empty field. */
+static pg_status read_field(proto_field *out, proto_message *message)
 {
-    *more = message->at < message->end;
-    if (!*more)
-        return PG_OK;
     uint64_t key;
     PG_TRY(read_varint(&key, message));
     if (key >> 3 > UINT32_MAX)
         return cut_short(message);
-    *out = (proto_field){.tag = (uint32_t)(key >> 3), .is_number = true, .bytes.name = message->name};
+    out->tag = (uint32_t)(key >> 3);
+    out->is_number = (key & 7) != 2;
     switch (key & 7) {
     case 0: return read_varint(&out->number, message);
     case 1: return read_fixed(&out->number, message, 8);
@@ -85,10 +83,21 @@ static pg_status read_field(proto_field *out, proto_message *message, bool *more
     PG_TRY(read_varint(&size, message));
     if (size > (uint64_t)(message->end - message->at))
         return cut_short(message);
-    out->is_number = false;
     out->bytes.at = message->at;
     out->bytes.end = message->at += size;
     return PG_OK;
+}
+
+/* Walks the fields of a message: true while there is another one. A failure is reported through *status and ends the
+ * walk. */
+static bool next_field(proto_field *out, proto_message *message, pg_status *status)
+{
+    *status = PG_OK;
+    *out = (proto_field){.bytes.name = message->name};
+    if (message->at == message->end)
+        return false;
+    *status = read_field(out, message);
+    return *status == PG_OK;
 }
 
 static size_t bytes_left(const proto_message *message)
@@ -101,7 +110,7 @@ static size_t bytes_left(const proto_message *message)
 typedef struct model_reader {
     pg_tokenizer *tokenizer;
     const char *name;
-    size_t scores, score_capacity;
+    size_t count, score_capacity; /* pieces so far */
     uint64_t model_type;
     bool suffix_spaces;
     pg_span bos, eos, pad, unknown_surface;
@@ -118,14 +127,14 @@ static pg_status flags_of_type(unsigned *out, model_reader *reader, uint64_t typ
     case TYPE_BYTE: *out = PG_PIECE_BYTE; return PG_OK;
     default:
         return pg_fail(PG_ERROR_FORMAT, "%s: piece %zu has the type %" PRIu64 ", expected 1 to 6", reader->name,
-                       reader->scores, type);
+                       reader->count, type);
     }
 }
 
 static pg_status add_piece(model_reader *reader, const proto_message *text, float score, uint64_t type)
 {
     pg_tokenizer *tokenizer = reader->tokenizer;
-    int64_t id = (int64_t)reader->scores;
+    int64_t id = (int64_t)reader->count;
     unsigned flags;
     PG_TRY(flags_of_type(&flags, reader, type));
     if (!isfinite(score))
@@ -133,9 +142,12 @@ static pg_status add_piece(model_reader *reader, const proto_message *text, floa
     if (flags & PG_PIECE_UNKNOWN && tokenizer->unknown >= 0)
         return pg_fail(PG_ERROR_FORMAT, "%s: pieces %d and %lld are both unknown pieces", reader->name,
                        tokenizer->unknown, (long long)id);
+    if (flags & PG_PIECE_BYTE && pg_byte_of_piece((const char *)text->at, bytes_left(text)) < 0)
+        return pg_fail(PG_ERROR_FORMAT, "%s: piece %lld is of the type \"byte\", but not of the form <0x00>",
+                       reader->name, (long long)id);
     PG_TRY(pg_vocab_add(&tokenizer->vocab, id, (const char *)text->at, bytes_left(text), flags));
-    PG_TRY(pg_grow((void **)&tokenizer->scores, &reader->score_capacity, reader->scores + 1, sizeof(float)));
-    tokenizer->scores[reader->scores++] = score + 0.0f; /* -0 and 0 rank alike */
+    PG_TRY(pg_grow((void **)&tokenizer->scores, &reader->score_capacity, reader->count + 1, sizeof(float)));
+    tokenizer->scores[reader->count++] = score + 0.0f; /* -0 and 0 rank alike */
     if (flags & PG_PIECE_UNKNOWN)
         tokenizer->unknown = (int32_t)id;
     return PG_OK;
@@ -146,11 +158,8 @@ static pg_status read_piece(model_reader *reader, proto_message piece)
     proto_message text = {.name = reader->name};
     float score = 0;
     uint64_t type = TYPE_NORMAL;
-    proto_field field;
-    for (bool more;;) {
-        PG_TRY(read_field(&field, &piece, &more));
-        if (!more)
-            return add_piece(reader, &text, score, type);
+    pg_status status;
+    for (proto_field field; next_field(&field, &piece, &status);) {
         uint32_t bits = (uint32_t)field.number;
         if (field.tag == 1 && !field.is_number)
             text = field.bytes;
@@ -159,6 +168,7 @@ static pg_status read_piece(model_reader *reader, proto_message piece)
         else if (field.tag == 3 && field.is_number)
             type = field.number;
     }
+    return status == PG_OK ? add_piece(reader, &text, score, type) : status;
 }
 
 static pg_span span_of(const proto_field *field)
@@ -168,11 +178,8 @@ static pg_span span_of(const proto_field *field)
 
 static pg_status read_trainer(model_reader *reader, proto_message trainer)
 {
-    proto_field field;
-    for (bool more;;) {
-        PG_TRY(read_field(&field, &trainer, &more));
-        if (!more)
-            return PG_OK;
+    pg_status status;
+    for (proto_field field; next_field(&field, &trainer, &status);) {
         switch (field.is_number ? field.tag : 0) {
         case 3: reader->model_type = field.number; break;
         case 24: reader->suffix_spaces = field.number; break;
@@ -185,16 +192,14 @@ static pg_status read_trainer(model_reader *reader, proto_message trainer)
         case 48: reader->pad = span_of(&field); break;
         }
     }
+    return status;
 }
 
 static pg_status read_normalizer(model_reader *reader, proto_message normalizer)
 {
     pg_tokenizer *tokenizer = reader->tokenizer;
-    proto_field field;
-    for (bool more;;) {
-        PG_TRY(read_field(&field, &normalizer, &more));
-        if (!more)
-            return PG_OK;
+    pg_status status;
+    for (proto_field field; next_field(&field, &normalizer, &status);) {
         if (field.tag == 2 && !field.is_number) {
             pg_charsmap_free(&tokenizer->charsmap);
             PG_TRY(pg_charsmap_read(&tokenizer->charsmap, field.bytes.at, bytes_left(&field.bytes), reader->name));
@@ -205,28 +210,24 @@ static pg_status read_normalizer(model_reader *reader, proto_message normalizer)
         case 5: tokenizer->escape_spaces = field.number; break;
         }
     }
+    return status;
 }
 
 static pg_status refuse_denormalizer(model_reader *reader, proto_message denormalizer)
 {
-    proto_field field;
-    for (bool more;;) {
-        PG_TRY(read_field(&field, &denormalizer, &more));
-        if (!more)
-            return PG_OK;
+    pg_status status;
+    for (proto_field field; next_field(&field, &denormalizer, &status);) {
         if (field.tag == 2 && !field.is_number && bytes_left(&field.bytes))
             return pg_fail(PG_ERROR_UNSUPPORTED, "%s: rules for decoding (denormalizer_spec) are not supported",
                            reader->name);
     }
+    return status;
 }
 
 static pg_status read_model(model_reader *reader, proto_message model)
 {
-    proto_field field;
-    for (bool more;;) {
-        PG_TRY(read_field(&field, &model, &more));
-        if (!more)
-            return PG_OK;
+    pg_status status;
+    for (proto_field field; next_field(&field, &model, &status);) {
         switch (field.is_number ? 0 : field.tag) {
         case 1: PG_TRY(read_piece(reader, field.bytes)); break;
         case 2: PG_TRY(read_trainer(reader, field.bytes)); break;
@@ -234,6 +235,7 @@ static pg_status read_model(model_reader *reader, proto_message model)
         case 5: PG_TRY(refuse_denormalizer(reader, field.bytes)); break;
         }
     }
+    return status;
 }
 
 /* ---------------------------------------------------------------- checks, and what follows */
@@ -243,13 +245,13 @@ static pg_status check_model(const model_reader *reader)
     const pg_tokenizer *tokenizer = reader->tokenizer;
     if (tokenizer->unknown < 0)
         return pg_fail(PG_ERROR_FORMAT, "%s: not a SentencePiece model: none of %zu pieces is the unknown one",
-                       reader->name, reader->scores);
+                       reader->name, reader->count);
     if (reader->model_type != MODEL_UNIGRAM && reader->model_type != MODEL_BPE)
         return pg_fail(PG_ERROR_UNSUPPORTED, "%s: the model type is %" PRIu64 ", expected 1 (unigram) or 2 (BPE)",
                        reader->name, reader->model_type);
     if (reader->suffix_spaces)
         return pg_fail(PG_ERROR_UNSUPPORTED, "%s: treat_whitespace_as_suffix is not supported", reader->name);
-    for (size_t id = 0; id < reader->scores && reader->model_type == MODEL_BPE; id++)
+    for (size_t id = 0; id < reader->count && reader->model_type == MODEL_BPE; id++)
         if (tokenizer->vocab.pieces[id].flags & PG_PIECE_UNUSED)
             return pg_fail(PG_ERROR_UNSUPPORTED, "%s: piece %zu is of the type \"unused\", not supported in BPE models",
                            reader->name, id);
@@ -278,6 +280,17 @@ static int32_t find_control(const pg_tokenizer *tokenizer, pg_span name, const c
     return pg_vocab_flags(vocab, id) & PG_PIECE_CONTROL ? id : -1;
 }
 
+/* What the unknown piece looks like in text: as the file says, or a double question mark. */
+static pg_status copy_surface(pg_tokenizer *tokenizer, pg_span surface)
+{
+    if (!surface.text)
+        surface = (pg_span){" \xe2\x81\x87 ", 5};
+    if (pg_utf8_check(surface.text, surface.size) != surface.size)
+        return pg_fail(PG_ERROR_FORMAT, "%s: unk_surface is not valid UTF-8", tokenizer->vocab.name);
+    tokenizer->unknown_surface = pg_copy_text(surface.text, surface.size);
+    return tokenizer->unknown_surface ? PG_OK : PG_ERROR_MEMORY;
+}
+
 static pg_status read_file(model_reader *reader, proto_message model)
 {
     pg_tokenizer *tokenizer = reader->tokenizer;
@@ -285,15 +298,12 @@ static pg_status read_file(model_reader *reader, proto_message model)
     PG_TRY(check_model(reader));
     PG_TRY(pg_vocab_index(&tokenizer->vocab));
     tokenizer->model = reader->model_type == MODEL_BPE ? PG_MODEL_PIECES : PG_MODEL_UNIGRAM;
-    rate_unknown(tokenizer, reader->scores);
+    rate_unknown(tokenizer, reader->count);
     tokenizer->bos = find_control(tokenizer, reader->bos, "<s>");
     tokenizer->eos = find_control(tokenizer, reader->eos, "</s>");
     tokenizer->pad = find_control(tokenizer, reader->pad, "<pad>");
     tokenizer->adds_bos = tokenizer->bos >= 0;
-    pg_span surface = reader->unknown_surface;
-    tokenizer->unknown_surface =
-        surface.text ? pg_copy_text(surface.text, surface.size) : pg_copy_text(" \xe2\x81\x87 ", SIZE_MAX);
-    return tokenizer->unknown_surface ? PG_OK : PG_ERROR_MEMORY;
+    return copy_surface(tokenizer, reader->unknown_surface);
 }
 
 pg_status pg_tokenizer_read_sentencepiece(pg_tokenizer *tokenizer, const uint8_t *bytes, size_t size, const char *name)

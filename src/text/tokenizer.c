@@ -26,21 +26,15 @@ static void mark_turns(pg_vocab *vocab)
 static pg_status find_bytes(pg_tokenizer *tokenizer)
 {
     pg_vocab *vocab = &tokenizer->vocab;
-    for (int byte = 0; byte < 256; byte++) {
+    for (int byte = 0; tokenizer->byte_fallback && byte < 256; byte++) {
         char name[8], character = (char)byte;
         int32_t id = pg_vocab_find(vocab, name, (size_t)snprintf(name, sizeof name, "<0x%02X>", byte));
         tokenizer->bytes[byte] = id;
-        if (!tokenizer->byte_fallback)
-            continue;
         if (id >= 0)
             vocab->pieces[id].flags |= PG_PIECE_BYTE;
         else if (byte >= 128 || pg_vocab_find_plain(vocab, &character, 1) < 0)
             return pg_fail(PG_ERROR_FORMAT, "%s: byte_fallback is set, but the piece %s is missing", vocab->name, name);
     }
-    for (size_t id = 0; id < vocab->size; id++)
-        if (vocab->pieces[id].flags & PG_PIECE_BYTE && pg_vocab_byte(vocab, (int32_t)id) < 0)
-            return pg_fail(PG_ERROR_FORMAT, "%s: piece %zu is of the type \"byte\", but is \"%s\"", vocab->name, id,
-                           pg_vocab_text(vocab, (int32_t)id));
     return PG_OK;
 }
 
@@ -166,6 +160,16 @@ static pg_status path_beside(pg_buffer *out, const char *path, const char *name)
     return pg_buffer_print(out, "%.*s%s", slash ? (int)(slash + 1 - path) : 0, path, name);
 }
 
+static pg_status read_config(pg_tokenizer *tokenizer, const char *path)
+{
+    json_t *config = NULL;
+    pg_status status = pg_json_load(&config, path);
+    if (status == PG_OK)
+        status = pg_tokenizer_use_config(tokenizer, config, path);
+    json_decref(config);
+    return status;
+}
+
 static pg_status read_files(pg_tokenizer *tokenizer, const char *path)
 {
     pg_buffer config = {0};
@@ -173,7 +177,7 @@ static pg_status read_files(pg_tokenizer *tokenizer, const char *path)
     PG_TRY_GOTO(read_vocabulary(tokenizer, path));
     PG_TRY_GOTO(path_beside(&config, path, "tokenizer_config.json"));
     if (pg_file_exists(config.data))
-        PG_TRY_GOTO(pg_tokenizer_read_config(tokenizer, config.data));
+        PG_TRY_GOTO(read_config(tokenizer, config.data));
     PG_TRY_GOTO(pg_tokenizer_finish(tokenizer));
 done:
     pg_buffer_free(&config);
@@ -306,6 +310,8 @@ pg_status pg_tokenizer_append(pg_ids *out, const pg_tokenizer *tokenizer, const 
                           .out = out,
                           .special = flags & PG_ENCODE_SPECIAL,
                           .canonical = tokenizer->canonical || flags & PG_ENCODE_CANONICAL};
+    if (encoder.canonical && tokenizer->model != PG_MODEL_UNIGRAM)
+        return pg_fail(PG_ERROR_UNSUPPORTED, "SigLIP's text needs a SentencePiece unigram tokenizer");
     pg_status status = pg_encoder_add(&encoder, text, size, true);
     pg_encoder_free(&encoder);
     PG_TRY(status);
@@ -318,6 +324,8 @@ pg_status pg_tokenizer_encode(int32_t **out, size_t *count, const pg_tokenizer *
     pg_ids ids = {0};
     *out = NULL;
     *count = 0;
+    if (flags & ~(unsigned)(PG_ENCODE_SPECIAL | PG_ENCODE_BOS | PG_ENCODE_EOS))
+        return pg_fail(PG_ERROR_ARGUMENT, "0x%x is no combination of PG_ENCODE_ flags", flags);
     pg_status status;
     PG_TRY_GOTO(pg_grow((void **)&ids.data, &ids.capacity, 1, sizeof *ids.data)); /* no ids are no NULL */
     PG_TRY_GOTO(pg_tokenizer_append(&ids, tokenizer, text, size, flags));

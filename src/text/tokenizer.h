@@ -2,8 +2,8 @@
  *
  *   text -> cut at added tokens (raw) -> normalise -> cut at added tokens (normalised) -> model -> ids
  *
- * Three models: byte-pair merges over ids (tokenizer.json), byte-pair merges over pieces, and unigram (both
- * SentencePiece). Readers: tokenizer_json.c, sentencepiece.c, then tokenizer_config.c. */
+ * Three models: byte-pair merges in the order of a list (tokenizer.json) or of scores (SentencePiece), and
+ * SentencePiece's unigram. Readers: tokenizer_json.c, sentencepiece.c, then tokenizer_config.c. */
 #ifndef PG_TEXT_TOKENIZER_H
 #define PG_TEXT_TOKENIZER_H
 
@@ -15,8 +15,8 @@
 #include "text/vocab.h"
 
 typedef enum pg_token_model {
-    PG_MODEL_MERGES,  /* tokenizer.json: listed merges of pairs of ids, earliest in the list first */
-    PG_MODEL_PIECES,  /* SentencePiece BPE: any pair that is a piece, best score first */
+    PG_MODEL_MERGES,  /* tokenizer.json: listed pairs are merged, the first in the list first */
+    PG_MODEL_PIECES,  /* SentencePiece BPE: pairs that make a piece are merged, the best score first */
     PG_MODEL_UNIGRAM, /* SentencePiece unigram: the segmentation with the best sum of scores */
 } pg_token_model;
 
@@ -24,7 +24,7 @@ struct pg_tokenizer {
     pg_token_model model;
     pg_vocab vocab;
     int32_t characters[128];        /* ids of the ASCII characters, -1 where the vocabulary lacks one */
-    int32_t bytes[256];             /* ids of the byte pieces, -1 */
+    int32_t bytes[256];             /* ids of the byte pieces, with byte_fallback */
     bool joined_to_space[256];      /* a piece has U+2581 behind a character that ends in this byte */
     bool byte_fallback;             /* characters without a piece become their bytes; else `unknown` */
     bool fuse_unknown;              /* unknown characters in a row become one id */
@@ -55,8 +55,8 @@ pg_status pg_tokenizer_new(pg_tokenizer **out);
 pg_status pg_tokenizer_read_json(pg_tokenizer *tokenizer, const uint8_t *bytes, size_t size, const char *name);
 pg_status pg_tokenizer_read_sentencepiece(pg_tokenizer *tokenizer, const uint8_t *bytes, size_t size, const char *name);
 
-/* What a tokenizer_config.json adds. */
-pg_status pg_tokenizer_read_config(pg_tokenizer *tokenizer, const char *path);
+/* What a tokenizer_config.json adds; `path` stands for it in errors. */
+pg_status pg_tokenizer_use_config(pg_tokenizer *tokenizer, const json_t *config, const char *path);
 
 /* Declares an added token: an object with "content" and its properties, as both JSON files have them. */
 pg_status pg_tokenizer_declare(pg_tokenizer *tokenizer, const json_t *token, int64_t id, const char *name);

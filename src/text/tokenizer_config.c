@@ -74,7 +74,7 @@ static pg_status read_name(int32_t *id, const pg_tokenizer *tokenizer, pg_json_f
     return PG_OK;
 }
 
-static pg_status use_config(pg_tokenizer *tokenizer, const json_t *config, const char *path)
+pg_status pg_tokenizer_use_config(pg_tokenizer *tokenizer, const json_t *config, const char *path)
 {
     const char *class = "";
     PG_TRY(declare_all(tokenizer, json_object_get(config, "added_tokens_decoder"), path));
@@ -86,14 +86,4 @@ static pg_status use_config(pg_tokenizer *tokenizer, const json_t *config, const
     PG_TRY(pg_json_string(&class, (pg_json_field){config, path, "tokenizer_class", false}));
     tokenizer->canonical = !strcmp(class, "SiglipTokenizer");
     return PG_OK;
-}
-
-pg_status pg_tokenizer_read_config(pg_tokenizer *tokenizer, const char *path)
-{
-    json_t *config = NULL;
-    pg_status status = pg_json_load(&config, path);
-    if (status == PG_OK)
-        status = use_config(tokenizer, config, path);
-    json_decref(config);
-    return status;
 }

@@ -45,7 +45,8 @@ static pg_status read_vocab(json_reader *reader)
     return status == PG_OK ? pg_vocab_index(vocab) : status;
 }
 
-/* The two sides of a merge, one behind the other. */
+/* The two sides of a merge, one behind the other. Bytes are told from text only after merging (encoder.c), so that byte
+ * pieces cannot be sides; no vocabulary with byte fallback has such merges. */
 typedef struct merge_sides {
     char text[2 * PG_PIECE_LONGEST];
     size_t left, size; /* bytes of the left side, of both */
@@ -55,6 +56,9 @@ static pg_status add_side(merge_sides *sides, const json_reader *reader, const c
 {
     if (size == 0 || size > PG_PIECE_LONGEST)
         return pg_scan_fail(&reader->scan, "a merge of two pieces before this");
+    if (pg_byte_of_piece(text, size) >= 0)
+        return pg_fail(PG_ERROR_UNSUPPORTED, "%s: merges of byte pieces (%.*s) are not supported", reader->scan.name,
+                       (int)size, text);
     memcpy(sides->text + sides->size, text, size);
     sides->left = sides->size;
     sides->size += size;
@@ -339,6 +343,20 @@ done:
     return status;
 }
 
+/* Gemma's names; tokenizer_config.json may have others. */
+static int32_t find_control(const pg_tokenizer *tokenizer, const char *name)
+{
+    int32_t id = pg_tokenizer_id(tokenizer, name);
+    return pg_tokenizer_is_special(tokenizer, id) ? id : -1;
+}
+
+static void find_controls(pg_tokenizer *tokenizer)
+{
+    tokenizer->bos = find_control(tokenizer, "<bos>");
+    tokenizer->eos = find_control(tokenizer, "<eos>");
+    tokenizer->pad = find_control(tokenizer, "<pad>");
+}
+
 static pg_status read_part(json_reader *reader, pg_span key)
 {
     pg_span ignored;
@@ -367,7 +385,9 @@ static pg_status read_document(json_reader *reader)
     PG_TRY(use_part(reader, PRE_TOKENIZER, use_pre_tokenizer));
     PG_TRY(use_part(reader, POST_PROCESSOR, use_post_processor));
     PG_TRY(use_part(reader, DECODER, use_decoder));
-    return use_part(reader, ADDED_TOKENS, use_added_tokens);
+    PG_TRY(use_part(reader, ADDED_TOKENS, use_added_tokens));
+    find_controls(reader->tokenizer);
+    return PG_OK;
 }
 
 pg_status pg_tokenizer_read_json(pg_tokenizer *tokenizer, const uint8_t *bytes, size_t size, const char *name)

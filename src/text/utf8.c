@@ -2,11 +2,6 @@
 
 #include <string.h>
 
-static bool continues(unsigned char byte)
-{
-    return (byte & 0xc0) == 0x80;
-}
-
 /* The second byte decides over overlong forms, surrogates and numbers above U+10FFFF. */
 static bool second_byte_fits(unsigned char first, unsigned char second)
 {
@@ -15,7 +10,7 @@ static bool second_byte_fits(unsigned char first, unsigned char second)
     case 0xed: return second >= 0x80 && second <= 0x9f;
     case 0xf0: return second >= 0x90 && second <= 0xbf;
     case 0xf4: return second >= 0x80 && second <= 0x8f;
-    default: return continues(second);
+    default: return second >= 0x80 && second <= 0xbf;
     }
 }
 
@@ -32,7 +27,7 @@ int pg_utf8_scan(const char *text, size_t size)
     if (size > 1 && !second_byte_fits(bytes[0], bytes[1]))
         return PG_UTF8_BAD;
     for (size_t i = 2; i < need && i < size; i++)
-        if (!continues(bytes[i]))
+        if (!pg_utf8_continues(text[i]))
             return PG_UTF8_BAD;
     return size < need ? PG_UTF8_UNFINISHED : (int)need;
 }
@@ -106,7 +101,7 @@ size_t pg_utf8_trailing_space(const char *text, size_t size)
     size_t end = size;
     while (end > 0) {
         size_t start = end - 1;
-        while (start > 0 && continues((unsigned char)text[start]))
+        while (start > 0 && pg_utf8_continues(text[start]))
             start--;
         uint32_t character;
         if (pg_utf8_decode(&character, text + start, end - start) <= 0 || !pg_is_space(character))

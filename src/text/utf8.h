@@ -35,6 +35,12 @@ static inline size_t pg_utf8_size(char first)
     return byte < 0x80 ? 1 : byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4;
 }
 
+/* A byte of a character that is not its first. */
+static inline bool pg_utf8_continues(char byte)
+{
+    return ((unsigned char)byte & 0xc0) == 0x80;
+}
+
 /* White space as Python's str.isspace() has it. */
 bool pg_is_space(uint32_t character);
 

@@ -1,7 +1,5 @@
 #include "text/vocab.h"
 
-#include <stdlib.h>
-
 #include "text/utf8.h"
 
 /* Ids become array indices: a file of some bytes must not make us reserve gigabytes. */
@@ -101,11 +99,11 @@ int32_t pg_vocab_find_plain(const pg_vocab *vocab, const char *text, size_t size
     return pg_vocab_flags(vocab, id) & (PG_PIECE_CONTROL | PG_PIECE_BYTE | PG_PIECE_UNKNOWN) ? -1 : id;
 }
 
-int pg_vocab_byte(const pg_vocab *vocab, int32_t id)
+int pg_byte_of_piece(const char *text, size_t size)
 {
-    const char *text = pg_vocab_text(vocab, id);
-    if (vocab->pieces[id].size != 6 || memcmp(text, "<0x", 3) != 0 || text[5] != '>')
+    static const char digits[] = "0123456789ABCDEF";
+    if (size != 6 || memcmp(text, "<0x", 3) != 0 || text[5] != '>')
         return -1;
-    size_t digits = strspn(text + 3, "0123456789ABCDEF");
-    return digits == 2 ? (int)strtol(text + 3, NULL, 16) : -1;
+    const char *high = memchr(digits, text[3], 16), *low = memchr(digits, text[4], 16);
+    return high && low ? (int)(high - digits) * 16 + (int)(low - digits) : -1;
 }

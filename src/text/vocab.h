@@ -49,8 +49,8 @@ int32_t pg_vocab_find(const pg_vocab *vocab, const char *text, size_t size);
 /* The same for pieces that text may become: none that stands for something else than its letters. */
 int32_t pg_vocab_find_plain(const pg_vocab *vocab, const char *text, size_t size);
 
-/* The byte that a piece such as "<0x0A>" spells, -1 if it spells none. */
-int pg_vocab_byte(const pg_vocab *vocab, int32_t id);
+/* The byte that a piece such as "<0x0A>" stands for, -1 if it has another form. */
+int pg_byte_of_piece(const char *text, size_t size);
 
 static inline const char *pg_vocab_text(const pg_vocab *vocab, int32_t id)
 {

@@ -38,7 +38,7 @@ readelf -d "$library/libpaligemma.so" | grep -q 'SONAME.*\[libpaligemma\.so\.[0-
     $(pkg-config --cflags --libs paligemma)
 answers "$prefix/with-pkg-config" "$model" "$picture" "$prompt"
 
-cmake -S "$root/examples" -B "$prefix/examples" -DCMAKE_PREFIX_PATH="$prefix" >"$prefix/cmake.log"
+cmake -G Ninja -S "$root/examples" -B "$prefix/examples" -DCMAKE_PREFIX_PATH="$prefix" >"$prefix/cmake.log"
 cmake --build "$prefix/examples" >>"$prefix/cmake.log"
 answers "$prefix/examples/caption" "$model" "$picture" "$prompt"
 

@@ -200,6 +200,23 @@ char *pg_golden_checkpoint(pg_golden *golden, const char *name)
     return target;
 }
 
+void pg_golden_model_open(pg_golden_model *out, const char *name)
+{
+    *out = (pg_golden_model){0};
+    char *folder = pg_golden_path(PG_GOLDEN_FOLDER, name);
+    pg_golden_open(&out->golden, folder);
+    out->path = pg_golden_checkpoint(&out->golden, "checkpoint");
+    CHECK_OK(pg_model_open(&out->model, out->path));
+    pg_free(folder);
+}
+
+void pg_golden_model_close(pg_golden_model *model)
+{
+    pg_model_close(model->model);
+    pg_free(model->path);
+    pg_golden_close(&model->golden);
+}
+
 /* ---------------------------------------------------------------- requests */
 
 void pg_golden_request_init(pg_golden_request *out, const pg_golden *golden, const json_t *prompt)
@@ -226,6 +243,19 @@ void pg_golden_request_init(pg_golden_request *out, const pg_golden *golden, con
         pg_free(path);
         pg_free(folder);
     }
+}
+
+void pg_golden_request_prompt(pg_golden_request *out, const pg_golden *golden, size_t number)
+{
+    pg_golden_request_init(out, golden, json_array_get(json_object_get(golden->facts, "prompts"), number));
+}
+
+void pg_golden_request_picture(pg_golden_request *out, const pg_golden *golden, const char *name)
+{
+    json_t *prompt = json_pack("{s:[s]}", "images", name);
+    pg_golden_request_init(out, golden, prompt);
+    out->request.prompt = "";
+    json_decref(prompt);
 }
 
 void pg_golden_request_free(pg_golden_request *request)

@@ -39,6 +39,16 @@ void pg_golden_link(const char *source, const char *target);
 /* "FOLDER/PART", freed with pg_free. */
 char *pg_golden_path(const char *folder, const char *part);
 
+/* A case of tests/golden/inference with its first checkpoint open. */
+typedef struct pg_golden_model {
+    pg_golden golden;
+    char *path;
+    pg_model *model;
+} pg_golden_model;
+
+void pg_golden_model_open(pg_golden_model *out, const char *name);
+void pg_golden_model_close(pg_golden_model *model);
+
 /* Pictures and request of one prompt: {"prompt", "images"}, the pictures as they are stored, control tokens counting,
  * as the reference does it. */
 #define PG_GOLDEN_IMAGES 4
@@ -48,6 +58,13 @@ typedef struct pg_golden_request {
 } pg_golden_request;
 
 void pg_golden_request_init(pg_golden_request *out, const pg_golden *golden, const json_t *prompt);
+
+/* Prompt `number` of the case. */
+void pg_golden_request_prompt(pg_golden_request *out, const pg_golden *golden, size_t number);
+
+/* No prompt, and one picture of the case. */
+void pg_golden_request_picture(pg_golden_request *out, const pg_golden *golden, const char *name);
+
 void pg_golden_request_free(pg_golden_request *request);
 
 /* An element of an F32, I64 or U8 array; the elements of an array. */

@@ -11,7 +11,8 @@
 #include "golden_case.h"
 
 #include "base/file.h"
-#include "model/config.h"
+#include "generate/model.h"
+#include "model/cost.h"
 
 /* A row of the table is [published name (null: not stored), name in memory, shape] and, if the name has a "#", the
  * number of layers that it stands for. */
@@ -98,6 +99,34 @@ static void check_pictures(const pg_model *model, const char *name)
     assert_int_equal(pg_model_image_tokens(model), tokens);
 }
 
+/* Worked out by hand from the shapes: operations of a picture; of a prompt of 12 tokens behind it (Gemma: of 268
+ * tokens); bytes of the weights that a generated token reads (bf16), and of its cache at 268 tokens. */
+static const struct {
+    const char *model;
+    double vision, prompt, weights, cache;
+} costs[] = {
+    {"google/paligemma-3b-pt-224", 220176580608, 1073893867520, 5017325568, 4939776},
+    {"google/paligemma-3b-pt-448", 978551046144, 4265624993792, 5017325568, 4939776},
+    {"google/paligemma-3b-pt-896", 5479719763968, 18772011253760, 5017325568, 4939776},
+    {"google/gemma-2b", 0, 1068613206016, 5012344832, 4939776},
+};
+
+static void check_costs(const pg_model *model, const char *name)
+{
+    const pg_config *config = &model->weights->config;
+    for (size_t i = 0; i < sizeof costs / sizeof *costs; i++) {
+        if (strcmp(name, costs[i].model) != 0)
+            continue;
+        bool eyes = config->kind == PG_MODEL_PALIGEMMA;
+        int64_t tokens = eyes ? (int64_t)pg_model_image_tokens(model) + 12 : 268;
+        if (eyes)
+            assert_true(pg_cost_vision(config) == costs[i].vision);
+        assert_true(pg_cost_prompt(&config->text, tokens, eyes ? tokens : 0) == costs[i].prompt);
+        assert_true(pg_cost_token_weights(model->weights) == costs[i].weights);
+        assert_true(pg_cost_token_cache(&config->text, 268, PG_BF16) == costs[i].cache);
+    }
+}
+
 static void test_table(void **state)
 {
     pg_golden scratch = {0};
@@ -114,6 +143,7 @@ static void test_table(void **state)
         CHECK_OK(pg_model_open(&model, folder));
         check_description(model, table);
         check_pictures(model, name);
+        check_costs(model, name);
         pg_model_close(model);
         pg_free(folder);
     }

@@ -293,9 +293,8 @@ static void check_seen_picture(golden_run *run, const char *kind, const char *na
 
 static void check_picture(golden_run *run, const char *name)
 {
-    json_t *prompt = json_pack("{s:s,s:[s]}", "prompt", "", "images", name);
     pg_golden_request asked;
-    pg_golden_request_init(&asked, run->golden, prompt);
+    pg_golden_request_picture(&asked, run->golden, name);
     check_picture_bytes(run, "image", name, asked.images[0]);
     check_seen_picture(run, "image", name, &asked.request);
     if (pg_golden_find(run->golden, "transposed.%s.resized", name) ||
@@ -311,7 +310,6 @@ static void check_picture(golden_run *run, const char *name)
         pg_free(folder);
     }
     pg_golden_request_free(&asked);
-    json_decref(prompt);
 }
 
 static void check_pictures(golden_run *run)
@@ -399,15 +397,16 @@ static void check_greedy(golden_run *run, const char *key, pg_request *request, 
     pg_answer_free(answer);
 }
 
-/* All prompts of a list of facts; arrays are called KIND.NUMBER.*. */
-static void check_prompts(golden_run *run, const char *list, const char *format, int64_t traced)
+/* All prompts of a list of facts; their arrays are called KIND.NUMBER.*, the number `digits` long. Prompt `traced`
+ * comes with all layers. */
+static void check_prompts(golden_run *run, const char *list, const char *kind, int digits, int64_t traced)
 {
     size_t i;
     json_t *prompt;
     json_array_foreach(json_object_get(run->facts, list), i, prompt)
     {
         char key[32];
-        snprintf(key, sizeof key, "%s.%0*zu", format, traced >= 0 ? 2 : 1, i);
+        snprintf(key, sizeof key, "%s.%0*zu", kind, digits, i);
         pg_golden_request asked;
         pg_golden_request_init(&asked, run->golden, prompt);
         check_trace(run, key, &asked.request, (int64_t)i == traced);
@@ -497,8 +496,7 @@ static void check_variants(golden_run *run)
         char key[64];
         snprintf(key, sizeof key, "variant.%02d.%s", (int)number, json_string_value(json_object_get(variant, "name")));
         pg_golden_request asked;
-        pg_golden_request_init(&asked, run->golden,
-                               json_array_get(json_object_get(run->facts, "prompts"), (size_t)number));
+        pg_golden_request_prompt(&asked, run->golden, (size_t)number);
         asked.request.max_new_tokens = fact(run->facts, "new_tokens", 0);
         set_options(&asked.request, json_object_get(variant, "options"));
         pg_answer *answer = generate(run->session, &asked.request);
@@ -562,19 +560,20 @@ static void check_sampling(golden_run *run)
         const pg_array *reference = pg_golden_find(run->golden, "prompt.%02d.logits_last", number);
         const pg_array *prompt = pg_golden_find(run->golden, "prompt.%02d.input_ids", number);
         size_t vocabulary = pg_golden_count(reference), count = pg_golden_count(prompt);
-        float *logits = pg_alloc(vocabulary, sizeof *logits);
+        float *scores = pg_alloc(vocabulary, sizeof *scores), *logits = pg_alloc(vocabulary, sizeof *logits);
         int32_t *history = pg_alloc(count, sizeof *history);
         pg_choice *choices = pg_alloc(vocabulary, sizeof *choices);
-        assert_true(logits && history && choices);
+        assert_true(scores && logits && history && choices);
         for (size_t k = 0; k < vocabulary; k++)
-            logits[k] = (float)pg_golden_number(reference, k);
+            scores[k] = logits[k] = (float)pg_golden_number(reference, k);
         for (size_t k = 0; k < count; k++)
             history[k] = (int32_t)pg_golden_number(prompt, k);
         pg_sampling sampling = sampling_of(json_object_get(variant, "options"));
-        pg_sampling_penalize(logits, (int64_t)vocabulary, &sampling, history, count);
-        check_choices(run, key, choices, pg_sampling_filter(choices, logits, (int64_t)vocabulary, &sampling));
+        pg_sampling_penalize(scores, logits, 0, &sampling, history, count);
+        check_choices(run, key, choices, pg_sampling_filter(choices, scores, (int64_t)vocabulary, &sampling));
         pg_free(choices);
         pg_free(history);
+        pg_free(scores);
         pg_free(logits);
     }
 }
@@ -587,14 +586,12 @@ static void check_batch(golden_run *run)
         return;
     const pg_array *generated = pg_golden_find(run->golden, "batch.generated");
     const pg_array *logits = pg_golden_find(run->golden, "batch.logits_last");
-    const json_t *prompts = json_object_get(run->facts, "prompts");
     pg_golden_request asked[REQUESTS];
     pg_request requests[REQUESTS];
     pg_answer *answers[REQUESTS];
     assert_int_equal(json_array_size(numbers), REQUESTS);
     for (size_t i = 0; i < REQUESTS; i++) {
-        size_t number = (size_t)json_integer_value(json_array_get(numbers, i));
-        pg_golden_request_init(&asked[i], run->golden, json_array_get(prompts, number));
+        pg_golden_request_prompt(&asked[i], run->golden, (size_t)json_integer_value(json_array_get(numbers, i)));
         requests[i] = asked[i].request;
         requests[i].max_new_tokens = fact(run->facts, "new_tokens", 0);
         requests[i].top_logits = logits ? (size_t)logits->shape[1] : 0;
@@ -780,8 +777,8 @@ static void check_everything(golden_run *run)
         check_dual_encoder(run);
         return;
     }
-    check_prompts(run, "prompts", "prompt", fact(run->facts, "traced_prompt", 0));
-    check_prompts(run, "multi_image", "multi", -1);
+    check_prompts(run, "prompts", "prompt", 2, fact(run->facts, "traced_prompt", 0));
+    check_prompts(run, "multi_image", "multi", 1, -1);
     if (json_object_get(run->facts, "native"))
         check_native(run);
     check_variants(run);

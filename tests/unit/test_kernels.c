@@ -45,6 +45,15 @@ static void compare(const char *what, const pg_kernels *kernels, int64_t at, dou
                  expected, tolerance);
 }
 
+/* Floats as a file would store them; the floats become what is stored. */
+static void *store_as(pg_dtype dtype, float *floats, int64_t count)
+{
+    void *stored = pg_alloc((size_t)count, sizeof *floats);
+    pg_kernels_at(0)->narrow(stored, dtype, floats, count);
+    pg_kernels_at(0)->widen(floats, stored, dtype, count);
+    return stored;
+}
+
 /* ---------------------------------------------------------------- conversion */
 
 static void halves_convert_exactly(void **state)
@@ -94,17 +103,15 @@ static void check_product(const pg_kernels *kernels, const product_case *c)
 {
     float *x = draw_many(c->rows * c->inputs), *w = draw_many(c->outputs * c->inputs), *bias = draw_many(c->outputs);
     float *out = draw_many(c->rows * c->outputs);
-    uint16_t *stored = pg_alloc((size_t)(c->outputs * c->inputs), 4);
-    pg_kernels_at(0)->narrow(stored, c->dtype, w, c->outputs * c->inputs);
-    pg_kernels_at(0)->widen(w, stored, c->dtype, c->outputs * c->inputs);
+    void *stored = store_as(c->dtype, w, c->outputs * c->inputs);
     pg_matmul job = {out, x, c->rows, c->outputs, c->inputs, stored, c->dtype, c->bias ? bias : NULL, c->panel};
     void *scratch = pg_alloc(1, pg_matmul_scratch(kernels, 2, &job));
     assert_non_null(scratch);
     if (c->panels)
         pg_matmul_panels(kernels, 2, &job, scratch);
     else
-        pg_matmul_dots(kernels, 2, &job);
-    bool narrow = c->panels && c->panel == PG_PANEL_BF16;
+        pg_matmul_dots(kernels, 2, &job, scratch);
+    bool narrow = c->panel == PG_PANEL_BF16 && (c->panels || pg_matmul_dots_scratch(kernels, &job));
     for (int64_t r = 0; r < c->rows; r++)
         for (int64_t n = 0; n < c->outputs; n++) {
             double sum = c->bias ? bias[n] : 0, size = fabs(sum);
@@ -133,12 +140,12 @@ static void products_of_all_sizes(void **state)
     for (int t = 0; pg_kernels_at(t); t++)
         for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++)
             for (int d = 0; d < 3; d++)
-                for (int way = 0; way < 3; way++) {
+                for (int way = 0; way < 4; way++) {
                     product_case c = {sizes[s][0],
                                       sizes[s][1],
                                       sizes[s][2],
                                       dtypes[d],
-                                      way == 1 ? PG_PANEL_BF16 : PG_PANEL_F32,
+                                      way % 2 ? PG_PANEL_BF16 : PG_PANEL_F32,
                                       way < 2,
                                       (s + (size_t)d) % 2 == 0};
                     check_product(pg_kernels_at(t), &c);
@@ -152,15 +159,18 @@ static void product_rows_stand_alone(void **state)
     const int64_t rows = 70, outputs = 55, inputs = 130;
     float *x = draw_many(rows * inputs), *w = draw_many(outputs * inputs);
     float *all = draw_many(rows * outputs), *one = draw_many(outputs);
+    void *stored = store_as(PG_BF16, w, outputs * inputs);
     for (int t = 0; pg_kernels_at(t); t++)
-        for (int way = 0; way < 3; way++) {
+        for (int way = 0; way < 4; way++) {
             const pg_kernels *kernels = pg_kernels_at(t);
-            pg_matmul job = {all, x, rows, outputs, inputs, w, PG_F32, NULL, way == 1 ? PG_PANEL_BF16 : PG_PANEL_F32};
+            pg_matmul job = {all,     x,      rows,
+                             outputs, inputs, stored,
+                             PG_BF16, NULL,   way % 2 ? PG_PANEL_BF16 : PG_PANEL_F32};
             void *scratch = pg_alloc(1, pg_matmul_scratch(kernels, 4, &job));
             if (way < 2)
                 pg_matmul_panels(kernels, 3, &job, scratch);
             else
-                pg_matmul_dots(kernels, 3, &job);
+                pg_matmul_dots(kernels, 3, &job, scratch);
             for (int64_t r = 0; r < rows; r += 23) {
                 job.x = x + r * inputs;
                 job.out = one;
@@ -168,11 +178,12 @@ static void product_rows_stand_alone(void **state)
                 if (way < 2)
                     pg_matmul_panels(kernels, 1, &job, scratch);
                 else
-                    pg_matmul_dots(kernels, 1, &job);
+                    pg_matmul_dots(kernels, 1, &job, scratch);
                 assert_memory_equal(one, all + r * outputs, (size_t)outputs * sizeof *one);
             }
             pg_free(scratch);
         }
+    pg_free(stored);
     drop(x);
     drop(w);
     drop(all);
@@ -184,6 +195,7 @@ static void product_rows_stand_alone(void **state)
 typedef struct attention_case {
     int64_t rows, group, size, past, prefix, cut; /* cut: where the second span begins */
     pg_dtype dtype;
+    pg_panel_dtype panel;
 } attention_case;
 
 /* One lane in double; keys and values are [keys][size]. */
@@ -196,8 +208,9 @@ static void attend_exactly(double *out, const attention_case *c, const float *qu
     for (int64_t j = 0; j < seen; j++) {
         double score = 0;
         for (int64_t i = 0; i < c->size; i++)
-            score += (double)query[i] * keys[j * c->size + i];
-        double weight = exp(score / sqrt((double)c->size));
+            score += rounded(query[i] * (1 / sqrtf((float)c->size)), c->panel == PG_PANEL_BF16) *
+                     rounded(keys[j * c->size + i], c->panel == PG_PANEL_BF16);
+        double weight = exp(score);
         total += weight;
         for (int64_t i = 0; i < c->size; i++)
             out[i] += weight * values[j * c->size + i];
@@ -211,12 +224,8 @@ static void check_attention(const pg_kernels *kernels, const attention_case *c)
     int64_t keys = c->past + c->rows, lanes = c->rows * c->group, stride = c->group * c->size;
     float *q = draw_many(lanes * c->size), *k = draw_many(keys * c->size), *v = draw_many(keys * c->size);
     float *out = draw_many(lanes * c->size);
-    char *k_stored = pg_alloc((size_t)(keys * c->size), 4), *v_stored = pg_alloc((size_t)(keys * c->size), 4);
+    char *k_stored = store_as(c->dtype, k, keys * c->size), *v_stored = store_as(c->dtype, v, keys * c->size);
     float *scratch = pg_alloc(pg_attention_scratch(kernels, c->size), sizeof *scratch);
-    pg_kernels_at(0)->narrow(k_stored, c->dtype, k, keys * c->size);
-    pg_kernels_at(0)->widen(k, k_stored, c->dtype, keys * c->size);
-    pg_kernels_at(0)->narrow(v_stored, c->dtype, v, keys * c->size);
-    pg_kernels_at(0)->widen(v, v_stored, c->dtype, keys * c->size);
     size_t row_bytes = (size_t)c->size * pg_dtype_size(c->dtype);
     pg_key_span spans[] = {{k_stored, v_stored, c->cut},
                            {k_stored + (size_t)c->cut * row_bytes, v_stored + (size_t)c->cut * row_bytes,
@@ -232,6 +241,7 @@ static void check_attention(const pg_kernels *kernels, const attention_case *c)
                                 .past = c->past,
                                 .prefix = c->prefix,
                                 .scale = 1 / sqrtf((float)c->size),
+                                .panel = c->panel,
                                 .scratch = scratch};
     for (block.first = 0; block.first < lanes; block.first += kernels->lanes) {
         block.lanes = lanes - block.first < kernels->lanes ? lanes - block.first : kernels->lanes;
@@ -256,9 +266,12 @@ static void attention_of_all_kinds(void **state)
 {
     (void)state;
     const attention_case cases[] = {
-        {1, 1, 1, 0, 0, 1, PG_F32},       {5, 1, 16, 0, 0, 2, PG_F32},       {5, 1, 16, 0, 5, 5, PG_F32},
-        {37, 3, 24, 0, 20, 11, PG_F32},   {1, 8, 64, 299, 260, 260, PG_F32}, {1, 8, 72, 130, 0, 1, PG_BF16},
-        {100, 1, 72, 0, 100, 50, PG_F32}, {200, 2, 20, 3, 50, 96, PG_BF16},  {97, 1, 256, 96, 0, 95, PG_F32},
+        {1, 1, 1, 0, 0, 1, PG_F32, PG_PANEL_F32},         {5, 1, 16, 0, 0, 2, PG_F32, PG_PANEL_F32},
+        {5, 1, 16, 0, 5, 5, PG_F32, PG_PANEL_F32},        {37, 3, 24, 0, 20, 11, PG_F32, PG_PANEL_F32},
+        {1, 8, 64, 299, 260, 260, PG_F32, PG_PANEL_F32},  {1, 8, 72, 130, 0, 1, PG_BF16, PG_PANEL_F32},
+        {100, 1, 72, 0, 100, 50, PG_F32, PG_PANEL_F32},   {200, 2, 20, 3, 50, 96, PG_BF16, PG_PANEL_F32},
+        {97, 1, 256, 96, 0, 95, PG_F32, PG_PANEL_F32},    {100, 1, 72, 0, 100, 50, PG_F32, PG_PANEL_BF16},
+        {200, 2, 20, 3, 50, 150, PG_BF16, PG_PANEL_BF16}, {33, 1, 7, 0, 33, 20, PG_BF16, PG_PANEL_BF16},
     };
     for (int t = 0; pg_kernels_at(t); t++)
         for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)

@@ -267,36 +267,28 @@ static void test_tensors_that_are_missing_strange_or_of_another_shape(void **sta
 
 /* ---------------------------------------------------------------- requests */
 
-typedef struct tiny_model {
-    pg_golden golden;
-    char *path;
-    pg_model *model;
+typedef struct tiny_session {
+    pg_golden_model tiny;
     pg_session *session;
-} tiny_model;
+} tiny_session;
 
-static tiny_model tiny_open(const char *name, size_t context)
+static tiny_session session_open(const char *name, size_t context)
 {
-    tiny_model tiny = {0};
-    char *folder = pg_golden_path(PG_GOLDEN_FOLDER, name);
-    pg_golden_open(&tiny.golden, folder);
-    tiny.path = pg_golden_checkpoint(&tiny.golden, "checkpoint");
-    CHECK_OK(pg_model_open(&tiny.model, tiny.path));
+    tiny_session opened = {0};
+    pg_golden_model_open(&opened.tiny, name);
     pg_session_options options;
     pg_session_options_init(&options);
     options.context = context;
     options.threads = 1;
     options.sequences = 2;
-    CHECK_OK(pg_session_new(&tiny.session, tiny.model, &options));
-    pg_free(folder);
-    return tiny;
+    CHECK_OK(pg_session_new(&opened.session, opened.tiny.model, &options));
+    return opened;
 }
 
-static void tiny_close(tiny_model *tiny)
+static void session_close(tiny_session *opened)
 {
-    pg_session_free(tiny->session);
-    pg_model_close(tiny->model);
-    pg_free(tiny->path);
-    pg_golden_close(&tiny->golden);
+    pg_session_free(opened->session);
+    pg_golden_model_close(&opened->tiny);
 }
 
 static bool never_called(void *user, size_t index, const char *text, size_t size)
@@ -316,73 +308,73 @@ static pg_request text_request(const char *prompt)
 }
 
 /* The bad request comes second; the first is fine and must not be run. */
-static void check_bad_request(const tiny_model *tiny, const pg_request *bad, pg_status status, const char *part)
+static void check_bad_request(const tiny_session *opened, const pg_request *bad, pg_status status, const char *part)
 {
     pg_request requests[] = {text_request("hello"), *bad};
     requests[0].on_text = never_called;
     pg_answer *answers[2] = {NULL, NULL};
-    CHECK_FAILS(pg_generate(answers, tiny->session, requests, 2), status, part);
+    CHECK_FAILS(pg_generate(answers, opened->session, requests, 2), status, part);
     if (!strstr(pg_error_last(), "request 1"))
         fail_msg("\"%s\" does not say which request", pg_error_last());
     assert_null(answers[0]);
     assert_null(answers[1]);
-    CHECK_FAILS(pg_generate(answers, tiny->session, bad, 1), status, part);
+    CHECK_FAILS(pg_generate(answers, opened->session, bad, 1), status, part);
 }
 
 static void test_prompts_that_cannot_be_run(void **state)
 {
     (void)state;
-    tiny_model tiny = tiny_open(GEMMA, 32);
+    tiny_session opened = session_open(GEMMA, 32);
     char longest[400];
     memset(longest, 'q', sizeof longest - 1);
     longest[sizeof longest - 1] = '\0';
     pg_request request = text_request(longest);
-    check_bad_request(&tiny, &request, PG_ERROR_LIMIT, "32");
+    check_bad_request(&opened, &request, PG_ERROR_LIMIT, "32");
     request = text_request("caf\xe9 au lait");
-    check_bad_request(&tiny, &request, PG_ERROR_FORMAT, "3");
+    check_bad_request(&opened, &request, PG_ERROR_FORMAT, "3");
     request = text_request("\xed\xa0\x80");
-    check_bad_request(&tiny, &request, PG_ERROR_FORMAT, "UTF-8");
-    tiny_close(&tiny);
+    check_bad_request(&opened, &request, PG_ERROR_FORMAT, "UTF-8");
+    session_close(&opened);
 }
 
 static void test_options_that_make_no_sense(void **state)
 {
     (void)state;
-    tiny_model tiny = tiny_open(GEMMA, 64);
+    tiny_session opened = session_open(GEMMA, 64);
     const char *stop[] = {"x"};
     pg_request plain = text_request("hello"), request = plain;
     request.repetition_penalty = 0.0;
-    check_bad_request(&tiny, &request, PG_ERROR_ARGUMENT, "repetition penalty");
+    check_bad_request(&opened, &request, PG_ERROR_ARGUMENT, "repetition penalty");
     request = plain;
     request.top_p = 1.5;
-    check_bad_request(&tiny, &request, PG_ERROR_ARGUMENT, "top_p");
+    check_bad_request(&opened, &request, PG_ERROR_ARGUMENT, "top_p");
     request = plain;
     request.top_logits = SIZE_MAX;
-    check_bad_request(&tiny, &request, PG_ERROR_ARGUMENT, "top logits");
+    check_bad_request(&opened, &request, PG_ERROR_ARGUMENT, "top logits");
     plain.beams = 2;
     request = plain;
     request.temperature = 1.0;
-    check_bad_request(&tiny, &request, PG_ERROR_ARGUMENT, "beam");
+    check_bad_request(&opened, &request, PG_ERROR_ARGUMENT, "beam");
     request = plain;
     request.stop = stop;
     request.stop_count = 1;
-    check_bad_request(&tiny, &request, PG_ERROR_ARGUMENT, "beam");
+    check_bad_request(&opened, &request, PG_ERROR_ARGUMENT, "beam");
     request = plain;
     request.beams_returned = 3;
-    check_bad_request(&tiny, &request, PG_ERROR_ARGUMENT, "beams");
+    check_bad_request(&opened, &request, PG_ERROR_ARGUMENT, "beams");
     request = plain;
     request.beams = 3;
-    check_bad_request(&tiny, &request, PG_ERROR_ARGUMENT, "sequences");
-    tiny_close(&tiny);
+    check_bad_request(&opened, &request, PG_ERROR_ARGUMENT, "sequences");
+    session_close(&opened);
 }
 
 static void test_work_for_another_kind_of_model(void **state)
 {
     (void)state;
-    tiny_model gemma = tiny_open(GEMMA, 64), siglip = tiny_open(SIGLIP, 0), paligemma = tiny_open(PALIGEMMA, 64);
-    json_t *prompt = json_pack("{s:s,s:[s]}", "prompt", "what is this?", "images", "cow.jpg");
+    tiny_session gemma = session_open(GEMMA, 64), siglip = session_open(SIGLIP, 0);
+    tiny_session paligemma = session_open(PALIGEMMA, 64);
     pg_golden_request asked;
-    pg_golden_request_init(&asked, &paligemma.golden, prompt);
+    pg_golden_request_picture(&asked, &paligemma.tiny.golden, "cow.jpg");
     asked.request.max_new_tokens = 2;
     check_bad_request(&gemma, &asked.request, PG_ERROR_UNSUPPORTED, "picture");
     pg_answer *answer = NULL;
@@ -397,31 +389,30 @@ static void test_work_for_another_kind_of_model(void **state)
     CHECK_FAILS(pg_perplexity(out, gemma.session, strange, 2), PG_ERROR_ARGUMENT, "1073741824");
     CHECK_FAILS(pg_perplexity(out, gemma.session, (const int32_t[65]){0}, 65), PG_ERROR_LIMIT, "64");
     pg_golden_request_free(&asked);
-    json_decref(prompt);
-    tiny_close(&gemma);
-    tiny_close(&siglip);
-    tiny_close(&paligemma);
+    session_close(&gemma);
+    session_close(&siglip);
+    session_close(&paligemma);
 }
 
 static void test_sessions_that_cannot_be(void **state)
 {
     (void)state;
-    tiny_model tiny = tiny_open(GEMMA, 64);
+    tiny_session opened = session_open(GEMMA, 64);
     pg_session *session = NULL;
     pg_session_options options;
     pg_session_options_init(&options);
     options.threads = -1;
-    CHECK_FAILS(pg_session_new(&session, tiny.model, &options), PG_ERROR_ARGUMENT, "threads");
+    CHECK_FAILS(pg_session_new(&session, opened.tiny.model, &options), PG_ERROR_ARGUMENT, "threads");
     options.threads = 1 << 20;
-    CHECK_FAILS(pg_session_new(&session, tiny.model, &options), PG_ERROR_ARGUMENT, "threads");
+    CHECK_FAILS(pg_session_new(&session, opened.tiny.model, &options), PG_ERROR_ARGUMENT, "threads");
     options.threads = 1;
     options.context = 8193;
-    CHECK_FAILS(pg_session_new(&session, tiny.model, &options), PG_ERROR_LIMIT, "8192");
+    CHECK_FAILS(pg_session_new(&session, opened.tiny.model, &options), PG_ERROR_LIMIT, "8192");
     options.context = 0;
     options.sequences = SIZE_MAX;
-    CHECK_FAILS(pg_session_new(&session, tiny.model, &options), PG_ERROR_LIMIT, "sequences");
+    CHECK_FAILS(pg_session_new(&session, opened.tiny.model, &options), PG_ERROR_LIMIT, "sequences");
     assert_null(session);
-    tiny_close(&tiny);
+    session_close(&opened);
 }
 
 int main(void)

@@ -1,0 +1,126 @@
+/* The measuring loops of one instruction set; see roofline.h. */
+#include "kernels/simd.h"
+
+#if defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
+/* As many sums as the registers hold beside the factors: more than any processor has instructions under way. */
+#if defined(__AVX512F__) || defined(__aarch64__)
+#define CHAINS 24
+#else
+#define CHAINS 12
+#endif
+
+/* Keeps a value in a register, and the compiler from knowing it. */
+#if defined(__AVX512F__)
+#define OPAQUE(value) __asm__ volatile("" : "+v"(value))
+#elif defined(__x86_64__)
+#define OPAQUE(value) __asm__ volatile("" : "+x"(value))
+#else
+#define OPAQUE(value) __asm__ volatile("" : "+w"(value))
+#endif
+
+/* static void name(int64_t rounds): every round does sum = STEP(sum, x, y) in all chains. */
+#define DEFINE_CHAINS(name, type, x_value, y_value, STEP)             \
+    static void name(int64_t rounds)                                  \
+    {                                                                 \
+        type sum[CHAINS] = {0}, x = x_value, y = y_value;             \
+        OPAQUE(x);                                                    \
+        OPAQUE(y);                                                    \
+        for (int64_t i = 0; i < rounds; i++)                          \
+            _Pragma("GCC unroll 24") for (int c = 0; c < CHAINS; c++) \
+            {                                                         \
+                sum[c] = STEP(sum[c], x, y);                          \
+                OPAQUE(sum[c]);                                       \
+            }                                                         \
+    }
+
+/* The sum is a factor: the product of two constants would be taken out of the loop. */
+#define MULTIPLY_ADD(sum, x, y) ((sum) * (x) + (y))
+DEFINE_CHAINS(chains_f32, vf, splat(0.5f), splat(0.25f), MULTIPLY_ADD)
+#define F32_OPERATIONS (CHAINS * W * 2)
+
+#if defined(__AVX512BF16__)
+#define DOT_BF16(sum, x, y) ((vf)_mm512_dpbf16_ps((__m512)(sum), (__m512bh)(x), (__m512bh)(y)))
+DEFINE_CHAINS(chains_bf16, vf, (vf)((vu){0} + 0x3c003c00), (vf)((vu){0} + 0x3f003f00), DOT_BF16)
+#define BF16_OPERATIONS (CHAINS * W * 4)
+#else
+#define chains_bf16     chains_f32
+#define BF16_OPERATIONS F32_OPERATIONS
+#endif
+
+#define BYTES(value) ((vi){0} + 0x01010101 * (value))
+#if defined(__AVX512VNNI__)
+#define DOT_I8(sum, x, y) ((vi)_mm512_dpbusd_epi32((__m512i)(sum), (__m512i)(x), (__m512i)(y)))
+#elif defined(__AVXVNNI__) && !defined(__AVX512F__)
+#define DOT_I8(sum, x, y) ((vi)_mm256_dpbusd_avx_epi32((__m256i)(sum), (__m256i)(x), (__m256i)(y)))
+#elif defined(__AVX512BW__)
+static inline vi dot_i8(vi sum, vi x, vi y)
+{
+    __m512i pairs = _mm512_maddubs_epi16((__m512i)x, (__m512i)y);
+    OPAQUE(pairs);
+    return sum + (vi)_mm512_madd_epi16(pairs, _mm512_set1_epi16(1));
+}
+#define DOT_I8 dot_i8
+#elif defined(__AVX2__)
+static inline vi dot_i8(vi sum, vi x, vi y)
+{
+    __m256i pairs = _mm256_maddubs_epi16((__m256i)x, (__m256i)y);
+    OPAQUE(pairs);
+    return sum + (vi)_mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
+}
+#define DOT_I8 dot_i8
+#elif defined(__ARM_FEATURE_DOTPROD)
+#define DOT_I8(sum, x, y) ((vi)vdotq_s32((int32x4_t)(sum), (int8x16_t)(x), (int8x16_t)(y)))
+#endif
+
+#if defined(DOT_I8)
+DEFINE_CHAINS(chains_i8, vi, BYTES(3), BYTES(5), DOT_I8)
+#define I8_OPERATIONS (CHAINS * W * 8)
+#else
+#define chains_i8     chains_f32
+#define I8_OPERATIONS F32_OPERATIONS
+#endif
+
+/* ---------------------------------------------------------------- reading */
+
+#define STEP_VECTORS 4 /* of each run at a time */
+#define STEP_BYTES   (STEP_VECTORS * W * 4)
+
+static inline __attribute__((always_inline)) uint64_t read_runs(const char *bytes, int64_t size, int streams,
+                                                                int64_t ahead)
+{
+    int64_t run = size / streams;
+    vu sum[STEP_VECTORS] = {{0}};
+    for (int64_t at = 0; at < run; at += STEP_BYTES)
+        for (int s = 0; s < streams; s++) {
+            const char *p = bytes + s * run + at;
+            for (int64_t line = 0; ahead && line < STEP_BYTES; line += 64)
+                __builtin_prefetch(p + ahead + line);
+#pragma GCC unroll 4
+            for (int v = 0; v < STEP_VECTORS; v++)
+                sum[v] += (vu)load_stored(p, PG_F32, v * W);
+        }
+    vu all = sum[0] + sum[1] + sum[2] + sum[3];
+    uint64_t total = 0;
+    for (int i = 0; i < W; i++)
+        total += all[i];
+    return total;
+}
+
+static uint64_t read_bytes(const char *bytes, int64_t size, int streams, int64_t ahead)
+{
+    switch (streams) {
+    case 8: return ahead ? read_runs(bytes, size, 8, ahead) : read_runs(bytes, size, 8, 0);
+    case 4: return ahead ? read_runs(bytes, size, 4, ahead) : read_runs(bytes, size, 4, 0);
+    case 2: return ahead ? read_runs(bytes, size, 2, ahead) : read_runs(bytes, size, 2, 0);
+    default: return ahead ? read_runs(bytes, size, 1, ahead) : read_runs(bytes, size, 1, 0);
+    }
+}
+
+const pg_roofline_kernels PG_SIMD(roofline) = {
+    .chains = {chains_f32, chains_bf16, chains_i8},
+    .operations = {F32_OPERATIONS, BF16_OPERATIONS, I8_OPERATIONS},
+    .read = read_bytes,
+};

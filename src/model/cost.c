@@ -1,0 +1,56 @@
+#include "model/cost.h"
+
+#include <string.h>
+
+/* rows x inputs times outputs x inputs */
+static double product(int64_t rows, int64_t inputs, int64_t outputs)
+{
+    return 2.0 * (double)rows * (double)inputs * (double)outputs;
+}
+
+double pg_cost_vision(const pg_config *config)
+{
+    const pg_siglip_config *c = &config->vision;
+    int64_t P = pg_config_patches(c), D = c->width;
+    double layer = 4 * product(P, D, D)   /* q, k, v, out */
+                   + 2 * product(P, D, P) /* scores, and their sum of values */
+                   + 2 * product(P, D, c->mlp);
+    double projector = config->kind == PG_MODEL_PALIGEMMA ? product(P, D, config->text.width) : 0;
+    return product(P, c->channels * c->patch * c->patch, D) + (double)c->layers * layer + projector;
+}
+
+double pg_cost_prompt(const pg_gemma_config *c, int64_t tokens, int64_t prefix)
+{
+    int64_t D = c->width, HE = c->heads * c->size, KE = c->kv_heads * c->size;
+    double seen = (double)prefix * (double)prefix; /* pairs of a query and a key that it sees */
+    seen += ((double)tokens * (double)(tokens + 1) - (double)prefix * (double)(prefix + 1)) / 2;
+    double layer = product(tokens, D, HE + 2 * KE) /* q, k, v */
+                   + 4 * seen * (double)HE         /* scores, and their sum of values */
+                   + product(tokens, HE, D) + 3 * product(tokens, D, c->mlp);
+    return (double)c->layers * layer + product(1, D, c->vocabulary);
+}
+
+typedef struct tally {
+    const pg_weights *weights;
+    double bytes;
+} tally;
+
+static void add_parameter(void *user, const pg_parameter *p)
+{
+    tally *sum = user;
+    bool lookup = p == &sum->weights->text.embed && !sum->weights->config.text.tied; /* one row of it */
+    if (!strncmp(p->name, "text.", 5) && !lookup)
+        sum->bytes += (double)p->rows * (double)p->width * (double)pg_dtype_size(p->dtype);
+}
+
+double pg_cost_token_weights(const pg_weights *weights)
+{
+    tally sum = {weights, 0};
+    pg_weights_each(weights, add_parameter, &sum);
+    return sum.bytes;
+}
+
+double pg_cost_token_cache(const pg_gemma_config *c, int64_t keys, pg_dtype dtype)
+{
+    return 2.0 * (double)(c->layers * keys * c->kv_heads * c->size) * (double)pg_dtype_size(dtype);
+}
