@@ -177,6 +177,11 @@ void PG_SIMD(pack)(void *panel, pg_panel_dtype type, const float *x, int64_t str
 #define DOT_W_ROWS 4
 #define DOT_X_ROWS 4
 
+/* One row of x meets the rows of w one after another, as they lie in memory: four at a time would be four streams,
+ * which the processor's prefetching follows less well (26 instead of 34 GB/s with rows of 4 KiB). Several rows of x
+ * meet four rows of w at a time, so that what is loaded is used four times. */
+#define PREFETCH_BYTES 4096
+
 /* Every sum runs over k in vectors of W, one accumulator each, whatever the numbers of rows. */
 static inline __attribute__((always_inline)) void dot_tile(float *out, int64_t out_stride, const char *w,
                                                            pg_dtype dtype, int64_t w_bytes, const float *x,
@@ -192,6 +197,7 @@ static inline __attribute__((always_inline)) void dot_tile(float *out, int64_t o
     for (; i + W <= k; i += W) {
 #pragma GCC unroll 4
         for (int n = 0; n < w_rows; n++) {
+            __builtin_prefetch(w + n * w_bytes + i * (dtype == PG_F32 ? 4 : 2) + PREFETCH_BYTES);
             vf weight = load_stored(w + n * w_bytes, dtype, i);
 #pragma GCC unroll 4
             for (int r = 0; r < x_rows; r++)
@@ -213,25 +219,20 @@ static inline __attribute__((always_inline)) void dot_tile(float *out, int64_t o
             out[r * out_stride + n] = sum_lanes(sum[n][r]);
 }
 
-/* All rows of x against w_rows (1 or DOT_W_ROWS) rows of w. */
-static inline __attribute__((always_inline)) void dot_some(float *out, int64_t out_stride, const char *w,
-                                                           pg_dtype dtype, int64_t w_bytes, const float *x,
-                                                           int64_t x_stride, int64_t x_rows, int64_t k, int w_rows)
-{
-    for (; x_rows >= DOT_X_ROWS; x_rows -= DOT_X_ROWS, out += DOT_X_ROWS * out_stride, x += DOT_X_ROWS * x_stride)
-        dot_tile(out, out_stride, w, dtype, w_bytes, x, x_stride, k, w_rows, DOT_X_ROWS);
-    for (; x_rows > 0; x_rows--, out += out_stride, x += x_stride)
-        dot_tile(out, out_stride, w, dtype, w_bytes, x, x_stride, k, w_rows, 1);
-}
-
 static inline __attribute__((always_inline)) void dot_all(float *out, int64_t out_stride, const char *w, pg_dtype dtype,
                                                           int64_t w_bytes, int64_t w_rows, const float *x,
                                                           int64_t x_stride, int64_t x_rows, int64_t k)
 {
-    for (; w_rows >= DOT_W_ROWS; w_rows -= DOT_W_ROWS, out += DOT_W_ROWS, w += DOT_W_ROWS * w_bytes)
-        dot_some(out, out_stride, w, dtype, w_bytes, x, x_stride, x_rows, k, DOT_W_ROWS);
-    for (; w_rows > 0; w_rows--, out++, w += w_bytes)
-        dot_some(out, out_stride, w, dtype, w_bytes, x, x_stride, x_rows, k, 1);
+    for (; x_rows >= DOT_X_ROWS; x_rows -= DOT_X_ROWS, out += DOT_X_ROWS * out_stride, x += DOT_X_ROWS * x_stride) {
+        int64_t n = 0;
+        for (; n + DOT_W_ROWS <= w_rows; n += DOT_W_ROWS)
+            dot_tile(out + n, out_stride, w + n * w_bytes, dtype, w_bytes, x, x_stride, k, DOT_W_ROWS, DOT_X_ROWS);
+        for (; n < w_rows; n++)
+            dot_tile(out + n, out_stride, w + n * w_bytes, dtype, w_bytes, x, x_stride, k, 1, DOT_X_ROWS);
+    }
+    for (; x_rows > 0; x_rows--, out += out_stride, x += x_stride)
+        for (int64_t n = 0; n < w_rows; n++)
+            dot_tile(out + n, out_stride, w + n * w_bytes, dtype, w_bytes, x, x_stride, k, 1, 1);
 }
 
 void PG_SIMD(dot_rows)(float *out, int64_t out_stride, const void *w, pg_dtype dtype, int64_t w_stride, int64_t w_rows,
@@ -276,6 +277,7 @@ static inline __attribute__((always_inline)) void dot_tile_bf16(float *out, int6
             values[r] = load_halves(x + r * x_stride + i);
 #pragma GCC unroll 4
         for (int n = 0; n < w_rows; n++) {
+            __builtin_prefetch((const char *)(w + n * w_stride + i) + PREFETCH_BYTES);
             __m512bh weight = load_halves(w + n * w_stride + i);
 #pragma GCC unroll 4
             for (int r = 0; r < x_rows; r++)
@@ -296,24 +298,20 @@ static inline __attribute__((always_inline)) void dot_tile_bf16(float *out, int6
             out[r * out_stride + n] = sum_lanes((vf)sum[n][r]);
 }
 
-static inline __attribute__((always_inline)) void dot_some_bf16(float *out, int64_t out_stride, const uint16_t *w,
-                                                                int64_t w_stride, const uint16_t *x, int64_t x_stride,
-                                                                int64_t x_rows, int64_t k, int w_rows)
-{
-    for (; x_rows >= DOT_X_ROWS; x_rows -= DOT_X_ROWS, out += DOT_X_ROWS * out_stride, x += DOT_X_ROWS * x_stride)
-        dot_tile_bf16(out, out_stride, w, w_stride, x, x_stride, k, w_rows, DOT_X_ROWS);
-    for (; x_rows > 0; x_rows--, out += out_stride, x += x_stride)
-        dot_tile_bf16(out, out_stride, w, w_stride, x, x_stride, k, w_rows, 1);
-}
-
 void PG_SIMD(dot_rows_bf16)(float *out, int64_t out_stride, const void *weights, int64_t w_stride, int64_t w_rows,
                             const uint16_t *x, int64_t x_stride, int64_t x_rows, int64_t k)
 {
     const uint16_t *w = weights;
-    for (; w_rows >= DOT_W_ROWS; w_rows -= DOT_W_ROWS, out += DOT_W_ROWS, w += DOT_W_ROWS * w_stride)
-        dot_some_bf16(out, out_stride, w, w_stride, x, x_stride, x_rows, k, DOT_W_ROWS);
-    for (; w_rows > 0; w_rows--, out++, w += w_stride)
-        dot_some_bf16(out, out_stride, w, w_stride, x, x_stride, x_rows, k, 1);
+    for (; x_rows >= DOT_X_ROWS; x_rows -= DOT_X_ROWS, out += DOT_X_ROWS * out_stride, x += DOT_X_ROWS * x_stride) {
+        int64_t n = 0;
+        for (; n + DOT_W_ROWS <= w_rows; n += DOT_W_ROWS)
+            dot_tile_bf16(out + n, out_stride, w + n * w_stride, w_stride, x, x_stride, k, DOT_W_ROWS, DOT_X_ROWS);
+        for (; n < w_rows; n++)
+            dot_tile_bf16(out + n, out_stride, w + n * w_stride, w_stride, x, x_stride, k, 1, DOT_X_ROWS);
+    }
+    for (; x_rows > 0; x_rows--, out += out_stride, x += x_stride)
+        for (int64_t n = 0; n < w_rows; n++)
+            dot_tile_bf16(out + n, out_stride, w + n * w_stride, w_stride, x, x_stride, k, 1, 1);
 }
 #endif
 

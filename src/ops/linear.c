@@ -147,7 +147,7 @@ pg_tensor *pg_gated_mlp(pg_context *g, const pg_tensor *x, const pg_parameter *g
         int64_t count = x->rows - first < MLP_ROWS ? x->rows - first : MLP_ROWS;
         pg_tensor x_part = pg_rows_view(x, first, count), out_part = pg_rows_view(out, first, count);
         gate_run run = {g, pg_linear(g, &x_part, gate, NULL), pg_linear(g, &x_part, up, NULL)};
-        if (run.up) {
+        if (run.gate && run.up) {
             multiply_gate(g, &run);
             linear_into(g, &out_part, run.gate, down, NULL);
         }

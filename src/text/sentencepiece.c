@@ -135,7 +135,7 @@ static pg_status add_piece(model_reader *reader, const proto_message *text, floa
 {
     pg_tokenizer *tokenizer = reader->tokenizer;
     int64_t id = (int64_t)reader->count;
-    unsigned flags;
+    unsigned flags = 0;
     PG_TRY(flags_of_type(&flags, reader, type));
     if (!isfinite(score))
         return pg_fail(PG_ERROR_FORMAT, "%s: the score of piece %lld is not a number", reader->name, (long long)id);
