@@ -21,7 +21,8 @@ typedef struct pg_parameter {
     pg_dtype dtype;   /* F32, F16 or BF16 */
     int64_t rows, width;
     const void *data;
-    pg_quantized quantized; /* with bits, this is the weight; dtype and data say nothing */
+    pg_quantized quantized;        /* with bits, this is the weight; dtype and data say nothing */
+    const struct pg_array *stored; /* where its values come from; NULL: from no file */
 } pg_parameter;
 
 /* Bytes that the weight takes in its file. */
