@@ -12,8 +12,9 @@ const pg_cli_option pg_cli_model_options[] = {
 };
 
 const pg_cli_option pg_cli_arithmetic_options[] = {
-    {"compute", 0, "auto|f32|bf16", PG_CLI_CHOICE, offsetof(pg_cli_arithmetic, compute),
-     "arithmetic of products; auto: bf16 for bf16 weights where the machine has it, else f32", 0, 0},
+    {"compute", 0, "auto|f32|bf16|int8", PG_CLI_CHOICE, offsetof(pg_cli_arithmetic, compute),
+     "arithmetic of products; auto: int8 for quantised weights, bf16 for bf16 ones where the machine has it, else f32",
+     0, 0},
     {"threads", 't', "N", PG_CLI_INTEGER, offsetof(pg_cli_arithmetic, threads),
      "threads (default: one per physical core)", 1, 1024},
     {"prefault", 0, NULL, PG_CLI_FLAG, offsetof(pg_cli_arithmetic, prefault),
@@ -108,7 +109,8 @@ void pg_cli_engine_close(pg_cli_engine *engine)
 
 const char *pg_cli_compute_text(pg_compute compute)
 {
-    return compute == PG_COMPUTE_BF16 ? "bf16" : "f32";
+    static const char *const names[] = {"auto", "f32", "bf16", "int8"};
+    return names[compute];
 }
 
 const char *pg_cli_compute_name(const pg_session *session)

@@ -12,9 +12,16 @@ endfunction()
 
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   set(PG_AVX512 -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx2 -mfma -mf16c -mprefer-vector-width=512)
+  include(CheckCCompilerFlag)
   pg_add_kernels(avx2 -mavx2 -mfma -mf16c)
+  check_c_compiler_flag(-mavxvnni PG_HAVE_AVXVNNI) # GCC 11, clang 12
+  if(PG_HAVE_AVXVNNI)
+    pg_add_kernels(avxvnni -mavx2 -mfma -mf16c -mavxvnni)
+    set_property(SOURCE src/kernels/select.c APPEND PROPERTY COMPILE_DEFINITIONS PG_HAVE_AVXVNNI)
+  endif()
   pg_add_kernels(avx512 ${PG_AVX512})
-  pg_add_kernels(avx512bf16 ${PG_AVX512} -mavx512bf16)
+  pg_add_kernels(avx512vnni ${PG_AVX512} -mavx512vnni)
+  pg_add_kernels(avx512bf16 ${PG_AVX512} -mavx512vnni -mavx512bf16) # what has bf16 has VNNI
 elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
   pg_add_kernels(neon)
 endif()

@@ -3,7 +3,7 @@ _paligemma()
 {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
     local command=${COMP_WORDS[1]} options folders files words others
-    local commands='caption ask ocr generate embed trace preprocess tokenize inspect perplexity bench help '
+    local commands='caption ask ocr generate embed trace preprocess tokenize inspect perplexity bench quantize help '
     # --name=VALUE arrives as three words.
     if [[ $word == = ]]; then
         word=
@@ -15,42 +15,42 @@ _paligemma()
         options=' --lang -m --model -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --special --json --top-logits --stats --no-exif --order --compute -t --threads --prefault --mlock -h --help'
         folders=' -m --model '
         files=' '
-        words=' --order=pillow13|classic --compute=auto|f32|bf16 '
+        words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 '
         others=' --lang -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --top-logits -t --threads '
         ;;
     ask)
         options=' --lang -m --model -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --special --json --top-logits --stats --no-exif --order --compute -t --threads --prefault --mlock -h --help'
         folders=' -m --model '
         files=' '
-        words=' --order=pillow13|classic --compute=auto|f32|bf16 '
+        words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 '
         others=' --lang -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --top-logits -t --threads '
         ;;
     ocr)
         options=' -m --model -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --special --json --top-logits --stats --no-exif --order --compute -t --threads --prefault --mlock -h --help'
         folders=' -m --model '
         files=' '
-        words=' --order=pillow13|classic --compute=auto|f32|bf16 '
+        words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 '
         others=' -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --top-logits -t --threads '
         ;;
     generate)
         options=' --image -p --prompt --prompt-file --chat --batch -o --output --parallel -m --model -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --special --json --top-logits --stats --no-exif --order --compute -t --threads --prefault --mlock -h --help'
         folders=' -m --model '
         files=' --image --prompt-file --batch -o --output '
-        words=' --order=pillow13|classic --compute=auto|f32|bf16 '
+        words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 '
         others=' -p --prompt --parallel -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --top-logits -t --threads '
         ;;
     embed)
         options=' -m --model --image --text -o --out --json --no-exif --order --compute -t --threads --prefault --mlock -h --help'
         folders=' -m --model '
         files=' --image -o --out '
-        words=' --order=pillow13|classic --compute=auto|f32|bf16 '
+        words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 '
         others=' --text -t --threads '
         ;;
     trace)
         options=' -m --model --image -p --prompt --chat --special -o --out --no-exif --order --compute -t --threads --prefault --mlock -h --help'
         folders=' -m --model '
         files=' --image -o --out '
-        words=' --order=pillow13|classic --compute=auto|f32|bf16 '
+        words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 '
         others=' -p --prompt -t --threads '
         ;;
     preprocess)
@@ -78,15 +78,22 @@ _paligemma()
         options=' -m --model -w --window --json --compute -t --threads --prefault --mlock -h --help'
         folders=' -m --model '
         files=' '
-        words=' --compute=auto|f32|bf16 '
+        words=' --compute=auto|f32|bf16|int8 '
         others=' -w --window -t --threads '
         ;;
     bench)
         options=' -m --model --image-size -p --prompt-tokens -n --new-tokens -b --batch -r --repeat --json --profile --compute -t --threads --prefault --mlock -h --help'
         folders=' -m --model '
         files=' '
-        words=' --compute=auto|f32|bf16 '
+        words=' --compute=auto|f32|bf16|int8 '
         others=' --image-size -p --prompt-tokens -n --new-tokens -b --batch -r --repeat -t --threads '
+        ;;
+    quantize)
+        options=' -m --model --to -o --out --keep --block --json -t --threads -h --help'
+        folders=' -m --model '
+        files=' '
+        words=' --to=int8|int4 '
+        others=' -o --out --keep --block -t --threads '
         ;;
     help)
         options=' -h --help'

@@ -9,6 +9,7 @@
  *   5. answers     pg_describe() in one call; sessions, batches, streaming, sampling and beams
  *   6. insight     every intermediate, embeddings, perplexity
  *   7. speed       times beside what the machine can do
+ *   8. smaller     models with quantised weights
  *
  * Conventions. A result comes first, through `out`, and is the caller's to free; what a function returns directly is
  * borrowed from its parent. Strings are UTF-8 and end in NUL. Sizes are in bytes, pixels or tokens as named. Objects
@@ -210,9 +211,11 @@ typedef struct pg_session pg_session;
 
 /* How products are computed, whatever the weights are stored in. */
 typedef enum pg_compute {
-    PG_COMPUTE_AUTO, /* BF16 for bf16 weights where the machine has bf16 dot products, else F32 */
+    PG_COMPUTE_AUTO, /* INT8 for quantised weights; BF16 for bf16 ones where the machine has bf16 products; else F32 */
     PG_COMPUTE_F32,
     PG_COMPUTE_BF16, /* factors rounded to bf16, sums in f32 */
+    PG_COMPUTE_INT8, /* quantised weights times activations quantised on the way, sums in whole numbers and f32; weights
+                        that are not quantised as AUTO does them. Only for models that have quantised weights. */
 } pg_compute;
 
 typedef struct pg_session_options {
@@ -227,7 +230,7 @@ PG_API void pg_session_options_init(pg_session_options *options);
 PG_API pg_status pg_session_new(pg_session **out, const pg_model *model, const pg_session_options *options);
 PG_API void pg_session_free(pg_session *session);
 
-/* PG_COMPUTE_F32 or PG_COMPUTE_BF16: what PG_COMPUTE_AUTO became. */
+/* What PG_COMPUTE_AUTO became. */
 PG_API pg_compute pg_session_compute(const pg_session *session);
 PG_API int pg_session_threads(const pg_session *session);
 
@@ -437,6 +440,48 @@ typedef struct pg_bench {
  * PG_ERROR_FORMAT. options: NULL for the defaults. Freed with pg_bench_free. */
 PG_API pg_status pg_bench_run(pg_bench **out, const char *folder, const pg_bench_options *options);
 PG_API void pg_bench_free(pg_bench *bench);
+
+/* ---------------------------------------------------------------- 8. smaller */
+
+/* How the matrices of a part of the model are stored. Vectors and tables of positions always stay as they are. */
+typedef enum pg_weight_format {
+    PG_WEIGHTS_STORED, /* as in the model that is read */
+    PG_WEIGHTS_BF16,   /* rounded to bf16 */
+    PG_WEIGHTS_INT8,   /* a byte each, a scale for each row and block */
+    PG_WEIGHTS_INT4,   /* half a byte each, 4 bits for each row and 16 inputs, a scale for each row and block */
+} pg_weight_format;
+
+/* What became of one weight. */
+typedef struct pg_quantized_weight {
+    const char *name;   /* "text.layer.3.gate" */
+    const char *format; /* "int8", "int4", "BF16", ... */
+    size_t bytes_before, bytes_after;
+    double error;        /* root mean square of the differences as a part of that of the values; 0 for a copy */
+    size_t index, count; /* this one of how many */
+} pg_quantized_weight;
+
+/* Called as weights are written. Returning false ends the call with PG_ERROR_CANCELLED. */
+typedef bool pg_quantize_progress(void *user, size_t done, size_t total);
+
+/* Called for each weight that was read back. */
+typedef bool pg_quantize_report(void *user, const pg_quantized_weight *weight);
+
+typedef struct pg_quantize_options {
+    pg_weight_format text;   /* decoder, or SigLIP's text tower (PG_WEIGHTS_INT8) */
+    pg_weight_format vision; /* vision tower and projector (PG_WEIGHTS_INT8) */
+    size_t block;            /* inputs that share a scale: 32, 64, 128 or 256 (0: 256) */
+    int threads;             /* 0: one per physical core that this process may use */
+    pg_quantize_progress *on_progress;
+    pg_quantize_report *on_weight;
+    void *user;
+} pg_quantize_options;
+
+PG_API void pg_quantize_options_init(pg_quantize_options *options);
+
+/* Writes the model into a new folder: matrices in the wanted formats in model.safetensors, the scheme in config.json,
+ * everything else copied. Then reads it back and compares it, weight by weight. The folder appears when all of this has
+ * succeeded. options: NULL for the defaults. Weights are read and written piece by piece. */
+PG_API pg_status pg_quantize(const char *folder, const pg_model *model, const pg_quantize_options *options);
 
 #ifdef __cplusplus
 }

@@ -92,3 +92,17 @@ float pg_dtype_load(pg_dtype dtype, const void *stored)
     memcpy(&half, stored, sizeof half);
     return dtype == PG_BF16 ? pg_bf16_to_float(half) : pg_f16_to_float(half);
 }
+
+void pg_dtype_widen(float *out, pg_dtype dtype, const void *stored, int64_t count)
+{
+    const char *bytes = stored;
+    if (dtype == PG_F32) {
+        memcpy(out, stored, (size_t)count * sizeof *out);
+        return;
+    }
+    for (int64_t i = 0; i < count; i++) {
+        uint16_t half;
+        memcpy(&half, bytes + 2 * i, sizeof half);
+        out[i] = dtype == PG_BF16 ? pg_bf16_to_float(half) : pg_f16_to_float(half);
+    }
+}

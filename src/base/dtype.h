@@ -32,6 +32,9 @@ float pg_bf16_to_float(uint16_t bits);
 uint16_t pg_f16_from_float(float value);
 float pg_f16_to_float(uint16_t bits);
 
+/* `count` of them as floats, one by one: for loading and converting, where kernels are out of reach. */
+void pg_dtype_widen(float *out, pg_dtype dtype, const void *stored, int64_t count);
+
 /* One stored value of F32, F16 or BF16, at any address. */
 float pg_dtype_load(pg_dtype dtype, const void *stored);
 

@@ -8,13 +8,27 @@ void pg_session_options_init(pg_session_options *options)
     *options = (pg_session_options){0};
 }
 
-static pg_compute choose_compute(const pg_model *model, pg_compute wanted, const pg_kernels *kernels)
+/* Of the weights that are never quantised. */
+static pg_dtype float_dtype(const pg_weights *w)
 {
-    if (wanted != PG_COMPUTE_AUTO)
-        return wanted;
-    const pg_weights *w = model->weights;
-    pg_dtype dtype = w->config.kind == PG_MODEL_SIGLIP ? w->vision.patch.dtype : w->text.embed.dtype;
-    return dtype == PG_BF16 && kernels->bf16_products ? PG_COMPUTE_BF16 : PG_COMPUTE_F32;
+    return w->config.kind == PG_MODEL_SIGLIP ? w->vision.post_norm.dtype : w->text.norm.dtype;
+}
+
+static pg_status choose_compute(pg_context *g, const pg_model *model, pg_compute wanted)
+{
+    const pg_quantization *quantization = &model->weights->config.quantization;
+    bool quantized = quantization->text || quantization->vision;
+    if (wanted == PG_COMPUTE_INT8 && !quantized)
+        return pg_fail(PG_ERROR_ARGUMENT,
+                       "%s: compute int8 needs quantised weights; `paligemma quantize` makes a model with them",
+                       model->folder);
+    g->integers = quantized && (wanted == PG_COMPUTE_AUTO || wanted == PG_COMPUTE_INT8);
+    if (wanted == PG_COMPUTE_F32 || wanted == PG_COMPUTE_BF16)
+        g->compute = wanted;
+    else
+        g->compute =
+            float_dtype(model->weights) == PG_BF16 && g->kernels->bf16_products ? PG_COMPUTE_BF16 : PG_COMPUTE_F32;
+    return PG_OK;
 }
 
 static pg_status check_options(const pg_model *model, const pg_session_options *options)
@@ -54,11 +68,12 @@ pg_status pg_session_new(pg_session **out, const pg_model *model, const pg_sessi
     session->model = model;
     session->g.kernels = pg_kernels_best();
     session->g.threads = options->threads ? options->threads : pg_threads_default();
-    session->g.compute = choose_compute(model, options->compute, session->g.kernels);
     session->resize_order = options->resize_order;
     session->context = (int64_t)(options->context ? options->context : pg_model_context(model));
     session->sequences = options->sequences ? options->sequences : 1;
-    pg_status status = model->weights->config.kind == PG_MODEL_SIGLIP ? PG_OK : make_decoder_memory(session);
+    pg_status status = choose_compute(&session->g, model, options->compute);
+    if (status == PG_OK && model->weights->config.kind != PG_MODEL_SIGLIP)
+        status = make_decoder_memory(session);
     if (status == PG_OK)
         *out = session;
     else
@@ -79,7 +94,7 @@ void pg_session_free(pg_session *session)
 
 pg_compute pg_session_compute(const pg_session *session)
 {
-    return session->g.compute;
+    return session->g.integers ? PG_COMPUTE_INT8 : session->g.compute;
 }
 
 int pg_session_threads(const pg_session *session)

@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-#include "base/dtype.h"
+#include "base/quantized.h"
 
 /* Rows of activations are packed in panels of pg_kernels.lanes rows, k by k: panel[k][lane] (f32), or panel[k /
  * 2][lane][k % 2] (bf16). Rows that a panel lacks are zero. */
@@ -41,6 +41,12 @@ typedef struct pg_attention_block {
     float *scratch;       /* pg_attention_scratch() floats of this worker */
 } pg_attention_block;
 
+/* Rows of activations for products in whole numbers: kernels/integer.h. */
+typedef struct pg_integer_rows pg_integer_rows;
+#define PG_INTEGER_GROUPS  4 /* groups of rows of the weight that one call multiplies, at most */
+#define PG_INTEGER_OUTPUTS (PG_INTEGER_GROUPS * PG_QUANTIZED_ROWS)
+#define PG_INTEGER_SCRATCH (PG_INTEGER_OUTPUTS * 256) /* bytes: a block of as many rows, 8 bits each */
+
 struct pg_roofline_kernels;
 
 typedef struct pg_kernels {
@@ -69,6 +75,13 @@ typedef struct pg_kernels {
     /* The same with both factors in bf16; NULL without bf16 instructions. */
     void (*dot_rows_bf16)(float *out, int64_t out_stride, const void *w, int64_t w_stride, int64_t w_rows,
                           const uint16_t *x, int64_t x_stride, int64_t x_rows, int64_t k);
+
+    /* One block of a row for products in whole numbers: `count` values, a multiple of 32. */
+    void (*quantize)(int8_t *values, float *scale, int32_t *zero8, int32_t *zeros4, const float *x, int64_t count);
+
+    /* sums[r * PG_INTEGER_OUTPUTS + n] += product of row r of x and row 16 * group + n of w, for n < 16 * groups. */
+    void (*integer_product)(float *sums, const pg_quantized *w, int64_t group, int64_t groups, const pg_integer_rows *x,
+                            uint8_t *scratch);
 
     void (*attend)(const pg_attention_block *block);
 

@@ -8,7 +8,10 @@
 #if defined(__x86_64__)
 #include <cpuid.h>
 
-extern const pg_kernels pg_avx2_kernels, pg_avx512_kernels, pg_avx512bf16_kernels;
+extern const pg_kernels pg_avx2_kernels, pg_avx512_kernels, pg_avx512vnni_kernels, pg_avx512bf16_kernels;
+#if defined(PG_HAVE_AVXVNNI)
+extern const pg_kernels pg_avxvnni_kernels;
+#endif
 #elif defined(__aarch64__)
 extern const pg_kernels pg_neon_kernels;
 #endif
@@ -18,17 +21,47 @@ static const pg_kernels *tables[8];
 static int table_count;
 
 #if defined(__x86_64__)
-/* Two features that clang's __builtin_cpu_supports does not know. */
+/* Features that clang's __builtin_cpu_supports does not know. */
 static bool has_f16c(void)
 {
     unsigned a, b, c, d;
     return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
 }
 
-static bool has_avx512bf16(void)
+/* A bit of EAX in the second part of the extended features. */
+static bool has_extended(unsigned bit)
 {
     unsigned a, b, c, d;
-    return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & bit_AVX512BF16);
+    return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & bit);
+}
+
+#define AVX_VNNI    (1u << 4)
+#define AVX512_BF16 (1u << 5)
+
+static bool has_avx512(void)
+{
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+}
+
+/* Each table needs the one before it too; AVX-VNNI alone is apart. */
+static void find_x86_tables(void)
+{
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") || !has_f16c())
+        return;
+    tables[table_count++] = &pg_avx2_kernels;
+#if defined(PG_HAVE_AVXVNNI)
+    if (has_extended(AVX_VNNI))
+        tables[table_count++] = &pg_avxvnni_kernels;
+#endif
+    if (!has_avx512())
+        return;
+    tables[table_count++] = &pg_avx512_kernels;
+    if (!__builtin_cpu_supports("avx512vnni"))
+        return;
+    tables[table_count++] = &pg_avx512vnni_kernels;
+    if (has_extended(AVX512_BF16))
+        tables[table_count++] = &pg_avx512bf16_kernels;
 }
 #endif
 
@@ -37,13 +70,7 @@ static void find_tables(void)
     tables[table_count++] = &pg_reference_kernels;
 #if defined(__x86_64__)
     __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c())
-        tables[table_count++] = &pg_avx2_kernels;
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-        __builtin_cpu_supports("avx512dq"))
-        tables[table_count++] = &pg_avx512_kernels;
-    if (tables[table_count - 1] == &pg_avx512_kernels && has_avx512bf16())
-        tables[table_count++] = &pg_avx512bf16_kernels;
+    find_x86_tables();
 #elif defined(__aarch64__)
     tables[table_count++] = &pg_neon_kernels;
 #endif

@@ -192,6 +192,9 @@ void PG_SIMD(dot_rows_bf16)(float *out, int64_t out_stride, const void *w, int64
                             const uint16_t *x, int64_t x_stride, int64_t x_rows, int64_t k);
 void PG_SIMD(widen)(float *out, const void *in, pg_dtype dtype, int64_t count);
 void PG_SIMD(narrow)(void *out, pg_dtype dtype, const float *in, int64_t count);
+void PG_SIMD(quantize)(int8_t *values, float *scale, int32_t *zero8, int32_t *zeros4, const float *x, int64_t count);
+void PG_SIMD(integer_product)(float *sums, const pg_quantized *w, int64_t group, int64_t groups,
+                              const pg_integer_rows *x, uint8_t *scratch);
 void PG_SIMD(attend)(const pg_attention_block *block);
 
 /* The inner product of a panel with general strides of w; shared by products and attention. */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/quantized.h"
 
 #define LARGEST_WIDTH  (1 << 20)
 #define LARGEST_LAYERS 4096
@@ -247,6 +248,55 @@ static pg_status read_kind(pg_config *out, const section *at)
                    at->name, type);
 }
 
+/* ---------------------------------------------------------------- quantisation */
+
+/* "int8", "int4", or null: not quantised. */
+static pg_status read_bits(int *out, const section *at, const char *key)
+{
+    const char *type = NULL;
+    PG_TRY(pg_json_string(&type, field(at, key, false)));
+    if (type && strcmp(type, "int8") != 0 && strcmp(type, "int4") != 0)
+        return pg_fail(PG_ERROR_UNSUPPORTED, "%s: \"%s\" is \"%s\", expected \"int8\", \"int4\" or null", at->name, key,
+                       type);
+    *out = !type ? 0 : type[3] == '8' ? 8 : 4;
+    return PG_OK;
+}
+
+/* What src/model/quantize.c writes; other methods store their weights in other ways. */
+static pg_status read_quantization(pg_quantization *out, const section *at)
+{
+    const char *method = "";
+    int64_t version = 0;
+    PG_TRY(pg_json_string(&method, field(at, "quant_method", false)));
+    if (strcmp(method, PG_QUANTIZATION_METHOD) != 0)
+        return pg_fail(PG_ERROR_UNSUPPORTED,
+                       "%s: \"quant_method\" is \"%s\", expected \"" PG_QUANTIZATION_METHOD
+                       "\": quantize the original model with this program instead",
+                       at->name, method);
+    PG_TRY(pg_json_integer(&version, field(at, "version", true), 1, INT32_MAX));
+    if (version != PG_QUANTIZATION_VERSION)
+        return pg_fail(PG_ERROR_UNSUPPORTED, "%s: \"version\" is %lld, this program reads %d", at->name,
+                       (long long)version, PG_QUANTIZATION_VERSION);
+    PG_TRY(pg_json_integer(&out->block, field(at, "block", true), 1, INT32_MAX));
+    if (!pg_quantized_block_exists(out->block))
+        return pg_fail(PG_ERROR_UNSUPPORTED, "%s: \"block\" is %lld, expected 32, 64, 128 or 256", at->name,
+                       (long long)out->block);
+    PG_TRY(read_bits(&out->text, at, "text"));
+    return read_bits(&out->vision, at, "vision");
+}
+
+static pg_status read_all(pg_config *out, const section *at)
+{
+    PG_TRY(read_kind(out, at));
+    const json_t *quantization = json_object_get(at->object, "quantization_config");
+    if (!quantization || json_is_null(quantization))
+        return PG_OK;
+    section part;
+    char name[512];
+    PG_TRY(find_section(&part, at, "quantization_config", name, sizeof name));
+    return read_quantization(&out->quantization, &part);
+}
+
 pg_status pg_config_load(pg_config *out, const char *path)
 {
     *out = (pg_config){0};
@@ -254,7 +304,7 @@ pg_status pg_config_load(pg_config *out, const char *path)
     PG_TRY(pg_json_load(&document, path));
     section at = {document, path};
     pg_status status =
-        json_is_object(document) ? read_kind(out, &at) : pg_fail(PG_ERROR_FORMAT, "%s: not a JSON object", path);
+        json_is_object(document) ? read_all(out, &at) : pg_fail(PG_ERROR_FORMAT, "%s: not a JSON object", path);
     json_decref(document);
     return status;
 }

@@ -22,6 +22,17 @@ typedef struct pg_siglip_config {
     bool head; /* the pooling head over patches */
 } pg_siglip_config;
 
+/* The fields of config.json's quantization_config that say whose it is. */
+#define PG_QUANTIZATION_METHOD  "paligemma"
+#define PG_QUANTIZATION_VERSION 1
+
+/* How a quantised model's matrices are stored (base/quantized.h): bits of those of the decoder or SigLIP's text tower,
+ * and of the vision tower and projector; 0: as floats. */
+typedef struct pg_quantization {
+    int text, vision;
+    int64_t block;
+} pg_quantization;
+
 typedef struct pg_config {
     pg_model_kind kind;
     pg_gemma_config text;    /* PaliGemma, Gemma */
@@ -30,6 +41,7 @@ typedef struct pg_config {
     int64_t projection;      /* PaliGemma: width of the projector's output, the decoder's width */
     int32_t image_token;     /* PaliGemma */
     int32_t bos, eos, pad;
+    pg_quantization quantization;
 } pg_config;
 
 /* Patches of one picture. */

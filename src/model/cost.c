@@ -40,7 +40,7 @@ static void add_parameter(void *user, const pg_parameter *p)
     tally *sum = user;
     bool lookup = p == &sum->weights->text.embed && !sum->weights->config.text.tied; /* one row of it */
     if (!strncmp(p->name, "text.", 5) && !lookup)
-        sum->bytes += (double)p->rows * (double)p->width * (double)pg_dtype_size(p->dtype);
+        sum->bytes += (double)pg_parameter_bytes(p);
 }
 
 double pg_cost_token_weights(const pg_weights *weights)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/buffer.h"
+#include "tensor/quantized_arrays.h"
 
 /* ---------------------------------------------------------------- the table */
 
@@ -212,6 +213,17 @@ static bool applies(const weight_rule *rule, const pg_config *config)
     return false;
 }
 
+/* Bits of the weight where it is quantised, else 0. What is added or multiplied element by element never is (vectors,
+ * positions, the probe), and the pooling head's packed matrix is not, because a third of it need not be whole groups.
+ */
+static int bits_of(const weight_rule *rule, const pg_config *config)
+{
+    if (rule->shape[1] == END || rule->shape[0] == N || rule->shape[0] == ONE || rule->shape[0] == D3)
+        return 0;
+    bool text = rule->part == TEXT || rule->part == TEXT_LAYER || rule->part == WORDS || rule->part == WORDS_LAYER;
+    return text ? config->quantization.text : config->quantization.vision;
+}
+
 /* How many parameters a rule stands for: one, or one per layer. */
 static int64_t repeats(const weight_rule *rule, const pg_config *config)
 {
@@ -239,12 +251,52 @@ static pg_parameter *place(const weight_rule *rule, const pg_weights *weights, i
     return (pg_parameter *)((char *)base + rule->offset);
 }
 
+/* A walk over all weights of a model: the table from top to bottom, a layer's rules for each layer in turn. */
+typedef struct weight_walk {
+    const pg_config *config;
+    size_t next;
+    int64_t layer;
+} weight_walk;
+
+/* The next rule, and its layer; NULL at the end. */
+static const weight_rule *next_rule(weight_walk *walk, int64_t *layer)
+{
+    for (; walk->next < RULES; walk->next++) {
+        const weight_rule *rule = &rules[walk->next];
+        if (!applies(rule, walk->config) || walk->layer >= repeats(rule, walk->config))
+            continue;
+        *layer = walk->layer;
+        bool last = walk->next + 1 == RULES || rules[walk->next + 1].part != rule->part;
+        walk->next++;
+        if (last && walk->layer + 1 < repeats(rule, walk->config)) {
+            walk->layer++;
+            while (walk->next > 0 && rules[walk->next - 1].part == rule->part)
+                walk->next--;
+        } else if (last)
+            walk->layer = 0;
+        return rule;
+    }
+    return NULL;
+}
+
 void pg_weights_each(const pg_weights *weights, void (*visit)(void *user, const pg_parameter *parameter), void *user)
 {
-    for (size_t r = 0; r < RULES; r++)
-        if (applies(&rules[r], &weights->config))
-            for (int64_t i = 0; i < repeats(&rules[r], &weights->config); i++)
-                visit(user, place(&rules[r], weights, i));
+    weight_walk walk = {.config = &weights->config};
+    int64_t layer;
+    for (const weight_rule *rule; (rule = next_rule(&walk, &layer));)
+        visit(user, place(rule, weights, layer));
+}
+
+int pg_weights_bits(const pg_weights *weights, const pg_parameter *p, const pg_quantization *quantization)
+{
+    weight_walk walk = {.config = &weights->config};
+    pg_config wanted = weights->config;
+    wanted.quantization = *quantization;
+    int64_t layer;
+    for (const weight_rule *rule; (rule = next_rule(&walk, &layer));)
+        if (place(rule, weights, layer) == p)
+            return bits_of(rule, &wanted);
+    return 0;
 }
 
 /* ---------------------------------------------------------------- finding tensors */
@@ -304,9 +356,79 @@ static pg_status check_array(const pg_array *array, const char *file, const char
         return pg_fail(PG_ERROR_FORMAT, "%s: %s (%s): shape %s, expected %s", file, array->name, name,
                        pg_array_shape_text(found, array), pg_array_shape_text(expected, &wanted));
     }
+    return PG_OK;
+}
+
+/* A parameter in the making: what it stands for, and where its tensors come from. */
+typedef struct wanted_weight {
+    pg_weights *weights;
+    directory *files;
+    const weight_rule *rule;
+    const char *name, *folder;
+    char canonical[128]; /* published name */
+    int64_t shape[5];
+    int dimensions;
+} wanted_weight;
+
+/* The tensor of that canonical name, and the file that it is in. */
+static pg_status find_tensor(const pg_array **out, const char **file, const wanted_weight *wanted,
+                             const char *canonical)
+{
+    const pg_checkpoint *checkpoint = wanted->weights->files;
+    file_entry key = {canonical, 0, false};
+    file_entry *found = bsearch(&key, wanted->files->entries, wanted->files->count, sizeof key, compare_entries);
+    if (!found) {
+        char published[PG_QUANTIZED_NAME];
+        published_name(published, sizeof published, canonical, wanted->weights->config.kind);
+        return pg_fail(PG_ERROR_FORMAT, "%s: the tensor \"%s\" (%s) is missing", wanted->folder, published,
+                       wanted->name);
+    }
+    found->used = true;
+    *out = pg_checkpoint_at(checkpoint, found->index);
+    *file = pg_checkpoint_file(checkpoint, found->index);
+    return PG_OK;
+}
+
+static pg_status load_floats(pg_parameter *out, const wanted_weight *wanted)
+{
+    const pg_array *array;
+    const char *file;
+    PG_TRY(find_tensor(&array, &file, wanted, wanted->canonical));
+    PG_TRY(check_array(array, file, wanted->name, wanted->shape, wanted->dimensions));
     if (array->dtype != PG_F32 && array->dtype != PG_F16 && array->dtype != PG_BF16)
         return pg_fail(PG_ERROR_UNSUPPORTED, "%s: %s (%s): dtype %s, expected F32, F16 or BF16", file, array->name,
-                       name, pg_dtype_name(array->dtype));
+                       wanted->name, pg_dtype_name(array->dtype));
+    out->dtype = array->dtype;
+    out->data = array->data;
+    out->stored = array;
+    return PG_OK;
+}
+
+static pg_status load_quantized(pg_parameter *out, const wanted_weight *wanted, int bits)
+{
+    pg_quantized *w = &out->quantized;
+    const void *data[PG_QUANTIZED_ARRAYS] = {NULL};
+    pg_quantized_arrays expected;
+    *w = (pg_quantized){.bits = bits,
+                        .rows = out->rows,
+                        .inputs = out->width,
+                        .block = wanted->weights->config.quantization.block};
+    pg_quantized_arrays_init(&expected, w, wanted->canonical);
+    for (int i = 0; i < expected.count; i++) {
+        const pg_array *array, *like = &expected.arrays[i];
+        const char *file;
+        PG_TRY(find_tensor(&array, &file, wanted, like->name));
+        if (array->dtype != like->dtype)
+            return pg_fail(PG_ERROR_FORMAT, "%s: %s (%s): dtype %s, expected %s, because config.json says int%d", file,
+                           array->name, wanted->name, pg_dtype_name(array->dtype), pg_dtype_name(like->dtype), bits);
+        PG_TRY(check_array(array, file, wanted->name, like->shape, like->dimensions));
+        data[i] = array->data;
+        out->stored = i == 0 ? array : out->stored;
+    }
+    w->values = data[0];
+    w->scales = data[1];
+    w->steps = data[2];
+    out->dtype = PG_U8;
     return PG_OK;
 }
 
@@ -314,25 +436,17 @@ static pg_status check_array(const pg_array *array, const char *file, const char
 static pg_status load_parameter(pg_weights *weights, directory *files, const weight_rule *rule, int64_t layer,
                                 const char *name, const char *folder)
 {
-    char canonical[128], published[160];
-    snprintf(canonical, sizeof canonical, rule->published, (int)layer);
-    file_entry key = {canonical, 0, false};
-    file_entry *found = bsearch(&key, files->entries, files->count, sizeof key, compare_entries);
-    if (!found) {
-        published_name(published, sizeof published, canonical, weights->config.kind);
-        return pg_fail(PG_ERROR_FORMAT, "%s: the tensor \"%s\" (%s) is missing", folder, published, name);
-    }
-    found->used = true;
-    const pg_array *array = pg_checkpoint_at(weights->files, found->index);
-    int64_t shape[5], dimensions = 0, width = 1;
-    for (; rule->shape[dimensions] != END; dimensions++)
-        shape[dimensions] = dimension(&weights->config, rule->part, rule->shape[dimensions]);
-    PG_TRY(check_array(array, pg_checkpoint_file(weights->files, found->index), name, shape, (int)dimensions));
-    for (int64_t i = dimensions > 1 ? 1 : 0; i < dimensions; i++)
-        width *= shape[i];
-    *place(rule, weights, layer) =
-        (pg_parameter){name, array->dtype, dimensions > 1 ? shape[0] : 1, width, array->data};
-    return PG_OK;
+    wanted_weight wanted = {.weights = weights, .files = files, .rule = rule, .name = name, .folder = folder};
+    snprintf(wanted.canonical, sizeof wanted.canonical, rule->published, (int)layer);
+    for (; rule->shape[wanted.dimensions] != END; wanted.dimensions++)
+        wanted.shape[wanted.dimensions] = dimension(&weights->config, rule->part, rule->shape[wanted.dimensions]);
+    bool flat = wanted.dimensions == 1;
+    pg_parameter *p = place(rule, weights, layer);
+    *p = (pg_parameter){.name = name, .rows = flat ? 1 : wanted.shape[0], .width = flat ? wanted.shape[0] : 1};
+    for (int i = 1; i < wanted.dimensions; i++)
+        p->width *= wanted.shape[i];
+    int bits = bits_of(rule, &weights->config);
+    return bits ? load_quantized(p, &wanted, bits) : load_floats(p, &wanted);
 }
 
 static pg_status check_unused(const pg_weights *weights, const directory *files)
@@ -351,13 +465,13 @@ static pg_status check_unused(const pg_weights *weights, const directory *files)
 /* Our names of all parameters, in the order of pg_weights_each, each with its NUL. */
 static pg_status print_names(pg_buffer *out, const pg_config *config)
 {
-    for (size_t r = 0; r < RULES; r++)
-        if (applies(&rules[r], config))
-            for (int64_t i = 0; i < repeats(&rules[r], config); i++) {
-                char name[64];
-                int length = snprintf(name, sizeof name, rules[r].name, (int)i);
-                PG_TRY(pg_buffer_append(out, name, (size_t)length + 1));
-            }
+    weight_walk walk = {.config = config};
+    int64_t layer;
+    for (const weight_rule *rule; (rule = next_rule(&walk, &layer));) {
+        char name[64];
+        int length = snprintf(name, sizeof name, rule->name, (int)layer);
+        PG_TRY(pg_buffer_append(out, name, (size_t)length + 1));
+    }
     return PG_OK;
 }
 
@@ -368,10 +482,10 @@ static pg_status load_all(pg_weights *weights, directory *files, const char *fol
     weights->names = names.data;
     PG_TRY(status);
     const char *name = weights->names;
-    for (size_t r = 0; r < RULES; r++)
-        if (applies(&rules[r], &weights->config))
-            for (int64_t i = 0; i < repeats(&rules[r], &weights->config); i++, name += strlen(name) + 1)
-                PG_TRY(load_parameter(weights, files, &rules[r], i, name, folder));
+    weight_walk walk = {.config = &weights->config};
+    int64_t layer;
+    for (const weight_rule *rule; (rule = next_rule(&walk, &layer)); name += strlen(name) + 1)
+        PG_TRY(load_parameter(weights, files, rule, layer, name, folder));
     if (weights->config.text.tied)
         weights->text.output = weights->text.embed;
     return check_unused(weights, files);

@@ -60,7 +60,10 @@ typedef struct pg_weights {
 pg_status pg_weights_load(pg_weights **out, const pg_config *config, const char *folder);
 void pg_weights_free(pg_weights *weights);
 
-/* Calls visit(user, parameter) for every weight, in the table's order. */
+/* Calls visit(user, parameter) for every weight, in the table's order, layer by layer. */
 void pg_weights_each(const pg_weights *weights, void (*visit)(void *user, const pg_parameter *parameter), void *user);
+
+/* The bits that one of these weights has where the model is quantised in this way; 0: none, it stays as it is. */
+int pg_weights_bits(const pg_weights *weights, const pg_parameter *p, const pg_quantization *quantization);
 
 #endif

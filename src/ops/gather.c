@@ -15,7 +15,10 @@ pg_tensor *pg_embed(pg_context *g, const pg_parameter *table, const int32_t *ids
     size_t row_bytes = (size_t)table->width * pg_dtype_size(table->dtype);
     for (int64_t t = 0; t < count; t++) {
         float *row = pg_row(out, t);
-        g->kernels->widen(row, (const char *)table->data + (size_t)ids[t] * row_bytes, table->dtype, table->width);
+        if (table->quantized.bits)
+            pg_quantized_widen(row, &table->quantized, ids[t], 0, table->width);
+        else
+            g->kernels->widen(row, (const char *)table->data + (size_t)ids[t] * row_bytes, table->dtype, table->width);
         if (scale != 1)
             g->kernels->scale(row, row, (float)scale, table->width);
     }

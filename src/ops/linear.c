@@ -1,6 +1,8 @@
 /* The linear layer, and Gemma's gated block of three of them. */
 #include <assert.h>
+#include <string.h>
 
+#include "kernels/integer.h"
 #include "kernels/matmul.h"
 #include "ops/rows.h"
 
@@ -25,13 +27,9 @@ static void multiply(pg_context *g, pg_tensor *out, const pg_tensor *x, const pg
         pg_matmul_dots(g->kernels, g->threads, &job, scratch);
 }
 
-static void linear_into(pg_context *g, pg_tensor *out, const pg_tensor *x, const pg_parameter *w,
-                        const pg_parameter *bias)
+/* The same for floating-point weights: rows of generated tokens through dots, the others through panels. */
+static void multiply_floats(pg_context *g, pg_tensor *out, const pg_tensor *x, const pg_parameter *w, const float *b)
 {
-    assert(x->width == w->width && out->width == w->rows);
-    PG_PROFILE(g, "linear", w->name);
-    pg_arena_mark mark = pg_arena_get_mark(&g->arena);
-    const float *b = bias && bias->name ? pg_parameter_floats(g, bias) : NULL;
     pg_tensor x_single = pg_rows_view(x, 0, x->single), out_single = pg_rows_view(out, 0, x->single);
     pg_tensor x_rest = pg_rows_view(x, x->single, x->rows - x->single);
     pg_tensor out_rest = pg_rows_view(out, x->single, x->rows - x->single);
@@ -39,6 +37,69 @@ static void linear_into(pg_context *g, pg_tensor *out, const pg_tensor *x, const
         multiply(g, &out_single, &x_single, w, b, false);
     if (g->status == PG_OK && x_rest.rows)
         multiply(g, &out_rest, &x_rest, w, b, true);
+}
+
+/* ---------------------------------------------------------------- quantised weights */
+
+static void multiply_integers(pg_context *g, pg_tensor *out, const pg_tensor *x, const pg_quantized *w, const float *b)
+{
+    pg_integer_matmul job = {.out = out->data, .x = x->data, .rows = x->rows, .weights = w, .bias = b};
+    void *scratch = pg_scratch(g, pg_integer_scratch(g->threads, &job));
+    if (scratch)
+        pg_matmul_integer(g->kernels, g->threads, &job, scratch);
+}
+
+#define WIDE_FLOATS (1 << 22) /* of a quantised weight that exist as floats at a time */
+
+typedef struct widen_run {
+    const pg_quantized *w;
+    int64_t first;
+    float *out;
+} widen_run;
+
+static void widen_row(void *context, int64_t row)
+{
+    const widen_run *run = context;
+    pg_quantized_widen(run->out + row * run->w->inputs, run->w, run->first + row, 0, run->w->inputs);
+}
+
+/* Some rows of the weight at a time become floats and go the way of floats. */
+static void multiply_widened(pg_context *g, pg_tensor *out, const pg_tensor *x, const pg_quantized *w, const float *b)
+{
+    int64_t most = WIDE_FLOATS / w->inputs + 1;
+    pg_parameter part = {.dtype = PG_F32, .rows = w->rows < most ? w->rows : most, .width = w->inputs};
+    widen_run run = {.w = w, .out = pg_scratch(g, (size_t)(part.rows * part.width) * sizeof(float))};
+    pg_tensor *product = pg_tensor_new(g, x->rows, part.rows);
+    if (!product)
+        return;
+    part.data = run.out;
+    for (; run.first < w->rows && g->status == PG_OK; run.first += part.rows) {
+        pg_arena_mark mark = pg_arena_get_mark(&g->arena);
+        part.rows = w->rows - run.first < part.rows ? w->rows - run.first : part.rows;
+        product->width = part.rows;
+        pg_each_row(g, part.rows, part.width, widen_row, &run);
+        multiply_floats(g, product, x, &part, b ? b + run.first : NULL);
+        for (int64_t r = 0; r < x->rows; r++)
+            memcpy(pg_row(out, r) + run.first, pg_row(product, r), (size_t)part.rows * sizeof(float));
+        pg_arena_release(&g->arena, mark);
+    }
+}
+
+/* ---------------------------------------------------------------- either */
+
+static void linear_into(pg_context *g, pg_tensor *out, const pg_tensor *x, const pg_parameter *w,
+                        const pg_parameter *bias)
+{
+    assert(x->width == w->width && out->width == w->rows);
+    PG_PROFILE(g, "linear", w->name);
+    pg_arena_mark mark = pg_arena_get_mark(&g->arena);
+    const float *b = bias && bias->name ? pg_parameter_floats(g, bias) : NULL;
+    if (g->status == PG_OK && !w->quantized.bits)
+        multiply_floats(g, out, x, w, b);
+    else if (g->status == PG_OK && g->integers)
+        multiply_integers(g, out, x, &w->quantized, b);
+    else if (g->status == PG_OK)
+        multiply_widened(g, out, x, &w->quantized, b);
     pg_arena_release(&g->arena, mark);
 }
 

@@ -108,7 +108,8 @@ static pg_status resize_pictures(bench_run *run)
         return PG_ERROR_MEMORY;
     for (int64_t i = 0; i < count; i++)
         run->positions[i] = (float)pg_random_uniform(3, 0, (uint64_t)i) - 0.5f;
-    *position = (pg_parameter){position->name, PG_F32, rows, position->width, run->positions};
+    *position = (pg_parameter){
+        .name = position->name, .dtype = PG_F32, .rows = rows, .width = position->width, .data = run->positions};
     return PG_OK;
 }
 
@@ -282,11 +283,11 @@ static double relative_error(const float *got, const float *want, int64_t count)
 }
 
 /* What was written token by token with the cache follows from one pass over prompt and answer without it. Rounding to
- * bf16 makes some hundredths; two rows that have nothing to do with each other differ by more than 1. */
+ * bf16 or int8 makes some hundredths; two rows that have nothing to do with each other differ by more than 1. */
 static pg_status check_answer(bench_run *run)
 {
     size_t prompt = run->input.ids.count, count = prompt + run->options.new_tokens;
-    double seconds, allowed = run->session->g.compute == PG_COMPUTE_F32 ? 1e-3 : 0.2;
+    double seconds, allowed = pg_session_compute(run->session) == PG_COMPUTE_F32 ? 1e-3 : 0.2;
     int32_t *ids = pg_scratch(&run->session->g, count * sizeof *ids);
     PG_TRY(see(run, &seconds));
     pg_input all = run->input;
@@ -336,7 +337,8 @@ static pg_status answer_first(bench_run *run, double load_seconds)
 static double arithmetic_limit(const bench_run *run)
 {
     const pg_context *g = &run->session->g;
-    return pg_roofline_peak(g->kernels, g->threads, g->compute == PG_COMPUTE_BF16 ? PG_PEAK_BF16 : PG_PEAK_F32);
+    pg_peak peak = g->integers ? PG_PEAK_I8 : g->compute == PG_COMPUTE_BF16 ? PG_PEAK_BF16 : PG_PEAK_F32;
+    return pg_roofline_peak(g->kernels, g->threads, peak);
 }
 
 /* The prompt's keys and values for the other sequences of the batch, and first tokens, each another. */
@@ -503,7 +505,7 @@ static void note_setup(const bench_run *run)
     out->batch = o->batch;
     out->rounds = o->rounds;
     out->threads = run->session->g.threads;
-    out->compute = run->session->g.compute;
+    out->compute = pg_session_compute(run->session);
     out->vision.work = run->pixels ? pg_cost_vision(config) : 0;
     out->prefill.work = pg_cost_prompt(&config->text, (int64_t)out->prompt_tokens, run->input.prefix);
     out->decode.work = (double)o->new_tokens * token_bytes(run);

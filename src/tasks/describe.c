@@ -5,15 +5,20 @@
 #include "generate/session.h"
 
 typedef struct weight_tally {
-    int64_t parameters, bytes, tensors[PG_DTYPE_COUNT];
+    int64_t parameters, bytes, tensors[PG_DTYPE_COUNT], int8, int4;
 } weight_tally;
 
 static void count_parameter(void *user, const pg_parameter *p)
 {
     weight_tally *tally = user;
     tally->parameters += p->rows * p->width;
-    tally->bytes += p->rows * p->width * (int64_t)pg_dtype_size(p->dtype);
-    tally->tensors[p->dtype]++;
+    tally->bytes += pg_parameter_bytes(p);
+    if (p->quantized.bits == 8)
+        tally->int8++;
+    else if (p->quantized.bits == 4)
+        tally->int4++;
+    else
+        tally->tensors[p->dtype]++;
 }
 
 static json_t *describe_gemma(const pg_gemma_config *c)
@@ -41,6 +46,10 @@ static json_t *describe_dtypes(const weight_tally *tally)
     for (int i = 0; i < PG_DTYPE_COUNT; i++)
         if (tally->tensors[i])
             json_object_set_new(dtypes, pg_dtype_name((pg_dtype)i), json_integer(tally->tensors[i]));
+    if (tally->int8)
+        json_object_set_new(dtypes, "int8", json_integer(tally->int8));
+    if (tally->int4)
+        json_object_set_new(dtypes, "int4", json_integer(tally->int4));
     return dtypes;
 }
 

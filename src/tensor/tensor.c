@@ -2,6 +2,12 @@
 
 #include "base/memory.h"
 
+int64_t pg_parameter_bytes(const pg_parameter *p)
+{
+    return p->quantized.bits ? pg_quantized_bytes(&p->quantized)
+                             : p->rows * p->width * (int64_t)pg_dtype_size(p->dtype);
+}
+
 pg_status pg_cache_init(pg_cache *out, pg_dtype dtype, int64_t layers, int64_t rows, int64_t width)
 {
     *out = (pg_cache){.dtype = dtype, .layers = layers, .rows = rows, .width = width};

@@ -2,7 +2,7 @@
 #ifndef PG_TENSOR_H
 #define PG_TENSOR_H
 
-#include "base/dtype.h"
+#include "base/quantized.h"
 
 /* A matrix of activations, [rows][width] without gaps. Row t is token (patch, key) t of a ragged batch. Activations are
  * F32; only caches hold other types. */
@@ -21,7 +21,12 @@ typedef struct pg_parameter {
     pg_dtype dtype;   /* F32, F16 or BF16 */
     int64_t rows, width;
     const void *data;
+    pg_quantized quantized;        /* with bits, this is the weight; dtype and data say nothing */
+    const struct pg_array *stored; /* where its values come from; NULL: from no file */
 } pg_parameter;
+
+/* Bytes that the weight takes in its file. */
+int64_t pg_parameter_bytes(const pg_parameter *p);
 
 /* Rows first .. first + count - 1 of the keys and values of an attention. */
 typedef struct pg_span {

@@ -30,7 +30,8 @@ static pg_tensor *random_tensor(fixture *f, int64_t rows, int64_t width)
 
 static pg_parameter random_weight(fixture *f, int64_t rows, int64_t width)
 {
-    return (pg_parameter){"w", PG_F32, rows, width, random_tensor(f, rows, width)->data};
+    return (pg_parameter){
+        .name = "w", .dtype = PG_F32, .rows = rows, .width = width, .data = random_tensor(f, rows, width)->data};
 }
 
 static void check_row(const pg_tensor *all, int64_t row, const pg_tensor *alone, int64_t alone_row)

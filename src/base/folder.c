@@ -1,0 +1,111 @@
+#include "base/folder.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+
+pg_status pg_folder_writer_open(pg_folder_writer *out, const char *path)
+{
+    *out = (pg_folder_writer){0};
+    size_t size = strlen(path);
+    while (size > 1 && path[size - 1] == '/')
+        size--;
+    pg_status status = pg_buffer_print(&out->path, "%.*s", (int)size, path);
+    if (status == PG_OK)
+        status = pg_buffer_print(&out->partial, "%s.%ld.partial", out->path.data, (long)getpid());
+    if (status == PG_OK && pg_file_exists(path))
+        status = pg_fail(PG_ERROR_FILE, "%s: exists already", path);
+    if (status == PG_OK && mkdir(out->partial.data, 0777) != 0)
+        status = pg_fail_errno(PG_ERROR_FILE, "%s: cannot be made", path);
+    if (status != PG_OK) {
+        pg_buffer_free(&out->path);
+        pg_buffer_free(&out->partial);
+    }
+    return status;
+}
+
+static int remove_entry(const char *path, const struct stat *info, int kind, struct FTW *place)
+{
+    (void)info, (void)kind, (void)place;
+    return remove(path);
+}
+
+void pg_folder_writer_abort(pg_folder_writer *writer)
+{
+    if (writer->partial.data)
+        nftw(writer->partial.data, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+    pg_buffer_free(&writer->path);
+    pg_buffer_free(&writer->partial);
+}
+
+pg_status pg_folder_writer_commit(pg_folder_writer *writer)
+{
+    pg_status status = PG_OK;
+    if (rename(writer->partial.data, writer->path.data) != 0)
+        status = pg_fail_errno(PG_ERROR_FILE, "%s: cannot be written", writer->path.data);
+    else
+        pg_buffer_free(&writer->partial); /* nothing is left to be removed */
+    pg_folder_writer_abort(writer);
+    return status;
+}
+
+/* ---------------------------------------------------------------- copies */
+
+static pg_status copy_bytes(pg_file_writer *to, FILE *from, const char *path)
+{
+    char piece[1 << 16];
+    for (size_t n; (n = fread(piece, 1, sizeof piece, from)) > 0;)
+        PG_TRY(pg_file_writer_write(to, piece, n));
+    return ferror(from) ? pg_fail_errno(PG_ERROR_FILE, "%s: cannot be read", path) : PG_OK;
+}
+
+static pg_status copy_file(const char *from, const char *to)
+{
+    FILE *file = fopen(from, "rbe");
+    if (!file)
+        return pg_fail_errno(PG_ERROR_FILE, "%s: cannot be opened", from);
+    pg_file_writer writer;
+    pg_status status = pg_file_writer_open(&writer, to);
+    if (status == PG_OK) {
+        status = copy_bytes(&writer, file, from);
+        if (status == PG_OK)
+            status = pg_file_writer_commit(&writer);
+        else
+            pg_file_writer_abort(&writer);
+    }
+    fclose(file);
+    return status;
+}
+
+static pg_status copy_entry(const char *from, const char *to, const char *name)
+{
+    pg_buffer source = {0}, target = {0};
+    struct stat info;
+    pg_status status = pg_file_join(&source, from, name);
+    if (status == PG_OK)
+        status = pg_file_join(&target, to, name);
+    if (status == PG_OK && stat(source.data, &info) == 0 && S_ISREG(info.st_mode))
+        status = copy_file(source.data, target.data);
+    pg_buffer_free(&source);
+    pg_buffer_free(&target);
+    return status;
+}
+
+pg_status pg_folder_copy(const char *from, const char *to, bool (*wanted)(const char *name))
+{
+    DIR *folder = opendir(from);
+    if (!folder)
+        return pg_fail_errno(PG_ERROR_FILE, "%s: cannot be read", from);
+    pg_status status = PG_OK;
+    for (struct dirent *entry; status == PG_OK && (entry = readdir(folder));)
+        if (entry->d_name[0] != '.' && wanted(entry->d_name))
+            status = copy_entry(from, to, entry->d_name);
+    closedir(folder);
+    return status;
+}

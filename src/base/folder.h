@@ -1,0 +1,22 @@
+/* Folders in the making: like a file written by pg_file_writer, a folder appears under its name complete or not at
+ * all. */
+#ifndef PG_BASE_FOLDER_H
+#define PG_BASE_FOLDER_H
+
+#include "base/buffer.h"
+
+/* `partial` is the folder to write into, beside its final place. Commit or abort ends it. */
+typedef struct pg_folder_writer {
+    pg_buffer path, partial;
+} pg_folder_writer;
+
+/* The path must not exist yet. */
+pg_status pg_folder_writer_open(pg_folder_writer *out, const char *path);
+pg_status pg_folder_writer_commit(pg_folder_writer *writer);
+void pg_folder_writer_abort(pg_folder_writer *writer);
+
+/* Copies the regular files in `from` (links are followed, folders and hidden files left out) for whose name
+ * `wanted` is true. */
+pg_status pg_folder_copy(const char *from, const char *to, bool (*wanted)(const char *name));
+
+#endif

@@ -1,0 +1,533 @@
+/*
+ * Integer products with quantised weights; base/quantized.h has their layout, kernels/integer.h what is computed.
+ *
+ * Lanes are rows of the weight: a vector holds four inputs of W of them, and is multiplied with the same four inputs of
+ * a row of x, spread over all lanes. Instructions that multiply bytes want one factor unsigned:
+ *   VNNI     the weight's bytes as they are; the zero point's share, -128 * sum of x, is what the sum starts with
+ *   AVX-512BW, AVX2   |weight| and x with the weight's sign, so that sums of two products fit into 16 bits
+ *   others   16-bit products of the even and of the odd bytes
+ */
+#include "kernels/integer.h"
+#include "kernels/simd.h"
+
+typedef int16_t vs __attribute__((vector_size(W * 4)));
+typedef int8_t vc __attribute__((vector_size(W)));
+
+#define GROUP_VECTORS (PG_QUANTIZED_ROWS / W) /* that hold four inputs of one group */
+#define INLINE        static inline __attribute__((always_inline))
+
+/* Sums of a tile, its vectors of weights and one of x stay in registers: 24 + 4 + 1 with VNNI and 32 registers. */
+#if defined(__AVX512VNNI__)
+#define TILE_ROWS 6
+#elif defined(__AVX512F__)
+#define TILE_ROWS 5
+#elif defined(__AVXVNNI__)
+#define TILE_ROWS 6
+#else
+#define TILE_ROWS 4
+#endif
+#if defined(__AVX512F__)
+#define TILE_GROUPS 4
+#define FEW_ROWS    4
+#else
+#define TILE_GROUPS 1
+#define FEW_ROWS    2
+#endif
+#define TILE_VECTORS (TILE_GROUPS * GROUP_VECTORS)
+
+INLINE vi load_ints(const void *p)
+{
+    vi v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+INLINE vi splat_int(int32_t x)
+{
+    return x - (vi){0};
+}
+
+INLINE vi splat_four(const int8_t *x)
+{
+    int32_t four;
+    memcpy(&four, x, sizeof four);
+    return splat_int(four);
+}
+
+/* W bytes, one in each lane, and back; what __builtin_convertvector says, but not one by one. */
+INLINE vi widen_bytes(const uint8_t *p)
+{
+#if defined(__AVX512F__)
+    return (vi)_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p));
+#elif defined(__AVX2__)
+    return (vi)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p));
+#else
+    vc bytes;
+    memcpy(&bytes, p, sizeof bytes);
+    return __builtin_convertvector(bytes, vi) & 255;
+#endif
+}
+
+INLINE void narrow_bytes(int8_t *p, vi v)
+{
+#if defined(__AVX512F__)
+    _mm_storeu_si128((__m128i *)p, _mm512_cvtepi32_epi8((__m512i)v));
+#elif defined(__AVX2__)
+    __m128i pairs = _mm_packs_epi32(_mm256_castsi256_si128((__m256i)v), _mm256_extracti128_si256((__m256i)v, 1));
+    _mm_storel_epi64((__m128i *)p, _mm_packs_epi16(pairs, pairs));
+#else
+    vc bytes = __builtin_convertvector(v, vc);
+    memcpy(p, &bytes, sizeof bytes);
+#endif
+}
+
+/* ---------------------------------------------------------------- bytes times bytes */
+
+/* sum += products of four bytes in each lane, for 8-bit weights (`weights8`, made by split8) and for halves of bytes;
+ * `step` is what expand_step made. */
+#if defined(__AVX512VNNI__) || defined(__AVXVNNI__)
+
+#define HIGH_SHIFT 4 /* high halves stay where they are: their sums are 16 times as large */
+typedef vi weights8;
+
+INLINE weights8 split8(vi bytes)
+{
+    return bytes;
+}
+
+INLINE vi start8(int32_t zero)
+{
+    return splat_int(zero);
+}
+
+#if defined(__AVX512VNNI__)
+INLINE vi multiply8(vi sum, weights8 w, vi x)
+{
+    return (vi)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)w, (__m512i)x);
+}
+
+INLINE vi add_steps(vi total, vi sum, vi step)
+{
+    return (vi)_mm512_dpwssd_epi32((__m512i)total, (__m512i)sum, (__m512i)step);
+}
+#else
+INLINE vi multiply8(vi sum, weights8 w, vi x)
+{
+    return (vi)_mm256_dpbusd_avx_epi32((__m256i)sum, (__m256i)w, (__m256i)x);
+}
+
+INLINE vi add_steps(vi total, vi sum, vi step)
+{
+    return (vi)_mm256_dpwssd_avx_epi32((__m256i)total, (__m256i)sum, (__m256i)step);
+}
+#endif
+
+INLINE vi start4(int32_t zero)
+{
+    return splat_int(zero);
+}
+
+INLINE vi multiply4(vi sum, vi halves, vi x)
+{
+    return multiply8(sum, halves, x);
+}
+
+INLINE vi expand_step(vi step)
+{
+    return step; /* the upper 16 bits, which hold the sum's sign, count for nothing */
+}
+
+#elif defined(__AVX2__)
+
+#define HIGH_SHIFT 0
+#if defined(__AVX512F__)
+#define MULTIPLY_BYTES(a, b) (vi) _mm512_maddubs_epi16((__m512i)(a), (__m512i)(b))
+#define MULTIPLY_PAIRS(a, b) (vi) _mm512_madd_epi16((__m512i)(a), (__m512i)(b))
+#define ADD_PAIRS(a, b)      (vi) _mm512_add_epi16((__m512i)(a), (__m512i)(b))
+typedef struct weights8 {
+    vi size;
+    __mmask64 negative;
+} weights8;
+
+INLINE weights8 split8(vi bytes)
+{
+    __m512i w = (__m512i)(bytes ^ splat_int((int32_t)0x80808080));
+    return (weights8){(vi)_mm512_abs_epi8(w), _mm512_movepi8_mask(w)};
+}
+
+INLINE vi signed_as(vi x, weights8 w)
+{
+    return (vi)_mm512_mask_sub_epi8((__m512i)x, w.negative, _mm512_setzero_si512(), (__m512i)x);
+}
+#else
+#define MULTIPLY_BYTES(a, b) (vi) _mm256_maddubs_epi16((__m256i)(a), (__m256i)(b))
+#define MULTIPLY_PAIRS(a, b) (vi) _mm256_madd_epi16((__m256i)(a), (__m256i)(b))
+#define ADD_PAIRS(a, b)      (vi) _mm256_add_epi16((__m256i)(a), (__m256i)(b))
+typedef struct weights8 {
+    vi size, value;
+} weights8;
+
+INLINE weights8 split8(vi bytes)
+{
+    vi w = bytes ^ splat_int((int32_t)0x80808080);
+    return (weights8){(vi)_mm256_abs_epi8((__m256i)w), w};
+}
+
+INLINE vi signed_as(vi x, weights8 w)
+{
+    return (vi)_mm256_sign_epi8((__m256i)x, (__m256i)w.value);
+}
+#endif
+
+INLINE vi start8(int32_t zero)
+{
+    (void)zero;
+    return (vi){0};
+}
+
+INLINE vi multiply8(vi sum, weights8 w, vi x)
+{
+    return sum + MULTIPLY_PAIRS(MULTIPLY_BYTES(w.size, signed_as(x, w)), splat_int(0x00010001));
+}
+
+/* Four products of up to 15 * 127 and a zero of up to 8 * 16 * 127 fit into 16 bits, so 4-bit sums are pairs of them
+ * until their step is known. */
+INLINE vi start4(int32_t zero)
+{
+    return splat_int(zero & 0xffff);
+}
+
+INLINE vi multiply4(vi sum, vi halves, vi x)
+{
+    return ADD_PAIRS(sum, MULTIPLY_BYTES(halves, x));
+}
+
+INLINE vi expand_step(vi step)
+{
+    return step | step << 16;
+}
+
+INLINE vi add_steps(vi total, vi sum, vi step)
+{
+    return total + MULTIPLY_PAIRS(sum, step);
+}
+
+#else
+
+#define HIGH_SHIFT 0
+typedef struct weights8 {
+    vs even, odd;
+} weights8;
+
+INLINE weights8 split8(vi bytes)
+{
+    vs w = (vs)(bytes ^ splat_int((int32_t)0x80808080));
+    return (weights8){w << 8 >> 8, w >> 8};
+}
+
+INLINE vi start8(int32_t zero)
+{
+    (void)zero;
+    return (vi){0};
+}
+
+INLINE vi multiply8(vi sum, weights8 w, vi x)
+{
+    vi pairs = (vi)(w.even * ((vs)x << 8 >> 8) + w.odd * ((vs)x >> 8));
+    return sum + (pairs << 16 >> 16) + (pairs >> 16);
+}
+
+INLINE vi start4(int32_t zero)
+{
+    return splat_int(zero);
+}
+
+INLINE vi multiply4(vi sum, vi halves, vi x)
+{
+    return multiply8(sum, (weights8){(vs)halves & 255, (vs)((vu)halves >> 8) & 255}, x);
+}
+
+INLINE vi expand_step(vi step)
+{
+    return step;
+}
+
+INLINE vi add_steps(vi total, vi sum, vi step)
+{
+    return total + sum * step;
+}
+
+#endif
+
+INLINE vi low_halves(vi bytes)
+{
+    return bytes & splat_int(0x0f0f0f0f);
+}
+
+INLINE vi high_halves(vi bytes)
+{
+    return HIGH_SHIFT ? bytes & splat_int((int32_t)0xf0f0f0f0) : (vi)((vu)bytes >> 4) & splat_int(0x0f0f0f0f);
+}
+
+/* ---------------------------------------------------------------- 8 bits */
+
+/* A block of inputs: of the weight (groups from the tile's first on), and of rows of x. */
+typedef struct weight_block {
+    const uint8_t *values; /* of the first group; 8 bits */
+    int64_t group_bytes;   /* from one group to the next */
+    const char *scales;
+    int64_t scale_bytes; /* from one group to the next */
+    int64_t inputs;
+} weight_block;
+
+typedef struct row_block {
+    const int8_t *values; /* `inputs` from one row to the next */
+    const float *scales;
+    const int32_t *zeros8, *zeros4;
+} row_block;
+
+INLINE void add_scaled(float *sum, vi whole, vf scale)
+{
+    store(sum, load(sum) + __builtin_convertvector(whole, vf) * scale);
+}
+
+/* sums[r][16 n + lane] of `rows` rows and `groups` groups, both constants after inlining. */
+INLINE void multiply_tile(float *sums, const weight_block *w, const row_block *x, int rows, int groups)
+{
+    vi sum[TILE_ROWS][TILE_VECTORS];
+    const int vectors = groups * GROUP_VECTORS;
+#pragma GCC unroll 6
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++)
+            sum[r][v] = start8(x->zeros8[r]);
+    const uint8_t *values = w->values;
+    for (int64_t i = 0; i < w->inputs; i += 4, values += PG_QUANTIZED_ROWS * 4) {
+        weights8 part[TILE_VECTORS];
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++)
+            part[v] = split8(load_ints(values + v / GROUP_VECTORS * w->group_bytes + v % GROUP_VECTORS * W * 4));
+#pragma GCC unroll 6
+        for (int r = 0; r < rows; r++) {
+            vi four = splat_four(x->values + r * w->inputs + i);
+#pragma GCC unroll 4
+            for (int v = 0; v < vectors; v++)
+                sum[r][v] = multiply8(sum[r][v], part[v], four);
+        }
+    }
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; v++) {
+        vf scale = widen_bf16(w->scales + v / GROUP_VECTORS * w->scale_bytes + v % GROUP_VECTORS * W * 2);
+#pragma GCC unroll 6
+        for (int r = 0; r < rows; r++)
+            add_scaled(sums + r * PG_INTEGER_OUTPUTS + v * W, sum[r][v], scale * x->scales[r]);
+    }
+}
+
+INLINE void multiply_rows(float *sums, const weight_block *w, row_block x, int64_t rows, int groups)
+{
+    for (; rows >= TILE_ROWS; rows -= TILE_ROWS, sums += TILE_ROWS * PG_INTEGER_OUTPUTS) {
+        multiply_tile(sums, w, &x, TILE_ROWS, groups);
+        x.values += TILE_ROWS * w->inputs;
+        x.scales += TILE_ROWS;
+        x.zeros8 += TILE_ROWS;
+    }
+    switch (rows) {
+#if TILE_ROWS > 5
+    case 5: multiply_tile(sums, w, &x, 5, groups); break;
+#endif
+#if TILE_ROWS > 4
+    case 4: multiply_tile(sums, w, &x, 4, groups); break;
+#endif
+    case 3: multiply_tile(sums, w, &x, 3, groups); break;
+    case 2: multiply_tile(sums, w, &x, 2, groups); break;
+    case 1: multiply_tile(sums, w, &x, 1, groups); break;
+    }
+}
+
+/* All rows against `groups` groups. */
+static void multiply_block8(float *sums, weight_block w, const row_block *x, int64_t rows, int64_t groups)
+{
+    for (; groups >= TILE_GROUPS; groups -= TILE_GROUPS) {
+        multiply_rows(sums, &w, *x, rows, TILE_GROUPS);
+        sums += TILE_GROUPS * PG_QUANTIZED_ROWS;
+        w.values += TILE_GROUPS * w.group_bytes;
+        w.scales += TILE_GROUPS * w.scale_bytes;
+    }
+#if TILE_GROUPS > 1
+    for (; groups > 0; groups--) {
+        multiply_rows(sums, &w, *x, rows, 1);
+        sums += PG_QUANTIZED_ROWS;
+        w.values += w.group_bytes;
+        w.scales += w.scale_bytes;
+    }
+#endif
+}
+
+/* ---------------------------------------------------------------- 4 bits */
+
+/* The block of 4-bit weights against few rows (a constant), straight from the halves. */
+INLINE void multiply_halves(float *sums, const weight_block *w, const uint8_t *steps, const row_block *x, int rows)
+{
+    for (int h = 0; h < GROUP_VECTORS; h++) {
+        vi total[FEW_ROWS] = {0};
+        const uint8_t *values = w->values + h * W * 4, *step = steps + h * W;
+        for (int64_t i = 0; i < w->inputs; i += 32, values += 256, step += PG_QUANTIZED_ROWS) {
+            vi low[FEW_ROWS], high[FEW_ROWS], pair = widen_bytes(step);
+#pragma GCC unroll 4
+            for (int r = 0; r < rows; r++) {
+                const int32_t *zeros = x->zeros4 + (r * w->inputs + i) / PG_QUANTIZED_STEP;
+                low[r] = start4(zeros[0]);
+                high[r] = start4(zeros[1]) << HIGH_SHIFT;
+            }
+#pragma GCC unroll 4
+            for (int j = 0; j < 4; j++) {
+                vi bytes = load_ints(values + j * 64);
+#pragma GCC unroll 4
+                for (int r = 0; r < rows; r++) {
+                    const int8_t *four = x->values + r * w->inputs + i + 4 * j;
+                    low[r] = multiply4(low[r], low_halves(bytes), splat_four(four));
+                    high[r] = multiply4(high[r], high_halves(bytes), splat_four(four + 16));
+                }
+            }
+            vi low_step = expand_step(pair & 15), high_step = expand_step(pair >> 4);
+#pragma GCC unroll 4
+            for (int r = 0; r < rows; r++) {
+                total[r] = add_steps(total[r], low[r], low_step);
+                total[r] = add_steps(total[r], high[r] >> HIGH_SHIFT, high_step);
+            }
+        }
+        vf scale = widen_bf16(w->scales + h * W * 2);
+#pragma GCC unroll 4
+        for (int r = 0; r < rows; r++)
+            add_scaled(sums + r * PG_INTEGER_OUTPUTS + h * W, total[r], scale * x->scales[r]);
+    }
+}
+
+static void multiply_few(float *sums, const weight_block *w, const uint8_t *steps, const row_block *x, int64_t rows)
+{
+    switch (rows) {
+#if FEW_ROWS > 2
+    case 4: multiply_halves(sums, w, steps, x, 4); break;
+    case 3: multiply_halves(sums, w, steps, x, 3); break;
+#endif
+    case 2: multiply_halves(sums, w, steps, x, 2); break;
+    case 1: multiply_halves(sums, w, steps, x, 1); break;
+    }
+}
+
+/* step * (half - 8) + 128 for the halves of a byte: 8-bit weights. Steps stand in both 16-bit parts of a lane. */
+INLINE vi unpack_halves(vi halves, vi step)
+{
+    vs even = (vs)(halves & splat_int(0x000f000f)), odd = (vs)((vu)halves >> 8 & 0x000f000f),
+       shift = 128 - 8 * (vs)step;
+    return (vi)(even * (vs)step + shift) | (vi)(odd * (vs)step + shift) << 8;
+}
+
+/* A block of one group as 8-bit weights, [inputs / 4][16][4]. */
+static void unpack_group(uint8_t *out, const uint8_t *values, const uint8_t *steps, int64_t inputs)
+{
+    for (int64_t i = 0; i < inputs; i += 32, values += 256, steps += PG_QUANTIZED_ROWS, out += 512)
+        for (int h = 0; h < GROUP_VECTORS; h++) {
+            vi pair = widen_bytes(steps + h * W), low_step = pair & 15, high_step = pair >> 4;
+            low_step |= low_step << 16;
+            high_step |= high_step << 16;
+            for (int j = 0; j < 4; j++) {
+                vi bytes = load_ints(values + j * 64 + h * W * 4);
+                vi low = unpack_halves(low_halves(bytes), low_step);
+                vi high = unpack_halves((vi)((vu)bytes >> 4) & 0x0f0f0f0f, high_step);
+                memcpy(out + j * 64 + h * W * 4, &low, sizeof low);
+                memcpy(out + 256 + j * 64 + h * W * 4, &high, sizeof high);
+            }
+        }
+}
+
+static void multiply_block4(float *sums, const weight_block *w, const uint8_t *steps, int64_t step_bytes,
+                            const row_block *x, int64_t rows, int64_t groups, uint8_t *scratch)
+{
+    weight_block wide = *w;
+    if (rows > FEW_ROWS) {
+        wide.values = scratch;
+        wide.group_bytes = w->inputs * PG_QUANTIZED_ROWS;
+        for (int64_t g = 0; g < groups; g++)
+            unpack_group(scratch + g * wide.group_bytes, w->values + g * w->group_bytes, steps + g * step_bytes,
+                         w->inputs);
+        multiply_block8(sums, wide, x, rows, groups);
+        return;
+    }
+    for (int64_t g = 0; g < groups; g++) {
+        multiply_few(sums + g * PG_QUANTIZED_ROWS, &wide, steps + g * step_bytes, x, rows);
+        wide.values += w->group_bytes;
+        wide.scales += w->scale_bytes;
+    }
+}
+
+/* ---------------------------------------------------------------- all blocks */
+
+void PG_SIMD(integer_product)(float *sums, const pg_quantized *w, int64_t group, int64_t groups,
+                              const pg_integer_rows *x, uint8_t *scratch)
+{
+    int64_t blocks = pg_quantized_blocks(w->inputs, w->block), step_bytes = pg_quantized_step_bytes(w);
+    weight_block part = {.values = w->values + group * pg_quantized_group_bytes(w),
+                         .group_bytes = pg_quantized_group_bytes(w),
+                         .scales = (const char *)w->scales + group * blocks * PG_QUANTIZED_ROWS * 2,
+                         .scale_bytes = blocks * PG_QUANTIZED_ROWS * 2};
+    const uint8_t *steps = w->bits == 4 ? w->steps + group * step_bytes : NULL;
+    for (int64_t b = 0; b < blocks; b++) {
+        int64_t left = x->inputs - b * w->block;
+        part.inputs = left < w->block ? left : w->block;
+        row_block rows = {x->values + b * w->block * x->rows, x->scales + b * x->rows, x->zeros8 + b * x->rows,
+                          x->zeros4 + b * x->rows * (w->block / PG_QUANTIZED_STEP)};
+        if (w->bits == 8)
+            multiply_block8(sums, part, &rows, x->rows, groups);
+        else {
+            multiply_block4(sums, &part, steps, step_bytes, &rows, x->rows, groups, scratch);
+            steps += part.inputs / PG_QUANTIZED_INPUTS * PG_QUANTIZED_ROWS;
+        }
+        part.values += part.inputs * PG_QUANTIZED_ROWS * w->bits / 8;
+        part.scales += PG_QUANTIZED_ROWS * 2;
+    }
+}
+
+/* ---------------------------------------------------------------- activations */
+
+#define ROUNDER 12582912.0f /* 1.5 * 2^23: adding it leaves the nearest whole number in the low bits */
+
+INLINE int32_t sum_ints(vi v)
+{
+    int32_t sum = 0;
+    for (int i = 0; i < W; i++)
+        sum += v[i];
+    return sum;
+}
+
+/* The largest |x|; NaN if a value is not finite. */
+static float largest_size(const float *x, int64_t count)
+{
+    vf top = {0}, strange = {0};
+    for (int64_t i = 0; i < count; i += W) {
+        vf v = load(x + i);
+        top = larger((vf)((vi)v & 0x7fffffff), top);
+        strange += v - v; /* 0, or NaN */
+    }
+    return largest_lane(top) + sum_lanes(strange);
+}
+
+void PG_SIMD(quantize)(int8_t *values, float *scale, int32_t *zero8, int32_t *zeros4, const float *x, int64_t count)
+{
+    float top = largest_size(x, count);
+    bool usable = top >= 0x1p-100f;
+    *scale = usable ? top / 127 : top * 0;
+    *zero8 = 0;
+    for (int64_t i = 0; i < count; i += PG_QUANTIZED_STEP) {
+        int32_t sum = 0;
+        for (int64_t j = i; j < i + PG_QUANTIZED_STEP; j += W) {
+            vf scaled = usable ? load(x + j) * (127 / top) : (vf){0};
+            vi rounded = (vi)(scaled + ROUNDER) - (vi)splat(ROUNDER);
+            narrow_bytes(values + j, rounded);
+            sum += sum_ints(rounded);
+        }
+        zeros4[i / PG_QUANTIZED_STEP] = -8 * sum;
+        *zero8 -= 128 * sum;
+    }
+}
