@@ -12,7 +12,7 @@
 #include "base/json.h"
 #include "base/threads.h"
 #include "generate/model.h"
-#include "model/quantize.h"
+#include "model/quantizer.h"
 #include "tensor/quantized_arrays.h"
 #include "tensor/safetensors.h"
 

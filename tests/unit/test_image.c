@@ -1,6 +1,6 @@
 /* image/: the public functions, their limits and failures. */
 #include "image_files.h"
-#include "folder.h"
+#include "temporary_folder.h"
 #include "sweep.h"
 
 #include <signal.h>

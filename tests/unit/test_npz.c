@@ -1,5 +1,5 @@
 /* tensor/npz.c, npy.c */
-#include "folder.h"
+#include "temporary_folder.h"
 #include "sweep.h"
 
 #include <signal.h>

@@ -1,7 +1,7 @@
 /* Prompts against the reference's processor and chat template, with Gemma's vocabulary. */
 #include "check.h"
 
-#include "folder.h"
+#include "temporary_folder.h"
 #include "golden_text.h"
 #include "text/prompt.h"
 #include "text/tokenizer.h"

@@ -1,5 +1,5 @@
 /* tensor/safetensors.c, checkpoint.c, array.c */
-#include "folder.h"
+#include "temporary_folder.h"
 #include "sweep.h"
 
 #include "tensor/checkpoint.h"

@@ -2,7 +2,7 @@
  * The golden files say in detail what they hold: tests/golden/MANIFEST.md. */
 #include "check.h"
 
-#include "folder.h"
+#include "temporary_folder.h"
 #include "golden_text.h"
 #include "text/tokenizer.h"
 

@@ -1,7 +1,7 @@
 /* tokenizer.json and tokenizer_config.json, in small: what they can say, what is refused, and what hostile ones do. */
 #include "check.h"
 
-#include "folder.h"
+#include "temporary_folder.h"
 #include "sweep.h"
 #include "text/tokenizer.h"
 

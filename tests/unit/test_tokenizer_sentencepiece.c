@@ -1,7 +1,7 @@
 /* SentencePiece's files, in small: protocol buffers written by hand, what is refused, decoding and its streams. */
 #include "check.h"
 
-#include "folder.h"
+#include "temporary_folder.h"
 #include "sweep.h"
 #include "text/tokenizer.h"
 #include "text/utf8.h"

@@ -1,7 +1,7 @@
 /* SentencePiece unigram models against the reference: normalisation, ids and decoding, and SigLIP's text input. */
 #include "check.h"
 
-#include "folder.h"
+#include "temporary_folder.h"
 #include "golden_text.h"
 #include "text/encoder.h"
 #include "text/siglip_text.h"

@@ -1,4 +1,4 @@
-#include "model/quantize.h"
+#include "model/quantizer.h"
 
 #include <math.h>
 #include <string.h>

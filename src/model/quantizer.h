@@ -9,8 +9,8 @@
  * that not the weights but their products with typical activations change least (GPTQ, Frantar et al. 2022, in the form
  * of Chee et al. 2023, LDLQ: the two are the same).
  */
-#ifndef PG_MODEL_QUANTIZE_H
-#define PG_MODEL_QUANTIZE_H
+#ifndef PG_MODEL_QUANTIZER_H
+#define PG_MODEL_QUANTIZER_H
 
 #include "base/quantized.h"
 

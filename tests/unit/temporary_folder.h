@@ -1,6 +1,6 @@
 /* A folder that lives for one test program: files written into it are found by name and removed with it. */
-#ifndef PG_TESTS_FOLDER_H
-#define PG_TESTS_FOLDER_H
+#ifndef PG_TESTS_TEMPORARY_FOLDER_H
+#define PG_TESTS_TEMPORARY_FOLDER_H
 
 #include <dirent.h>
 #include <ftw.h>
