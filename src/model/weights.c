@@ -370,9 +370,8 @@ typedef struct wanted_weight {
     int dimensions;
 } wanted_weight;
 
-/* The tensor of that canonical name, and the file that it is in. */
-static pg_status find_tensor(const pg_array **out, const char **file, const wanted_weight *wanted,
-                             const char *canonical)
+/* The tensor of that canonical name, and the file that it is in; NULL (error text set) if there is none. */
+static const pg_array *find_tensor(const char **file, const wanted_weight *wanted, const char *canonical)
 {
     const pg_checkpoint *checkpoint = wanted->weights->files;
     file_entry key = {canonical, 0, false};
@@ -380,20 +379,20 @@ static pg_status find_tensor(const pg_array **out, const char **file, const want
     if (!found) {
         char published[PG_QUANTIZED_NAME];
         published_name(published, sizeof published, canonical, wanted->weights->config.kind);
-        return pg_fail(PG_ERROR_FORMAT, "%s: the tensor \"%s\" (%s) is missing", wanted->folder, published,
-                       wanted->name);
+        pg_fail(PG_ERROR_FORMAT, "%s: the tensor \"%s\" (%s) is missing", wanted->folder, published, wanted->name);
+        return NULL;
     }
     found->used = true;
-    *out = pg_checkpoint_at(checkpoint, found->index);
     *file = pg_checkpoint_file(checkpoint, found->index);
-    return PG_OK;
+    return pg_checkpoint_at(checkpoint, found->index);
 }
 
 static pg_status load_floats(pg_parameter *out, const wanted_weight *wanted)
 {
-    const pg_array *array;
     const char *file;
-    PG_TRY(find_tensor(&array, &file, wanted, wanted->canonical));
+    const pg_array *array = find_tensor(&file, wanted, wanted->canonical);
+    if (!array)
+        return PG_ERROR_FORMAT;
     PG_TRY(check_array(array, file, wanted->name, wanted->shape, wanted->dimensions));
     if (array->dtype != PG_F32 && array->dtype != PG_F16 && array->dtype != PG_BF16)
         return pg_fail(PG_ERROR_UNSUPPORTED, "%s: %s (%s): dtype %s, expected F32, F16 or BF16", file, array->name,
@@ -415,9 +414,10 @@ static pg_status load_quantized(pg_parameter *out, const wanted_weight *wanted, 
                         .block = wanted->weights->config.quantization.block};
     pg_quantized_arrays_init(&expected, w, wanted->canonical);
     for (int i = 0; i < expected.count; i++) {
-        const pg_array *array, *like = &expected.arrays[i];
         const char *file;
-        PG_TRY(find_tensor(&array, &file, wanted, like->name));
+        const pg_array *like = &expected.arrays[i], *array = find_tensor(&file, wanted, like->name);
+        if (!array)
+            return PG_ERROR_FORMAT;
         if (array->dtype != like->dtype)
             return pg_fail(PG_ERROR_FORMAT, "%s: %s (%s): dtype %s, expected %s, because config.json says int%d", file,
                            array->name, wanted->name, pg_dtype_name(array->dtype), pg_dtype_name(like->dtype), bits);
@@ -481,7 +481,7 @@ static pg_status load_all(pg_weights *weights, directory *files, const char *fol
     pg_status status = print_names(&names, &weights->config);
     weights->names = names.data;
     PG_TRY(status);
-    const char *name = weights->names;
+    const char *name = weights->names ? weights->names : "";
     weight_walk walk = {.config = &weights->config};
     int64_t layer;
     for (const weight_rule *rule; (rule = next_rule(&walk, &layer)); name += strlen(name) + 1)
