@@ -1,6 +1,7 @@
 #include "base/pages.h"
 
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/threads.h"
@@ -45,5 +46,6 @@ void pg_pages_prefault(const void *data, size_t bytes, int threads)
 bool pg_pages_lock(const void *data, size_t bytes)
 {
     page_range range = whole_pages(data, bytes);
-    return mlock(range.first, range.bytes) == 0;
+    /* not mlock(): the sanitizers replace that with nothing, and what is tested should be what runs */
+    return syscall(SYS_mlock, range.first, range.bytes) == 0;
 }
