@@ -42,5 +42,5 @@ pg_tensor pg_rows_view(const pg_tensor *x, int64_t first, int64_t count)
 {
     int64_t single = x->single - first;
     single = single < 0 ? 0 : single > count ? count : single;
-    return (pg_tensor){x->dtype, count, x->width, pg_row(x, first), single};
+    return (pg_tensor){.dtype = x->dtype, .rows = count, .width = x->width, .data = pg_row(x, first), .single = single};
 }

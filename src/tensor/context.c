@@ -18,7 +18,7 @@ pg_tensor *pg_tensor_new(pg_context *g, int64_t rows, int64_t width)
     void *data = pg_scratch(g, (size_t)rows * (size_t)width * sizeof(float));
     if (!data)
         return NULL;
-    *tensor = (pg_tensor){PG_F32, rows, width, data, 0};
+    *tensor = (pg_tensor){.dtype = PG_F32, .rows = rows, .width = width, .data = data};
     return tensor;
 }
 

@@ -13,6 +13,8 @@ typedef struct pg_tensor {
     /* The first `single` rows are generated tokens, which are multiplied one by one (see kernels/matmul.h); the rest
      * belong to prompts and pictures. Operations hand this on from their input to their output. */
     int64_t single;
+    bool tracked; /* depends on something that is trained: the tape has an entry that made it */
+    float *grad;  /* [rows][width], the loss's derivative, while a tape runs backward; NULL: none yet */
 } pg_tensor;
 
 /* A weight as its file stores it: a matrix [rows][width] (outputs, inputs), or a vector with rows = 1. */
@@ -23,7 +25,17 @@ typedef struct pg_parameter {
     const void *data;
     pg_quantized quantized;        /* with bits, this is the weight; dtype and data say nothing */
     const struct pg_array *stored; /* where its values come from; NULL: from no file */
+    float *grad;                   /* [rows][width], where a backward pass adds its derivatives; NULL: not trained */
+    const struct pg_lora *lora;    /* a low-rank addition to the matrix; NULL: none */
 } pg_parameter;
+
+/* A low-rank addition (Hu et al. 2021): the layer computes x w^T + scale * (dropout(x) a^T) b^T. */
+typedef struct pg_lora {
+    pg_parameter a; /* [rank][inputs] */
+    pg_parameter b; /* [outputs][rank] */
+    double scale;   /* alpha / rank, or alpha / sqrt(rank) */
+    double dropout; /* share of x's values that training leaves out */
+} pg_lora;
 
 /* Bytes that the weight takes in its file. */
 int64_t pg_parameter_bytes(const pg_parameter *p);
