@@ -28,8 +28,10 @@ void pg_cache_free(pg_cache *cache)
 static pg_tensor matrix(const pg_cache *cache, int64_t index)
 {
     size_t bytes = cache->bytes / (size_t)(2 * cache->layers);
-    return (pg_tensor){
-        .dtype = cache->dtype, .rows = cache->rows, .width = cache->width, .data = cache->data + (size_t)index * bytes};
+    return (pg_tensor){.dtype = cache->dtype,
+                       .rows = cache->rows,
+                       .width = cache->width,
+                       .data = cache->data + (size_t)index * bytes};
 }
 
 pg_tensor pg_cache_keys(const pg_cache *cache, int64_t layer)
