@@ -5,8 +5,7 @@
 #include "generate/session.h"
 #include "image/image.h"
 #include "model/gemma.h"
-#include "model/siglip.h"
-#include "ops/ops.h"
+#include "model/paligemma.h"
 #include "text/prompt.h"
 
 void pg_request_init(pg_request *request)
@@ -142,10 +141,8 @@ float *pg_input_pixels(pg_session *session, const pg_image *const *images, size_
 pg_tensor *pg_pixel_features(pg_session *session, const float *pixels, size_t count)
 {
     pg_context *g = &session->g;
-    const pg_weights *w = session->model->weights;
     pg_arena_mark scope = pg_scope_begin(g);
-    pg_tensor *hidden = pg_siglip_vision_forward(g, &w->vision, pixels, (int64_t)count); /* [count P, D] */
-    pg_tensor *features = pg_linear(g, hidden, &w->projector, &w->projector_bias);
+    pg_tensor *features = pg_paligemma_features(g, session->model->weights, pixels, (int64_t)count);
     return pg_trace_tensor(g, pg_scope_end(g, scope, features), "features");
 }
 
@@ -160,18 +157,8 @@ pg_tensor *pg_input_features(pg_session *session, const pg_image *const *images,
 
 pg_tensor *pg_input_embed(pg_session *session, const pg_input *input)
 {
-    pg_context *g = &session->g;
-    const pg_weights *w = session->model->weights;
-    pg_tensor *x = pg_gemma_embed(g, &w->text, input->ids.data, (int64_t)input->ids.count, 0);
-    if (!input->features)
-        return x;
-    int64_t *places = pg_scratch(g, input->ids.count * sizeof *places), found = 0;
-    if (!places)
-        return NULL;
-    for (size_t i = 0; i < input->ids.count; i++)
-        if (input->ids.data[i] == w->config.image_token)
-            places[found++] = (int64_t)i;
-    return pg_place_rows(g, x, places, input->features);
+    return pg_paligemma_embed(&session->g, session->model->weights, input->ids.data, (int64_t)input->ids.count,
+                              input->features);
 }
 
 pg_tensor *pg_input_forward(pg_session *session, const pg_input *input, int64_t slot)

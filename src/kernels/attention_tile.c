@@ -52,6 +52,11 @@ const uint16_t *pg_tile_keys_bf16(const pg_attention_block *block, int64_t first
     return keys;
 }
 
+size_t pg_attention_gradient_scratch(const pg_kernels *kernels, int64_t size)
+{
+    return (size_t)((4 * size + 2 * TILE_KEYS) * kernels->lanes + 2 * TILE_KEYS * size);
+}
+
 size_t pg_attention_scratch(const pg_kernels *kernels, int64_t size)
 {
     return (size_t)((pg_even(size) + size + TILE_KEYS) * kernels->lanes + (TILE_KEYS + 1) * pg_even(size));

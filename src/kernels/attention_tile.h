@@ -2,7 +2,7 @@
 #ifndef PG_KERNELS_ATTENTION_TILE_H
 #define PG_KERNELS_ATTENTION_TILE_H
 
-#include "kernels/kernels.h"
+#include "kernels/gradient.h"
 
 #define TILE_KEYS 96
 

@@ -28,6 +28,8 @@ typedef struct pg_key_span {
 typedef struct pg_attention_block {
     const float *queries; /* row r, head h at queries[r * query_stride + h * size] */
     float *out;           /* laid out as queries */
+    float *log_sums;      /* row r, head h at [r * sum_stride + h]: log of the sum of exp(scores); NULL: not wanted */
+    int64_t sum_stride;
     int64_t query_stride;
     int64_t first, lanes; /* lanes first .. first + lanes - 1 of the segment; at most pg_kernels.lanes */
     int64_t group, size;  /* query heads per key head; floats per head */
@@ -48,10 +50,12 @@ typedef struct pg_integer_rows pg_integer_rows;
 #define PG_INTEGER_SCRATCH (PG_INTEGER_OUTPUTS * 256) /* bytes: a block of as many rows, 8 bits each */
 
 struct pg_roofline_kernels;
+struct pg_gradient_kernels;
 
 typedef struct pg_kernels {
     const char *name;
     const struct pg_roofline_kernels *roofline; /* see roofline.h */
+    const struct pg_gradient_kernels *gradient; /* see gradient.h */
     int64_t lanes;                              /* rows of a panel */
     bool bf16_products;                         /* panel_product[PG_PANEL_BF16] uses bf16 instructions */
 

@@ -6,7 +6,7 @@
 #include "kernels/reference.h"
 #include "kernels/roofline.h"
 
-#define LANES 4
+#define LANES PG_REFERENCE_LANES
 
 static void widen(float *out, const void *in, pg_dtype dtype, int64_t count)
 {
@@ -101,6 +101,8 @@ static void attend_lane(const pg_attention_block *block, int64_t l)
     }
     for (int64_t i = 0; i < size; i++)
         out[i] /= total;
+    if (block->log_sums)
+        block->log_sums[l / block->group * block->sum_stride + l % block->group] = top + logf(total);
 }
 
 static void attend(const pg_attention_block *block)
@@ -215,6 +217,7 @@ static const pg_roofline_kernels roofline = {
 const pg_kernels pg_reference_kernels = {
     .name = "ref",
     .roofline = &roofline,
+    .gradient = &pg_reference_gradient,
     .lanes = LANES,
     .widen = widen,
     .narrow = narrow,

@@ -2,9 +2,12 @@
 #ifndef PG_KERNELS_REFERENCE_H
 #define PG_KERNELS_REFERENCE_H
 
-#include "kernels/kernels.h"
+#include "kernels/gradient.h"
+
+#define PG_REFERENCE_LANES 4
 
 extern const pg_kernels pg_reference_kernels;
+extern const pg_gradient_kernels pg_reference_gradient; /* reference_gradient.c */
 
 /* reference_quantized.c */
 void pg_reference_quantize(int8_t *values, float *scale, int32_t *zero8, int32_t *zeros4, const float *x,

@@ -7,6 +7,8 @@
  * Tiles start at multiples of TILE_KEYS of the sequence, whatever its spans, so a result does not depend on where rows
  * lie.
  */
+#include <math.h>
+
 #include "kernels/attention_tile.h"
 #include "kernels/simd.h"
 
@@ -89,14 +91,18 @@ static void update_softmax(tile_state *state, int64_t size, int64_t count)
 
 static void unpack_out(const tile_state *state, const pg_attention_block *block)
 {
-    float totals[LANES];
-    for (int v = 0; v < PANEL_VECTORS; v++)
+    float totals[LANES], tops[LANES];
+    for (int v = 0; v < PANEL_VECTORS; v++) {
         store(totals + v * W, 1.0f / state->total[v]);
+        store(tops + v * W, state->top[v]);
+    }
     for (int64_t lane = 0; lane < block->lanes; lane++) {
         int64_t l = block->first + lane;
         float *out = block->out + l / block->group * block->query_stride + l % block->group * block->size;
         for (int64_t i = 0; i < block->size; i++)
             out[i] = state->out[i * LANES + lane] * totals[lane];
+        if (block->log_sums)
+            block->log_sums[l / block->group * block->sum_stride + l % block->group] = tops[lane] - logf(totals[lane]);
     }
 }
 

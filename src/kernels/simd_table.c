@@ -1,4 +1,5 @@
 /* The table of one instruction set. */
+#include "kernels/simd_gradient.h"
 #include "kernels/simd_rows.h"
 
 #define TEXT2(x) #x
@@ -7,6 +8,7 @@
 const pg_kernels PG_SIMD(kernels) = {
     .name = TEXT(PG_ISA),
     .roofline = &PG_SIMD(roofline),
+    .gradient = &PG_SIMD(gradient),
     .lanes = LANES,
 #if defined(__AVX512BF16__)
     .bf16_products = true,

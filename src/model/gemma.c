@@ -16,8 +16,8 @@ pg_tensor *pg_gemma_embed(pg_context *g, const pg_gemma *model, const int32_t *i
     return pg_embed(g, &model->embed, ids, count, embedding_scale(g, model->config.width), single);
 }
 
-static pg_tensor *attention(pg_context *g, const pg_gemma *model, int64_t layer, const pg_tensor *x,
-                            const pg_tensor *angles, const pg_batch *batch, const pg_cache *cache)
+static pg_tensor *attention(pg_context *g, const pg_gemma *model, int64_t layer, pg_tensor *x, const pg_tensor *angles,
+                            const pg_batch *batch, const pg_cache *cache)
 {
     const pg_gemma_config *c = &model->config;
     const pg_gemma_layer *w = &model->layers[layer];
@@ -32,13 +32,25 @@ static pg_tensor *attention(pg_context *g, const pg_gemma *model, int64_t layer,
     return pg_linear(g, pg_attention(g, q, &keys, &values, c->heads, c->kv_heads, batch), &w->o, NULL);
 }
 
-static pg_tensor *forward_layer(pg_context *g, const pg_gemma *model, int64_t layer, pg_tensor *x,
-                                const pg_tensor *angles, const pg_batch *batch, const pg_cache *cache)
+/* Which layer, and what it works with. */
+typedef struct layer_arguments {
+    const pg_gemma *model;
+    int64_t layer;
+    const pg_tensor *angles;
+    pg_batch batch;
+    const pg_cache *cache;
+} layer_arguments;
+
+static pg_tensor *forward_layer(pg_context *g, const void *arguments, pg_tensor *x)
 {
-    const pg_gemma_layer *w = &model->layers[layer];
-    double epsilon = model->config.epsilon;
-    x = pg_add(g, x, attention(g, model, layer, pg_rmsnorm(g, x, &w->input_norm, epsilon), angles, batch, cache));
-    return pg_add(g, x, pg_gated_mlp(g, pg_rmsnorm(g, x, &w->post_norm, epsilon), &w->gate, &w->up, &w->down));
+    const layer_arguments *a = arguments;
+    const pg_gemma_layer *w = &a->model->layers[a->layer];
+    double epsilon = a->model->config.epsilon;
+    pg_tensor *normed = pg_rmsnorm(g, x, &w->input_norm, epsilon);
+    pg_tensor *attended = attention(g, a->model, a->layer, normed, a->angles, &a->batch, a->cache);
+    x = pg_add(g, x, pg_residual_dropout(g, attended, w->o.name));
+    pg_tensor *mlp = pg_gated_mlp(g, pg_rmsnorm(g, x, &w->post_norm, epsilon), &w->gate, &w->up, &w->down);
+    return pg_add(g, x, pg_residual_dropout(g, mlp, w->down.name));
 }
 
 pg_tensor *pg_gemma_forward(pg_context *g, const pg_gemma *model, pg_tensor *x, const pg_batch *batch,
@@ -48,13 +60,14 @@ pg_tensor *pg_gemma_forward(pg_context *g, const pg_gemma *model, pg_tensor *x, 
     pg_tensor *angles = pg_rope_angles(g, batch->positions, batch->rows, model->config.size, model->config.theta);
     pg_arena_mark scope = pg_scope_begin(g);
     for (int64_t i = 0; i < model->config.layers; i++) {
-        x = pg_scope_end(g, scope, forward_layer(g, model, i, x, angles, batch, cache));
+        layer_arguments layer = {model, i, angles, *batch, cache};
+        x = pg_run_block(g, scope, forward_layer, &layer, sizeof layer, x);
         pg_trace_tensor(g, x, "text.layer.%d", (int)i);
     }
     return pg_trace_tensor(g, pg_rmsnorm(g, x, &model->norm, model->config.epsilon), "text.norm");
 }
 
-pg_tensor *pg_gemma_logits(pg_context *g, const pg_gemma *model, const pg_tensor *x)
+pg_tensor *pg_gemma_logits(pg_context *g, const pg_gemma *model, pg_tensor *x)
 {
     return pg_linear(g, x, &model->output, NULL);
 }

@@ -14,6 +14,6 @@ pg_tensor *pg_gemma_forward(pg_context *g, const pg_gemma *model, pg_tensor *x, 
                             const pg_cache *cache);
 
 /* [rows, D] -> [rows, V]. */
-pg_tensor *pg_gemma_logits(pg_context *g, const pg_gemma *model, const pg_tensor *x);
+pg_tensor *pg_gemma_logits(pg_context *g, const pg_gemma *model, pg_tensor *x);
 
 #endif

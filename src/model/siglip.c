@@ -12,8 +12,7 @@ static pg_batch equal_sequences(pg_context *g, int64_t count, int64_t rows)
     return (pg_batch){.rows = count * rows, .segments = segments, .segment_count = segments ? (size_t)count : 0};
 }
 
-static pg_tensor *attention(pg_context *g, const pg_siglip_layer *w, const pg_tensor *x, int64_t heads,
-                            const pg_batch *batch)
+static pg_tensor *attention(pg_context *g, const pg_siglip_layer *w, pg_tensor *x, int64_t heads, const pg_batch *batch)
 {
     pg_tensor *q = pg_linear(g, x, &w->q, &w->q_bias);
     pg_tensor *k = pg_linear(g, x, &w->k, &w->k_bias);
@@ -21,17 +20,26 @@ static pg_tensor *attention(pg_context *g, const pg_siglip_layer *w, const pg_te
     return pg_linear(g, pg_attention(g, q, k, v, heads, heads, batch), &w->out, &w->out_bias);
 }
 
-static pg_tensor *mlp(pg_context *g, const pg_tensor *x, const pg_parameter *fc1, const pg_parameter *fc1_bias,
+static pg_tensor *mlp(pg_context *g, pg_tensor *x, const pg_parameter *fc1, const pg_parameter *fc1_bias,
                       const pg_parameter *fc2, const pg_parameter *fc2_bias)
 {
     return pg_linear(g, pg_gelu(g, pg_linear(g, x, fc1, fc1_bias)), fc2, fc2_bias);
 }
 
-static pg_tensor *forward_layer(pg_context *g, const pg_siglip_config *c, const pg_siglip_layer *w, pg_tensor *x,
-                                const pg_batch *batch)
+/* Which layer, and what it works with. */
+typedef struct layer_arguments {
+    const pg_siglip_config *config;
+    const pg_siglip_layer *weights;
+    pg_batch batch;
+} layer_arguments;
+
+static pg_tensor *forward_layer(pg_context *g, const void *arguments, pg_tensor *x)
 {
+    const layer_arguments *a = arguments;
+    const pg_siglip_config *c = a->config;
+    const pg_siglip_layer *w = a->weights;
     pg_tensor *normed = pg_layernorm(g, x, &w->norm1, &w->norm1_bias, c->epsilon);
-    x = pg_add(g, x, attention(g, w, normed, c->heads, batch));
+    x = pg_add(g, x, attention(g, w, normed, c->heads, &a->batch));
     normed = pg_layernorm(g, x, &w->norm2, &w->norm2_bias, c->epsilon);
     return pg_add(g, x, mlp(g, normed, &w->fc1, &w->fc1_bias, &w->fc2, &w->fc2_bias));
 }
@@ -41,7 +49,8 @@ static pg_tensor *forward_layers(pg_context *g, const pg_siglip_config *c, const
 {
     pg_arena_mark scope = pg_scope_begin(g);
     for (int64_t i = 0; i < c->layers; i++) {
-        x = pg_scope_end(g, scope, forward_layer(g, c, &layers[i], x, batch));
+        layer_arguments layer = {c, &layers[i], *batch};
+        x = pg_run_block(g, scope, forward_layer, &layer, sizeof layer, x);
         pg_trace_tensor(g, x, "%s.layer.%d", trace_name, (int)i);
     }
     return x;
@@ -64,6 +73,8 @@ static pg_parameter weight_rows(const pg_parameter *w, int64_t first, int64_t ro
 {
     size_t row_bytes = (size_t)(w->rows == 1 ? 1 : w->width) * pg_dtype_size(w->dtype);
     pg_parameter part = *w;
+    if (w->grad)
+        part.grad = w->grad + first * (w->rows == 1 ? 1 : w->width);
     part.data = (const char *)w->data + (size_t)first * row_bytes;
     if (w->rows == 1)
         part.width = rows;
@@ -72,7 +83,7 @@ static pg_parameter weight_rows(const pg_parameter *w, int64_t first, int64_t ro
     return part;
 }
 
-pg_tensor *pg_siglip_pool(pg_context *g, const pg_siglip_vision *model, const pg_tensor *hidden, int64_t count)
+pg_tensor *pg_siglip_pool(pg_context *g, const pg_siglip_vision *model, pg_tensor *hidden, int64_t count)
 {
     const pg_siglip_config *c = &model->config;
     const pg_siglip_head *w = &model->head;

@@ -9,7 +9,7 @@
 pg_tensor *pg_siglip_vision_forward(pg_context *g, const pg_siglip_vision *model, const float *pixels, int64_t count);
 
 /* The pooling head: hidden states of `count` pictures [count * P, D] -> [count, D]. */
-pg_tensor *pg_siglip_pool(pg_context *g, const pg_siglip_vision *model, const pg_tensor *hidden, int64_t count);
+pg_tensor *pg_siglip_pool(pg_context *g, const pg_siglip_vision *model, pg_tensor *hidden, int64_t count);
 
 /* `count` texts of model->config.context ids each -> [count, projection]: the last position, through the head. */
 pg_tensor *pg_siglip_words_forward(pg_context *g, const pg_siglip_words *model, const int32_t *ids, int64_t count);

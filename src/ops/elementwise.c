@@ -1,12 +1,20 @@
-/* GELU (Hendrycks and Gimpel 2016, tanh form) and the residual sum. */
-#include "kernels/kernels.h"
+/* GELU (Hendrycks and Gimpel 2016, tanh form), its product with another matrix, sums, and dropout (Srivastava et al.
+ * 2014).
+ */
+#include <string.h>
+
+#include "base/random.h"
+#include "kernels/gradient.h"
 #include "ops/rows.h"
 
 typedef struct pair_run {
     const pg_kernels *kernels;
-    const pg_tensor *x, *y;
+    pg_tensor *x, *y;
     pg_tensor *out;
+    float factor;
 } pair_run;
+
+/* ---------------------------------------------------------------- gelu */
 
 static void gelu_row(void *context, int64_t row)
 {
@@ -14,28 +22,190 @@ static void gelu_row(void *context, int64_t row)
     run->kernels->gelu(pg_row(run->out, row), pg_row(run->x, row), run->x->width);
 }
 
-static void add_row(void *context, int64_t row)
+static void gelu_back_row(void *context, int64_t row)
 {
     const pair_run *run = context;
-    run->kernels->add(pg_row(run->out, row), pg_row(run->x, row), pg_row(run->y, row), run->x->width);
+    int64_t at = row * run->x->width;
+    run->kernels->gradient->gelu(run->x->grad + at, run->out->grad + at, pg_row(run->x, row), run->x->width);
 }
 
-pg_tensor *pg_gelu(pg_context *g, const pg_tensor *x)
+static void gelu_backward(pg_context *g, const void *saved)
+{
+    pair_run run = *(const pair_run *)saved;
+    if (pg_gradient(g, run.x))
+        pg_each_row(g, run.x->rows, run.x->width, gelu_back_row, &run);
+}
+
+pg_tensor *pg_gelu(pg_context *g, pg_tensor *x)
 {
     PG_PROFILE(g, "gelu", NULL);
-    pair_run run = {g->kernels, x, NULL, x ? pg_tensor_like(g, x) : NULL};
+    pair_run run = {.kernels = g->kernels, .x = x, .out = x ? pg_tensor_like(g, x) : NULL};
     if (!run.out)
         return NULL;
     pg_each_row(g, x->rows, x->width, gelu_row, &run);
+    if (pg_tracked(g, x))
+        pg_record(g, run.out, gelu_backward, &run, sizeof run);
     return run.out;
 }
 
-pg_tensor *pg_add(pg_context *g, const pg_tensor *x, const pg_tensor *y)
+/* ---------------------------------------------------------------- gelu(x) y */
+
+static void gelu_times_row(void *context, int64_t row)
+{
+    const pair_run *run = context;
+    run->kernels->gelu_times(pg_row(run->out, row), pg_row(run->x, row), pg_row(run->y, row), run->x->width);
+}
+
+typedef struct gate_back_run {
+    pair_run pair;
+    float *dx, *dy;
+} gate_back_run;
+
+static void gelu_times_back_row(void *context, int64_t row)
+{
+    const gate_back_run *run = context;
+    const pair_run *pair = &run->pair;
+    int64_t at = row * pair->x->width;
+    pair->kernels->gradient->gelu_times(run->dx + at, run->dy + at, pair->out->grad + at, pg_row(pair->x, row),
+                                        pg_row(pair->y, row), pair->x->width);
+}
+
+static void gelu_times_backward(pg_context *g, const void *saved)
+{
+    gate_back_run run = {.pair = *(const pair_run *)saved};
+    run.dx = pg_gradient_or_scratch(g, run.pair.x);
+    run.dy = pg_gradient_or_scratch(g, run.pair.y);
+    if (run.dx && run.dy)
+        pg_each_row(g, run.pair.x->rows, run.pair.x->width, gelu_times_back_row, &run);
+}
+
+pg_tensor *pg_gelu_times(pg_context *g, pg_tensor *x, pg_tensor *y)
+{
+    PG_PROFILE(g, "gelu_times", NULL);
+    pair_run run = {.kernels = g->kernels, .x = x, .y = y, .out = x && y ? pg_tensor_like(g, x) : NULL};
+    if (!run.out)
+        return NULL;
+    pg_each_row(g, x->rows, x->width, gelu_times_row, &run);
+    if (pg_tracked(g, x) || pg_tracked(g, y))
+        pg_record(g, run.out, gelu_times_backward, &run, sizeof run);
+    return run.out;
+}
+
+/* ---------------------------------------------------------------- sums */
+
+static void add_row(void *context, int64_t row)
+{
+    const pair_run *run = context;
+    float *out = pg_row(run->out, row);
+    const float *x = pg_row(run->x, row), *y = pg_row(run->y, row);
+    if (run->factor == 1)
+        run->kernels->add(out, x, y, run->x->width);
+    else {
+        memcpy(out, x, (size_t)run->x->width * sizeof *out);
+        run->kernels->gradient->add_scaled(out, y, run->factor, run->x->width);
+    }
+}
+
+/* x's derivative, or y's, gets that of the sum times `factor`. */
+static void pass_row(void *context, int64_t row)
+{
+    const pair_run *run = context;
+    int64_t at = row * run->x->width;
+    if (run->factor == 1)
+        run->kernels->add(run->x->grad + at, run->x->grad + at, run->out->grad + at, run->x->width);
+    else
+        run->kernels->gradient->add_scaled(run->x->grad + at, run->out->grad + at, run->factor, run->x->width);
+}
+
+static void add_backward(pg_context *g, const void *saved)
+{
+    const pair_run *pair = saved;
+    pair_run to_x = {.kernels = g->kernels, .x = pair->x, .out = pair->out, .factor = 1}, to_y = to_x;
+    to_y.x = pair->y;
+    to_y.factor = pair->factor;
+    if (pg_gradient(g, to_x.x))
+        pg_each_row(g, to_x.x->rows, to_x.x->width, pass_row, &to_x);
+    if (pg_gradient(g, to_y.x))
+        pg_each_row(g, to_y.x->rows, to_y.x->width, pass_row, &to_y);
+}
+
+pg_tensor *pg_add_scaled(pg_context *g, pg_tensor *x, pg_tensor *y, double factor)
 {
     PG_PROFILE(g, "add", NULL);
-    pair_run run = {g->kernels, x, y, x && y ? pg_tensor_like(g, x) : NULL};
+    pair_run run = {g->kernels, x, y, x && y ? pg_tensor_like(g, x) : NULL, (float)factor};
     if (!run.out)
         return NULL;
     pg_each_row(g, x->rows, x->width, add_row, &run);
+    if (pg_tracked(g, x) || pg_tracked(g, y))
+        pg_record(g, run.out, add_backward, &run, sizeof run);
     return run.out;
+}
+
+pg_tensor *pg_add(pg_context *g, pg_tensor *x, pg_tensor *y)
+{
+    return pg_add_scaled(g, x, y, 1);
+}
+
+/* ---------------------------------------------------------------- dropout */
+
+typedef struct dropout_run {
+    pg_tensor *x, *out;
+    uint64_t seed, place, first; /* first: number of the first element drawn in this step */
+    double rate;
+} dropout_run;
+
+uint64_t pg_place(const char *name)
+{
+    uint64_t hash = 0xcbf29ce484222325; /* FNV-1a */
+    for (; *name; name++)
+        hash = (hash ^ (unsigned char)*name) * 0x100000001b3;
+    return hash;
+}
+
+static bool is_kept(const dropout_run *run, int64_t element)
+{
+    return pg_random_uniform(run->seed, run->place, run->first + (uint64_t)element) >= run->rate;
+}
+
+static void drop_row(void *context, int64_t row)
+{
+    const dropout_run *run = context;
+    const float factor = (float)(1 / (1 - run->rate)), *x = run->x->data;
+    float *out = run->out->data;
+    for (int64_t i = row * run->x->width; i < (row + 1) * run->x->width; i++)
+        out[i] = is_kept(run, i) ? x[i] * factor : 0;
+}
+
+static void drop_back_row(void *context, int64_t row)
+{
+    const dropout_run *run = context;
+    const float factor = (float)(1 / (1 - run->rate));
+    for (int64_t i = row * run->x->width; i < (row + 1) * run->x->width; i++)
+        run->x->grad[i] += is_kept(run, i) ? run->out->grad[i] * factor : 0;
+}
+
+static void dropout_backward(pg_context *g, const void *saved)
+{
+    dropout_run run = *(const dropout_run *)saved;
+    if (pg_gradient(g, run.x))
+        pg_each_row(g, run.x->rows, run.x->width * 8, drop_back_row, &run);
+}
+
+pg_tensor *pg_dropout(pg_context *g, pg_tensor *x, double rate, uint64_t place)
+{
+    if (!g->tape || rate <= 0 || !x)
+        return x;
+    PG_PROFILE(g, "dropout", NULL);
+    dropout_run run = {x, pg_tensor_like(g, x), g->tape->seed, place, g->tape->step << 40, rate};
+    if (!run.out)
+        return NULL;
+    pg_each_row(g, x->rows, x->width * 8, drop_row, &run); /* a random number costs about 8 simple steps */
+    if (x->tracked)
+        pg_record(g, run.out, dropout_backward, &run, sizeof run);
+    return run.out;
+}
+
+pg_tensor *pg_residual_dropout(pg_context *g, pg_tensor *x, const char *weight)
+{
+    return g->tape && g->tape->dropout > 0 ? pg_dropout(g, x, g->tape->dropout, pg_place(weight)) : x;
 }

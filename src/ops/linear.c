@@ -4,6 +4,8 @@
 
 #include "kernels/integer.h"
 #include "kernels/matmul.h"
+#include "kernels/matmul_gradient.h"
+#include "ops/linear.h"
 #include "ops/rows.h"
 
 /* out = x w^T + bias into memory that is there already. */
@@ -87,8 +89,7 @@ static void multiply_widened(pg_context *g, pg_tensor *out, const pg_tensor *x, 
 
 /* ---------------------------------------------------------------- either */
 
-static void linear_into(pg_context *g, pg_tensor *out, const pg_tensor *x, const pg_parameter *w,
-                        const pg_parameter *bias)
+void pg_linear_into(pg_context *g, pg_tensor *out, const pg_tensor *x, const pg_parameter *w, const pg_parameter *bias)
 {
     assert(x->width == w->width && out->width == w->rows);
     PG_PROFILE(g, "linear", w->name);
@@ -103,14 +104,77 @@ static void linear_into(pg_context *g, pg_tensor *out, const pg_tensor *x, const
     pg_arena_release(&g->arena, mark);
 }
 
-pg_tensor *pg_linear(pg_context *g, const pg_tensor *x, const pg_parameter *w, const pg_parameter *bias)
+/* ---------------------------------------------------------------- the way back */
+
+static void multiply_back(pg_context *g, pg_matmul_gradient job)
+{
+    pg_arena_mark mark = pg_arena_get_mark(&g->arena);
+    job.panel = g->compute == PG_COMPUTE_BF16 ? PG_PANEL_BF16 : PG_PANEL_F32;
+    void *scratch = pg_scratch(g, pg_matmul_gradient_scratch(g->kernels, g->threads, &job));
+    if (scratch)
+        pg_matmul_gradient_run(g->kernels, g->threads, &job, scratch);
+    pg_arena_release(&g->arena, mark);
+}
+
+void pg_linear_back(pg_context *g, const float *dout, const pg_tensor *x, float *dx, const pg_parameter *w,
+                    const pg_parameter *bias)
+{
+    if (dx)
+        multiply_back(g, (pg_matmul_gradient){.out = dx,
+                                              .a = dout,
+                                              .b = w->data,
+                                              .dtype = w->dtype,
+                                              .quantized = w->quantized.bits ? &w->quantized : NULL,
+                                              .rows = x->rows,
+                                              .inner = w->rows,
+                                              .columns = w->width});
+    if (w->grad)
+        multiply_back(g, (pg_matmul_gradient){.out = w->grad,
+                                              .a = dout,
+                                              .transposed = true,
+                                              .b = x->data,
+                                              .dtype = PG_F32,
+                                              .rows = w->rows,
+                                              .inner = x->rows,
+                                              .columns = w->width});
+    if (bias && bias->grad)
+        pg_add_columns(g, bias->grad, dout, x->rows, w->rows);
+}
+
+typedef struct saved_linear {
+    pg_tensor *x, *out;
+    pg_parameter w, bias;
+} saved_linear;
+
+static void linear_backward(pg_context *g, const void *memory)
+{
+    const saved_linear *saved = memory;
+    pg_linear_back(g, saved->out->grad, saved->x, pg_gradient(g, saved->x), &saved->w, &saved->bias);
+}
+
+/* ---------------------------------------------------------------- the operation */
+
+static pg_tensor *linear_alone(pg_context *g, pg_tensor *x, const pg_parameter *w, const pg_parameter *bias)
 {
     pg_tensor *out = x ? pg_tensor_new(g, x->rows, w->rows) : NULL;
     if (!out)
         return NULL;
     out->single = x->single;
-    linear_into(g, out, x, w, bias);
+    pg_linear_into(g, out, x, w, bias);
+    saved_linear saved = {x, out, *w, bias ? *bias : (pg_parameter){0}};
+    if (pg_tracked(g, x) || (g->tape && (w->grad || saved.bias.grad)))
+        pg_record(g, out, linear_backward, &saved, sizeof saved);
     return out;
+}
+
+pg_tensor *pg_linear(pg_context *g, pg_tensor *x, const pg_parameter *w, const pg_parameter *bias)
+{
+    pg_tensor *out = linear_alone(g, x, w, bias);
+    if (!out || !w->lora)
+        return out;
+    const pg_lora *lora = w->lora;
+    pg_tensor *low = linear_alone(g, pg_dropout(g, x, lora->dropout, pg_place(lora->a.name)), &lora->a, NULL);
+    return pg_add_scaled(g, out, linear_alone(g, low, &lora->b, NULL), lora->scale);
 }
 
 /* ---------------------------------------------------------------- GeGLU */
@@ -135,10 +199,10 @@ static void multiply_gate(const pg_context *g, gate_run *run)
     pg_each_row(g, run->gate->rows, run->gate->width, gate_row, run);
 }
 
-pg_tensor *pg_gated_mlp(pg_context *g, const pg_tensor *x, const pg_parameter *gate, const pg_parameter *up,
-                        const pg_parameter *down)
+static pg_tensor *mlp_in_pieces(pg_context *g, const pg_tensor *x, const pg_parameter *gate, const pg_parameter *up,
+                                const pg_parameter *down)
 {
-    pg_tensor *out = x ? pg_tensor_new(g, x->rows, down->rows) : NULL;
+    pg_tensor *out = pg_tensor_new(g, x->rows, down->rows);
     if (!out)
         return NULL;
     out->single = x->single;
@@ -149,9 +213,21 @@ pg_tensor *pg_gated_mlp(pg_context *g, const pg_tensor *x, const pg_parameter *g
         gate_run run = {g, pg_linear(g, &x_part, gate, NULL), pg_linear(g, &x_part, up, NULL)};
         if (run.gate && run.up) {
             multiply_gate(g, &run);
-            linear_into(g, &out_part, run.gate, down, NULL);
+            pg_linear_into(g, &out_part, run.gate, down, NULL);
         }
         pg_arena_release(&g->arena, mark);
     }
     return out;
+}
+
+pg_tensor *pg_gated_mlp(pg_context *g, pg_tensor *x, const pg_parameter *gate, const pg_parameter *up,
+                        const pg_parameter *down)
+{
+    if (!x)
+        return NULL;
+    bool tracked = pg_tracked(g, x) || pg_trained(g, gate) || pg_trained(g, up) || pg_trained(g, down);
+    if (!tracked && !down->lora)
+        return mlp_in_pieces(g, x, gate, up, down);
+    pg_tensor *wide = pg_gelu_times(g, pg_linear(g, x, gate, NULL), pg_linear(g, x, up, NULL));
+    return pg_linear(g, wide, down, NULL);
 }

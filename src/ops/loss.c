@@ -1,5 +1,6 @@
-/* Cross entropy of next tokens. */
-#include "kernels/kernels.h"
+/* Cross entropy of tokens. */
+#include "kernels/gradient.h"
+#include "ops/linear.h"
 #include "ops/rows.h"
 
 double pg_log_sum_exp(const pg_context *g, const float *logits, int64_t count)
@@ -22,10 +23,150 @@ static void loss_row(void *context, int64_t row)
     run->losses[row] = (float)(pg_log_sum_exp(run->g, logits, run->logits->width) - logits[run->targets[row]]);
 }
 
+#define EXP_COST 16 /* an exponential costs about 16 simple steps */
+
 void pg_token_losses(pg_context *g, float *losses, const pg_tensor *logits, const int32_t *targets)
 {
     loss_run run = {g, logits, targets, losses};
     if (logits && g->status == PG_OK)
-        pg_each_row(g, logits->rows, logits->width * 16, loss_row,
-                    &run); /* an exponential costs about 16 simple steps */
+        pg_each_row(g, logits->rows, logits->width * EXP_COST, loss_row, &run);
+}
+
+/* ---------------------------------------------------------------- the output layer and its loss */
+
+#define LOGIT_FLOATS (1 << 24) /* that exist at a time */
+
+typedef struct output_run {
+    pg_tensor *x, *out;
+    pg_parameter w, bias;
+    const int32_t *targets;
+    float *log_sums, *hits; /* [rows] */
+    double smoothing;
+    /* the rows at hand */
+    const pg_context *g;
+    pg_tensor logits;
+    int64_t first;
+} output_run;
+
+static double mean_of(const float *x, int64_t n)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++)
+        sum += x[i];
+    return sum / (double)n;
+}
+
+/* -log softmax(z)[target], a share `smoothing` of it spread over all tokens: log_sum - (1 - s) z[target] - s mean(z).
+ */
+static void output_row(void *context, int64_t row)
+{
+    const output_run *run = context;
+    const float *logits = pg_row(&run->logits, row);
+    int64_t at = run->first + row, n = run->logits.width;
+    float target = logits[run->targets[at]], top;
+    double log_sum = run->g->kernels->log_sum_exp(logits, n, &top), loss = log_sum - target;
+    if (run->smoothing > 0)
+        loss += run->smoothing * (target - mean_of(logits, n));
+    pg_row(run->out, at)[0] = (float)loss;
+    run->log_sums[at] = (float)log_sum;
+    if (run->hits)
+        run->hits[at] = target == top;
+}
+
+/* Logits become the loss's derivatives: softmax - (1 - s) [target] - s / n, times that of the row's loss. */
+static void output_back_row(void *context, int64_t row)
+{
+    const output_run *run = context;
+    float *logits = pg_row(&run->logits, row);
+    int64_t at = run->first + row, n = run->logits.width;
+    float weight = run->out->grad[at], spread = (float)(run->smoothing / (double)n);
+    run->g->kernels->gradient->exp_shifted(logits, logits, run->log_sums[at], weight, n);
+    logits[run->targets[at]] -= weight * (1 - (float)run->smoothing);
+    for (int64_t i = 0; spread > 0 && i < n; i++)
+        logits[i] -= weight * spread;
+}
+
+static int64_t rows_at_once(const output_run *run)
+{
+    int64_t rows = LOGIT_FLOATS / run->w.rows + 1;
+    return rows < run->x->rows ? rows : run->x->rows;
+}
+
+/* Logits of the rows from `first` on; false on failure. */
+static bool compute_logits(pg_context *g, output_run *run)
+{
+    int64_t left = run->x->rows - run->first, most = rows_at_once(run);
+    pg_tensor x = pg_rows_view(run->x, run->first, left < most ? left : most);
+    x.single = 0;
+    pg_tensor *logits = pg_tensor_new(g, x.rows, run->w.rows);
+    if (!logits)
+        return false;
+    pg_linear_into(g, logits, &x, &run->w, &run->bias);
+    run->logits = *logits;
+    return g->status == PG_OK;
+}
+
+static void output_backward(pg_context *g, const void *saved)
+{
+    output_run run = *(const output_run *)saved;
+    float *dx = pg_gradient(g, run.x);
+    int64_t width = run.x->width;
+    for (run.first = 0; run.first < run.x->rows && g->status == PG_OK; run.first += run.logits.rows) {
+        pg_arena_mark mark = pg_arena_get_mark(&g->arena);
+        if (compute_logits(g, &run)) {
+            pg_tensor x = pg_rows_view(run.x, run.first, run.logits.rows);
+            pg_each_row(g, run.logits.rows, run.logits.width * EXP_COST, output_back_row, &run);
+            pg_linear_back(g, run.logits.data, &x, dx ? dx + run.first * width : NULL, &run.w, &run.bias);
+        }
+        pg_arena_release(&g->arena, mark);
+    }
+}
+
+pg_tensor *pg_output_losses(pg_context *g, pg_tensor *x, const pg_parameter *w, const pg_parameter *bias,
+                            const int32_t *targets, double smoothing, float *hits)
+{
+    output_run run = {.x = x, .w = *w, .bias = bias ? *bias : (pg_parameter){0}, .targets = targets, .g = g};
+    run.smoothing = smoothing;
+    run.hits = hits;
+    run.out = x ? pg_tensor_new(g, x->rows, 1) : NULL;
+    run.log_sums = pg_scratch(g, (size_t)(x ? x->rows : 0) * sizeof *run.log_sums);
+    for (; run.out && run.first < x->rows && g->status == PG_OK; run.first += run.logits.rows) {
+        pg_arena_mark mark = pg_arena_get_mark(&g->arena);
+        if (compute_logits(g, &run))
+            pg_each_row(g, run.logits.rows, run.logits.width * EXP_COST, output_row, &run);
+        pg_arena_release(&g->arena, mark);
+    }
+    if (g->status == PG_OK && (pg_tracked(g, x) || pg_trained(g, w) || pg_trained(g, bias)))
+        pg_record(g, run.out, output_backward, &run, sizeof run);
+    return g->status == PG_OK ? run.out : NULL;
+}
+
+/* ---------------------------------------------------------------- the sum of losses */
+
+typedef struct saved_sum {
+    pg_tensor *x, *out;
+    const float *weights;
+} saved_sum;
+
+static void sum_backward(pg_context *g, const void *memory)
+{
+    const saved_sum *saved = memory;
+    float *dx = pg_gradient(g, saved->x);
+    if (dx)
+        g->kernels->gradient->add_scaled(dx, saved->weights, saved->out->grad[0], saved->x->rows * saved->x->width);
+}
+
+pg_tensor *pg_weighted_sum(pg_context *g, pg_tensor *x, const float *weights)
+{
+    pg_tensor *out = x ? pg_tensor_new(g, 1, 1) : NULL;
+    if (!out)
+        return NULL;
+    double sum = 0;
+    for (int64_t i = 0; i < x->rows * x->width; i++)
+        sum += (double)((const float *)x->data)[i] * (double)weights[i];
+    *(float *)out->data = (float)sum;
+    saved_sum saved = {x, out, weights};
+    if (pg_tracked(g, x))
+        pg_record(g, out, sum_backward, &saved, sizeof saved);
+    return out;
 }

@@ -38,8 +38,10 @@ pg_tensor *pg_rope_angles(pg_context *g, const int32_t *positions, int64_t count
 
 typedef struct rope_run {
     const pg_kernels *kernels;
-    const pg_tensor *x, *angles;
+    pg_tensor *x;
+    const pg_tensor *angles;
     pg_tensor *out;
+    float *back; /* [rows][width] scratch of the way back */
 } rope_run;
 
 static void rotate_row(void *context, int64_t row)
@@ -51,12 +53,36 @@ static void rotate_row(void *context, int64_t row)
         run->kernels->rotate(pg_row(run->out, row) + at, pg_row(run->x, row) + at, angles, angles + size / 2, size);
 }
 
-pg_tensor *pg_rope(pg_context *g, const pg_tensor *x, const pg_tensor *angles)
+/* The derivative is turned back by the same angle: cosines as they are, sines negative. */
+static void rotate_back_row(void *context, int64_t row)
+{
+    const rope_run *run = context;
+    const float *angles = pg_row(run->angles, row), *dout = run->out->grad + row * run->x->width;
+    int64_t size = run->angles->width, half = size / 2;
+    float *turned = run->back + row * 2 * size, *sines = turned + size, *dx = run->x->grad + row * run->x->width;
+    run->kernels->scale(sines, angles + half, -1, half);
+    for (int64_t at = 0; at < run->x->width; at += size) {
+        run->kernels->rotate(turned, dout + at, angles, sines, size);
+        run->kernels->add(dx + at, dx + at, turned, size);
+    }
+}
+
+static void rope_backward(pg_context *g, const void *saved)
+{
+    rope_run run = *(const rope_run *)saved;
+    run.back = pg_scratch(g, (size_t)(run.x->rows * 2 * run.angles->width) * sizeof(float));
+    if (run.back && pg_gradient(g, run.x))
+        pg_each_row(g, run.x->rows, run.x->width, rotate_back_row, &run);
+}
+
+pg_tensor *pg_rope(pg_context *g, pg_tensor *x, const pg_tensor *angles)
 {
     PG_PROFILE(g, "rope", NULL);
-    rope_run run = {g->kernels, x, angles, x && angles ? pg_tensor_like(g, x) : NULL};
+    rope_run run = {g->kernels, x, angles, x && angles ? pg_tensor_like(g, x) : NULL, NULL};
     if (!run.out)
         return NULL;
     pg_each_row(g, x->rows, x->width, rotate_row, &run);
+    if (pg_tracked(g, x))
+        pg_record(g, run.out, rope_backward, &run, sizeof run);
     return run.out;
 }

@@ -1,5 +1,7 @@
 #include "ops/rows.h"
 
+#include <string.h>
+
 #include "base/threads.h"
 #include "kernels/kernels.h"
 
@@ -25,6 +27,59 @@ void pg_each_row(const pg_context *g, int64_t rows, int64_t width, void (*task)(
 {
     row_run run = {task, context, rows, TASK_FLOATS / (width + 1) + 1};
     pg_parallel(g->threads, (rows + run.rows_per_task - 1) / run.rows_per_task, run_rows, &run);
+}
+
+#define COLUMNS 128 /* of one task */
+
+typedef struct column_run {
+    void (*task)(void *context, int64_t first, int64_t count);
+    void *context;
+    int64_t width;
+} column_run;
+
+static void run_columns(void *context, int64_t index, int worker)
+{
+    (void)worker;
+    const column_run *run = context;
+    int64_t first = index * COLUMNS, left = run->width - first;
+    run->task(run->context, first, left < COLUMNS ? left : COLUMNS);
+}
+
+void pg_each_columns(const pg_context *g, int64_t width, void (*task)(void *context, int64_t first, int64_t count),
+                     void *context)
+{
+    column_run run = {task, context, width};
+    pg_parallel(g->threads, (width + COLUMNS - 1) / COLUMNS, run_columns, &run);
+}
+
+typedef struct sum_run {
+    const pg_kernels *kernels;
+    float *out;
+    const float *x;
+    int64_t rows, width;
+} sum_run;
+
+static void sum_columns(void *context, int64_t first, int64_t count)
+{
+    const sum_run *run = context;
+    float *out = run->out + first;
+    for (int64_t r = 0; r < run->rows; r++)
+        run->kernels->add(out, out, run->x + r * run->width + first, count);
+}
+
+void pg_add_columns(const pg_context *g, float *out, const float *x, int64_t rows, int64_t width)
+{
+    sum_run run = {g->kernels, out, x, rows, width};
+    pg_each_columns(g, width, sum_columns, &run);
+}
+
+float *pg_gradient_or_scratch(pg_context *g, pg_tensor *x)
+{
+    if (x->tracked)
+        return pg_gradient(g, x);
+    size_t bytes = (size_t)(x->rows * x->width) * sizeof(float);
+    float *nobody = pg_scratch(g, bytes);
+    return nobody ? memset(nobody, 0, bytes) : NULL;
 }
 
 const float *pg_parameter_floats(pg_context *g, const pg_parameter *p)

@@ -3,10 +3,22 @@
 #define PG_OPS_ROWS_H
 
 #include "ops/ops.h"
+#include "tensor/tape.h"
 
 /* Calls task(context, row) for every row; rows that are few or short stay on the calling thread. */
 void pg_each_row(const pg_context *g, int64_t rows, int64_t width, void (*task)(void *context, int64_t row),
                  void *context);
+
+/* Calls task(context, first, count) for pieces of `width` columns: for sums over rows, each column's by one task. */
+void pg_each_columns(const pg_context *g, int64_t width, void (*task)(void *context, int64_t first, int64_t count),
+                     void *context);
+
+/* out[c] += the sum of column c of the rows of x [rows][width]. */
+void pg_add_columns(const pg_context *g, float *out, const float *x, int64_t rows, int64_t width);
+
+/* Where the derivative of x is to be added; scratch memory of zeros that nobody reads if x has no use for it; NULL on
+ * failure. */
+float *pg_gradient_or_scratch(pg_context *g, pg_tensor *x);
 
 /* The values of a weight (a vector, or a small table) as floats: where they lie, or widened into the arena; NULL on
  * failure. */

@@ -8,7 +8,7 @@
 #include "text/siglip_text.h"
 
 /* Copies unit rows out and gives the arena back. */
-static pg_status finish(pg_session *session, pg_arena_mark mark, float *out, const pg_tensor *features)
+static pg_status finish(pg_session *session, pg_arena_mark mark, float *out, pg_tensor *features)
 {
     pg_tensor *unit = pg_unit_rows(&session->g, features);
     if (unit && session->g.status == PG_OK)

@@ -21,7 +21,7 @@ static pg_status check_ids(const pg_session *session, const int32_t *ids, size_t
 }
 
 /* Scores rows first .. first + count - 1 of the hidden states against the ids that follow them. */
-static void score_rows(float *nll, pg_session *session, const pg_tensor *hidden, const int32_t *ids, int64_t first,
+static void score_rows(float *nll, pg_session *session, pg_tensor *hidden, const int32_t *ids, int64_t first,
                        int64_t count)
 {
     pg_context *g = &session->g;

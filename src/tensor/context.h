@@ -13,6 +13,7 @@
 #include "tensor/tensor.h"
 
 struct pg_kernels;
+struct pg_tape;
 
 typedef struct pg_context {
     const struct pg_kernels *kernels;
@@ -23,7 +24,8 @@ typedef struct pg_context {
     pg_status status;
     pg_trace_callback *trace; /* sees every named intermediate; NULL: nobody */
     void *trace_user;
-    pg_profile *profile; /* counts the time of every operation; NULL: nobody asks */
+    pg_profile *profile;  /* counts the time of every operation; NULL: nobody asks */
+    struct pg_tape *tape; /* records what is computed, for the way back (tape.h); NULL: it is only computed */
 } pg_context;
 
 /* An uninitialised f32 matrix in the arena, or NULL. */
@@ -46,5 +48,14 @@ void pg_trace_values(pg_context *g, const char *name, const char *dtype, const i
  * gives back everything else. */
 pg_arena_mark pg_scope_begin(const pg_context *g);
 pg_tensor *pg_scope_end(pg_context *g, pg_arena_mark scope, const pg_tensor *result);
+
+/* A part of a model that comes again and again, such as a layer: what it makes of x. `arguments` are `size` bytes that
+ * say which one it is. */
+typedef pg_tensor *pg_block(pg_context *g, const void *arguments, pg_tensor *x);
+
+/* Runs a block of which only the result is needed: without a tape it ends the scope, as pg_scope_end does; with one, it
+ * is kept for the way back, or only its input is (pg_tape.checkpoint). */
+pg_tensor *pg_run_block(pg_context *g, pg_arena_mark scope, pg_block *block, const void *arguments, size_t size,
+                        pg_tensor *x);
 
 #endif
