@@ -124,7 +124,7 @@ int pg_cli_answering_open(pg_cli_engine *out, const pg_cli_command *command, pg_
 {
     int code;
     pg_cli_use use = {
-        .model = settings->model,
+        .source = settings->source,
         .kinds = 1u << PG_MODEL_PALIGEMMA | (pictures ? 0 : 1u << PG_MODEL_GEMMA),
         .kind_names = pictures ? "PaliGemma to look at pictures" : "PaliGemma or Gemma",
         .arithmetic = settings->arithmetic,

@@ -7,7 +7,7 @@
 
 /* The settings of these commands. Options write straight into the request, where pg_request has the same type. */
 typedef struct pg_cli_answering {
-    const char *model;
+    pg_cli_source source;
     pg_cli_arithmetic arithmetic;
     pg_cli_looking looking;
     pg_request request;

@@ -10,6 +10,7 @@
  *   6. insight     every intermediate, embeddings, perplexity
  *   7. speed       times beside what the machine can do
  *   8. smaller     models with quantised weights
+ *   9. making      models written anew, merged with adapters, or from nothing
  *
  * Conventions. A result comes first, through `out`, and is the caller's to free; what a function returns directly is
  * borrowed from its parent. Strings are UTF-8 and end in NUL. Sizes are in bytes, pixels or tokens as named. Objects
@@ -177,6 +178,9 @@ PG_API pg_status pg_model_open(pg_model **out, const char *folder);
 typedef struct pg_model_options {
     bool prefault; /* all of them are brought into memory before the model is open */
     bool lock;     /* the same, and they stay there (mlock); PG_ERROR_LIMIT where the system does not allow as much */
+    const char
+        *adapter; /* folder of a LoRA adapter in PEFT's layout, which is added to the weights as they are used,
+                     quantised ones too (NULL: none). A key in it that matches nothing in the model is an error */
 } pg_model_options;
 
 PG_API void pg_model_options_init(pg_model_options *options);
@@ -482,6 +486,28 @@ PG_API void pg_quantize_options_init(pg_quantize_options *options);
  * everything else copied. Then reads it back and compares it, weight by weight. The folder appears when all of this has
  * succeeded. options: NULL for the defaults. Weights are read and written piece by piece. */
 PG_API pg_status pg_quantize(const char *folder, const pg_model *model, const pg_quantize_options *options);
+
+/* ---------------------------------------------------------------- 9. making */
+
+/* Called as weights are written. Returning false ends the call with PG_ERROR_CANCELLED. */
+typedef bool pg_save_progress(void *user, size_t done, size_t total);
+
+typedef struct pg_save_options {
+    const char *dtype; /* "F32", "BF16" or "F16"; NULL: as stored, quantised weights as BF16 */
+    size_t shard_size; /* bytes of a file, unless one weight alone has more (0: 5,000,000,000) */
+    int threads;       /* 0: one per physical core that this process may use */
+    bool replace;      /* a folder of this name is replaced, in one step where the file system can */
+    pg_save_progress *on_progress;
+    void *user;
+} pg_save_options;
+
+PG_API void pg_save_options_init(pg_save_options *options);
+
+/* Writes a full model in the published layout: weights in one file or in shards with their index, config.json with its
+ * dtype, everything else copied. An adapter in use becomes part of the weights, w + scale b a in f32, rounded once. The
+ * folder appears complete or not at all. Weights are read and written piece by piece. options: NULL for the defaults.
+ */
+PG_API pg_status pg_model_save(const char *folder, const pg_model *model, const pg_save_options *options);
 
 #ifdef __cplusplus
 }

@@ -24,6 +24,9 @@ bool pg_file_is_folder(const char *path);
 /* FOLDER/NAME into `out` (replacing what was there). */
 pg_status pg_file_join(pg_buffer *out, const char *folder, const char *name);
 
+/* Brings the entry of a file or folder that was just made or renamed to the disk. */
+void pg_file_sync_folder(const char *path);
+
 /* A file in the making, beside its final place: commit syncs and renames, abort removes. One of them ends it. */
 typedef struct pg_file_writer {
     FILE *stream;

@@ -2,6 +2,7 @@
 #ifndef PG_GENERATE_MODEL_H
 #define PG_GENERATE_MODEL_H
 
+#include "model/adapter.h"
 #include "model/weights.h"
 
 /* preprocessor_config.json, or what published models do if there is none. */
@@ -22,6 +23,7 @@ typedef struct pg_generation_config {
 
 struct pg_model {
     pg_weights *weights;
+    pg_adapter *adapter; /* in use; NULL: none */
     pg_tokenizer *tokenizer; /* NULL if the folder has none: then only what needs no text works */
     pg_processor processor;
     pg_generation_config generation;
