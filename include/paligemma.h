@@ -11,6 +11,7 @@
  *   7. speed       times beside what the machine can do
  *   8. smaller     models with quantised weights
  *   9. making      models written anew, merged with adapters, or from nothing
+ *  10. training    runs that can be stopped and go on; losses and gradients
  *
  * Conventions. A result comes first, through `out`, and is the caller's to free; what a function returns directly is
  * borrowed from its parent. Strings are UTF-8 and end in NUL. Sizes are in bytes, pixels or tokens as named. Objects
@@ -508,6 +509,87 @@ PG_API void pg_save_options_init(pg_save_options *options);
  * folder appears complete or not at all. Weights are read and written piece by piece. options: NULL for the defaults.
  */
 PG_API pg_status pg_model_save(const char *folder, const pg_model *model, const pg_save_options *options);
+
+/* ---------------------------------------------------------------- 10. training */
+
+/* What a run is told, by name: the keys of a configuration file and the flags of `paligemma train` are the same. */
+typedef struct pg_train_config pg_train_config;
+
+typedef struct pg_train_setting {
+    const char *name;     /* "learning_rate" */
+    const char *argument; /* "X", "a|b|c"; NULL: true or false */
+    const char *help;
+} pg_train_setting;
+
+/* Setting number i, or NULL beyond the last. */
+PG_API const pg_train_setting *pg_train_setting_at(size_t i);
+
+/* With the defaults that the settings' help names. */
+PG_API pg_status pg_train_config_new(pg_train_config **out);
+PG_API void pg_train_config_free(pg_train_config *config);
+
+/* Sets one; a name may have dashes for underscores. "data" and "validation" add a set each time. A name that does not
+ * exist is an error that names the nearest one. */
+PG_API pg_status pg_train_config_set(pg_train_config *config, const char *name, const char *value);
+
+/* Settings published for a task: "caption", "docvqa", ... */
+PG_API pg_status pg_train_config_use(pg_train_config *config, const char *recipe);
+
+/* A JSON object of settings; its "recipe" comes first, whatever its place. */
+PG_API pg_status pg_train_config_load(pg_train_config *config, const char *path);
+
+/* A run: model, rows, optimizer, and a folder (setting "out") with
+ *     config.json                 all settings
+ *     checkpoint.safetensors      everything that going on needs, written as a whole or not at all
+ *     scalars.csv, scalars.jsonl  curves; events.out.tfevents... the same for TensorBoard
+ *     bad_rows.txt                rows that could not be used, and why
+ *     best/, last/                models or adapters in the published layouts
+ * A run whose folder holds a checkpoint goes on from it, and on the same instruction set arrives at the same bits as one
+ * that was never stopped. One thread at a time. */
+typedef struct pg_trainer pg_trainer;
+
+/* Starts a run or goes on with it. The configuration is copied. Settings that contradict each other, a model that cannot
+ * do what is asked, and a folder that belongs to a run with other settings are errors. */
+PG_API pg_status pg_trainer_open(pg_trainer **out, const pg_train_config *config);
+PG_API void pg_trainer_close(pg_trainer *trainer); /* saves nothing */
+
+typedef struct pg_measurement {
+    double loss;     /* mean over scored tokens (of pictures with texts: over pictures; of preferences: over pairs) */
+    double accuracy; /* share of them that were predicted right (preferences: of pairs in the right order) */
+    uint64_t rows, tokens;
+} pg_measurement;
+
+typedef struct pg_train_report {
+    int64_t step, steps; /* done, of all */
+    pg_measurement train; /* of this step */
+    double gradient_norm; /* before clipping */
+    double learning_rate;
+    double seconds, waited; /* of this step; of it, for rows */
+    uint64_t bad_rows;      /* so far */
+    bool validated;         /* these were measured after this step: */
+    pg_measurement validation;
+    double best_loss;       /* of all validations so far; infinite before the first */
+    bool saved;             /* a checkpoint was written after this step */
+    bool finished;          /* nothing is left to do: all steps are done, or patience is used up */
+} pg_train_report;
+
+/* One step of the optimizer, and what is due after it: curves, validation, checkpoint. At the end last/ is written. A loss
+ * or gradient that is not finite, or a loss that diverges, is PG_ERROR_FORMAT: the text names the step, its rows and the
+ * checkpoint that is left as it was. */
+PG_API pg_status pg_trainer_step(pg_train_report *out, pg_trainer *trainer);
+
+/* The loss of the validation rows as the weights are now. */
+PG_API pg_status pg_trainer_validate(pg_measurement *out, pg_trainer *trainer);
+
+/* Writes the checkpoint, between steps. */
+PG_API pg_status pg_trainer_save(pg_trainer *trainer);
+
+/* Writes the model or adapter as it is now into a new folder. */
+PG_API pg_status pg_trainer_export(const char *folder, pg_trainer *trainer);
+
+/* "loss" and "grad.NAME" (published names) of one batch of all rows of the data, without a step, into a safetensors file:
+ * for comparison with other implementations. Needs no "out". */
+PG_API pg_status pg_train_gradients(const char *path, const pg_train_config *config);
 
 #ifdef __cplusplus
 }
