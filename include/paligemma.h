@@ -525,11 +525,11 @@ typedef struct pg_mask_view {
 typedef pg_status pg_mask_encoder(void *user, int codes[16], const pg_mask_view *mask);
 
 typedef struct pg_dataset_options {
-    pg_data_kind kind;         /* PG_DATA_AUTO */
-    const char *images;        /* folder that picture names are relative to (NULL: the file's own folder) */
-    const char *split;         /* of a folder with several: "train", "valid" or "test" (NULL: "train") */
-    const char *prefix;        /* prompt of captions and of pictures with text ("caption en"); of questions, what stands
-                                  before them ("answer en"). NULL: these, but none for pictures with text */
+    pg_data_kind kind;  /* PG_DATA_AUTO */
+    const char *images; /* folder that picture names are relative to (NULL: the file's own folder) */
+    const char *split;  /* of a folder with several: "train", "valid" or "test" (NULL: "train") */
+    const char *prefix; /* prompt of captions and of pictures with text (NULL: "caption en"); of questions, what stands
+                           before them (NULL: "answer en") */
     const char *annotations;   /* VQA: the file with the answers */
     const char *image_name;    /* VQA: names of pictures, with a # for each digit of the id:
                                   "COCO_train2014_############.jpg" (NULL: this, if the file names its subset) */
@@ -563,19 +563,19 @@ typedef struct pg_row_image {
 } pg_row_image;
 
 /* Texts that the row's kind does not have are NULL. */
-typedef struct pg_row {
+typedef struct pg_data_row {
     pg_row_kind kind;
     pg_row_image *images;
     size_t image_count;
     char *prefix, *suffix, *chosen, *rejected, *text;
     int64_t label;
-} pg_row;
+} pg_data_row;
 
-/* Reads a row; freed with pg_row_free. A bad one is an error that says where it is ("FILE:LINE: ...") and why:
+/* Reads a row; freed with pg_data_row_free. A bad one is an error that says where it is ("FILE:LINE: ...") and why:
  * malformed JSON, text that is not UTF-8, an empty suffix, a key that is missing or misspelt. Pictures are not looked
  * at. */
-PG_API pg_status pg_dataset_row(pg_row **out, const pg_dataset *dataset, size_t index);
-PG_API void pg_row_free(pg_row *row);
+PG_API pg_status pg_dataset_row(pg_data_row **out, const pg_dataset *dataset, size_t index);
+PG_API void pg_data_row_free(pg_data_row *row);
 
 /* Where a row stands: "FILE:LINE", "FILE: image 7". *out is freed with pg_free. */
 PG_API pg_status pg_dataset_place(char **out, const pg_dataset *dataset, size_t index);
