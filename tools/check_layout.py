@@ -48,6 +48,8 @@ LIBRARIES = {
     "gif_lib.h": ["src/image/gif.c"],
     "webp/*": ["src/image/webp.c"],
     "zip.h": ["src/tensor/npz.c"],
+    "archive.h": ["src/data/shards.c"],
+    "archive_entry.h": ["src/data/shards.c"],
     "zlib.h": [],
 }
 
