@@ -48,10 +48,12 @@ typedef struct pg_integer_rows pg_integer_rows;
 #define PG_INTEGER_SCRATCH (PG_INTEGER_OUTPUTS * 256) /* bytes: a block of as many rows, 8 bits each */
 
 struct pg_roofline_kernels;
+struct pg_update_kernels;
 
 typedef struct pg_kernels {
     const char *name;
     const struct pg_roofline_kernels *roofline; /* see roofline.h */
+    const struct pg_update_kernels *update;     /* see update.h */
     int64_t lanes;                              /* rows of a panel */
     bool bf16_products;                         /* panel_product[PG_PANEL_BF16] uses bf16 instructions */
 

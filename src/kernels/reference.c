@@ -215,6 +215,7 @@ static const pg_roofline_kernels roofline = {
 const pg_kernels pg_reference_kernels = {
     .name = "ref",
     .roofline = &roofline,
+    .update = &pg_reference_update,
     .lanes = LANES,
     .widen = widen,
     .narrow = narrow,

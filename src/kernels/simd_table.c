@@ -7,6 +7,7 @@
 const pg_kernels PG_SIMD(kernels) = {
     .name = TEXT(PG_ISA),
     .roofline = &PG_SIMD(roofline),
+    .update = &PG_SIMD(update),
     .lanes = LANES,
 #if defined(__AVX512BF16__)
     .bf16_products = true,
