@@ -53,7 +53,7 @@ struct pg_update_kernels;
 typedef struct pg_kernels {
     const char *name;
     const struct pg_roofline_kernels *roofline; /* see roofline.h */
-    const struct pg_update_kernels *update;     /* see update.h */
+    const struct pg_update_kernels *update;     /* see update_loops.h */
     int64_t lanes;                              /* rows of a panel */
     bool bf16_products;                         /* panel_product[PG_PANEL_BF16] uses bf16 instructions */
 

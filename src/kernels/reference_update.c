@@ -2,7 +2,7 @@
 #include <math.h>
 
 #include "kernels/reference.h"
-#include "kernels/update.h"
+#include "kernels/update_loops.h"
 
 static double squares(const float *x, const float *factor, int64_t n)
 {

@@ -1,7 +1,7 @@
 /* The loops of a training step. They move more bytes than they compute, so what counts is one pass over each array.
  * Remainders go through the same vector code, so that a value does not depend on its place. */
 #include "kernels/simd.h"
-#include "kernels/update.h"
+#include "kernels/update_loops.h"
 
 #define HALF (W / 2)
 typedef float vf_half __attribute__((vector_size(W * 2)));

@@ -11,7 +11,7 @@
 
 #include "base/threads.h"
 #include "kernels/kernels.h"
-#include "kernels/update.h"
+#include "kernels/update_loops.h"
 #include "ops/update.h"
 
 #define COLUMNS     512 /* of one task: their sums lie on the stack */

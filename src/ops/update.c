@@ -8,7 +8,7 @@
 #include "base/random.h"
 #include "base/threads.h"
 #include "kernels/kernels.h"
-#include "kernels/update.h"
+#include "kernels/update_loops.h"
 
 #define PIECE 32768 /* values; a multiple of PG_UPDATE_BLOCK */
 

@@ -7,7 +7,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "kernels/kernels.h"
-#include "kernels/update.h"
+#include "kernels/update_loops.h"
 
 #define MOST 256
 static const int64_t lengths[] = {1, 3, 4, 7, 8, 9, 15, 16, 17, 31, 33, 100, 255, 256};

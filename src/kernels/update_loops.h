@@ -2,8 +2,8 @@
  * The loops of a training step: what an optimizer does to `n` values that lie one after another. Every value is treated
  * alike wherever it lies, so arrays may be cut anywhere (adam8: at multiples of PG_UPDATE_BLOCK).
  */
-#ifndef PG_KERNELS_UPDATE_H
-#define PG_KERNELS_UPDATE_H
+#ifndef PG_KERNELS_UPDATE_LOOPS_H
+#define PG_KERNELS_UPDATE_LOOPS_H
 
 #include <stdint.h>
 
