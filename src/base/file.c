@@ -68,6 +68,12 @@ bool pg_file_is_folder(const char *path)
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
+pg_status pg_file_append(FILE **out, const char *path)
+{
+    *out = fopen(path, "abe");
+    return *out ? PG_OK : pg_fail_errno(PG_ERROR_FILE, "%s: cannot be written", path);
+}
+
 pg_status pg_file_join(pg_buffer *out, const char *folder, const char *name)
 {
     pg_buffer_reset(out);

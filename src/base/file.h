@@ -21,6 +21,9 @@ pg_status pg_file_read(pg_buffer *out, const char *path, size_t limit);
 bool pg_file_exists(const char *path);
 bool pg_file_is_folder(const char *path);
 
+/* A stream that writes behind what a file holds; closed with fclose. */
+pg_status pg_file_append(FILE **out, const char *path);
+
 /* FOLDER/NAME into `out` (replacing what was there). */
 pg_status pg_file_join(pg_buffer *out, const char *folder, const char *name);
 
