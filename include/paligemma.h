@@ -656,6 +656,7 @@ typedef struct pg_loader_options {
     size_t image_tokens; /* ids of one picture in the prompt */
     int32_t image_token; /* their id */
     size_t context;      /* longest row in ids, pictures included. SigLIP: the length of every text */
+    size_t text_length;  /* the same without pictures; whichever of the two is shorter counts (0: only the other does) */
     size_t vocabulary;   /* ids that have an embedding */
 
     pg_prompt_style style; /* PG_PROMPT_TASK: <image> tokens, <bos>, prefix, newline, also for Gemma; PG_PROMPT_TEXT and

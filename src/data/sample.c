@@ -182,10 +182,18 @@ static pg_status check_ids(const maker *make, const int32_t *ids, size_t count, 
     return PG_OK;
 }
 
-/* Cuts an answer of *count ids behind `prefix` others at the context. False: the row is passed over. */
+/* The longest row in ids with the pictures that this one has. */
+static size_t longest(const maker *make)
+{
+    const pg_loader_options *options = make->options;
+    size_t text = options->text_length + make->row->image_count * options->image_tokens;
+    return options->text_length && text < options->context ? text : options->context;
+}
+
+/* Cuts an answer of *count ids behind `prefix` others at the longest row. False: the row is passed over. */
 static bool fit(maker *make, size_t prefix, size_t *count)
 {
-    size_t room = make->options->context > prefix ? make->options->context - prefix : 0;
+    size_t room = longest(make) > prefix ? longest(make) - prefix : 0;
     if (*count <= room)
         return true;
     make->skipped = make->options->long_rows == PG_LONG_SKIP || room == 0;
@@ -198,7 +206,7 @@ static bool fit(maker *make, size_t prefix, size_t *count)
 static void fit_labelled(maker *make)
 {
     size_t count = make->sample->count;
-    if (make->row->image_count && count > make->options->context)
+    if (make->row->image_count && count > longest(make))
         make->skipped = true;
     else if (fit(make, 0, &count))
         make->sample->count = make->sample->prefix = count;

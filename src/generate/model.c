@@ -29,8 +29,8 @@ static pg_status check_siglip_tokenizer(const pg_model *model)
                          model->folder);
 }
 
-/* Every token that SigLIP's tokenizer can make must have an embedding. A decoder's tokenizer may know more (small models
- * are made with the whole one): each prompt's ids are checked there. */
+/* Every token that SigLIP's tokenizer can make must have an embedding. A decoder's tokenizer may know more (small
+ * models are made with the whole one): each prompt's ids are checked there. */
 static pg_status check_vocabulary(const pg_model *model)
 {
     const pg_config *config = &model->weights->config;

@@ -163,7 +163,7 @@ static pg_tensor *linear_alone(pg_context *g, pg_tensor *x, const pg_parameter *
     pg_linear_into(g, out, x, w, bias);
     saved_linear saved = {x, out, *w, bias ? *bias : (pg_parameter){0}};
     if (pg_tracked(g, x) || (g->tape && (w->grad || saved.bias.grad)))
-        pg_record(g, out, linear_backward, &saved, sizeof saved);
+        pg_tape_record(g, out, linear_backward, &saved, sizeof saved);
     return out;
 }
 
@@ -237,7 +237,7 @@ pg_tensor *pg_gated_mlp(pg_context *g, pg_tensor *x, const pg_parameter *gate, c
 {
     if (!x)
         return NULL;
-    bool tracked = pg_tracked(g, x) || pg_trained(g, gate) || pg_trained(g, up) || pg_trained(g, down);
+    bool tracked = pg_tracked(g, x) || pg_is_trained(g, gate) || pg_is_trained(g, up) || pg_is_trained(g, down);
     if (!tracked)
         return mlp_in_pieces(g, x, gate, up, down);
     pg_tensor *wide = pg_gelu_times(g, pg_linear(g, x, gate, NULL), pg_linear(g, x, up, NULL));

@@ -52,7 +52,8 @@ static const setting settings[] = {
      0},
 
     {{"train", "WHAT",
-      "what is trained: full, attention (the decoder's), decoder, projector, vision, lora, head, or a regular expression "
+      "what is trained: full, attention (the decoder's), decoder, projector, vision, lora, head, or a regular "
+      "expression "
       "for published names (full)"},
      TEXT,
      AT(train),
@@ -211,7 +212,7 @@ pg_status pg_train_config_new(pg_train_config **out)
 
 static void free_data(pg_data_setting *data)
 {
-    char *const texts[] = {data->path,  data->kind,   data->images,      data->split,
+    char *const texts[] = {data->path,   data->kind,        data->images,    data->split,
                            data->prefix, data->annotations, data->image_name};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         pg_free(texts[i]);
@@ -263,8 +264,12 @@ static char **data_field(pg_data_setting *data, const char *key, size_t size)
     const struct {
         const char *key;
         char **field;
-    } fields[] = {{"path", &data->path},     {"kind", &data->kind},     {"images", &data->images},
-                  {"split", &data->split},   {"prefix", &data->prefix}, {"annotations", &data->annotations},
+    } fields[] = {{"path", &data->path},
+                  {"kind", &data->kind},
+                  {"images", &data->images},
+                  {"split", &data->split},
+                  {"prefix", &data->prefix},
+                  {"annotations", &data->annotations},
                   {"image_name", &data->image_name}};
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
         if (strlen(fields[i].key) == size && !strncmp(fields[i].key, key, size))
@@ -418,8 +423,7 @@ static pg_status value_text(char *out, size_t size, const char *key, const json_
     case JSON_REAL: snprintf(out, size, "%.17g", json_real_value(value)); return PG_OK;
     case JSON_TRUE: snprintf(out, size, "true"); return PG_OK;
     case JSON_FALSE: snprintf(out, size, "false"); return PG_OK;
-    default:
-        return pg_fail(PG_ERROR_FORMAT, "\"%s\" is neither text nor number nor true nor false", key);
+    default: return pg_fail(PG_ERROR_FORMAT, "\"%s\" is neither text nor number nor true nor false", key);
     }
 }
 
@@ -458,7 +462,7 @@ static pg_status set_data(pg_train_config *config, const setting *s, json_t *val
     return PG_OK;
 }
 
-static pg_status set_json(pg_train_config *config, const char *key, json_t *value)
+pg_status pg_train_config_set_json(pg_train_config *config, const char *key, json_t *value)
 {
     const setting *s;
     char text[64];
@@ -497,7 +501,7 @@ pg_status pg_train_config_load(pg_train_config *config, const char *path)
     json_object_foreach(object, key, value)
     {
         if (status == PG_OK)
-            status = set_json(config, key, value);
+            status = pg_train_config_set_json(config, key, value);
     }
     json_decref(object);
     return status == PG_OK ? PG_OK : pg_fail_context(status, "%s", path);

@@ -62,6 +62,9 @@ enum { PG_REDUCE_TOKENS, PG_REDUCE_EXAMPLES };
 /* The settings as a JSON object that pg_train_config_load reads again. */
 pg_status pg_train_config_json(json_t **out, const pg_train_config *config);
 
+/* Sets one from its value there. */
+pg_status pg_train_config_set_json(pg_train_config *config, const char *key, json_t *value);
+
 /* Settings of a published recipe, as {key, value} pairs up to a NULL; NULL if there is none of this name. */
 typedef const char *const pg_recipe[2];
 const pg_recipe *pg_recipe_find(const char *name);

@@ -29,10 +29,11 @@ static pg_status start_choice(choice *out, const pg_train_config *config)
     if (error) {
         char text[128];
         regerror(error, &out->pattern, text, sizeof text);
-        return pg_fail(PG_ERROR_ARGUMENT,
-                       "train: \"%s\" is none of full, attention, decoder, projector, vision, lora, head, and as a regular "
-                       "expression for names of weights: %s",
-                       out->what, text);
+        return pg_fail(
+            PG_ERROR_ARGUMENT,
+            "train: \"%s\" is none of full, attention, decoder, projector, vision, lora, head, and as a regular "
+            "expression for names of weights: %s",
+            out->what, text);
     }
     out->is_pattern = true;
     return PG_OK;
@@ -109,12 +110,15 @@ static pg_status parse_parts(unsigned *out, const char *list)
     static const struct {
         const char *name;
         unsigned parts;
-    } names[] = {{"decoder", 1u << PG_PART_TEXT}, {"text", 1u << PG_PART_TEXT | 1u << PG_PART_WORDS},
-                 {"projector", 1u << PG_PART_PROJECTOR}, {"vision", 1u << PG_PART_VISION}};
+    } names[] = {{"decoder", 1u << PG_PART_TEXT},
+                 {"text", 1u << PG_PART_TEXT | 1u << PG_PART_WORDS},
+                 {"projector", 1u << PG_PART_PROJECTOR},
+                 {"vision", 1u << PG_PART_VISION}};
     *out = 0;
     for (const char *at = list; *at;) {
         size_t size = strcspn(at, ","), i = 0;
-        while (i < sizeof names / sizeof *names && (strlen(names[i].name) != size || memcmp(names[i].name, at, size) != 0))
+        while (i < sizeof names / sizeof *names &&
+               (strlen(names[i].name) != size || memcmp(names[i].name, at, size) != 0))
             i++;
         if (i == sizeof names / sizeof *names)
             return pg_fail(PG_ERROR_ARGUMENT, "lora_parts: \"%.*s\" is none of decoder, projector, vision, text",

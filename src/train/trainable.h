@@ -1,5 +1,5 @@
-/* What a run trains: f32 values and gradients of the chosen weights, in one block each, while all other weights stay mapped
- * as their file has them. */
+/* What a run trains: f32 values and gradients of the chosen weights, in one block each, while all other weights stay
+ * mapped as their file has them. */
 #ifndef PG_TRAIN_TRAINABLE_H
 #define PG_TRAIN_TRAINABLE_H
 
@@ -34,8 +34,8 @@ void pg_trainable_free(pg_trainable *trainable);
 pg_status pg_trainable_add(pg_trainable *trainable, pg_parameter *parameter, const char *name, const int64_t *shape,
                            int dimensions);
 
-/* Once all are there: copies the values. From then on until the trainable is freed, the parameters point to the copies and
- * have gradients. */
+/* Once all are there: copies the values. From then on until the trainable is freed, the parameters point to the copies
+ * and have gradients. */
 pg_status pg_trainable_ready(pg_trainable *trainable, const pg_train_config *config);
 
 /* Sets all gradients to zero. */
