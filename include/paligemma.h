@@ -10,6 +10,7 @@
  *   6. insight     every intermediate, embeddings, perplexity
  *   7. speed       times beside what the machine can do
  *   8. smaller     models with quantised weights
+ *   9. curves      what training runs recorded, as pictures
  *
  * Conventions. A result comes first, through `out`, and is the caller's to free; what a function returns directly is
  * borrowed from its parent. Strings are UTF-8 and end in NUL. Sizes are in bytes, pixels or tokens as named. Objects
@@ -482,6 +483,25 @@ PG_API void pg_quantize_options_init(pg_quantize_options *options);
  * everything else copied. Then reads it back and compares it, weight by weight. The folder appears when all of this has
  * succeeded. options: NULL for the defaults. Weights are read and written piece by piece. */
 PG_API pg_status pg_quantize(const char *folder, const pg_model *model, const pg_quantize_options *options);
+
+/* ---------------------------------------------------------------- 9. curves */
+
+typedef struct pg_plot_options {
+    const char *const *tags; /* whole tags ("validation/loss"), or what follows their last "/" ("loss") */
+    size_t tag_count;        /* 0: all */
+    double smooth;           /* weight of the past in a running mean, 0 (none) up to but not 1; raw values stay behind
+                                it, paler */
+    bool log;                /* the y axes */
+    size_t width;            /* pixels (900) */
+    size_t height;           /* 0: 500, or more where there are many panels */
+} pg_plot_options;
+
+PG_API void pg_plot_options_init(pg_plot_options *options);
+
+/* Draws what `count` training runs recorded: folders with a scalars.csv, or such files. Tags that end alike share a
+ * panel; several runs are compared in one picture. The file's name ends in .png or .svg; it appears complete or not at
+ * all. options: NULL for the defaults. */
+PG_API pg_status pg_plot_save(const char *path, const char *const *runs, size_t count, const pg_plot_options *options);
 
 #ifdef __cplusplus
 }

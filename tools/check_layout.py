@@ -48,6 +48,7 @@ LIBRARIES = {
     "gif_lib.h": ["src/image/gif.c"],
     "webp/*": ["src/image/webp.c"],
     "zip.h": ["src/tensor/npz.c"],
+    "cairo*.h": ["src/image/chart.c"],
     "zlib.h": [],
 }
 
