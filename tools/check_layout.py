@@ -51,6 +51,7 @@ LIBRARIES = {
     "zip.h": ["src/tensor/npz.c"],
     "archive.h": ["src/data/shards.c"],
     "archive_entry.h": ["src/data/shards.c"],
+    "cairo*.h": ["src/image/chart.c"],
     "zlib.h": [],
 }
 

@@ -68,7 +68,7 @@ static void square_columns(void *context, int64_t index, int worker)
     for (int64_t c = 0; c < count; c++) {
         float *square = &u->column_squares[first + c];
         *square = (float)blended(*square, sums[c] / (double)u->rows, run);
-        run->plan->factors[first + c] = (float)(1 / sqrt(*square));
+        run->plan->factors[first + c] = (float)(1 / sqrt((double)*square));
     }
 }
 

@@ -215,8 +215,10 @@ static pg_status build(pg_optimizer *o, const struct pg_kernels *kernels, const 
     char *names = o->names;
     for (int s = 0; s < slot_count; s++)
         lay_out(o, s, &slots[s], trained, &names);
-    for (size_t i = 0; i < o->count && o->options.average > 0; i++)
-        memcpy(o->updates[i].average, trained[i].values, (size_t)(trained[i].rows * trained[i].width) * sizeof(float));
+    for (size_t i = 0; i < o->count; i++)
+        if (o->updates[i].average)
+            memcpy(o->updates[i].average, trained[i].values,
+                   (size_t)(trained[i].rows * trained[i].width) * sizeof(float));
     return pg_update_plan_init(&o->plan, kernels, o->options.threads, o->updates, o->count);
 }
 
