@@ -223,6 +223,7 @@ static void all_keys_back(pg_context *g, attention_back *back, size_t scratch)
 
 static void attention_backward(pg_context *g, const void *saved)
 {
+    PG_PROFILE(g, "attention back", NULL);
     attention_back back = {.run = *(const attention_run *)saved};
     attention_run *run = &back.run;
     size_t scratch = pg_attention_gradient_scratch(g->kernels, run->size);

@@ -24,6 +24,7 @@ static void embed_back_columns(void *context, int64_t first, int64_t count)
 
 static void embed_backward(pg_context *g, const void *saved)
 {
+    PG_PROFILE(g, "embed back", NULL);
     saved_embed run = *(const saved_embed *)saved;
     pg_each_columns(g, run.table.width, embed_back_columns, &run);
 }
@@ -71,6 +72,7 @@ static void add_to(pg_context *g, float *to, const float *from, int64_t count)
 /* What was replaced has no part in the result. */
 static void place_backward(pg_context *g, const void *memory)
 {
+    PG_PROFILE(g, "place_rows back", NULL);
     const saved_rows *saved = memory;
     const float *dout = saved->out->grad;
     int64_t width = saved->out->width, next = 0;
@@ -101,6 +103,7 @@ pg_tensor *pg_place_rows(pg_context *g, pg_tensor *x, const int64_t *rows, pg_te
 
 static void take_backward(pg_context *g, const void *memory)
 {
+    PG_PROFILE(g, "take_rows back", NULL);
     const saved_rows *saved = memory;
     int64_t width = saved->out->width;
     float *dx = pg_gradient(g, saved->x);
@@ -150,6 +153,7 @@ static void position_back_columns(void *context, int64_t first, int64_t count)
 
 static void positions_backward(pg_context *g, const void *saved)
 {
+    PG_PROFILE(g, "add_positions back", NULL);
     position_run run = *(const position_run *)saved;
     float *dx = pg_gradient(g, run.x);
     if (dx)

@@ -119,6 +119,7 @@ static void multiply_back(pg_context *g, pg_matmul_gradient job)
 void pg_linear_back(pg_context *g, const float *dout, const pg_tensor *x, float *dx, const pg_parameter *w,
                     const pg_parameter *bias)
 {
+    PG_PROFILE(g, "linear back", w->name);
     if (dx)
         multiply_back(g, (pg_matmul_gradient){.out = dx,
                                               .a = dout,
