@@ -112,8 +112,8 @@ static void add_tick(ticks *t, const axis *a, double value)
 /* Powers of ten, with 2 and 5 between where they are few, and only every so many where they are many. */
 static void log_ticks(ticks *t, const axis *a, double most)
 {
-    double step = ceil((a->high - a->low) / most);
-    for (double power = floor(a->low); power <= a->high; power += step) {
+    int low = (int)floor(a->low), high = (int)floor(a->high), step = (int)ceil((a->high - a->low) / most);
+    for (int power = low; power <= high; power += step) {
         add_tick(t, a, pow(10, power));
         if (a->high - a->low < 2.5) {
             add_tick(t, a, 2 * pow(10, power));
@@ -135,8 +135,9 @@ static void find_ticks(ticks *t, const axis *a, double most)
         high = pow(10, high);
     }
     double step = round_step(high - low, most);
-    for (double n = ceil(low / step - 1e-9); n * step <= high && t->count < TICKS; n++)
-        add_tick(t, a, n * step);
+    double first = ceil(low / step - 1e-9);
+    for (int i = 0; i < TICKS && (first + i) * step <= high; i++)
+        add_tick(t, a, (first + i) * step);
 }
 
 /* 250k for 250000; else as short as the number allows. */
