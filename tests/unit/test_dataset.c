@@ -13,7 +13,7 @@ static pg_dataset *open_with(const char *path, pg_dataset_options options)
     return dataset;
 }
 
-static const char *write(const char *name, const char *text)
+static const char *write_text(const char *name, const char *text)
 {
     return folder_write(name, text, strlen(text));
 }
@@ -145,7 +145,7 @@ static void bad_lines_are_told_by_line_and_reason(void **state)
         "{\"image\": [\"a.png\", \"/b.png\"], \"prefix\": \"\", \"suffix\": \" s\", \"id\": 3}\n"
         "{\"image\": \"\", \"prefix\": \"p\", \"suffix\": \"s\"}\n"
         "{\"prefix\": \"p\", \"suffix\": \"s\", \"suffix\": \"t\"}";
-    pg_dataset *dataset = open_with(write("rows.jsonl", lines), (pg_dataset_options){0});
+    pg_dataset *dataset = open_with(write_text("rows.jsonl", lines), (pg_dataset_options){0});
     pg_data_row *row;
     char *place;
     assert_int_equal(pg_dataset_count(dataset), 14);
@@ -183,8 +183,8 @@ static void other_rows_have_their_fields(void **state)
     (void)state;
     pg_data_row *row;
     pg_dataset *dataset =
-        open_with(write("pairs.jsonl", "{\"image\":null,\"prefix\":\"p\",\"chosen\":\"a\",\"rejected\":\"b\"}\n"
-                                       "{\"prefix\":\"p\",\"chosen\":\"a\"}\n"),
+        open_with(write_text("pairs.jsonl", "{\"image\":null,\"prefix\":\"p\",\"chosen\":\"a\",\"rejected\":\"b\"}\n"
+                                            "{\"prefix\":\"p\",\"chosen\":\"a\"}\n"),
                   (pg_dataset_options){0});
     assert_int_equal(pg_dataset_row_kind(dataset), PG_ROW_PREFERENCE);
     CHECK_OK(pg_dataset_row(&row, dataset, 0));
@@ -194,7 +194,7 @@ static void other_rows_have_their_fields(void **state)
     check_bad(dataset, 1, "the key \"rejected\" is missing");
     pg_dataset_close(dataset);
 
-    dataset = open_with(write("texts.jsonl", "{\"image\":\"x.png\",\"text\":\"a cat\"}\n{\"text\":\"alone\"}\n"),
+    dataset = open_with(write_text("texts.jsonl", "{\"image\":\"x.png\",\"text\":\"a cat\"}\n{\"text\":\"alone\"}\n"),
                         (pg_dataset_options){.images = "/pictures", .prefix = "describe"});
     assert_int_equal(pg_dataset_row_kind(dataset), PG_ROW_TEXT);
     CHECK_OK(pg_dataset_row(&row, dataset, 0));
@@ -215,7 +215,7 @@ static void classes_have_numbers_or_names(void **state)
         "{\"image\":\"x\",\"label\":\"dog\"}\n{\"image\":\"x\",\"label\":5}\n";
     const char *const labels[] = {"dog", "ant"};
     pg_data_row *row;
-    pg_dataset *dataset = open_with(write("named.jsonl", named), (pg_dataset_options){0});
+    pg_dataset *dataset = open_with(write_text("named.jsonl", named), (pg_dataset_options){0});
     assert_int_equal(pg_dataset_row_kind(dataset), PG_ROW_LABEL);
     assert_int_equal(pg_dataset_label_count(dataset), 2);
     assert_string_equal(pg_dataset_label(dataset, 0), "cat");
@@ -231,7 +231,7 @@ static void classes_have_numbers_or_names(void **state)
     pg_data_row_free(row);
     check_bad(dataset, 1, "the label \"cat\" is none of the 2 classes");
     pg_dataset_close(dataset);
-    dataset = open_with(write("numbers.jsonl", "{\"text\":\"t\",\"label\":7}\n{\"text\":\"t\",\"label\":-1}\n"),
+    dataset = open_with(write_text("numbers.jsonl", "{\"text\":\"t\",\"label\":7}\n{\"text\":\"t\",\"label\":-1}\n"),
                         (pg_dataset_options){0});
     CHECK_OK(pg_dataset_row(&row, dataset, 0));
     assert_int_equal(row->label, 7);
@@ -248,7 +248,7 @@ static void documents_are_cut_at_blank_lines(void **state)
     (void)state;
     static const char *const documents[] = {"one\r\ntwo", "  three", "four"};
     pg_dataset *dataset =
-        open_with(write("text.txt", "\n\none\r\ntwo\r\n \t\n\n  three  \n\nfour"), (pg_dataset_options){0});
+        open_with(write_text("text.txt", "\n\none\r\ntwo\r\n \t\n\n  three  \n\nfour"), (pg_dataset_options){0});
     char *place;
     assert_int_equal(pg_dataset_get_kind(dataset), PG_DATA_TEXT);
     assert_int_equal(pg_dataset_count(dataset), 3);
@@ -277,7 +277,7 @@ static void broken_annotations_are_bad_rows(void **state)
                                "{\"id\":2,\"file_name\":\"b\",\"width\":9,\"height\":9},{\"id\":3,\"file_name\":\"c\"},"
                                "{\"id\":4,\"file_name\":\"d \\u00e9\",\"width\":50,\"height\":100}],"
                                "\"categories\":[{\"id\":1,\"name\":\"k\"}]}";
-    pg_dataset *dataset = open_with(write("coco.json", text), (pg_dataset_options){0});
+    pg_dataset *dataset = open_with(write_text("coco.json", text), (pg_dataset_options){0});
     pg_data_row *row;
     assert_int_equal(pg_dataset_get_kind(dataset), PG_DATA_COCO_DETECT);
     assert_int_equal(pg_dataset_count(dataset), 5);
@@ -330,7 +330,7 @@ static void files_that_are_no_data_sets_are_refused(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         pg_dataset *dataset;
         pg_dataset_options options = {.kind = cases[i].kind, .annotations = GOLDEN "vqa_annotations.json"};
-        pg_status status = pg_dataset_open(&dataset, write("bad", cases[i].text), &options);
+        pg_status status = pg_dataset_open(&dataset, write_text("bad", cases[i].text), &options);
         if ((status != PG_ERROR_FORMAT && status != PG_ERROR_ARGUMENT) || !strstr(pg_error_last(), cases[i].error))
             fail_msg("%s: status %d, \"%s\", expected \"%s\"", cases[i].text, status, pg_error_last(), cases[i].error);
         assert_null(dataset);
@@ -350,11 +350,12 @@ static void pictures_of_questions_are_named_by_id(void **state)
 {
     (void)state;
     pg_data_row *row;
-    write("questions.json",
-          "{\"data_subtype\":\"val2014\",\"questions\":[{\"image_id\":42,\"question_id\":1,\"question\":\"q?\"},"
-          "{\"image_id\":42,\"question_id\":2,\"question\":\"q?\"}]}");
-    write("answers.json", "{\"annotations\":[{\"question_id\":1,\"answers\":[{\"answer\":\"a\"},{\"answer\":\"b\"},{"
-                          "\"answer\":\"b\"}]}]}");
+    write_text("questions.json",
+               "{\"data_subtype\":\"val2014\",\"questions\":[{\"image_id\":42,\"question_id\":1,\"question\":\"q?\"},"
+               "{\"image_id\":42,\"question_id\":2,\"question\":\"q?\"}]}");
+    write_text("answers.json",
+               "{\"annotations\":[{\"question_id\":1,\"answers\":[{\"answer\":\"a\"},{\"answer\":\"b\"},{"
+               "\"answer\":\"b\"}]}]}");
     pg_dataset *dataset = open_with(folder_file("questions.json"),
                                     (pg_dataset_options){.annotations = folder_file("answers.json"), .prefix = ""});
     CHECK_OK(pg_dataset_row(&row, dataset, 0));
@@ -415,12 +416,12 @@ static void memory_may_run_out(void **state)
     pg_dataset_options vqa = {.annotations = GOLDEN "vqa_annotations.json", .image_name = "img#.png"};
     pg_dataset_options masks = {.kind = PG_DATA_COCO_SEGMENT, .encode_mask = no_codes, .user = &pixels};
     pg_dataset_options texts = {.prefix = "p", .images = "i"};
-    write("labels.jsonl",
-          "{\"image\":[\"x\",\"y\"],\"label\":\"dog\",\"text\":\"t\"}\n{\"image\":\"x\",\"label\":\"cat\"}\n");
-    write("pairs.jsonl", "{\"image\":\"x\",\"prefix\":\"p\",\"chosen\":\"a\",\"rejected\":\"b\"}\n");
+    write_text("labels.jsonl",
+               "{\"image\":[\"x\",\"y\"],\"label\":\"dog\",\"text\":\"t\"}\n{\"image\":\"x\",\"label\":\"cat\"}\n");
+    write_text("pairs.jsonl", "{\"image\":\"x\",\"prefix\":\"p\",\"chosen\":\"a\",\"rejected\":\"b\"}\n");
     CHECK_SWEEP(open_and_read(folder_file("labels.jsonl"), &texts));
     CHECK_SWEEP(open_and_read(folder_file("pairs.jsonl"), NULL));
-    CHECK_SWEEP(open_and_read(write("text.txt", "a\n\nb"), &texts));
+    CHECK_SWEEP(open_and_read(write_text("text.txt", "a\n\nb"), &texts));
     CHECK_SWEEP(open_and_read(GOLDEN "coco_instances.json", NULL));
     CHECK_SWEEP(open_and_read(GOLDEN "coco_instances.json", &masks));
     CHECK_SWEEP(open_and_read(GOLDEN "coco_captions.json", NULL));
