@@ -353,7 +353,8 @@ static void print_report(const data_check *check, const pg_loader_report *report
     if (pg_dataset_label_count(check->dataset))
         pg_cli_print("classes    %zu\n", pg_dataset_label_count(check->dataset));
     print_lengths("ids", &check->all);
-    if (check->answers.count && check->answers.values[check->answers.count - 1])
+    if (check->answers.count && check->answers.values[check->answers.count - 1] &&
+        check->options.model != PG_MODEL_SIGLIP)
         print_lengths("loss on", &check->answers);
     pg_cli_print("truncated  %llu\ntoo long   %llu\n", (unsigned long long)report->truncated,
                  (unsigned long long)report->too_long);

@@ -3,7 +3,7 @@ _paligemma()
 {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
     local command=${COMP_WORDS[1]} options folders files words others
-    local commands='caption ask ocr generate embed trace preprocess tokenize inspect perplexity bench quantize help '
+    local commands='caption ask ocr generate embed trace preprocess tokenize inspect perplexity bench quantize data help '
     # --name=VALUE arrives as three words.
     if [[ $word == = ]]; then
         word=
@@ -94,6 +94,13 @@ _paligemma()
         files=' '
         words=' --to=int8|int4 '
         others=' -o --out --keep --block -t --threads '
+        ;;
+    data)
+        options=' -m --model --kind --images --split --prefix --annotations --image-name -n --rows --sample --context --max-bad --style --special --json --no-exif --order -t --threads -h --help'
+        folders=' -m --model '
+        files=' --annotations '
+        words=' --kind=auto|jsonl|coco-captions|coco-detect|coco-segment|vqa|text|shards --style=task|text|chat --order=pillow13|classic '
+        others=' --images --split --prefix --image-name -n --rows --sample --context --max-bad -t --threads '
         ;;
     help)
         options=' -h --help'
