@@ -125,27 +125,28 @@ static void check_bad(const pg_dataset *dataset, size_t row, const char *reason)
     assert_null(found);
 }
 
+static const char bad_lines[] =
+    "\xef\xbb\xbf{\"image\": \"a.png\", \"prefix\": \"p\", \"suffix\": \"s\"}\r\n"
+    "\n"
+    "{\"image\": \"a.png\", \"prefix\": \"p\", \"sufix\": \"s\"}\n"
+    "  \t\r\n"
+    "{\"image\": \"a.png\", \"prefix\": \"p\", \"suffix\": \"  \"}\n"
+    "{\"image\": \"a.png\", \"prefix\": \"p\", \"suffix\": \"s\"\n"
+    "{\"image\": 3, \"prefix\": \"p\", \"suffix\": \"s\"}\n"
+    "{\"image\": \"a.png\", \"prefix\": \"\xff\", \"suffix\": \"s\"}\n"
+    "{\"image\": \"a.png\", \"prefix\": \"p\", \"suffix\": \"a\\u0000b\"}\n"
+    "{\"Image\": \"a.png\", \"prefix\": \"p\", \"suffix\": \"s\"}\n"
+    "{\"text\": \"p\"}\n"
+    "[3]\n"
+    "{\"prefix\": \"p\", \"suffix\": [1]}\n"
+    "{\"image\": [\"a.png\", \"/b.png\"], \"prefix\": \"\", \"suffix\": \" s\", \"id\": 3}\n"
+    "{\"image\": \"\", \"prefix\": \"p\", \"suffix\": \"s\"}\n"
+    "{\"prefix\": \"p\", \"suffix\": \"s\", \"suffix\": \"t\"}";
+
 static void bad_lines_are_told_by_line_and_reason(void **state)
 {
     (void)state;
-    static const char lines[] =
-        "\xef\xbb\xbf{\"image\": \"a.png\", \"prefix\": \"p\", \"suffix\": \"s\"}\r\n"
-        "\n"
-        "{\"image\": \"a.png\", \"prefix\": \"p\", \"sufix\": \"s\"}\n"
-        "  \t\r\n"
-        "{\"image\": \"a.png\", \"prefix\": \"p\", \"suffix\": \"  \"}\n"
-        "{\"image\": \"a.png\", \"prefix\": \"p\", \"suffix\": \"s\"\n"
-        "{\"image\": 3, \"prefix\": \"p\", \"suffix\": \"s\"}\n"
-        "{\"image\": \"a.png\", \"prefix\": \"\xff\", \"suffix\": \"s\"}\n"
-        "{\"image\": \"a.png\", \"prefix\": \"p\", \"suffix\": \"a\\u0000b\"}\n"
-        "{\"Image\": \"a.png\", \"prefix\": \"p\", \"suffix\": \"s\"}\n"
-        "{\"text\": \"p\"}\n"
-        "[3]\n"
-        "{\"prefix\": \"p\", \"suffix\": [1]}\n"
-        "{\"image\": [\"a.png\", \"/b.png\"], \"prefix\": \"\", \"suffix\": \" s\", \"id\": 3}\n"
-        "{\"image\": \"\", \"prefix\": \"p\", \"suffix\": \"s\"}\n"
-        "{\"prefix\": \"p\", \"suffix\": \"s\", \"suffix\": \"t\"}";
-    pg_dataset *dataset = open_with(write_text("rows.jsonl", lines), (pg_dataset_options){0});
+    pg_dataset *dataset = open_with(write_text("rows.jsonl", bad_lines), (pg_dataset_options){0});
     pg_data_row *row;
     char *place;
     assert_int_equal(pg_dataset_count(dataset), 14);
@@ -292,47 +293,49 @@ static void broken_annotations_are_bad_rows(void **state)
     pg_dataset_close(dataset);
 }
 
+static const struct {
+    pg_data_kind kind;
+    const char *text, *error;
+} no_data_sets[] = {
+    {PG_DATA_JSONL, "", "has no rows"},
+    {PG_DATA_JSONL, "\n \n", "has no rows"},
+    {PG_DATA_JSONL, "{\"txet\": 1}\n", "found none of the keys"},
+    {PG_DATA_JSONL, "{\"txt\": 1}\n", "found the key \"txt\", expected \"text\""},
+    {PG_DATA_JSONL, "{\n", "no row can be read"},
+    {PG_DATA_TEXT, " \n", "has no text"},
+    {PG_DATA_COCO_DETECT, "", "expected \"{\""},
+    {PG_DATA_COCO_DETECT, "{}", "found no \"annotations\""},
+    {PG_DATA_COCO_DETECT, "{\"annotations\":[]}", "found no \"images\""},
+    {PG_DATA_COCO_DETECT, "{\"images\":[{\"id\":1,\"file_name\":\"a\"}],\"annotations\":[]}", "has no objects"},
+    {PG_DATA_COCO_CAPTIONS, "{\"images\":[{\"id\":1,\"file_name\":\"a\"}],\"annotations\":[]}", "has no annotations"},
+    {PG_DATA_COCO_DETECT, "{\"images\":[{}]}", "a picture without \"id\""},
+    {PG_DATA_COCO_DETECT, "{\"images\":[{\"id\":1}]}", "\"file_name\": expected a text"},
+    {PG_DATA_COCO_DETECT, "{\"images\":[{\"id\":1,\"file_name\":\"a\\u0000\"}]}", "NUL"},
+    {PG_DATA_COCO_DETECT, "{\"images\":[{\"id\":\"1\",\"file_name\":\"a\"}]}", "expected a whole number"},
+    {PG_DATA_COCO_DETECT, "{\"images\":[{\"id\":1e400,\"file_name\":\"a\"}]}", "expected a whole number"},
+    {PG_DATA_COCO_DETECT, "{\"images\":3}", "expected \"[\""},
+    {PG_DATA_COCO_DETECT, "{\"categories\":[{\"id\":1}]}", "\"name\": expected a text"},
+    {PG_DATA_COCO_DETECT, "{\"annotations\":[{\"bbox\":[1,2,3]}]}", "found 3 numbers, expected 4"},
+    {PG_DATA_COCO_DETECT, "{\"annotations\":[{\"bbox\":[1,2,3,4,5]}]}", "more than 4"},
+    {PG_DATA_COCO_DETECT, "{\"annotations\":[{\"bbox\":\"x\"}]}", "4 numbers in brackets"},
+    {PG_DATA_COCO_DETECT, "{\"annotations\":[{\"bbox\":[1,2,3,1e300]}]}", "expected a number"},
+    {PG_DATA_COCO_DETECT, "{\"annotations\":[{\"bbox\":[1,2,3,4}]}", "expected"},
+    {PG_DATA_VQA, "{\"questions\":[]}", "found no \"questions\""},
+    {PG_DATA_VQA, "{\"questions\":[{}]}", "without \"question_id\""},
+    {(pg_data_kind)99, "x", "no kind 99"},
+};
+
 static void files_that_are_no_data_sets_are_refused(void **state)
 {
     (void)state;
-    static const struct {
-        pg_data_kind kind;
-        const char *text, *error;
-    } cases[] = {
-        {PG_DATA_JSONL, "", "has no rows"},
-        {PG_DATA_JSONL, "\n \n", "has no rows"},
-        {PG_DATA_JSONL, "{\"txet\": 1}\n", "found none of the keys"},
-        {PG_DATA_JSONL, "{\"txt\": 1}\n", "found the key \"txt\", expected \"text\""},
-        {PG_DATA_JSONL, "{\n", "no row can be read"},
-        {PG_DATA_TEXT, " \n", "has no text"},
-        {PG_DATA_COCO_DETECT, "", "expected \"{\""},
-        {PG_DATA_COCO_DETECT, "{}", "found no \"annotations\""},
-        {PG_DATA_COCO_DETECT, "{\"annotations\":[]}", "found no \"images\""},
-        {PG_DATA_COCO_DETECT, "{\"images\":[{\"id\":1,\"file_name\":\"a\"}],\"annotations\":[]}", "has no objects"},
-        {PG_DATA_COCO_CAPTIONS, "{\"images\":[{\"id\":1,\"file_name\":\"a\"}],\"annotations\":[]}",
-         "has no annotations"},
-        {PG_DATA_COCO_DETECT, "{\"images\":[{}]}", "a picture without \"id\""},
-        {PG_DATA_COCO_DETECT, "{\"images\":[{\"id\":1}]}", "\"file_name\": expected a text"},
-        {PG_DATA_COCO_DETECT, "{\"images\":[{\"id\":1,\"file_name\":\"a\\u0000\"}]}", "NUL"},
-        {PG_DATA_COCO_DETECT, "{\"images\":[{\"id\":\"1\",\"file_name\":\"a\"}]}", "expected a whole number"},
-        {PG_DATA_COCO_DETECT, "{\"images\":[{\"id\":1e400,\"file_name\":\"a\"}]}", "expected a whole number"},
-        {PG_DATA_COCO_DETECT, "{\"images\":3}", "expected \"[\""},
-        {PG_DATA_COCO_DETECT, "{\"categories\":[{\"id\":1}]}", "\"name\": expected a text"},
-        {PG_DATA_COCO_DETECT, "{\"annotations\":[{\"bbox\":[1,2,3]}]}", "found 3 numbers, expected 4"},
-        {PG_DATA_COCO_DETECT, "{\"annotations\":[{\"bbox\":[1,2,3,4,5]}]}", "more than 4"},
-        {PG_DATA_COCO_DETECT, "{\"annotations\":[{\"bbox\":\"x\"}]}", "4 numbers in brackets"},
-        {PG_DATA_COCO_DETECT, "{\"annotations\":[{\"bbox\":[1,2,3,1e300]}]}", "expected a number"},
-        {PG_DATA_COCO_DETECT, "{\"annotations\":[{\"bbox\":[1,2,3,4}]}", "expected"},
-        {PG_DATA_VQA, "{\"questions\":[]}", "found no \"questions\""},
-        {PG_DATA_VQA, "{\"questions\":[{}]}", "without \"question_id\""},
-        {(pg_data_kind)99, "x", "no kind 99"},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    for (size_t i = 0; i < sizeof no_data_sets / sizeof *no_data_sets; i++) {
         pg_dataset *dataset;
-        pg_dataset_options options = {.kind = cases[i].kind, .annotations = GOLDEN "vqa_annotations.json"};
-        pg_status status = pg_dataset_open(&dataset, write_text("bad", cases[i].text), &options);
-        if ((status != PG_ERROR_FORMAT && status != PG_ERROR_ARGUMENT) || !strstr(pg_error_last(), cases[i].error))
-            fail_msg("%s: status %d, \"%s\", expected \"%s\"", cases[i].text, status, pg_error_last(), cases[i].error);
+        pg_dataset_options options = {.kind = no_data_sets[i].kind, .annotations = GOLDEN "vqa_annotations.json"};
+        pg_status status = pg_dataset_open(&dataset, write_text("bad", no_data_sets[i].text), &options);
+        if ((status != PG_ERROR_FORMAT && status != PG_ERROR_ARGUMENT) ||
+            !strstr(pg_error_last(), no_data_sets[i].error))
+            fail_msg("%s: status %d, \"%s\", expected \"%s\"", no_data_sets[i].text, status, pg_error_last(),
+                     no_data_sets[i].error);
         assert_null(dataset);
     }
     pg_dataset *dataset;
