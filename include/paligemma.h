@@ -653,7 +653,8 @@ typedef struct pg_loader_options {
     /* of the model; pg_loader_options_use_model sets all of these */
     pg_model_kind model;
     const pg_tokenizer *tokenizer;
-    size_t image_size;   /* side of the square picture in pixels; 0: the model takes no pictures */
+    size_t image_size;   /* side of the square picture in pixels; 0: the model takes no pictures. Of PG_ROW_LABEL and
+                            Gemma: those of a second model that looks at them */
     size_t image_tokens; /* ids of one picture in the prompt */
     int32_t image_token; /* their id */
     size_t context;      /* longest row in ids, pictures included. SigLIP: the length of every text */
