@@ -7,6 +7,7 @@
 #include <math.h>
 #include <sys/stat.h>
 
+#include "base/random.h"
 #include "kernels/kernels.h"
 #include "model/adapter.h"
 #include "model/gemma.h"
@@ -230,6 +231,44 @@ static void new_adapters(void **state)
     pg_adapter_free(adapter);
 }
 
+/* An adapter of our making with second factors that are not zero, and the logits with it, in a folder that
+ * tools/peft_parity.py names, so that PEFT can read them; else in the test's own. */
+static void made_for_peft(void **state)
+{
+    (void)state;
+    char folder[512], logits[600];
+    pg_adapter_plan plan;
+    pg_adapter *adapter;
+    pg_weights *weights = load_weights(BASE);
+    const char *kept = getenv("PG_ADAPTER_FOLDER");
+    snprintf(folder, sizeof folder, "%s", kept ? kept : folder_file("made"));
+    pg_adapter_plan_init(&plan);
+    plan.parts = 1u << PG_PART_VISION | 1u << PG_PART_PROJECTOR | 1u << PG_PART_TEXT;
+    plan.rank = 5;
+    plan.rank_stabilised = true;
+    CHECK_OK(pg_adapter_new(&adapter, weights, &plan));
+    for (size_t i = 0; i < adapter->count; i++) {
+        const pg_parameter *b = &adapter->layers[i].lora.b;
+        for (int64_t k = 0; k < b->rows * b->width; k++)
+            ((float *)b->data)[k] = (float)pg_random_uniform(9, i, (uint64_t)k) * 0.1f - 0.05f;
+    }
+    CHECK_OK(pg_adapter_save(adapter, folder, true));
+    float *before = forward(weights);
+    pg_adapter_detach(adapter);
+    pg_adapter_free(adapter);
+    adapter = load_adapter(weights, folder);
+    float *after = forward(weights);
+    int64_t vocabulary = weights->config.text.vocabulary;
+    assert_memory_equal(before, after, 2 * LAST * (size_t)vocabulary * sizeof *after);
+    snprintf(logits, sizeof logits, "%s/logits.safetensors", folder);
+    CHECK_OK(pg_safetensors_save(
+        logits, &(pg_array){.name = "logits", .dimensions = 3, .shape = {2, LAST, vocabulary}, .data = after}, 1));
+    pg_weights_free(weights);
+    pg_adapter_free(adapter);
+    pg_free(before);
+    pg_free(after);
+}
+
 /* ---------------------------------------------------------------- files that are refused */
 
 /* The case's trained adapter with a changed configuration, and its keys changed: `from` becomes `to`. */
@@ -380,8 +419,9 @@ static void short_of_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(equals_peft), cmocka_unit_test(saved_is_the_same), cmocka_unit_test(new_adapters),
-        cmocka_unit_test(refusals),    cmocka_unit_test(accepted),          cmocka_unit_test(short_of_memory),
+        cmocka_unit_test(equals_peft),     cmocka_unit_test(saved_is_the_same), cmocka_unit_test(new_adapters),
+        cmocka_unit_test(made_for_peft),   cmocka_unit_test(refusals),          cmocka_unit_test(accepted),
+        cmocka_unit_test(short_of_memory),
     };
     return cmocka_run_group_tests(tests, folder_setup, folder_teardown);
 }
