@@ -15,6 +15,7 @@
 #include "model/model_writer.h"
 #include "text/tokenizer.h"
 
+#define BICUBIC         3  /* Pillow's number */
 #define VOCABULARY_STEP 64 /* tables of embeddings are made a multiple of this */
 
 typedef struct creation {
@@ -121,6 +122,25 @@ static pg_status make_config(creation *run, const char *path)
     return pg_weights_new(&run->weights, &shapes);
 }
 
+/* How pictures become the vision tower's input, in the published form; the tokenizer's folder may have another size. */
+static pg_status write_processor(const creation *run, const char *folder, pg_buffer *path)
+{
+    const pg_siglip_config *c = &run->weights->config.vision;
+    json_t *processor =
+        json_pack("{s:b,s:b,s:b,s:[f,f,f],s:[f,f,f],s:s,s:s,s:I,s:i,s:f,s:{s:I,s:I}}", "do_normalize", 1, "do_rescale",
+                  1, "do_resize", 1, "image_mean", 0.5, 0.5, 0.5, "image_std", 0.5, 0.5, 0.5, "image_processor_type",
+                  "SiglipImageProcessor", "processor_class", "PaliGemmaProcessor", "image_seq_length",
+                  (json_int_t)pg_config_patches(c), "resample", BICUBIC, "rescale_factor", 1.0 / 255, "size", "height",
+                  (json_int_t)c->side, "width", (json_int_t)c->side);
+    pg_status status = processor ? PG_OK : pg_fail(PG_ERROR_MEMORY, "out of memory");
+    if (status == PG_OK)
+        status = pg_file_join(path, folder, "preprocessor_config.json");
+    if (status == PG_OK)
+        status = pg_json_save(processor, path->data);
+    json_decref(processor);
+    return status;
+}
+
 /* ---------------------------------------------------------------- weights */
 
 /* The weight of the same name in a model that is taken over; NULL if it has none. */
@@ -216,6 +236,8 @@ static pg_status write_parts(creation *run, const char *folder, pg_buffer *path)
     PG_TRY(pg_model_write_weights(folder, run->weights, &run->write));
     if (run->options.tokenizer)
         PG_TRY(pg_model_copy_files(folder, run->options.tokenizer));
+    if (run->joined)
+        PG_TRY(write_processor(run, folder, path));
     pg_model *made;
     PG_TRY(pg_model_open(&made, folder));
     pg_model_close(made);
