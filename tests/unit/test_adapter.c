@@ -300,56 +300,55 @@ static const char *changed(const char *changes, const char *from, const char *to
     return folder_file("changed");
 }
 
+static const struct {
+    const char *changes, *from, *to, *error;
+    pg_status status;
+} refused[] = {
+    {"{}", "layers.0.mlp.down", "layers.9.mlp.down", "matches nothing in the model", PG_ERROR_FORMAT},
+    {"{}", "base_model.model.", "base_model.", "matches nothing in the model", PG_ERROR_FORMAT},
+    {"{}", "layers.0.mlp.down_proj.lora_A", "layers.0.mlp.down_proj.lora_E", "factors of linear", PG_ERROR_UNSUPPORTED},
+    {"{}", "layers.0.mlp.down_proj.lora_A.weight", "layers.0.mlp.down_proj.weight", "modules_to_save", PG_ERROR_FORMAT},
+    {"{}", "language_model.layers.0.self_attn.q_proj", "language_model.embed_tokens", "no linear layer",
+     PG_ERROR_UNSUPPORTED},
+    {"{\"target_modules\": [\"q_proj\"]}", NULL, NULL, "does not name", PG_ERROR_FORMAT},
+    {"{\"target_modules\": \"all-linear\"}", NULL, NULL, "there is no", PG_ERROR_FORMAT},
+    {"{\"exclude_modules\": [\"q_proj\"]}", NULL, NULL, "does not name", PG_ERROR_FORMAT},
+    {"{\"target_modules\": null}", NULL, NULL, "\"target_modules\" is missing", PG_ERROR_FORMAT},
+    {"{\"target_modules\": 3}", NULL, NULL, "neither", PG_ERROR_FORMAT},
+    {"{\"target_modules\": [3]}", NULL, NULL, "neither", PG_ERROR_FORMAT},
+    {"{\"target_modules\": \"(q_proj\"}", NULL, NULL, "no regular expression", PG_ERROR_FORMAT},
+    {"{\"target_modules\": \"(?<!x)q_proj\"}", NULL, NULL, "look-around", PG_ERROR_UNSUPPORTED},
+    {"{\"target_modules\": \"((a{1,99}){1,99}){1,99}\"}", NULL, NULL, "more than two", PG_ERROR_UNSUPPORTED},
+    {"{\"target_modules\": \"a{1,255}\"}", NULL, NULL, "more than 99", PG_ERROR_UNSUPPORTED},
+    {"{\"target_modules\": \"(.)\\\\1\"}", NULL, NULL, "back-reference", PG_ERROR_UNSUPPORTED},
+    {"{\"target_modules\": \"a\\\\\"}", NULL, NULL, "ends in a backslash", PG_ERROR_FORMAT},
+    {"{\"target_modules\": \"[a\"}", NULL, NULL, "no ] for a [", PG_ERROR_FORMAT},
+    {"{\"r\": 4}", NULL, NULL, "shape [8, 160], expected [4, 160]", PG_ERROR_FORMAT},
+    {"{\"r\": 0}", NULL, NULL, "\"r\" is 0", PG_ERROR_FORMAT},
+    {"{\"r\": 1e300}", NULL, NULL, "\"r\" is", PG_ERROR_FORMAT},
+    {"{\"rank_pattern\": {\"q_proj\": 4}}", NULL, NULL, "expected [4, 64]", PG_ERROR_FORMAT},
+    {"{\"rank_pattern\": {\"q_proj\": \"x\"}}", NULL, NULL, "\"q_proj\" is", PG_ERROR_FORMAT},
+    {"{\"rank_pattern\": [1]}", NULL, NULL, "no object", PG_ERROR_FORMAT},
+    {"{\"lora_alpha\": \"x\"}", NULL, NULL, "\"lora_alpha\"", PG_ERROR_FORMAT},
+    {"{\"lora_dropout\": 2}", NULL, NULL, "\"lora_dropout\"", PG_ERROR_FORMAT},
+    {"{\"peft_type\": \"LOHA\"}", NULL, NULL, "\"LOHA\"", PG_ERROR_UNSUPPORTED},
+    {"{\"peft_type\": null}", NULL, NULL, "\"peft_type\"", PG_ERROR_FORMAT},
+    {"{\"use_dora\": true}", NULL, NULL, "\"use_dora\"", PG_ERROR_UNSUPPORTED},
+    {"{\"bias\": \"all\"}", NULL, NULL, "\"bias\"", PG_ERROR_UNSUPPORTED},
+    {"{\"fan_in_fan_out\": true}", NULL, NULL, "\"fan_in_fan_out\"", PG_ERROR_UNSUPPORTED},
+    {"{\"layers_to_transform\": [0]}", NULL, NULL, "\"layers_to_transform\"", PG_ERROR_UNSUPPORTED},
+    {"{\"init_lora_weights\": \"pissa\"}", NULL, NULL, "\"pissa\"", PG_ERROR_UNSUPPORTED},
+    {"{\"modules_to_save\": [\"q_proj\"]}", NULL, NULL, "does not name", PG_ERROR_FORMAT},
+};
+
 static void refusals(void **state)
 {
-    static const struct {
-        const char *changes, *from, *to, *error;
-        pg_status status;
-    } cases[] = {
-        {"{}", "layers.0.mlp.down", "layers.9.mlp.down", "matches nothing in the model", PG_ERROR_FORMAT},
-        {"{}", "base_model.model.", "base_model.", "matches nothing in the model", PG_ERROR_FORMAT},
-        {"{}", "layers.0.mlp.down_proj.lora_A", "layers.0.mlp.down_proj.lora_E", "factors of linear",
-         PG_ERROR_UNSUPPORTED},
-        {"{}", "layers.0.mlp.down_proj.lora_A.weight", "layers.0.mlp.down_proj.weight", "modules_to_save",
-         PG_ERROR_FORMAT},
-        {"{}", "language_model.layers.0.self_attn.q_proj", "language_model.embed_tokens", "no linear layer",
-         PG_ERROR_UNSUPPORTED},
-        {"{\"target_modules\": [\"q_proj\"]}", NULL, NULL, "does not name", PG_ERROR_FORMAT},
-        {"{\"target_modules\": \"all-linear\"}", NULL, NULL, "there is no", PG_ERROR_FORMAT},
-        {"{\"exclude_modules\": [\"q_proj\"]}", NULL, NULL, "does not name", PG_ERROR_FORMAT},
-        {"{\"target_modules\": null}", NULL, NULL, "\"target_modules\" is missing", PG_ERROR_FORMAT},
-        {"{\"target_modules\": 3}", NULL, NULL, "neither", PG_ERROR_FORMAT},
-        {"{\"target_modules\": [3]}", NULL, NULL, "neither", PG_ERROR_FORMAT},
-        {"{\"target_modules\": \"(q_proj\"}", NULL, NULL, "no regular expression", PG_ERROR_FORMAT},
-        {"{\"target_modules\": \"(?<!x)q_proj\"}", NULL, NULL, "look-around", PG_ERROR_UNSUPPORTED},
-        {"{\"target_modules\": \"((a{1,99}){1,99}){1,99}\"}", NULL, NULL, "more than two", PG_ERROR_UNSUPPORTED},
-        {"{\"target_modules\": \"a{1,255}\"}", NULL, NULL, "more than 99", PG_ERROR_UNSUPPORTED},
-        {"{\"target_modules\": \"(.)\\\\1\"}", NULL, NULL, "back-reference", PG_ERROR_UNSUPPORTED},
-        {"{\"target_modules\": \"a\\\\\"}", NULL, NULL, "ends in a backslash", PG_ERROR_FORMAT},
-        {"{\"target_modules\": \"[a\"}", NULL, NULL, "no ] for a [", PG_ERROR_FORMAT},
-        {"{\"r\": 4}", NULL, NULL, "shape [8, 160], expected [4, 160]", PG_ERROR_FORMAT},
-        {"{\"r\": 0}", NULL, NULL, "\"r\" is 0", PG_ERROR_FORMAT},
-        {"{\"r\": 1e300}", NULL, NULL, "\"r\" is", PG_ERROR_FORMAT},
-        {"{\"rank_pattern\": {\"q_proj\": 4}}", NULL, NULL, "expected [4, 64]", PG_ERROR_FORMAT},
-        {"{\"rank_pattern\": {\"q_proj\": \"x\"}}", NULL, NULL, "\"q_proj\" is", PG_ERROR_FORMAT},
-        {"{\"rank_pattern\": [1]}", NULL, NULL, "no object", PG_ERROR_FORMAT},
-        {"{\"lora_alpha\": \"x\"}", NULL, NULL, "\"lora_alpha\"", PG_ERROR_FORMAT},
-        {"{\"lora_dropout\": 2}", NULL, NULL, "\"lora_dropout\"", PG_ERROR_FORMAT},
-        {"{\"peft_type\": \"LOHA\"}", NULL, NULL, "\"LOHA\"", PG_ERROR_UNSUPPORTED},
-        {"{\"peft_type\": null}", NULL, NULL, "\"peft_type\"", PG_ERROR_FORMAT},
-        {"{\"use_dora\": true}", NULL, NULL, "\"use_dora\"", PG_ERROR_UNSUPPORTED},
-        {"{\"bias\": \"all\"}", NULL, NULL, "\"bias\"", PG_ERROR_UNSUPPORTED},
-        {"{\"fan_in_fan_out\": true}", NULL, NULL, "\"fan_in_fan_out\"", PG_ERROR_UNSUPPORTED},
-        {"{\"layers_to_transform\": [0]}", NULL, NULL, "\"layers_to_transform\"", PG_ERROR_UNSUPPORTED},
-        {"{\"init_lora_weights\": \"pissa\"}", NULL, NULL, "\"pissa\"", PG_ERROR_UNSUPPORTED},
-        {"{\"modules_to_save\": [\"q_proj\"]}", NULL, NULL, "does not name", PG_ERROR_FORMAT},
-    };
     pg_weights *weights = load_weights(BASE);
     pg_adapter *adapter;
     (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        const char *folder = changed(cases[i].changes, cases[i].from, cases[i].to);
-        CHECK_FAILS(pg_adapter_load(&adapter, weights, folder), cases[i].status, cases[i].error);
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        const char *folder = changed(refused[i].changes, refused[i].from, refused[i].to);
+        CHECK_FAILS(pg_adapter_load(&adapter, weights, folder), refused[i].status, refused[i].error);
         assert_null(adapter);
     }
     CHECK_FAILS(pg_adapter_load(&adapter, weights, folder_file("none")), PG_ERROR_FILE, "an adapter is a folder");
