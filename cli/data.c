@@ -99,7 +99,7 @@ typedef struct data_check {
 static int open_data(data_check *check, const pg_cli_command *command, const char *path)
 {
     const data_settings *settings = check->settings;
-    pg_cli_use use = {.model = settings->model,
+    pg_cli_use use = {.source = {.model = settings->model},
                       .kinds = 1u << PG_MODEL_PALIGEMMA | 1u << PG_MODEL_GEMMA | 1u << PG_MODEL_SIGLIP};
     pg_dataset_options options;
     int code;

@@ -3,7 +3,7 @@ _paligemma()
 {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
     local command=${COMP_WORDS[1]} options folders files words others
-    local commands='caption ask ocr generate embed trace preprocess tokenize inspect perplexity bench quantize plot help '
+    local commands='caption ask ocr generate embed trace preprocess tokenize inspect perplexity bench quantize merge init train gradients plot help '
     # --name=VALUE arrives as three words.
     if [[ $word == = ]]; then
         word=
@@ -12,46 +12,46 @@ _paligemma()
     fi
     case $command in
     caption)
-        options=' --lang -m --model -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --special --json --top-logits --stats --no-exif --order --compute -t --threads --prefault --mlock -h --help'
+        options=' --lang -m --model --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --special --json --top-logits --stats --no-exif --order --compute -t --threads --prefault --mlock -h --help'
         folders=' -m --model '
         files=' '
         words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 '
-        others=' --lang -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --top-logits -t --threads '
+        others=' --lang --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --top-logits -t --threads '
         ;;
     ask)
-        options=' --lang -m --model -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --special --json --top-logits --stats --no-exif --order --compute -t --threads --prefault --mlock -h --help'
+        options=' --lang -m --model --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --special --json --top-logits --stats --no-exif --order --compute -t --threads --prefault --mlock -h --help'
         folders=' -m --model '
         files=' '
         words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 '
-        others=' --lang -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --top-logits -t --threads '
+        others=' --lang --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --top-logits -t --threads '
         ;;
     ocr)
-        options=' -m --model -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --special --json --top-logits --stats --no-exif --order --compute -t --threads --prefault --mlock -h --help'
+        options=' -m --model --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --special --json --top-logits --stats --no-exif --order --compute -t --threads --prefault --mlock -h --help'
         folders=' -m --model '
         files=' '
         words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 '
-        others=' -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --top-logits -t --threads '
+        others=' --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --top-logits -t --threads '
         ;;
     generate)
-        options=' --image -p --prompt --prompt-file --chat --batch -o --output --parallel -m --model -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --special --json --top-logits --stats --no-exif --order --compute -t --threads --prefault --mlock -h --help'
+        options=' --image -p --prompt --prompt-file --chat --batch -o --output --parallel -m --model --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --special --json --top-logits --stats --no-exif --order --compute -t --threads --prefault --mlock -h --help'
         folders=' -m --model '
         files=' --image --prompt-file --batch -o --output '
         words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 '
-        others=' -p --prompt --parallel -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --top-logits -t --threads '
+        others=' -p --prompt --parallel --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --top-logits -t --threads '
         ;;
     embed)
-        options=' -m --model --image --text -o --out --json --no-exif --order --compute -t --threads --prefault --mlock -h --help'
+        options=' -m --model --adapter --image --text -o --out --json --no-exif --order --compute -t --threads --prefault --mlock -h --help'
         folders=' -m --model '
         files=' --image -o --out '
         words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 '
-        others=' --text -t --threads '
+        others=' --adapter --text -t --threads '
         ;;
     trace)
-        options=' -m --model --image -p --prompt --chat --special -o --out --no-exif --order --compute -t --threads --prefault --mlock -h --help'
+        options=' -m --model --adapter --image -p --prompt --chat --special -o --out --no-exif --order --compute -t --threads --prefault --mlock -h --help'
         folders=' -m --model '
         files=' --image -o --out '
         words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 '
-        others=' -p --prompt -t --threads '
+        others=' --adapter -p --prompt -t --threads '
         ;;
     preprocess)
         options=' -s --size -o --out --no-exif --order -h --help'
@@ -75,18 +75,18 @@ _paligemma()
         others=' '
         ;;
     perplexity)
-        options=' -m --model -w --window --json --compute -t --threads --prefault --mlock -h --help'
+        options=' -m --model --adapter -w --window --json --compute -t --threads --prefault --mlock -h --help'
         folders=' -m --model '
         files=' '
         words=' --compute=auto|f32|bf16|int8 '
-        others=' -w --window -t --threads '
+        others=' --adapter -w --window -t --threads '
         ;;
     bench)
-        options=' -m --model --image-size -p --prompt-tokens -n --new-tokens -b --batch -r --repeat --json --profile --compute -t --threads --prefault --mlock -h --help'
+        options=' -m --model --adapter --image-size -p --prompt-tokens -n --new-tokens -b --batch -r --repeat --json --profile --compute -t --threads --prefault --mlock -h --help'
         folders=' -m --model '
         files=' '
         words=' --compute=auto|f32|bf16|int8 '
-        others=' --image-size -p --prompt-tokens -n --new-tokens -b --batch -r --repeat -t --threads '
+        others=' --adapter --image-size -p --prompt-tokens -n --new-tokens -b --batch -r --repeat -t --threads '
         ;;
     quantize)
         options=' -m --model --to -o --out --keep --block --json -t --threads -h --help'
@@ -94,6 +94,34 @@ _paligemma()
         files=' '
         words=' --to=int8|int4 '
         others=' -o --out --keep --block -t --threads '
+        ;;
+    merge)
+        options=' -m --model --adapter -o --out --dtype --shard-size -h --help'
+        folders=' -m --model '
+        files=' '
+        words=' --dtype=stored|f32|bf16|f16 '
+        others=' --adapter -o --out --shard-size '
+        ;;
+    init)
+        options=' --config --tokenizer --from-vision --from-text --seed -o --out --dtype --shard-size -h --help'
+        folders=' '
+        files=' --config '
+        words=' --dtype=stored|f32|bf16|f16 '
+        others=' --tokenizer --from-vision --from-text --seed -o --out --shard-size '
+        ;;
+    train)
+        options=' --config -m --model -o --out --recipe --data --validation --objective --reference --beta --text-model --train --adapter --lora-rank --lora-alpha --lora-dropout --lora-modules --lora-parts --lora-rslora --steps --epochs --batch --micro-batch --text-length --optimizer --learning-rate --schedule --warmup --final-rate --weight-decay --decay --beta1 --beta2 --epsilon --momentum --clip --average --reduction --label-smoothing --dropout --compute --checkpointing -t --threads --loader-threads --seed --crop --flip --brightness --contrast --saturation --long-rows --bad-share --validate-every --validation-rows --patience --save-every --log-every --divergence --dtype --json -h --help'
+        folders=' -m --model --reference --text-model '
+        files=' --config --data --validation '
+        words=' '
+        others=' -o --out --recipe --objective --beta --train --adapter --lora-rank --lora-alpha --lora-dropout --lora-modules --lora-parts --steps --epochs --batch --micro-batch --text-length --optimizer --learning-rate --schedule --warmup --final-rate --weight-decay --decay --beta1 --beta2 --epsilon --momentum --clip --average --reduction --label-smoothing --dropout --compute -t --threads --loader-threads --seed --crop --flip --brightness --contrast --saturation --long-rows --bad-share --validate-every --validation-rows --patience --save-every --log-every --divergence --dtype '
+        ;;
+    gradients)
+        options=' -o --out --config -m --model -o --out --recipe --data --validation --objective --reference --beta --text-model --train --adapter --lora-rank --lora-alpha --lora-dropout --lora-modules --lora-parts --lora-rslora --steps --epochs --batch --micro-batch --text-length --optimizer --learning-rate --schedule --warmup --final-rate --weight-decay --decay --beta1 --beta2 --epsilon --momentum --clip --average --reduction --label-smoothing --dropout --compute --checkpointing -t --threads --loader-threads --seed --crop --flip --brightness --contrast --saturation --long-rows --bad-share --validate-every --validation-rows --patience --save-every --log-every --divergence --dtype -h --help'
+        folders=' -m --model --reference --text-model '
+        files=' -o --out --config --data --validation '
+        words=' '
+        others=' -o --out --recipe --objective --beta --train --adapter --lora-rank --lora-alpha --lora-dropout --lora-modules --lora-parts --steps --epochs --batch --micro-batch --text-length --optimizer --learning-rate --schedule --warmup --final-rate --weight-decay --decay --beta1 --beta2 --epsilon --momentum --clip --average --reduction --label-smoothing --dropout --compute -t --threads --loader-threads --seed --crop --flip --brightness --contrast --saturation --long-rows --bad-share --validate-every --validation-rows --patience --save-every --log-every --divergence --dtype '
         ;;
     plot)
         options=' -o --out --width --height --tags --smooth --log -h --help'

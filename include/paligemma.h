@@ -512,6 +512,26 @@ PG_API void pg_save_options_init(pg_save_options *options);
  */
 PG_API pg_status pg_model_save(const char *folder, const pg_model *model, const pg_save_options *options);
 
+typedef struct pg_create_options {
+    const char *config;    /* config.json of the model; NULL: a PaliGemma that joins `vision` and `text` */
+    const char *tokenizer; /* folder; all files in it but weights and config.json are copied. NULL: none */
+    const char *vision;    /* folder of a model whose vision tower is taken over; NULL: none */
+    const char *text;      /* folder of a model whose decoder is taken over; NULL: none */
+    uint64_t seed;         /* the same seed gives the same values, whatever the threads */
+    const char *dtype;     /* "F32", "BF16" or "F16"; NULL: F32 */
+    size_t shard_size;     /* as in pg_save_options */
+    int threads;
+    pg_save_progress *on_progress;
+    void *user;
+} pg_create_options;
+
+PG_API void pg_create_options_init(pg_create_options *options);
+
+/* Writes an untrained model: weights start as transformers starts them (SigLIP's logit scale and bias as in its paper).
+ * Where both `vision` and `text` are given, the projector is zero instead; a decoder's tokens that the new model has
+ * more are normal with deviation 0.02. The folder appears complete or not at all. */
+PG_API pg_status pg_model_create(const char *folder, const pg_create_options *options);
+
 /* ---------------------------------------------------------------- 10. data */
 
 /* Rows to train on, by index. Immutable; any number of threads may read one. Only an index is kept in memory: a row is
@@ -658,8 +678,8 @@ typedef struct pg_loader_options {
     size_t image_tokens; /* ids of one picture in the prompt */
     int32_t image_token; /* their id */
     size_t context;      /* longest row in ids, pictures included. SigLIP: the length of every text */
-    size_t text_length;  /* the same without pictures; whichever of the two is shorter counts (0: only the other does) */
-    size_t vocabulary;   /* ids that have an embedding */
+    size_t text_length; /* the same without pictures; whichever of the two is shorter counts (0: only the other does) */
+    size_t vocabulary;  /* ids that have an embedding */
 
     pg_prompt_style style; /* PG_PROMPT_TASK: <image> tokens, <bos>, prefix, newline, also for Gemma; PG_PROMPT_TEXT and
                               PG_PROMPT_CHAT for rows without pictures */
@@ -725,7 +745,6 @@ PG_API pg_loader_report pg_loader_get_report(const pg_loader *loader);
 /* Why row i of those listed was passed over: "FILE:LINE: ...". Borrowed. */
 PG_API const char *pg_loader_bad(const pg_loader *loader, size_t i);
 
-
 /* ---------------------------------------------------------------- 11. training */
 
 /* What a run is told, by name: the keys of a configuration file and the flags of `paligemma train` are the same. */
@@ -760,12 +779,12 @@ PG_API pg_status pg_train_config_load(pg_train_config *config, const char *path)
  *     scalars.csv, scalars.jsonl  curves; events.out.tfevents... the same for TensorBoard
  *     bad_rows.txt                rows that could not be used, and why
  *     best/, last/                models or adapters in the published layouts
- * A run whose folder holds a checkpoint goes on from it, and on the same instruction set arrives at the same bits as one
- * that was never stopped. One thread at a time. */
+ * A run whose folder holds a checkpoint goes on from it, and on the same instruction set arrives at the same bits as
+ * one that was never stopped. One thread at a time. */
 typedef struct pg_trainer pg_trainer;
 
-/* Starts a run or goes on with it. The configuration is copied. Settings that contradict each other, a model that cannot
- * do what is asked, and a folder that belongs to a run with other settings are errors. */
+/* Starts a run or goes on with it. The configuration is copied. Settings that contradict each other, a model that
+ * cannot do what is asked, and a folder that belongs to a run with other settings are errors. */
 PG_API pg_status pg_trainer_open(pg_trainer **out, const pg_train_config *config);
 PG_API void pg_trainer_close(pg_trainer *trainer); /* saves nothing */
 
@@ -776,7 +795,7 @@ typedef struct pg_measurement {
 } pg_measurement;
 
 typedef struct pg_train_report {
-    int64_t step, steps; /* done, of all */
+    int64_t step, steps;  /* done, of all */
     pg_measurement train; /* of this step */
     double gradient_norm; /* before clipping */
     double learning_rate;
@@ -784,14 +803,14 @@ typedef struct pg_train_report {
     uint64_t bad_rows;      /* so far */
     bool validated;         /* these were measured after this step: */
     pg_measurement validation;
-    double best_loss;       /* of all validations so far; infinite before the first */
-    bool saved;             /* a checkpoint was written after this step */
-    bool finished;          /* nothing is left to do: all steps are done, or patience is used up */
+    double best_loss; /* of all validations so far; infinite before the first */
+    bool saved;       /* a checkpoint was written after this step */
+    bool finished;    /* nothing is left to do: all steps are done, or patience is used up */
 } pg_train_report;
 
-/* One step of the optimizer, and what is due after it: curves, validation, checkpoint. At the end last/ is written. A loss
- * or gradient that is not finite, or a loss that diverges, is PG_ERROR_FORMAT: the text names the step, its rows and the
- * checkpoint that is left as it was. */
+/* One step of the optimizer, and what is due after it: curves, validation, checkpoint. At the end last/ is written. A
+ * loss or gradient that is not finite, or a loss that diverges, is PG_ERROR_FORMAT: the text names the step, its rows
+ * and the checkpoint that is left as it was. */
 PG_API pg_status pg_trainer_step(pg_train_report *out, pg_trainer *trainer);
 
 /* The loss of the validation rows as the weights are now. */
@@ -803,8 +822,8 @@ PG_API pg_status pg_trainer_save(pg_trainer *trainer);
 /* Writes the model or adapter as it is now into a new folder. */
 PG_API pg_status pg_trainer_export(const char *folder, pg_trainer *trainer);
 
-/* "loss" and "grad.NAME" (published names) of one batch of all rows of the data, without a step, into a safetensors file:
- * for comparison with other implementations. Needs no "out". */
+/* "loss" and "grad.NAME" (published names) of one batch of all rows of the data, without a step, into a safetensors
+ * file: for comparison with other implementations. Needs no "out". */
 PG_API pg_status pg_train_gradients(const char *path, const pg_train_config *config);
 
 /* ---------------------------------------------------------------- 12. curves */

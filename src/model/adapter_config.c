@@ -184,6 +184,34 @@ static pg_status apply_numbers(pg_adapter_choice *choices, size_t count, const j
     return PG_OK;
 }
 
+/* Whether a part of the path ends in one of the names, at a point before it too if `whole`. */
+static bool names_part(const json_t *names, const char *path, bool whole)
+{
+    const json_t *item;
+    size_t i;
+    json_array_foreach(names, i, item)
+    {
+        const char *name = json_string_value(item);
+        size_t size = strlen(name);
+        for (const char *at = path; size && (at = strstr(at, name)); at++)
+            if ((!whole || at == path || at[-1] == '.') && (at[size] == '.' || !at[size]))
+                return true;
+    }
+    return false;
+}
+
+/* PEFT wraps modules by the ends of their names ("norm" is input_layernorm too), but takes only whole names out of the
+ * targets. */
+bool pg_adapter_config_replaces(const pg_adapter_config *config, const char *weight)
+{
+    return names_part(config->replaced, weight, false);
+}
+
+static bool is_left_out(const pg_adapter_config *config, const char *module)
+{
+    return names_part(config->replaced, module, true);
+}
+
 pg_status pg_adapter_config_choose(pg_adapter_choice *choices, size_t count, const pg_adapter_config *config)
 {
     for (size_t i = 0; i < count; i++) {
@@ -194,26 +222,10 @@ pg_status pg_adapter_config_choose(pg_adapter_choice *choices, size_t count, con
     PG_TRY(mark(choices, count, config->targets, true, config->path));
     PG_TRY(mark(choices, count, config->excluded, false, config->path));
     for (size_t i = 0; i < count; i++)
-        if (pg_adapter_config_replaces(config, choices[i].module))
+        if (is_left_out(config, choices[i].module))
             choices[i].targeted = false;
     PG_TRY(apply_numbers(choices, count, config->ranks, true, config->path));
     return apply_numbers(choices, count, config->alphas, false, config->path);
-}
-
-/* PEFT's modules_to_save names whole modules: the name's end, or a part of the path, with everything below it. */
-bool pg_adapter_config_replaces(const pg_adapter_config *config, const char *module)
-{
-    const json_t *item;
-    size_t i;
-    json_array_foreach(config->replaced, i, item)
-    {
-        const char *name = json_string_value(item);
-        size_t size = strlen(name);
-        for (const char *at = module; size && (at = strstr(at, name)); at++)
-            if ((at == module || at[-1] == '.') && (at[size] == '.' || !at[size]))
-                return true;
-    }
-    return false;
 }
 
 double pg_adapter_scale(const pg_adapter_config *config, int64_t rank, double alpha)

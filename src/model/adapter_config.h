@@ -34,8 +34,8 @@ typedef struct pg_adapter_choice {
 /* Fills in what follows `output` in each. */
 pg_status pg_adapter_config_choose(pg_adapter_choice *choices, size_t count, const pg_adapter_config *config);
 
-/* Whether the whole module is replaced (modules_to_save). */
-bool pg_adapter_config_replaces(const pg_adapter_config *config, const char *module);
+/* Whether a weight belongs to a module that is replaced as a whole (modules_to_save). */
+bool pg_adapter_config_replaces(const pg_adapter_config *config, const char *weight);
 
 double pg_adapter_scale(const pg_adapter_config *config, int64_t rank, double alpha);
 

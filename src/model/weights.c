@@ -577,6 +577,12 @@ static pg_status make_names(pg_weights *weights)
     return status;
 }
 
+void pg_weights_tie(pg_weights *weights)
+{
+    if (weights->config.text.tied)
+        weights->text.output = weights->text.embed;
+}
+
 static pg_status load_all(pg_weights *weights, directory *files, const char *folder)
 {
     PG_TRY(make_names(weights));
@@ -585,8 +591,7 @@ static pg_status load_all(pg_weights *weights, directory *files, const char *fol
     int64_t layer;
     for (const weight_rule *rule; (rule = next_rule(&walk, &layer)); name += strlen(name) + 1)
         PG_TRY(load_parameter(weights, files, rule, layer, name, folder));
-    if (weights->config.text.tied)
-        weights->text.output = weights->text.embed;
+    pg_weights_tie(weights);
     return check_unused(weights, files);
 }
 
@@ -633,6 +638,7 @@ static pg_status shape_all(pg_weights *weights)
     int64_t layer;
     for (const weight_rule *rule; (rule = next_rule(&walk, &layer)); name += strlen(name) + 1)
         shape_parameter(weights, rule, layer, name);
+    pg_weights_tie(weights);
     return PG_OK;
 }
 

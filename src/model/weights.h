@@ -98,9 +98,12 @@ bool pg_weights_next(pg_weight_walk *walk, pg_weight_entry *out);
 /* The output matrix of a decoder, tied or not; false if the model has none. */
 bool pg_weights_output(pg_weights *weights, pg_weight_entry *out);
 
-/* Weights of this configuration without values: shapes and names are set, data is NULL, no quantisation. The owner
- * sets data before they are used, and frees what it points to after pg_weights_free. */
+/* Weights of this configuration without values: shapes and names are set, data is NULL, no quantisation. The owner sets
+ * data before they are used, and frees what it points to after pg_weights_free. */
 pg_status pg_weights_new(pg_weights **out, const pg_config *config);
+
+/* Makes a tied output matrix the embedding again. Due whenever the embedding's parameter has changed (data, grad). */
+void pg_weights_tie(pg_weights *weights);
 
 /* Calls visit(user, parameter) for every weight, in the table's order, layer by layer. */
 void pg_weights_each(const pg_weights *weights, void (*visit)(void *user, const pg_parameter *parameter), void *user);

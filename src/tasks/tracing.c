@@ -40,12 +40,15 @@ static pg_status trace_towers(pg_session *session, const pg_request *request)
         if (pixels)
             pg_siglip_pool(g, &w->vision, pg_siglip_vision_forward(g, &w->vision, pixels, count), count);
     }
-    if (request->prompt && g->status == PG_OK) {
+    const pg_tokenizer *tokenizer = session->model->tokenizer;
+    if (request->prompt && g->status == PG_OK && (tokenizer || *request->prompt)) {
         size_t length = (size_t)w->words.config.context;
         int32_t *ids = pg_scratch(g, length * sizeof *ids);
         if (!ids)
             return g->status;
-        PG_TRY(pg_siglip_text_encode(ids, length, session->model->tokenizer, request->prompt,
+        if (!tokenizer)
+            return pg_fail(PG_ERROR_FILE, "%s: there is no tokenizer (spiece.model)", session->model->folder);
+        PG_TRY(pg_siglip_text_encode(ids, length, tokenizer, request->prompt,
                                      request->special ? PG_ENCODE_SPECIAL : PG_ENCODE_PLAIN));
         trace_ids(g, ids, length);
         pg_siglip_words_forward(g, &w->words, ids, 1);

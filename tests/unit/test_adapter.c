@@ -7,6 +7,7 @@
 #include <math.h>
 #include <sys/stat.h>
 
+#include "base/random.h"
 #include "kernels/kernels.h"
 #include "model/adapter.h"
 #include "model/gemma.h"
@@ -230,6 +231,44 @@ static void new_adapters(void **state)
     pg_adapter_free(adapter);
 }
 
+/* An adapter of our making with second factors that are not zero, and the logits with it, in a folder that
+ * tools/peft_parity.py names, so that PEFT can read them; else in the test's own. */
+static void made_for_peft(void **state)
+{
+    (void)state;
+    char folder[512], logits[600];
+    pg_adapter_plan plan;
+    pg_adapter *adapter;
+    pg_weights *weights = load_weights(BASE);
+    const char *kept = getenv("PG_ADAPTER_FOLDER");
+    snprintf(folder, sizeof folder, "%s", kept ? kept : folder_file("made"));
+    pg_adapter_plan_init(&plan);
+    plan.parts = 1u << PG_PART_VISION | 1u << PG_PART_PROJECTOR | 1u << PG_PART_TEXT;
+    plan.rank = 5;
+    plan.rank_stabilised = true;
+    CHECK_OK(pg_adapter_new(&adapter, weights, &plan));
+    for (size_t i = 0; i < adapter->count; i++) {
+        const pg_parameter *b = &adapter->layers[i].lora.b;
+        for (int64_t k = 0; k < b->rows * b->width; k++)
+            ((float *)b->data)[k] = (float)pg_random_uniform(9, i, (uint64_t)k) * 0.1f - 0.05f;
+    }
+    CHECK_OK(pg_adapter_save(adapter, folder, true));
+    float *before = forward(weights);
+    pg_adapter_detach(adapter);
+    pg_adapter_free(adapter);
+    adapter = load_adapter(weights, folder);
+    float *after = forward(weights);
+    int64_t vocabulary = weights->config.text.vocabulary;
+    assert_memory_equal(before, after, 2 * LAST * (size_t)vocabulary * sizeof *after);
+    snprintf(logits, sizeof logits, "%s/logits.safetensors", folder);
+    CHECK_OK(pg_safetensors_save(
+        logits, &(pg_array){.name = "logits", .dimensions = 3, .shape = {2, LAST, vocabulary}, .data = after}, 1));
+    pg_weights_free(weights);
+    pg_adapter_free(adapter);
+    pg_free(before);
+    pg_free(after);
+}
+
 /* ---------------------------------------------------------------- files that are refused */
 
 /* The case's trained adapter with a changed configuration, and its keys changed: `from` becomes `to`. */
@@ -261,56 +300,55 @@ static const char *changed(const char *changes, const char *from, const char *to
     return folder_file("changed");
 }
 
+static const struct {
+    const char *changes, *from, *to, *error;
+    pg_status status;
+} refused[] = {
+    {"{}", "layers.0.mlp.down", "layers.9.mlp.down", "matches nothing in the model", PG_ERROR_FORMAT},
+    {"{}", "base_model.model.", "base_model.", "matches nothing in the model", PG_ERROR_FORMAT},
+    {"{}", "layers.0.mlp.down_proj.lora_A", "layers.0.mlp.down_proj.lora_E", "factors of linear", PG_ERROR_UNSUPPORTED},
+    {"{}", "layers.0.mlp.down_proj.lora_A.weight", "layers.0.mlp.down_proj.weight", "modules_to_save", PG_ERROR_FORMAT},
+    {"{}", "language_model.layers.0.self_attn.q_proj", "language_model.embed_tokens", "no linear layer",
+     PG_ERROR_UNSUPPORTED},
+    {"{\"target_modules\": [\"q_proj\"]}", NULL, NULL, "does not name", PG_ERROR_FORMAT},
+    {"{\"target_modules\": \"all-linear\"}", NULL, NULL, "there is no", PG_ERROR_FORMAT},
+    {"{\"exclude_modules\": [\"q_proj\"]}", NULL, NULL, "does not name", PG_ERROR_FORMAT},
+    {"{\"target_modules\": null}", NULL, NULL, "\"target_modules\" is missing", PG_ERROR_FORMAT},
+    {"{\"target_modules\": 3}", NULL, NULL, "neither", PG_ERROR_FORMAT},
+    {"{\"target_modules\": [3]}", NULL, NULL, "neither", PG_ERROR_FORMAT},
+    {"{\"target_modules\": \"(q_proj\"}", NULL, NULL, "no regular expression", PG_ERROR_FORMAT},
+    {"{\"target_modules\": \"(?<!x)q_proj\"}", NULL, NULL, "look-around", PG_ERROR_UNSUPPORTED},
+    {"{\"target_modules\": \"((a{1,99}){1,99}){1,99}\"}", NULL, NULL, "more than two", PG_ERROR_UNSUPPORTED},
+    {"{\"target_modules\": \"a{1,255}\"}", NULL, NULL, "more than 99", PG_ERROR_UNSUPPORTED},
+    {"{\"target_modules\": \"(.)\\\\1\"}", NULL, NULL, "back-reference", PG_ERROR_UNSUPPORTED},
+    {"{\"target_modules\": \"a\\\\\"}", NULL, NULL, "ends in a backslash", PG_ERROR_FORMAT},
+    {"{\"target_modules\": \"[a\"}", NULL, NULL, "no ] for a [", PG_ERROR_FORMAT},
+    {"{\"r\": 4}", NULL, NULL, "shape [8, 160], expected [4, 160]", PG_ERROR_FORMAT},
+    {"{\"r\": 0}", NULL, NULL, "\"r\" is 0", PG_ERROR_FORMAT},
+    {"{\"r\": 1e300}", NULL, NULL, "\"r\" is", PG_ERROR_FORMAT},
+    {"{\"rank_pattern\": {\"q_proj\": 4}}", NULL, NULL, "expected [4, 64]", PG_ERROR_FORMAT},
+    {"{\"rank_pattern\": {\"q_proj\": \"x\"}}", NULL, NULL, "\"q_proj\" is", PG_ERROR_FORMAT},
+    {"{\"rank_pattern\": [1]}", NULL, NULL, "no object", PG_ERROR_FORMAT},
+    {"{\"lora_alpha\": \"x\"}", NULL, NULL, "\"lora_alpha\"", PG_ERROR_FORMAT},
+    {"{\"lora_dropout\": 2}", NULL, NULL, "\"lora_dropout\"", PG_ERROR_FORMAT},
+    {"{\"peft_type\": \"LOHA\"}", NULL, NULL, "\"LOHA\"", PG_ERROR_UNSUPPORTED},
+    {"{\"peft_type\": null}", NULL, NULL, "\"peft_type\"", PG_ERROR_FORMAT},
+    {"{\"use_dora\": true}", NULL, NULL, "\"use_dora\"", PG_ERROR_UNSUPPORTED},
+    {"{\"bias\": \"all\"}", NULL, NULL, "\"bias\"", PG_ERROR_UNSUPPORTED},
+    {"{\"fan_in_fan_out\": true}", NULL, NULL, "\"fan_in_fan_out\"", PG_ERROR_UNSUPPORTED},
+    {"{\"layers_to_transform\": [0]}", NULL, NULL, "\"layers_to_transform\"", PG_ERROR_UNSUPPORTED},
+    {"{\"init_lora_weights\": \"pissa\"}", NULL, NULL, "\"pissa\"", PG_ERROR_UNSUPPORTED},
+    {"{\"modules_to_save\": [\"q_proj\"]}", NULL, NULL, "does not name", PG_ERROR_FORMAT},
+};
+
 static void refusals(void **state)
 {
-    static const struct {
-        const char *changes, *from, *to, *error;
-        pg_status status;
-    } cases[] = {
-        {"{}", "layers.0.mlp.down", "layers.9.mlp.down", "matches nothing in the model", PG_ERROR_FORMAT},
-        {"{}", "base_model.model.", "base_model.", "matches nothing in the model", PG_ERROR_FORMAT},
-        {"{}", "layers.0.mlp.down_proj.lora_A", "layers.0.mlp.down_proj.lora_E", "factors of linear",
-         PG_ERROR_UNSUPPORTED},
-        {"{}", "layers.0.mlp.down_proj.lora_A.weight", "layers.0.mlp.down_proj.weight", "modules_to_save",
-         PG_ERROR_FORMAT},
-        {"{}", "language_model.layers.0.self_attn.q_proj", "language_model.embed_tokens", "no linear layer",
-         PG_ERROR_UNSUPPORTED},
-        {"{\"target_modules\": [\"q_proj\"]}", NULL, NULL, "does not name", PG_ERROR_FORMAT},
-        {"{\"target_modules\": \"all-linear\"}", NULL, NULL, "there is no", PG_ERROR_FORMAT},
-        {"{\"exclude_modules\": [\"q_proj\"]}", NULL, NULL, "does not name", PG_ERROR_FORMAT},
-        {"{\"target_modules\": null}", NULL, NULL, "\"target_modules\" is missing", PG_ERROR_FORMAT},
-        {"{\"target_modules\": 3}", NULL, NULL, "neither", PG_ERROR_FORMAT},
-        {"{\"target_modules\": [3]}", NULL, NULL, "neither", PG_ERROR_FORMAT},
-        {"{\"target_modules\": \"(q_proj\"}", NULL, NULL, "no regular expression", PG_ERROR_FORMAT},
-        {"{\"target_modules\": \"(?<!x)q_proj\"}", NULL, NULL, "look-around", PG_ERROR_UNSUPPORTED},
-        {"{\"target_modules\": \"((a{1,99}){1,99}){1,99}\"}", NULL, NULL, "more than two", PG_ERROR_UNSUPPORTED},
-        {"{\"target_modules\": \"a{1,255}\"}", NULL, NULL, "more than 99", PG_ERROR_UNSUPPORTED},
-        {"{\"target_modules\": \"(.)\\\\1\"}", NULL, NULL, "back-reference", PG_ERROR_UNSUPPORTED},
-        {"{\"target_modules\": \"a\\\\\"}", NULL, NULL, "ends in a backslash", PG_ERROR_FORMAT},
-        {"{\"target_modules\": \"[a\"}", NULL, NULL, "no ] for a [", PG_ERROR_FORMAT},
-        {"{\"r\": 4}", NULL, NULL, "shape [8, 160], expected [4, 160]", PG_ERROR_FORMAT},
-        {"{\"r\": 0}", NULL, NULL, "\"r\" is 0", PG_ERROR_FORMAT},
-        {"{\"r\": 1e300}", NULL, NULL, "\"r\" is", PG_ERROR_FORMAT},
-        {"{\"rank_pattern\": {\"q_proj\": 4}}", NULL, NULL, "expected [4, 64]", PG_ERROR_FORMAT},
-        {"{\"rank_pattern\": {\"q_proj\": \"x\"}}", NULL, NULL, "\"q_proj\" is", PG_ERROR_FORMAT},
-        {"{\"rank_pattern\": [1]}", NULL, NULL, "no object", PG_ERROR_FORMAT},
-        {"{\"lora_alpha\": \"x\"}", NULL, NULL, "\"lora_alpha\"", PG_ERROR_FORMAT},
-        {"{\"lora_dropout\": 2}", NULL, NULL, "\"lora_dropout\"", PG_ERROR_FORMAT},
-        {"{\"peft_type\": \"LOHA\"}", NULL, NULL, "\"LOHA\"", PG_ERROR_UNSUPPORTED},
-        {"{\"peft_type\": null}", NULL, NULL, "\"peft_type\"", PG_ERROR_FORMAT},
-        {"{\"use_dora\": true}", NULL, NULL, "\"use_dora\"", PG_ERROR_UNSUPPORTED},
-        {"{\"bias\": \"all\"}", NULL, NULL, "\"bias\"", PG_ERROR_UNSUPPORTED},
-        {"{\"fan_in_fan_out\": true}", NULL, NULL, "\"fan_in_fan_out\"", PG_ERROR_UNSUPPORTED},
-        {"{\"layers_to_transform\": [0]}", NULL, NULL, "\"layers_to_transform\"", PG_ERROR_UNSUPPORTED},
-        {"{\"init_lora_weights\": \"pissa\"}", NULL, NULL, "\"pissa\"", PG_ERROR_UNSUPPORTED},
-        {"{\"modules_to_save\": [\"q_proj\"]}", NULL, NULL, "does not name", PG_ERROR_FORMAT},
-    };
     pg_weights *weights = load_weights(BASE);
     pg_adapter *adapter;
     (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        const char *folder = changed(cases[i].changes, cases[i].from, cases[i].to);
-        CHECK_FAILS(pg_adapter_load(&adapter, weights, folder), cases[i].status, cases[i].error);
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        const char *folder = changed(refused[i].changes, refused[i].from, refused[i].to);
+        CHECK_FAILS(pg_adapter_load(&adapter, weights, folder), refused[i].status, refused[i].error);
         assert_null(adapter);
     }
     CHECK_FAILS(pg_adapter_load(&adapter, weights, folder_file("none")), PG_ERROR_FILE, "an adapter is a folder");
@@ -380,8 +418,9 @@ static void short_of_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(equals_peft), cmocka_unit_test(saved_is_the_same), cmocka_unit_test(new_adapters),
-        cmocka_unit_test(refusals),    cmocka_unit_test(accepted),          cmocka_unit_test(short_of_memory),
+        cmocka_unit_test(equals_peft),     cmocka_unit_test(saved_is_the_same), cmocka_unit_test(new_adapters),
+        cmocka_unit_test(made_for_peft),   cmocka_unit_test(refusals),          cmocka_unit_test(accepted),
+        cmocka_unit_test(short_of_memory),
     };
     return cmocka_run_group_tests(tests, folder_setup, folder_teardown);
 }

@@ -1,0 +1,267 @@
+/*
+ * A model from nothing, or a PaliGemma joined from a SigLIP and a Gemma: config.json is read or made, every weight is
+ * copied from the model that has it or drawn, and the result is opened before it gets its name.
+ *
+ * As PaliGemma was begun (Beyer et al. 2024, section 3.2; big_vision's ViT has head_zeroinit): the projector is zero,
+ * and the tokens that Gemma did not have are normal with deviation 0.02.
+ */
+#include <string.h>
+
+#include "base/file.h"
+#include "base/folder.h"
+#include "base/json.h"
+#include "generate/model.h"
+#include "model/initializer.h"
+#include "model/model_writer.h"
+#include "text/tokenizer.h"
+
+#define BICUBIC         3  /* Pillow's number */
+#define VOCABULARY_STEP 64 /* tables of embeddings are made a multiple of this */
+
+typedef struct creation {
+    pg_create_options options;
+    pg_model_write_options write;
+    pg_weights *weights, *vision, *text; /* the new model's; those that are taken over */
+    bool joined;                         /* the projector starts from zero */
+} creation;
+
+void pg_create_options_init(pg_create_options *options)
+{
+    *options = (pg_create_options){0};
+}
+
+static pg_status load_source(pg_weights **out, const char *folder)
+{
+    pg_buffer path = {0};
+    pg_config config;
+    pg_status status = folder ? pg_file_join(&path, folder, "config.json") : PG_OK;
+    if (status == PG_OK && folder)
+        status = pg_config_load(&config, path.data);
+    if (status == PG_OK && folder)
+        status = pg_weights_load(out, &config, folder);
+    pg_buffer_free(&path);
+    return status;
+}
+
+/* ---------------------------------------------------------------- config.json */
+
+static json_t *describe_text(const pg_gemma_config *c, int64_t vocabulary, int64_t image_tokens)
+{
+    return json_pack("{s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:f,s:f,s:b,s:b,s:s,s:I}", "model_type", "gemma",
+                     "hidden_size", (json_int_t)c->width, "intermediate_size", (json_int_t)c->mlp, "num_hidden_layers",
+                     (json_int_t)c->layers, "num_attention_heads", (json_int_t)c->heads, "num_key_value_heads",
+                     (json_int_t)c->kv_heads, "head_dim", (json_int_t)c->size, "vocab_size", (json_int_t)vocabulary,
+                     "max_position_embeddings", (json_int_t)c->context, "rms_norm_eps", c->epsilon, "rope_theta",
+                     c->theta, "tie_word_embeddings", c->tied, "attention_bias", 0, "hidden_act", "gelu_pytorch_tanh",
+                     "num_image_tokens", (json_int_t)image_tokens);
+}
+
+static json_t *describe_vision(const pg_siglip_config *c, int64_t projection)
+{
+    return json_pack("{s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:f,s:s,s:b,s:I,s:I}", "model_type", "siglip_vision_model",
+                     "hidden_size", (json_int_t)c->width, "intermediate_size", (json_int_t)c->mlp, "num_hidden_layers",
+                     (json_int_t)c->layers, "num_attention_heads", (json_int_t)c->heads, "image_size",
+                     (json_int_t)c->side, "patch_size", (json_int_t)c->patch, "num_channels", (json_int_t)c->channels,
+                     "layer_norm_eps", c->epsilon, "hidden_act", "gelu_pytorch_tanh", "vision_use_head", 0,
+                     "projection_dim", (json_int_t)projection, "num_image_tokens", (json_int_t)pg_config_patches(c));
+}
+
+/* The parts' shapes, with room for every token of the tokenizer. */
+static pg_status make_joined_config(json_t **out, const creation *run, const pg_tokenizer *tokenizer)
+{
+    const pg_config *text = &run->text->config, *vision = &run->vision->config;
+    int64_t vocabulary = text->text.vocabulary, size = pg_tokenizer_size(tokenizer);
+    int32_t image = pg_tokenizer_id(tokenizer, "<image>");
+    if (image < 0)
+        return pg_fail(PG_ERROR_FORMAT, "%s: the tokenizer has no <image> token; PaliGemma's is needed",
+                       run->options.tokenizer);
+    if (size > vocabulary)
+        vocabulary = (size + VOCABULARY_STEP - 1) / VOCABULARY_STEP * VOCABULARY_STEP;
+    json_int_t width = text->text.width;
+    *out = json_pack("{s:[s],s:s,s:i,s:i,s:i,s:I,s:I,s:i,s:i,s:b,s:s,s:o,s:o}", "architectures",
+                     "PaliGemmaForConditionalGeneration", "model_type", "paligemma", "bos_token_id", text->bos,
+                     "eos_token_id", text->eos, "pad_token_id", text->pad, "hidden_size", width, "projection_dim",
+                     width, "image_token_index", image, "ignore_index", -100, "tie_word_embeddings", text->text.tied,
+                     "torch_dtype", "float32", "text_config",
+                     describe_text(&text->text, vocabulary, pg_config_patches(&vision->vision)), "vision_config",
+                     describe_vision(&vision->vision, width));
+    return *out ? PG_OK : pg_fail(PG_ERROR_MEMORY, "out of memory");
+}
+
+static pg_status join_config(json_t **out, const creation *run)
+{
+    pg_tokenizer *tokenizer;
+    if (!run->vision || !run->text || !run->options.tokenizer)
+        return pg_fail(PG_ERROR_ARGUMENT, "a new model needs a config.json, or a SigLIP, a Gemma and a tokenizer");
+    if (run->vision->config.kind == PG_MODEL_GEMMA || run->text->config.kind == PG_MODEL_SIGLIP)
+        return pg_fail(PG_ERROR_ARGUMENT, "%s has no vision tower, or %s no decoder", run->options.vision,
+                       run->options.text);
+    PG_TRY(pg_tokenizer_open(&tokenizer, run->options.tokenizer));
+    pg_status status = make_joined_config(out, run, tokenizer);
+    pg_tokenizer_close(tokenizer);
+    return status;
+}
+
+/* Writes it, and makes the weights' shapes from it. */
+static pg_status make_config(creation *run, const char *path)
+{
+    json_t *config = NULL;
+    pg_config shapes;
+    pg_status status = run->options.config ? pg_json_load(&config, run->options.config) : join_config(&config, run);
+    if (status == PG_OK && !json_is_object(config))
+        status = pg_fail(PG_ERROR_FORMAT, "%s: not a JSON object", run->options.config);
+    if (status == PG_OK) {
+        json_object_del(config, "quantization_config");
+        status = pg_config_set_dtype(config, run->write.dtype);
+    }
+    if (status == PG_OK)
+        status = pg_json_save(config, path);
+    json_decref(config);
+    PG_TRY(status);
+    PG_TRY(pg_config_load(&shapes, path));
+    return pg_weights_new(&run->weights, &shapes);
+}
+
+/* How pictures become the vision tower's input, in the published form; the tokenizer's folder may have another size. */
+static pg_status write_processor(const creation *run, const char *folder, pg_buffer *path)
+{
+    const pg_siglip_config *c = &run->weights->config.vision;
+    json_t *processor =
+        json_pack("{s:b,s:b,s:b,s:[f,f,f],s:[f,f,f],s:s,s:s,s:I,s:i,s:f,s:{s:I,s:I}}", "do_normalize", 1, "do_rescale",
+                  1, "do_resize", 1, "image_mean", 0.5, 0.5, 0.5, "image_std", 0.5, 0.5, 0.5, "image_processor_type",
+                  "SiglipImageProcessor", "processor_class", "PaliGemmaProcessor", "image_seq_length",
+                  (json_int_t)pg_config_patches(c), "resample", BICUBIC, "rescale_factor", 1.0 / 255, "size", "height",
+                  (json_int_t)c->side, "width", (json_int_t)c->side);
+    pg_status status = processor ? PG_OK : pg_fail(PG_ERROR_MEMORY, "out of memory");
+    if (status == PG_OK)
+        status = pg_file_join(path, folder, "preprocessor_config.json");
+    if (status == PG_OK)
+        status = pg_json_save(processor, path->data);
+    json_decref(processor);
+    return status;
+}
+
+/* ---------------------------------------------------------------- weights */
+
+/* The weight of the same name in a model that is taken over; NULL if it has none. */
+static const pg_parameter *find_source(const pg_weights *from, const char *name)
+{
+    pg_weight_walk walk = {.weights = (pg_weights *)from};
+    pg_weight_entry entry;
+    while (from && pg_weights_next(&walk, &entry))
+        if (!strcmp(entry.parameter->name, name))
+            return entry.parameter;
+    return NULL;
+}
+
+static const pg_parameter *source_of(const creation *run, const pg_weight_entry *entry)
+{
+    const pg_weights *from = entry->part == PG_PART_VISION ? run->vision
+                             : entry->part == PG_PART_TEXT ? run->text
+                                                           : NULL;
+    return find_source(from, entry->parameter->name);
+}
+
+static bool is_embedding(const pg_weight_entry *entry)
+{
+    return entry->part == PG_PART_TEXT && entry->dimensions == 2 && entry->shape[0] == entry->parameter->rows &&
+           (!strcmp(entry->parameter->name, "text.embed") || !strcmp(entry->parameter->name, "text.output"));
+}
+
+/* Takes weights over as they lie in their files; larger tables of tokens are made row by row. */
+static pg_status take_over(creation *run)
+{
+    pg_weight_walk walk = {.weights = run->weights};
+    pg_weight_entry entry;
+    while (pg_weights_next(&walk, &entry)) {
+        pg_parameter *p = entry.parameter;
+        const pg_parameter *from = source_of(run, &entry);
+        bool grows = from && is_embedding(&entry) && from->width == p->width && from->rows < p->rows;
+        if (!from || grows)
+            continue;
+        if (from->rows != p->rows || from->width != p->width)
+            return pg_fail(PG_ERROR_FORMAT,
+                           "%s: [%lld, %lld] in the model to be taken over, [%lld, %lld] in config.json", p->name,
+                           (long long)from->rows, (long long)from->width, (long long)p->rows, (long long)p->width);
+        const char *name = p->name;
+        *p = *from;
+        p->name = name;
+    }
+    pg_weights_tie(run->weights);
+    return PG_OK;
+}
+
+static void make_row(const creation *run, float *out, const pg_weight_entry *entry, const pg_parameter *old,
+                     int64_t row)
+{
+    int64_t width = entry->parameter->width;
+    if (old && row < old->rows && old->quantized.bits)
+        pg_quantized_widen(out, &old->quantized, row, 0, width);
+    else if (old && row < old->rows)
+        pg_dtype_widen(out, old->dtype, (const char *)old->data + (size_t)(row * width) * pg_dtype_size(old->dtype),
+                       width);
+    else if (run->joined && entry->part == PG_PART_PROJECTOR)
+        memset(out, 0, (size_t)width * sizeof *out);
+    else
+        pg_initial_values(out, entry, run->options.seed, row, 1);
+}
+
+static void make_rows(void *user, float *out, const pg_weight_entry *entry, int64_t first, int64_t count)
+{
+    const creation *run = user;
+    const pg_parameter *old =
+        is_embedding(entry) && run->text
+            ? strcmp(entry->parameter->name, "text.embed") == 0 ? &run->text->text.embed : &run->text->text.output
+            : NULL;
+    for (int64_t i = 0; i < count; i++)
+        make_row(run, out + i * entry->parameter->width, entry, old, first + i);
+}
+
+static bool show_progress(void *user, size_t done, size_t total)
+{
+    const creation *run = user;
+    return !run->options.on_progress || run->options.on_progress(run->options.user, done, total);
+}
+
+/* ---------------------------------------------------------------- all of it */
+
+static pg_status write_parts(creation *run, const char *folder, pg_buffer *path)
+{
+    PG_TRY(load_source(&run->vision, run->options.vision));
+    PG_TRY(load_source(&run->text, run->options.text));
+    run->joined = run->vision && run->text;
+    PG_TRY(pg_file_join(path, folder, "config.json"));
+    PG_TRY(make_config(run, path->data));
+    PG_TRY(take_over(run));
+    PG_TRY(pg_model_write_weights(folder, run->weights, &run->write));
+    if (run->options.tokenizer)
+        PG_TRY(pg_model_copy_files(folder, run->options.tokenizer));
+    if (run->joined)
+        PG_TRY(write_processor(run, folder, path));
+    pg_model *made;
+    PG_TRY(pg_model_open(&made, folder));
+    pg_model_close(made);
+    return PG_OK;
+}
+
+pg_status pg_model_create(const char *folder, const pg_create_options *options)
+{
+    creation run = {.options = *options};
+    pg_folder_writer writer;
+    pg_buffer path = {0};
+    PG_TRY(pg_model_write_options_read(&run.write, options->dtype ? options->dtype : "F32", options->threads));
+    run.write.shard_bytes = options->shard_size;
+    run.write.values = make_rows;
+    run.write.on_progress = show_progress;
+    run.write.user = &run;
+    PG_TRY(pg_folder_writer_open(&writer, folder));
+    pg_status status = write_parts(&run, writer.partial.data, &path);
+    pg_weights_free(run.weights);
+    pg_weights_free(run.vision);
+    pg_weights_free(run.text);
+    pg_buffer_free(&path);
+    if (status == PG_OK)
+        return pg_folder_writer_commit(&writer);
+    pg_folder_writer_abort(&writer);
+    return status;
+}

@@ -1,0 +1,22 @@
+/*
+ * Values of an untrained model, as transformers 4.57 starts them: a function of seed, weight and place, so that they
+ * may be made in any order.
+ *
+ *   Gemma       matrices and embedding normal, deviation 0.02; norms 0 (they stand for 1 + w)
+ *   SigLIP      attention and MLP matrices, the probe and the pooling head's packed matrix uniform (Xavier); patch
+ *               matrix, heads' outputs truncated normal (LeCun); tables normal, deviation 1 / sqrt(width); MLP biases
+ *               normal, deviation 1e-6; other biases 0; norms 1; logit_scale log 10 and logit_bias -10, which are the
+ *               paper's (Zhai et al. 2023): transformers has 0 and 0
+ *   projector   normal, deviation 0.02; bias 0
+ */
+#ifndef PG_MODEL_INITIALIZER_H
+#define PG_MODEL_INITIALIZER_H
+
+#include "model/weights.h"
+
+#define PG_INITIAL_DEVIATION 0.02
+
+/* Rows first .. first + count - 1 of a weight. */
+void pg_initial_values(float *out, const pg_weight_entry *entry, uint64_t seed, int64_t first, int64_t count);
+
+#endif

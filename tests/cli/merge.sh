@@ -1,0 +1,21 @@
+# Adapters at run time and merged; untrained models; what is refused.
+training=golden/training
+base=$training/checkpoints/paligemma
+adapter=$training/paligemma-lora/both/adapter_trained
+try merge -m $base
+try merge -m $base --adapter nowhere --out merged
+try merge -m $base --adapter $adapter --out merged --shard-size much
+try merge -m $base --adapter $adapter --out merged --shard-size 400KB
+ls merged
+try merge -m $base --adapter $adapter --out merged
+try merge -m merged --out half --dtype bf16
+try inspect -m half
+tiny=golden/inference/gemma-tiny-mha/checkpoint
+try generate -m $tiny --adapter $adapter -p 'The cow'
+try init
+try init --config $tiny/config.json --tokenizer $tiny --seed 5 --out new
+try generate -m new -p 'The cow' -n 4 | tail -1
+try init --from-vision golden/inference/siglip-tiny/checkpoint --from-text $tiny \
+    --tokenizer golden/inference/paligemma-tiny-f32/checkpoint --out joined --dtype bf16
+try caption -m joined golden/inference/images/cow.jpg -n 4 | tail -1
+ls
