@@ -170,7 +170,7 @@ static pg_tensor *linear_alone(pg_context *g, pg_tensor *x, const pg_parameter *
 pg_tensor *pg_linear(pg_context *g, pg_tensor *x, const pg_parameter *w, const pg_parameter *bias)
 {
     pg_tensor *out = linear_alone(g, x, w, bias);
-    if (!out || !w->lora)
+    if (!out || !w->lora || g->unadapted)
         return out;
     const pg_lora *lora = w->lora;
     pg_tensor *low = linear_alone(g, pg_dropout(g, x, lora->dropout, pg_place(lora->a.name)), &lora->a, NULL);
@@ -226,7 +226,7 @@ pg_tensor *pg_gated_mlp(pg_context *g, pg_tensor *x, const pg_parameter *gate, c
     if (!x)
         return NULL;
     bool tracked = pg_tracked(g, x) || pg_trained(g, gate) || pg_trained(g, up) || pg_trained(g, down);
-    if (!tracked && !down->lora)
+    if (!tracked && (!down->lora || g->unadapted))
         return mlp_in_pieces(g, x, gate, up, down);
     pg_tensor *wide = pg_gelu_times(g, pg_linear(g, x, gate, NULL), pg_linear(g, x, up, NULL));
     return pg_linear(g, wide, down, NULL);
