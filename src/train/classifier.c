@@ -155,21 +155,22 @@ static pg_status check_file(const pg_array **weight, const pg_array **bias, cons
     *bias = pg_safetensors_find(file, "head.bias");
     *labels = pg_safetensors_metadata(file, LABELS);
     if (!*weight || !*bias || !*labels || pg_safetensors_count(file) != 2)
-        return pg_fail(PG_ERROR_FORMAT,
-                       "%s: not a classifier head: expected the tensors head.weight and head.bias and nothing else, and "
-                       "\"" LABELS "\" in the metadata",
-                       path);
+        return pg_fail(
+            PG_ERROR_FORMAT,
+            "%s: not a classifier head: expected the tensors head.weight and head.bias and nothing else, and "
+            "\"" LABELS "\" in the metadata",
+            path);
     bool shaped = (*weight)->dimensions == 2 && (*bias)->dimensions == 1 && (*weight)->dtype == PG_F32 &&
                   (*bias)->dtype == PG_F32 && (*weight)->shape[1] > 0;
     int64_t lines = (int64_t)count_lines(*labels);
     if (!shaped || (*weight)->shape[0] != (*bias)->shape[0] || (*weight)->shape[0] != lines) {
         char found[PG_SHAPE_TEXT], beside[PG_SHAPE_TEXT];
-        return pg_fail(PG_ERROR_FORMAT,
-                       "%s: head.weight %s %s and head.bias %s %s, expected F32 [%lld, features] and F32 [%lld] for the "
-                       "labels of the metadata",
-                       path, pg_dtype_name((*weight)->dtype), pg_array_shape_text(found, *weight),
-                       pg_dtype_name((*bias)->dtype), pg_array_shape_text(beside, *bias), (long long)lines,
-                       (long long)lines);
+        return pg_fail(
+            PG_ERROR_FORMAT,
+            "%s: head.weight %s %s and head.bias %s %s, expected F32 [%lld, features] and F32 [%lld] for the "
+            "labels of the metadata",
+            path, pg_dtype_name((*weight)->dtype), pg_array_shape_text(found, *weight), pg_dtype_name((*bias)->dtype),
+            pg_array_shape_text(beside, *bias), (long long)lines, (long long)lines);
     }
     return PG_OK;
 }
@@ -240,8 +241,7 @@ static bool lay_texts(laid_texts *out, pg_context *g, const pg_pooled_batch *bat
         out->spans[i] = span;
         out->segments[i] = (pg_segment){.first = at, .count = span.count, .spans = {span}, .span_count = 1};
     }
-    out->batch = (pg_batch){
-        .rows = at, .positions = out->positions, .segments = out->segments, .segment_count = count};
+    out->batch = (pg_batch){.rows = at, .positions = out->positions, .segments = out->segments, .segment_count = count};
     return out->spans;
 }
 

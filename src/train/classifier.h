@@ -16,8 +16,8 @@ typedef struct pg_classifier {
     size_t label_count;
 } pg_classifier;
 
-/* Small random weights that follow from the seed, and biases of zero. Labels are copied: at least two, none empty, twice
- * there, or with a line break. */
+/* Small random weights that follow from the seed, and biases of zero. Labels are copied: at least two, none empty,
+ * twice there, or with a line break. */
 pg_status pg_classifier_new(pg_classifier **out, const char *const *labels, size_t count, int64_t features,
                             uint64_t seed);
 

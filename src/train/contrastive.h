@@ -16,8 +16,8 @@ typedef struct pg_contrastive_batch {
 pg_tensor *pg_contrastive(pg_context *g, const pg_weights *weights, const pg_contrastive_batch *batch);
 
 /* The same, and its way back with `weight` as the loss's derivative, for batches that are larger than memory: towers
- * keep the activations of `at_once` pairs only, and run twice (gradient caching: Gao et al. 2021). The result is that of
- * the whole batch but for rounding. g's tape is empty before and after. */
+ * keep the activations of `at_once` pairs only, and run twice (gradient caching: Gao et al. 2021). The result is that
+ * of the whole batch but for rounding. g's tape is empty before and after. */
 pg_status pg_contrastive_in_parts(float *loss, pg_context *g, const pg_weights *weights,
                                   const pg_contrastive_batch *batch, int64_t at_once, float weight);
 

@@ -1,5 +1,6 @@
 /* A pair is three segments: the prompt, and two answers whose keys are the prompt's rows and their own. Nothing in the
- * prompt depends on an answer (PaliGemma's prompts see themselves both ways, Gemma's causally), so sharing it is exact. */
+ * prompt depends on an answer (PaliGemma's prompts see themselves both ways, Gemma's causally), so sharing it is exact.
+ */
 #include "train/preference.h"
 
 #include <string.h>
@@ -55,8 +56,8 @@ static int64_t lay_ids(laid_pairs *out, const int32_t *ids, int64_t count, int64
 static void lay_answer(laid_pairs *out, const pg_completion *answer, pg_span prompt)
 {
     int64_t at = lay_ids(out, answer->ids, answer->count, prompt.count);
-    out->segments[out->segment_count++] = (pg_segment){
-        .first = at, .count = answer->count, .spans = {prompt, {at, answer->count}}, .span_count = 2};
+    out->segments[out->segment_count++] =
+        (pg_segment){.first = at, .count = answer->count, .spans = {prompt, {at, answer->count}}, .span_count = 2};
     out->answers[out->answer_count++] = (pg_span){out->scored, answer->count};
     for (int64_t i = 0; i < answer->count; i++, out->scored++) {
         out->targets[out->scored] = answer->ids[i];
@@ -102,7 +103,7 @@ pg_tensor *pg_completion_losses(pg_context *g, const pg_weights *weights, const 
 }
 
 pg_status pg_reference_losses(float *reference, pg_context *g, const pg_weights *weights,
-                                         const pg_preference_batch *batch, bool unadapted)
+                              const pg_preference_batch *batch, bool unadapted)
 {
     struct pg_tape *tape = g->tape;
     bool before = g->unadapted;

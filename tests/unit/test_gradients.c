@@ -1,7 +1,7 @@
 /* The way back of every operation against central differences of its formula, written here plainly in double precision.
- * Every derivative is compared by itself (or a sample of them where they are many), signed, with a tolerance of what f32
- * sums cost relative to the largest derivative of the same input; and every gradient has the same bits for any number of
- * threads. Whole models: test_training_golden.c. */
+ * Every derivative is compared by itself (or a sample of them where they are many), signed, with a tolerance of what
+ * f32 sums cost relative to the largest derivative of the same input; and every gradient has the same bits for any
+ * number of threads. Whole models: test_training_golden.c. */
 #include "check.h"
 
 #include <math.h>
@@ -158,7 +158,8 @@ static void check_input(const problem *p, int number, const float *grad, const f
     for (int64_t i = 0; i < count; i++)
         largest = fmax(largest, fabsf(grad[i]));
     for (int64_t s = 0; s < samples; s++) {
-        int64_t at = samples == count ? s : (int64_t)(pg_random_uniform(5, (uint64_t)number, (uint64_t)s) * (double)count);
+        int64_t at =
+            samples == count ? s : (int64_t)(pg_random_uniform(5, (uint64_t)number, (uint64_t)s) * (double)count);
         double expected = difference(p, weights, out, &in->values[at]);
         if (!(fabs(grad[at] - expected) <= TOLERANCE * fmax(largest, fabs(expected)) + 1e-9))
             fail_msg("%s, input %d [%lld][%lld]: %.9g, expected %.9g (largest %.3g)", p->name, number,
@@ -557,7 +558,8 @@ static void pool_formula(const problem *p, double *out)
 static pg_tensor *pool_operation(const problem *p, pg_context *g, pg_tensor *const *x, const pg_parameter *w)
 {
     (void)w;
-    return p->number > 0 ? pg_mean_rows(g, x[0], some_spans, p->out_rows) : pg_sum_rows(g, x[0], some_spans, p->out_rows);
+    return p->number > 0 ? pg_mean_rows(g, x[0], some_spans, p->out_rows)
+                         : pg_sum_rows(g, x[0], some_spans, p->out_rows);
 }
 
 static void beside_formula(const problem *p, double *out)
@@ -587,12 +589,17 @@ static void rows_by_number(void **state)
             .name = "embed", .formula = embed_formula, .operation = embed_operation, .number = 5.5, .out_rows = 8};
         problem place = {.name = "place rows", .formula = place_formula, .operation = place_operation, .out_rows = 9};
         problem take = {.name = "take rows", .formula = take_formula, .operation = take_operation, .out_rows = 5};
-        problem positions = {
-            .name = "positions", .formula = positions_formula, .operation = positions_operation, .out_rows = 9};
+        problem positions = {.name = "positions",
+                             .formula = positions_formula,
+                             .operation = positions_operation,
+                             .out_rows = 9};
         problem mean = {
             .name = "mean rows", .formula = pool_formula, .operation = pool_operation, .number = 1, .out_rows = 4};
         problem sum = {.name = "sum rows", .formula = pool_formula, .operation = pool_operation, .out_rows = 4};
-        problem beside = {.name = "concatenate", .formula = beside_formula, .operation = beside_operation, .out_rows = 9};
+        problem beside = {.name = "concatenate",
+                          .formula = beside_formula,
+                          .operation = beside_operation,
+                          .out_rows = 9};
         add_weight(&embed, 9, n);
         problem *all[] = {&place, &take, &positions, &mean, &sum, &beside, &embed};
         for (int j = 0; j < 6; j++)
@@ -863,10 +870,18 @@ static void preference_losses(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(linear_layers),    cmocka_unit_test(low_rank),       cmocka_unit_test(gated_mlp),
-        cmocka_unit_test(elementwise),      cmocka_unit_test(norms),          cmocka_unit_test(rows_by_number),
-        cmocka_unit_test(rotation),         cmocka_unit_test(attention),      cmocka_unit_test(long_attention),
-        cmocka_unit_test(output_losses),    cmocka_unit_test(contrastive_loss), cmocka_unit_test(preference_losses),
+        cmocka_unit_test(linear_layers),
+        cmocka_unit_test(low_rank),
+        cmocka_unit_test(gated_mlp),
+        cmocka_unit_test(elementwise),
+        cmocka_unit_test(norms),
+        cmocka_unit_test(rows_by_number),
+        cmocka_unit_test(rotation),
+        cmocka_unit_test(attention),
+        cmocka_unit_test(long_attention),
+        cmocka_unit_test(output_losses),
+        cmocka_unit_test(contrastive_loss),
+        cmocka_unit_test(preference_losses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

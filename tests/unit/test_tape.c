@@ -1,5 +1,5 @@
-/* The tape itself: blocks that are computed again, dropout, weights that are frozen or quantised, memory that fails. What
- * each operation's way back gives is in test_gradients.c. */
+/* The tape itself: blocks that are computed again, dropout, weights that are frozen or quantised, memory that fails.
+ * What each operation's way back gives is in test_gradients.c. */
 #include "check.h"
 
 #include <math.h>
@@ -140,8 +140,7 @@ static pg_status train_step(float *loss, pg_context *g, const network *n)
 
 static pg_context start(pg_tape *tape, int threads)
 {
-    return (pg_context){
-        .kernels = pg_kernels_best(), .threads = threads, .compute = PG_COMPUTE_F32, .tape = tape};
+    return (pg_context){.kernels = pg_kernels_best(), .threads = threads, .compute = PG_COMPUTE_F32, .tape = tape};
 }
 
 /* ---------------------------------------------------------------- computing again */
@@ -338,8 +337,8 @@ static void quantised_weights_pass_derivatives_on(void **state)
 
 /* ---------------------------------------------------------------- failures */
 
-/* Every allocation of a step fails once, and then alone: the step says so, and the next one, with the same tape, is what
- * it always was. */
+/* Every allocation of a step fails once, and then alone: the step says so, and the next one, with the same tape, is
+ * what it always was. */
 static void failures_stay(void **state)
 {
     (void)state;

@@ -1,9 +1,8 @@
-/* Losses and gradients of whole models against the reference: tests/golden/training, with the tolerances that its README
- * states (tests/golden/MANIFEST.md). */
+/* Losses and gradients of whole models against the reference: tests/golden/training, with the tolerances that its
+ * README states (tests/golden/MANIFEST.md). */
 #include "golden_case.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 #include "base/memory.h"
 #include "generate/model.h"
@@ -16,6 +15,7 @@
 #include "train/contrastive.h"
 #include "train/preference.h"
 #include "train/teacher_forcing.h"
+#include "trained_model.h"
 
 #define LOSS     1e-5 /* absolute */
 #define GRADIENT 1e-4 /* of a tensor's largest value */
@@ -68,47 +68,10 @@ static void open_case(fixture *f, const char *name, const char *checkpoint)
     f->g = (pg_context){.kernels = pg_kernels_best(), .threads = 2, .compute = PG_COMPUTE_F32, .tape = &f->tape};
 }
 
-static void give_gradient(void *user, const pg_parameter *p)
-{
-    const char *part = user;
-    if (!part || strstr(p->name, part))
-        ((pg_parameter *)p)->grad = pg_alloc((size_t)(p->rows * p->width), sizeof(float));
-}
-
-static void take_gradient(void *user, const pg_parameter *p)
-{
-    (void)user;
-    pg_free(p->grad);
-    ((pg_parameter *)p)->grad = NULL;
-}
-
-static void clear_gradient(void *user, const pg_parameter *p)
-{
-    (void)user;
-    if (p->grad)
-        memset(p->grad, 0, (size_t)(p->rows * p->width) * sizeof(float));
-}
-
-/* Weights with `part` in their names (NULL: all) are trained from now on. */
-static void train(const pg_model *model, const char *part)
-{
-    pg_weights *w = model->weights;
-    pg_weights_each(w, give_gradient, (void *)part);
-    if (w->config.text.tied)
-        w->text.output.grad = w->text.embed.grad;
-}
-
-static void close_model(pg_model *model)
-{
-    if (model)
-        pg_weights_each(model->weights, take_gradient, NULL);
-    pg_model_close(model);
-}
-
 static void close_case(fixture *f)
 {
-    close_model(f->model);
-    close_model(f->other);
+    pg_trained_model_close(f->model);
+    pg_trained_model_close(f->other);
     pg_safetensors_close(f->inputs);
     pg_golden_close(&f->golden);
     pg_arena_free(&f->g.arena);
@@ -117,7 +80,7 @@ static void close_case(fixture *f)
 
 static void reset(fixture *f)
 {
-    pg_weights_each(f->model->weights, clear_gradient, NULL);
+    pg_trained_model_clear(f->model);
     pg_arena_release(&f->g.arena, (pg_arena_mark){0, 0});
 }
 
@@ -274,8 +237,8 @@ typedef struct token_rows {
     pg_token_batch batch;
 } token_rows;
 
-/* The rows of a padded batch, without their padding. token_type_ids, if there are any, say where the answer begins; else
- * every token but the first is scored. */
+/* The rows of a padded batch, without their padding. token_type_ids, if there are any, say where the answer begins;
+ * else every token but the first is scored. */
 static void read_rows(token_rows *out, const pg_safetensors *file)
 {
     const pg_array *ids = pg_safetensors_find(file, "input_ids"), *mask = pg_safetensors_find(file, "attention_mask");
@@ -329,51 +292,28 @@ static double run_rows(fixture *f, const pg_token_batch *batch, reduction how, d
 
 /* ---------------------------------------------------------------- PaliGemma */
 
-typedef struct kept_gradients {
-    float *values;
-    size_t count;
-} kept_gradients;
-
-static void keep_gradient(void *user, const pg_parameter *p)
+static void check_same_bits(const fixture *f, const pg_kept_gradients *before)
 {
-    kept_gradients *kept = user;
-    size_t count = p->grad ? (size_t)(p->rows * p->width) : 0;
-    kept->values = realloc(kept->values, (kept->count + count + 1) * sizeof *kept->values);
-    assert_non_null(kept->values);
-    if (count)
-        memcpy(kept->values + kept->count, p->grad, count * sizeof *kept->values);
-    kept->count += count;
-}
-
-static kept_gradients keep_gradients(const fixture *f)
-{
-    kept_gradients kept = {0};
-    pg_weights_each(f->model->weights, keep_gradient, &kept);
-    return kept;
-}
-
-static void check_same_bits(const fixture *f, const kept_gradients *before)
-{
-    kept_gradients now = keep_gradients(f);
+    pg_kept_gradients now = pg_trained_model_keep(f->model);
     assert_int_equal(now.count, before->count);
     assert_memory_equal(now.values, before->values, now.count * sizeof *now.values);
-    free(now.values);
+    pg_free(now.values);
 }
 
-/* The whole model; then again with padding on the other side, with every block computed twice, and with other numbers of
- * threads: the same bits. */
+/* The whole model; then again with padding on the other side, with every block computed twice, and with other numbers
+ * of threads: the same bits. */
 static void supervised(void **state)
 {
     (void)state;
     fixture f;
     token_rows rows, right;
     open_case(&f, "paligemma-sft", "checkpoint");
-    train(f.model, NULL);
+    pg_trained_model_train(f.model, NULL);
     read_rows(&rows, f.inputs);
     check_loss(&f, run_rows(&f, &rows.batch, OVER_TOKENS, 1), "loss");
     check_gradients(&f, "grad.");
     check_summary(&f, "grad_summary", 57);
-    kept_gradients kept = keep_gradients(&f);
+    pg_kept_gradients kept = pg_trained_model_keep(f.model);
 
     pg_safetensors *padded = open_file(&f, "inputs_right_padded.safetensors");
     read_rows(&right, padded);
@@ -387,7 +327,7 @@ static void supervised(void **state)
     reset(&f);
     check_loss(&f, run_rows(&f, &rows.batch, OVER_EXAMPLES, 1), "loss_mean_of_examples");
     pg_safetensors_close(padded);
-    free(kept.values);
+    pg_free(kept.values);
     close_case(&f);
 }
 
@@ -397,13 +337,12 @@ static void attention_only(void **state)
     fixture f;
     token_rows rows;
     open_case(&f, "paligemma-attention-only", "checkpoint");
-    const char *const parts[] = {".q", ".k", ".v", ".o"};
     pg_weights *w = f.model->weights;
     for (int64_t i = 0; i < w->config.text.layers; i++) {
         pg_parameter *trained[] = {&w->text.layers[i].q, &w->text.layers[i].k, &w->text.layers[i].v,
                                    &w->text.layers[i].o};
         for (int j = 0; j < 4; j++)
-            give_gradient((void *)parts[j], trained[j]);
+            pg_trained_weight_give(trained[j]);
     }
     read_rows(&rows, f.inputs);
     assert_false(pg_paligemma_features(&f.g, w, rows.batch.pixels, rows.batch.pictures)->tracked);
@@ -425,17 +364,16 @@ static void check_accumulated(fixture *f, const char *prefix, const char *key, c
         const pg_array *want = pg_safetensors_at(f->golden.arrays, i);
         if (strncmp(want->name, prefix, strlen(prefix)) != 0)
             continue;
-        kept_gradients found = {0};
+        const float *found = NULL;
         pg_weights *w = f->model->weights;
         for (int64_t l = 0; l < w->config.text.layers; l++) {
             pg_parameter *some[] = {&w->text.layers[l].q, &w->text.layers[l].k, &w->text.layers[l].v,
                                     &w->text.layers[l].o, &w->projector,        &w->projector_bias};
-            for (int j = 0; j < 6 && !found.values; j++)
+            for (int j = 0; j < 6; j++)
                 if (!strcmp(some[j]->stored->name, want->name + strlen(prefix)))
-                    keep_gradient(&found, some[j]);
+                    found = some[j]->grad;
         }
-        compare(f, want->name, found.values, want);
-        free(found.values);
+        compare(f, want->name, found, want);
     }
     assert_int_equal(f->compared, 10);
     check_whole(f);
@@ -448,7 +386,7 @@ static void accumulation(void **state)
     fixture f;
     token_rows all;
     open_case(&f, "gradient-accumulation", "checkpoint");
-    train(f.model, NULL);
+    pg_trained_model_train(f.model, NULL);
     read_rows(&all, f.inputs);
     const json_t *micro_losses = json_object_get(f.golden.facts, "micro_losses");
     int64_t tokens = pg_token_batch_scored(&all.batch), side = f.model->weights->config.vision.side;
@@ -456,8 +394,10 @@ static void accumulation(void **state)
         double total = 0;
         reset(&f);
         for (int64_t r = 0; r < 4; r++) {
-            pg_token_batch one = {
-                .rows = &all.rows[r], .row_count = 1, .pixels = all.batch.pixels + r * 3 * side * side, .pictures = 1};
+            pg_token_batch one = {.rows = &all.rows[r],
+                                  .row_count = 1,
+                                  .pixels = all.batch.pixels + r * 3 * side * side,
+                                  .pictures = 1};
             double factor = equal ? 0.25 : (double)pg_token_batch_scored(&one) / (double)tokens;
             double loss = run_rows(&f, &one, OVER_TOKENS, factor);
             assert_true(fabs(loss / factor - json_number_value(json_array_get(micro_losses, (size_t)r))) <= LOSS);
@@ -632,7 +572,7 @@ static void half_precision(void **state)
     pg_golden exact;
     pg_golden_open(&exact, PG_TESTS_FOLDER "/golden/training/paligemma-sft");
     open_case(&f, "bf16", "checkpoint");
-    train(f.model, NULL);
+    pg_trained_model_train(f.model, NULL);
     read_rows(&rows, f.inputs);
     f.g.compute = PG_COMPUTE_BF16;
     check_directions(&f, &exact, 0.95, run_rows(&f, &rows.batch, OVER_TOKENS, 1));
@@ -644,9 +584,9 @@ static void half_precision(void **state)
     f.g.compute = PG_COMPUTE_F32;
     double loss = run_rows(&f, &rows.batch, OVER_TOKENS, 1);
     assert_true(fabs(loss - fact(json_object_get(f.golden.facts, "bf16_weights_f32_arithmetic"), "loss")) <= LOSS);
-    take_gradient(NULL, &w->text.embed); /* which the case leaves out */
+    pg_trained_weight_take(&w->text.embed); /* which the case leaves out */
     check_gradients(&f, "rounded_weights.grad.");
-    give_gradient(NULL, &w->text.embed);
+    pg_trained_weight_give(&w->text.embed);
     w->text.output.grad = w->text.embed.grad;
     reset(&f);
     f.g.compute = PG_COMPUTE_BF16;
@@ -686,8 +626,8 @@ static void documents(fixture *f, const token_rows *whole)
         flat[i] = whole->ids[i / width][i % width];
     for (int64_t d = 0; d < count; d++) {
         rows[d] = (pg_token_row){.ids = flat + spans[d].first, .count = spans[d].count, .scored = 1};
-        segments[d] = (pg_segment){
-            .first = spans[d].first, .count = spans[d].count, .spans = {spans[d]}, .span_count = 1};
+        segments[d] =
+            (pg_segment){.first = spans[d].first, .count = spans[d].count, .spans = {spans[d]}, .span_count = 1};
         for (int64_t i = 0; i < spans[d].count; i++)
             positions[spans[d].first + i] = (int32_t)i;
     }
@@ -719,7 +659,7 @@ static void pretraining(void **state)
     fixture f;
     token_rows rows;
     open_case(&f, "gemma-pretrain", "checkpoint");
-    train(f.model, NULL);
+    pg_trained_model_train(f.model, NULL);
     read_rows(&rows, f.inputs);
     assert_int_equal(pg_token_batch_scored(&rows.batch), (int64_t)fact(f.golden.facts, "scored_tokens"));
     check_loss(&f, run_rows(&f, &rows.batch, OVER_TOKENS, 1), "loss");
@@ -758,7 +698,7 @@ static void preferences(void **state)
     const float halves[] = {0.5f, 0.5f};
     open_case(&f, "dpo", "checkpoint");
     f.other = open_checkpoint(&f, "reference_checkpoint");
-    train(f.model, NULL);
+    pg_trained_model_train(f.model, NULL);
     read_rows(&rows, f.inputs);
     read_pairs(pairs, &rows, f.inputs);
     pg_preference_batch batch = {.pairs = pairs, .pair_count = 2};
@@ -767,8 +707,8 @@ static void preferences(void **state)
     const pg_array *expected = pg_golden_find(&f.golden, "reference_logps");
     for (size_t i = 0; i < 4; i++) /* ours are pair by pair */
         assert_true(fabs(reference[i] + pg_golden_number(expected, i / 2 + i % 2 * 2)) < 1e-4);
-    pg_tensor *losses = pg_preference_training(&f.g, f.model->weights, &batch, reference,
-                                               fact(f.golden.facts, "beta"), hits);
+    pg_tensor *losses =
+        pg_preference_training(&f.g, f.model->weights, &batch, reference, fact(f.golden.facts, "beta"), hits);
     pg_tensor *loss = pg_weighted_sum(&f.g, losses, halves);
     check_loss(&f, loss_of(&f, loss), "loss");
     assert_true(hits[0] == 1 && hits[1] == 1);
@@ -785,7 +725,7 @@ static void contrast(void **state)
     fixture f;
     int32_t ids[ROWS * WIDTH];
     open_case(&f, "siglip-pretrain", "checkpoint");
-    train(f.model, NULL);
+    pg_trained_model_train(f.model, NULL);
     const pg_array *stored = pg_safetensors_find(f.inputs, "input_ids");
     for (size_t i = 0; i < pg_golden_count(stored); i++)
         ids[i] = (int32_t)pg_golden_number(stored, i);
@@ -888,14 +828,16 @@ static void pooled_classifier(void **state)
     memset(head->bias.grad, 0, (size_t)head->bias.width * sizeof(float));
 
     pg_weights *vision = f.model->weights, *text = f.other->weights;
-    train(f.model, "vision.");
-    pg_parameter *pooling[] = {&vision->vision.head.probe,     &vision->vision.head.in,   &vision->vision.head.in_bias,
-                               &vision->vision.head.out,       &vision->vision.head.norm, &vision->vision.head.out_bias,
-                               &vision->vision.head.norm_bias, &vision->vision.head.fc1,  &vision->vision.head.fc1_bias,
-                               &vision->vision.head.fc2,       &vision->vision.head.fc2_bias};
+    pg_trained_model_train(f.model, "vision.");
+    pg_parameter *pooling[] = {&vision->vision.head.probe,     &vision->vision.head.in,
+                               &vision->vision.head.in_bias,   &vision->vision.head.out,
+                               &vision->vision.head.norm,      &vision->vision.head.out_bias,
+                               &vision->vision.head.norm_bias, &vision->vision.head.fc1,
+                               &vision->vision.head.fc1_bias,  &vision->vision.head.fc2,
+                               &vision->vision.head.fc2_bias};
     for (size_t i = 0; i < sizeof pooling / sizeof *pooling; i++)
-        take_gradient(NULL, pooling[i]); /* which has no part in it */
-    train(f.other, NULL);
+        pg_trained_weight_take(pooling[i]); /* which has no part in it */
+    pg_trained_model_train(f.other, NULL);
     loss = classify(&f, head, &batch);
     CHECK_OK(pg_tape_backward(&f.g, loss, 1));
     float *embed = text->text.embed.grad;
@@ -913,9 +855,9 @@ static void pooled_classifier(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(supervised),     cmocka_unit_test(attention_only), cmocka_unit_test(accumulation),
-        cmocka_unit_test(low_rank),       cmocka_unit_test(half_precision), cmocka_unit_test(pretraining),
-        cmocka_unit_test(preferences),    cmocka_unit_test(contrast),       cmocka_unit_test(pooled_classifier),
+        cmocka_unit_test(supervised),  cmocka_unit_test(attention_only), cmocka_unit_test(accumulation),
+        cmocka_unit_test(low_rank),    cmocka_unit_test(half_precision), cmocka_unit_test(pretraining),
+        cmocka_unit_test(preferences), cmocka_unit_test(contrast),       cmocka_unit_test(pooled_classifier),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

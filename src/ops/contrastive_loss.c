@@ -1,6 +1,6 @@
 /* SigLIP's sigmoid loss (Zhai et al. 2023): every picture with every text is a question of its own, yes on the diagonal
- * and no elsewhere. Some texts at a time stand in for the weight of a linear layer over the pictures, whose products and
- * their way back are there already: of the matrix of all pairs, the columns of these texts exist and no more. */
+ * and no elsewhere. Some texts at a time stand in for the weight of a linear layer over the pictures, whose products
+ * and their way back are there already: of the matrix of all pairs, the columns of these texts exist and no more. */
 #include <math.h>
 
 #include "ops/linear.h"
