@@ -21,7 +21,7 @@ END
 
 # Debian's and Ubuntu's names.
 BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config libjansson-dev libjpeg-dev libpng-dev libwebp-dev libgif-dev
-    libtiff-dev zlib1g-dev libzip-dev libcmocka-dev python3"
+    libtiff-dev zlib1g-dev libzip-dev libarchive-dev libcairo2-dev libcmocka-dev python3"
 CI_PACKAGES="git clang-format clang-tidy"
 LONG_PACKAGES="git clang libclang-rt-dev valgrind gcovr"
 BUILD_TOOLS="cc cmake ninja pkg-config"
@@ -62,7 +62,7 @@ install_with_apt() {
 name_what_is_needed() {
     echo "build.sh: this system has no apt. Needed, under whatever name it gives them:"
     echo "  a C11 compiler, CMake 3.21, Ninja, pkg-config, Python 3 and the development files of"
-    echo "  jansson, libjpeg, libpng, libwebp, giflib, libtiff, zlib, libzip and cmocka"
+    echo "  jansson, libjpeg, libpng, libwebp, giflib, libtiff, zlib, libzip, libarchive, cairo and cmocka"
     for tool in $BUILD_TOOLS; do
         command -v "$tool" >/dev/null || fail "$tool is missing"
     done

@@ -2,7 +2,6 @@
 #include "answer.h"
 
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -51,31 +50,10 @@ const pg_cli_option pg_cli_printing_options[] = {
     {0},
 };
 
-static volatile sig_atomic_t interrupted;
-
-static void on_interrupt(int number)
-{
-    (void)number;
-    interrupted = 1;
-}
-
-/* Not where the program runs in the background of a script, which ignores Ctrl-C. A second one ends the program. */
-static void catch_interrupt(void)
-{
-    struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND}, before;
-    if (sigaction(SIGINT, NULL, &before) == 0 && before.sa_handler != SIG_IGN)
-        sigaction(SIGINT, &action, NULL);
-}
-
-bool pg_cli_interrupted(void)
-{
-    return interrupted;
-}
-
 bool pg_cli_on_text(void *user, size_t index, const char *text, size_t size)
 {
     (void)user, (void)index, (void)text, (void)size;
-    return !interrupted;
+    return !pg_cli_interrupted();
 }
 
 /* As above, but shows the text as it comes; a reader that went away ends the answer as well. */
@@ -83,7 +61,7 @@ static bool show_text(void *user, size_t index, const char *text, size_t size)
 {
     (void)user, (void)index;
     pg_cli_put(text, size);
-    return pg_cli_flush() && !interrupted;
+    return pg_cli_flush() && !pg_cli_interrupted();
 }
 
 void pg_cli_answering_init(pg_cli_answering *settings)
@@ -124,14 +102,14 @@ int pg_cli_answering_open(pg_cli_engine *out, const pg_cli_command *command, pg_
 {
     int code;
     pg_cli_use use = {
-        .model = settings->model,
+        .source = settings->source,
         .kinds = 1u << PG_MODEL_PALIGEMMA | (pictures ? 0 : 1u << PG_MODEL_GEMMA),
         .kind_names = pictures ? "PaliGemma to look at pictures" : "PaliGemma or Gemma",
         .arithmetic = settings->arithmetic,
         .looking = settings->looking,
         .sequences = parallel,
     };
-    catch_interrupt();
+    pg_cli_catch_interrupts(false);
     PG_CLI_TRY(pg_cli_engine_load(out, command, &use));
     PG_CLI_TRY(complete_request(settings, out->model));
     if (use.sequences < (size_t)settings->request.beams)
@@ -276,5 +254,5 @@ int pg_cli_answer(const pg_cli_engine *engine, const pg_cli_answering *settings,
     if (settings->stats)
         print_stats(answer, engine);
     pg_answer_free(answer);
-    return interrupted ? PG_CLI_INTERRUPTED : PG_CLI_DONE;
+    return pg_cli_interrupted() ? PG_CLI_INTERRUPTED : PG_CLI_DONE;
 }

@@ -4,10 +4,11 @@
 #define PG_CLI_ANSWER_H
 
 #include "engine.h"
+#include "interrupt.h"
 
 /* The settings of these commands. Options write straight into the request, where pg_request has the same type. */
 typedef struct pg_cli_answering {
-    const char *model;
+    pg_cli_source source;
     pg_cli_arithmetic arithmetic;
     pg_cli_looking looking;
     pg_request request;
@@ -28,9 +29,6 @@ int pg_cli_answering_check(const pg_cli_command *command, pg_cli_answering *sett
  * only a model with eyes will do. From here on Ctrl-C ends answers early instead of the program. */
 int pg_cli_answering_open(pg_cli_engine *out, const pg_cli_command *command, pg_cli_answering *settings, bool pictures,
                           size_t parallel);
-
-/* True once Ctrl-C was pressed. */
-bool pg_cli_interrupted(void);
 
 /* A pg_text_callback that shows nothing, but ends the answer on Ctrl-C. */
 bool pg_cli_on_text(void *user, size_t index, const char *text, size_t size);

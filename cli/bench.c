@@ -7,7 +7,7 @@
 #include "progress.h"
 
 typedef struct bench_settings {
-    const char *model;
+    pg_cli_source source;
     int64_t image_size, prompt_tokens, new_tokens, batch, repeat;
     bool json, profile;
     pg_cli_arithmetic arithmetic;
@@ -33,7 +33,7 @@ static const pg_cli_option output_options[] = {
 };
 
 static const pg_cli_group groups[] = {
-    {"Model", pg_cli_model_options, offsetof(bench_settings, model)},
+    {"Model", pg_cli_source_options, offsetof(bench_settings, source)},
     {"Work", work_options, 0},
     {"Output", output_options, 0},
     {"Speed", pg_cli_arithmetic_options, offsetof(bench_settings, arithmetic)},
@@ -235,7 +235,7 @@ static int run(const pg_cli_command *command, void *memory, const pg_cli_list *o
     pg_bench *bench;
     pg_cli_progress progress;
     (void)operands;
-    int code = pg_cli_model_find(&folder, command, settings->model);
+    int code = pg_cli_model_find(&folder, command, settings->source.model);
     if (code != PG_CLI_DONE)
         return code;
     pg_bench_options_init(&options);
@@ -246,7 +246,7 @@ static int run(const pg_cli_command *command, void *memory, const pg_cli_list *o
     options.rounds = (size_t)settings->repeat;
     options.threads = (int)settings->arithmetic.threads;
     options.compute = (pg_compute)settings->arithmetic.compute;
-    options.model = pg_cli_model_memory(&settings->arithmetic);
+    options.model = pg_cli_model_how(&settings->source, &settings->arithmetic);
     options.profile = settings->profile;
     options.on_round = show_round;
     options.user = &progress;

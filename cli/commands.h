@@ -16,6 +16,11 @@ extern const pg_cli_command pg_cli_inspect;
 extern const pg_cli_command pg_cli_perplexity;
 extern const pg_cli_command pg_cli_bench;
 extern const pg_cli_command pg_cli_quantize;
+extern const pg_cli_command pg_cli_merge;
+extern const pg_cli_command pg_cli_init;
+extern const pg_cli_command pg_cli_plot;
+extern const pg_cli_command pg_cli_train;
+extern const pg_cli_command pg_cli_gradients;
 extern const pg_cli_command pg_cli_help;
 
 /* All of them in the order of the help; ends with NULL. */

@@ -6,7 +6,8 @@
 #include "engine.h"
 
 typedef struct embed_settings {
-    const char *model, *out;
+    pg_cli_source source;
+    const char *out;
     pg_cli_list images, texts;
     bool json;
     pg_cli_looking looking;
@@ -23,7 +24,7 @@ static const pg_cli_option embed_options[] = {
 };
 
 static const pg_cli_group groups[] = {
-    {"Model", pg_cli_model_options, offsetof(embed_settings, model)},
+    {"Model", pg_cli_source_options, offsetof(embed_settings, source)},
     {"Embeddings", embed_options, 0},
     {"Pictures", pg_cli_looking_options, offsetof(embed_settings, looking)},
     {"Speed", pg_cli_arithmetic_options, offsetof(embed_settings, arithmetic)},
@@ -138,7 +139,7 @@ static int check(const pg_cli_command *command, const embed_settings *settings)
 static int run(const pg_cli_command *command, void *memory, const pg_cli_list *operands)
 {
     embed_settings *settings = memory;
-    pg_cli_use use = {settings->model, 1u << PG_MODEL_SIGLIP, "SigLIP", settings->arithmetic, settings->looking, 1};
+    pg_cli_use use = {settings->source, 1u << PG_MODEL_SIGLIP, "SigLIP", settings->arithmetic, settings->looking, 1};
     pg_cli_engine engine = {0};
     embedding_rows embeddings = {0};
     int code;

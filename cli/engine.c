@@ -11,6 +11,14 @@ const pg_cli_option pg_cli_model_options[] = {
     {0},
 };
 
+const pg_cli_option pg_cli_source_options[] = {
+    {"model", 'm', "MODEL", PG_CLI_TEXT, offsetof(pg_cli_source, model),
+     "folder in the published layout (default: $PALIGEMMA_MODEL)", 0, 0},
+    {"adapter", 0, "FOLDER", PG_CLI_TEXT, offsetof(pg_cli_source, adapter),
+     "a LoRA adapter in PEFT's layout, added to the model's weights", 0, 0},
+    {0},
+};
+
 const pg_cli_option pg_cli_arithmetic_options[] = {
     {"compute", 0, "auto|f32|bf16|int8", PG_CLI_CHOICE, offsetof(pg_cli_arithmetic, compute),
      "arithmetic of products; auto: int8 for quantised weights, bf16 for bf16 ones where the machine has it, else f32",
@@ -40,12 +48,13 @@ int pg_cli_model_find(const char **out, const pg_cli_command *command, const cha
     return PG_CLI_DONE;
 }
 
-pg_model_options pg_cli_model_memory(const pg_cli_arithmetic *arithmetic)
+pg_model_options pg_cli_model_how(const pg_cli_source *source, const pg_cli_arithmetic *arithmetic)
 {
     pg_model_options options;
     pg_model_options_init(&options);
     options.prefault = arithmetic->prefault;
     options.lock = arithmetic->lock;
+    options.adapter = source->adapter;
     return options;
 }
 
@@ -65,8 +74,8 @@ int pg_cli_engine_load(pg_cli_engine *out, const pg_cli_command *command, const 
     double start = pg_cli_clock();
     int code;
     *out = (pg_cli_engine){0};
-    PG_CLI_TRY(pg_cli_model_find(&out->folder, command, use->model));
-    pg_model_options options = pg_cli_model_memory(&use->arithmetic);
+    PG_CLI_TRY(pg_cli_model_find(&out->folder, command, use->source.model));
+    pg_model_options options = pg_cli_model_how(&use->source, &use->arithmetic);
     PG_CLI_TRY(pg_cli_check(pg_model_open_with(&out->model, out->folder, &options)));
     PG_CLI_TRY(check_kind(out, command, use));
     out->load_seconds = pg_cli_clock() - start;

@@ -7,6 +7,13 @@
 /* -m: a `const char *`. */
 extern const pg_cli_option pg_cli_model_options[];
 
+/* -m, --adapter */
+typedef struct pg_cli_source {
+    const char *model, *adapter; /* as given, or NULL */
+} pg_cli_source;
+
+extern const pg_cli_option pg_cli_source_options[];
+
 /* --compute, -t, --prefault, --mlock */
 typedef struct pg_cli_arithmetic {
     int compute; /* a pg_compute */
@@ -27,7 +34,7 @@ extern const pg_cli_option pg_cli_looking_options[];
 /* The folder that -m names, else PALIGEMMA_MODEL in the environment; a usage error where neither does. */
 int pg_cli_model_find(const char **out, const pg_cli_command *command, const char *given);
 
-pg_model_options pg_cli_model_memory(const pg_cli_arithmetic *arithmetic);
+pg_model_options pg_cli_model_how(const pg_cli_source *source, const pg_cli_arithmetic *arithmetic);
 
 typedef struct pg_cli_engine {
     const char *folder;
@@ -38,7 +45,7 @@ typedef struct pg_cli_engine {
 
 /* How a command uses a model. */
 typedef struct pg_cli_use {
-    const char *model;      /* as given, or NULL */
+    pg_cli_source source;
     unsigned kinds;         /* those that the command can use, 1 << PG_MODEL_GEMMA and so on */
     const char *kind_names; /* the same in words */
     pg_cli_arithmetic arithmetic;

@@ -27,7 +27,7 @@ static const pg_cli_option prompt_options[] = {
 static const pg_cli_group groups[] = {
     {"Prompt", prompt_options, 0},
     {"Many prompts", pg_cli_batch_options, offsetof(generate_settings, batch)},
-    {"Model", pg_cli_model_options, offsetof(generate_settings, answering.model)},
+    {"Model", pg_cli_source_options, offsetof(generate_settings, answering.source)},
     {"Answer (what is left out is the model's own choice)", pg_cli_decoding_options,
      offsetof(generate_settings, answering)},
     {"Output", pg_cli_printing_options, offsetof(generate_settings, answering)},

@@ -11,15 +11,12 @@
 #include "commands.h"
 #include "help.h"
 #include "output.h"
+#include "training.h"
 
 const pg_cli_command *const pg_cli_commands[] = {
-    &pg_cli_caption,    &pg_cli_ask,
-    &pg_cli_ocr,        &pg_cli_generate,
-    &pg_cli_embed,      &pg_cli_trace,
-    &pg_cli_preprocess, &pg_cli_tokenize,
-    &pg_cli_inspect,    &pg_cli_perplexity,
-    &pg_cli_bench,      &pg_cli_quantize,
-    &pg_cli_help,       NULL,
+    &pg_cli_caption,    &pg_cli_ask,      &pg_cli_ocr,       &pg_cli_generate,   &pg_cli_embed, &pg_cli_trace,
+    &pg_cli_preprocess, &pg_cli_tokenize, &pg_cli_inspect,   &pg_cli_perplexity, &pg_cli_bench, &pg_cli_quantize,
+    &pg_cli_merge,      &pg_cli_train,    &pg_cli_gradients, &pg_cli_plot,       &pg_cli_help,  NULL,
 };
 
 static int fail_unknown(const char *name)
@@ -76,5 +73,6 @@ static int run(int argc, char **argv)
 int main(int argc, char **argv)
 {
     pg_cli_output_init();
+    pg_cli_settings_prepare();
     return pg_cli_output_finish(run(argc, argv));
 }

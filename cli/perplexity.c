@@ -13,7 +13,7 @@
 #include "progress.h"
 
 typedef struct perplexity_settings {
-    const char *model;
+    pg_cli_source source;
     int64_t window;
     bool json;
     pg_cli_arithmetic arithmetic;
@@ -32,7 +32,7 @@ static const pg_cli_option perplexity_options[] = {
 };
 
 static const pg_cli_group groups[] = {
-    {"Model", pg_cli_model_options, offsetof(perplexity_settings, model)},
+    {"Model", pg_cli_source_options, offsetof(perplexity_settings, source)},
     {"Text", perplexity_options, 0},
     {"Speed", pg_cli_arithmetic_options, offsetof(perplexity_settings, arithmetic)},
     {0},
@@ -100,7 +100,7 @@ static int run(const pg_cli_command *command, void *memory, const pg_cli_list *o
 {
     perplexity_settings *settings = memory;
     pg_cli_use use = {
-        .model = settings->model,
+        .source = settings->source,
         .kinds = 1u << PG_MODEL_PALIGEMMA | 1u << PG_MODEL_GEMMA,
         .kind_names = "PaliGemma or Gemma",
         .arithmetic = settings->arithmetic,

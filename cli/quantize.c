@@ -107,7 +107,7 @@ static int check(const pg_cli_command *command, const quantize_settings *setting
 static int run(const pg_cli_command *command, void *memory, const pg_cli_list *operands)
 {
     const quantize_settings *settings = memory;
-    pg_cli_use use = {.model = settings->model,
+    pg_cli_use use = {.source = {.model = settings->model},
                       .kinds = 1u << PG_MODEL_PALIGEMMA | 1u << PG_MODEL_GEMMA | 1u << PG_MODEL_SIGLIP};
     quantize_run quantize = {.settings = settings, .weights = pg_cli_json_array()};
     pg_cli_engine engine = {0};

@@ -17,7 +17,7 @@ static const pg_cli_option language_options[] = {
 /* ocr has no language: it begins at the second group. */
 static const pg_cli_group groups[] = {
     {"Prompt", language_options, 0},
-    {"Model", pg_cli_model_options, offsetof(task_settings, answering.model)},
+    {"Model", pg_cli_source_options, offsetof(task_settings, answering.source)},
     {"Answer (what is left out is the model's own choice)", pg_cli_decoding_options,
      offsetof(task_settings, answering)},
     {"Output", pg_cli_printing_options, offsetof(task_settings, answering)},

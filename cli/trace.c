@@ -3,7 +3,8 @@
 #include "engine.h"
 
 typedef struct trace_settings {
-    const char *model, *prompt, *out;
+    pg_cli_source source;
+    const char *prompt, *out;
     pg_cli_list images;
     bool chat, special;
     pg_cli_looking looking;
@@ -22,7 +23,7 @@ static const pg_cli_option trace_options[] = {
 };
 
 static const pg_cli_group groups[] = {
-    {"Model", pg_cli_model_options, offsetof(trace_settings, model)},
+    {"Model", pg_cli_source_options, offsetof(trace_settings, source)},
     {"Trace", trace_options, 0},
     {"Pictures", pg_cli_looking_options, offsetof(trace_settings, looking)},
     {"Speed", pg_cli_arithmetic_options, offsetof(trace_settings, arithmetic)},
@@ -59,7 +60,7 @@ static int run(const pg_cli_command *command, void *memory, const pg_cli_list *o
 {
     trace_settings *settings = memory;
     pg_cli_use use = {
-        .model = settings->model,
+        .source = settings->source,
         .kinds = 1u << PG_MODEL_PALIGEMMA | 1u << PG_MODEL_GEMMA | 1u << PG_MODEL_SIGLIP,
         .arithmetic = settings->arithmetic,
         .looking = settings->looking,

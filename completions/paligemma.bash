@@ -3,7 +3,7 @@ _paligemma()
 {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
     local command=${COMP_WORDS[1]} options folders files words others
-    local commands='caption ask ocr generate embed trace preprocess tokenize inspect perplexity bench quantize help '
+    local commands='caption ask ocr generate embed trace preprocess tokenize inspect perplexity bench quantize plot help '
     # --name=VALUE arrives as three words.
     if [[ $word == = ]]; then
         word=
@@ -94,6 +94,13 @@ _paligemma()
         files=' '
         words=' --to=int8|int4 '
         others=' -o --out --keep --block -t --threads '
+        ;;
+    plot)
+        options=' -o --out --width --height --tags --smooth --log -h --help'
+        folders=' '
+        files=' -o --out '
+        words=' '
+        others=' --width --height --tags --smooth '
         ;;
     help)
         options=' -h --help'

@@ -10,6 +10,10 @@
  *   6. insight     every intermediate, embeddings, perplexity
  *   7. speed       times beside what the machine can do
  *   8. smaller     models with quantised weights
+ *   9. making      models written anew, merged with adapters, or from nothing
+ *  10. data        rows to train on: data sets, mixtures, a loader that works ahead
+ *  11. training    runs that can be stopped and go on; losses and gradients
+ *  12. curves      what training runs recorded, as pictures
  *
  * Conventions. A result comes first, through `out`, and is the caller's to free; what a function returns directly is
  * borrowed from its parent. Strings are UTF-8 and end in NUL. Sizes are in bytes, pixels or tokens as named. Objects
@@ -177,6 +181,9 @@ PG_API pg_status pg_model_open(pg_model **out, const char *folder);
 typedef struct pg_model_options {
     bool prefault; /* all of them are brought into memory before the model is open */
     bool lock;     /* the same, and they stay there (mlock); PG_ERROR_LIMIT where the system does not allow as much */
+    const char
+        *adapter; /* folder of a LoRA adapter in PEFT's layout, which is added to the weights as they are used,
+                     quantised ones too (NULL: none). A key in it that matches nothing in the model is an error */
 } pg_model_options;
 
 PG_API void pg_model_options_init(pg_model_options *options);
@@ -482,6 +489,341 @@ PG_API void pg_quantize_options_init(pg_quantize_options *options);
  * everything else copied. Then reads it back and compares it, weight by weight. The folder appears when all of this has
  * succeeded. options: NULL for the defaults. Weights are read and written piece by piece. */
 PG_API pg_status pg_quantize(const char *folder, const pg_model *model, const pg_quantize_options *options);
+
+/* ---------------------------------------------------------------- 9. making */
+
+/* Called as weights are written. Returning false ends the call with PG_ERROR_CANCELLED. */
+typedef bool pg_save_progress(void *user, size_t done, size_t total);
+
+typedef struct pg_save_options {
+    const char *dtype; /* "F32", "BF16" or "F16"; NULL: as stored, quantised weights as BF16 */
+    size_t shard_size; /* bytes of a file, unless one weight alone has more (0: 5,000,000,000) */
+    int threads;       /* 0: one per physical core that this process may use */
+    bool replace;      /* a folder of this name is replaced, in one step where the file system can */
+    pg_save_progress *on_progress;
+    void *user;
+} pg_save_options;
+
+PG_API void pg_save_options_init(pg_save_options *options);
+
+/* Writes a full model in the published layout: weights in one file or in shards with their index, config.json with its
+ * dtype, everything else copied. An adapter in use becomes part of the weights, w + scale b a in f32, rounded once. The
+ * folder appears complete or not at all. Weights are read and written piece by piece. options: NULL for the defaults.
+ */
+PG_API pg_status pg_model_save(const char *folder, const pg_model *model, const pg_save_options *options);
+
+/* ---------------------------------------------------------------- 10. data */
+
+/* Rows to train on, by index. Immutable; any number of threads may read one. Only an index is kept in memory: a row is
+ * read when it is asked for. The files must not change while a data set is open. */
+typedef struct pg_dataset pg_dataset;
+
+typedef enum pg_data_kind {
+    PG_DATA_AUTO,          /* told by the content, and of a folder by what lies in it */
+    PG_DATA_JSONL,         /* one object a line; see pg_row_kind. Also imagefolder's metadata.jsonl ("file_name") */
+    PG_DATA_COCO_CAPTIONS, /* a row for each caption */
+    PG_DATA_COCO_DETECT,   /* a row for each picture with objects: "detect A ; B", "<loc>x4 A ; <loc>x4 B"; no crowds */
+    PG_DATA_COCO_SEGMENT,  /* a row for each object: "segment A", "<loc>x4<seg>x16 A"; needs a mask encoder */
+    PG_DATA_VQA,           /* VQA v2: questions, and annotations in a second file; the most frequent answer */
+    PG_DATA_TEXT,          /* plain text: documents with blank lines between them */
+    PG_DATA_SHARDS,        /* tar files in webdataset's layout: KEY.jpg with KEY.txt, KEY.json or KEY.cls */
+} pg_data_kind;
+
+/* "jsonl", "coco-captions", ...; NULL beyond the last. */
+PG_API const char *pg_data_kind_name(pg_data_kind kind);
+
+/* What the rows of a data set are; all rows of one set are of the same kind. */
+typedef enum pg_row_kind {
+    PG_ROW_SUFFIX,     /* {"image", "prefix", "suffix"}: pictures (none, one or a list), a prompt and its answer */
+    PG_ROW_PREFERENCE, /* {"image", "prefix", "chosen", "rejected"} */
+    PG_ROW_LABEL,      /* {"image", "text", "label"}: a class, as a number from 0 or a name */
+    PG_ROW_TEXT,       /* {"text"}: a document; {"image", "text"}: a picture and what is said of it */
+} pg_row_kind;
+
+PG_API const char *pg_row_kind_name(pg_row_kind kind); /* "suffix", "preference", "label", "text" */
+
+/* An object's mask in a picture: height * width bytes 0 or 1, row by row; box: x1, y1, x2, y2 in pixels. */
+typedef struct pg_mask_view {
+    const uint8_t *pixels;
+    size_t width, height;
+    double box[4];
+} pg_mask_view;
+
+/* Makes the numbers of 16 <seg> tokens (0 .. 127) of a mask. Called by several threads at once. */
+typedef pg_status pg_mask_encoder(void *user, int codes[16], const pg_mask_view *mask);
+
+typedef struct pg_dataset_options {
+    pg_data_kind kind;  /* PG_DATA_AUTO */
+    const char *images; /* folder that picture names are relative to (NULL: the file's own folder) */
+    const char *split;  /* of a folder with several: "train", "valid" or "test" (NULL: "train") */
+    const char *prefix; /* prompt of captions and of pictures with text (NULL: "caption en"); of questions, what stands
+                           before them (NULL: "answer en") */
+    const char *annotations;   /* VQA: the file with the answers */
+    const char *image_name;    /* VQA: names of pictures, with a # for each digit of the id:
+                                  "COCO_train2014_############.jpg" (NULL: this, if the file names its subset) */
+    const char *const *labels; /* names of the classes in order; NULL: those found in the file, sorted by bytes */
+    size_t label_count;
+    pg_mask_encoder *encode_mask;
+    void *user;
+} pg_dataset_options;
+
+PG_API void pg_dataset_options_init(pg_dataset_options *options);
+
+/* Opens a file, or a folder: a Roboflow export (dataset/_annotations.SPLIT.jsonl, SPLIT/annotations.jsonl), an image
+ * folder with metadata.jsonl, or one of tar shards. Shards may also be named in one path: "set-{000..127}.tar".
+ * options: NULL for the defaults. */
+PG_API pg_status pg_dataset_open(pg_dataset **out, const char *path, const pg_dataset_options *options);
+PG_API void pg_dataset_close(pg_dataset *dataset);
+PG_API size_t pg_dataset_count(const pg_dataset *dataset);
+PG_API pg_data_kind pg_dataset_get_kind(const pg_dataset *dataset);
+PG_API pg_row_kind pg_dataset_row_kind(const pg_dataset *dataset);
+PG_API const char *pg_dataset_path(const pg_dataset *dataset);
+
+/* Number of classes of PG_ROW_LABEL, and the name of one; 0 and NULL where labels are numbers. */
+PG_API size_t pg_dataset_label_count(const pg_dataset *dataset);
+PG_API const char *pg_dataset_label(const pg_dataset *dataset, size_t label);
+
+/* A picture of a row: a file's path, or (of shards) the bytes of a picture file and its name in the archive. */
+typedef struct pg_row_image {
+    char *name;
+    const uint8_t *bytes; /* NULL: `name` is a path. Borrowed from the data set */
+    size_t size;
+} pg_row_image;
+
+/* Texts that the row's kind does not have are NULL. */
+typedef struct pg_data_row {
+    pg_row_kind kind;
+    pg_row_image *images;
+    size_t image_count;
+    char *prefix, *suffix, *chosen, *rejected, *text;
+    int64_t label;
+} pg_data_row;
+
+/* Reads a row; freed with pg_data_row_free. A bad one is an error that says where it is ("FILE:LINE: ...") and why:
+ * malformed JSON, text that is not UTF-8, an empty suffix, a key that is missing or misspelt. Pictures are not looked
+ * at. */
+PG_API pg_status pg_dataset_row(pg_data_row **out, const pg_dataset *dataset, size_t index);
+PG_API void pg_data_row_free(pg_data_row *row);
+
+/* Where a row stands: "FILE:LINE", "FILE: image 7". *out is freed with pg_free. */
+PG_API pg_status pg_dataset_place(char **out, const pg_dataset *dataset, size_t index);
+
+/* Data sets mixed into one endless sequence of rows. What stands at a position is a function of the seed and the
+ * position alone, so a run goes on from one number. Every data set is gone through in rounds that show each of its rows
+ * once. Borrows its data sets. Immutable. */
+typedef struct pg_mixture pg_mixture;
+
+typedef struct pg_mixture_part {
+    const pg_dataset *dataset;
+    double weight;   /* share of the rows, relative to the others'; 0 for all parts: by size */
+    uint64_t repeat; /* by size: how often each row comes in one pass over the mixture (0: once) */
+} pg_mixture_part;
+
+/* shuffle: false leaves the order as it is (parts by size one after the other). */
+PG_API pg_status pg_mixture_new(pg_mixture **out, const pg_mixture_part *parts, size_t count, uint64_t seed,
+                                bool shuffle);
+PG_API void pg_mixture_free(pg_mixture *mixture);
+
+/* Rows of one pass: by size, every row as often as its part says; by weight, as many rows as all parts have. */
+PG_API uint64_t pg_mixture_count(const pg_mixture *mixture);
+PG_API size_t pg_mixture_parts(const pg_mixture *mixture);
+PG_API const pg_dataset *pg_mixture_dataset(const pg_mixture *mixture, size_t part);
+
+/* The part and the row at a position. */
+PG_API void pg_mixture_at(size_t *part, size_t *row, const pg_mixture *mixture, uint64_t position);
+
+/* Random changes to pictures, chosen by seed and position. <loc> boxes in the texts move along; a box of which too
+ * little is left goes with its name. A row with <seg> codes, which cannot move, is neither cropped nor flipped. */
+typedef struct pg_augmentation {
+    double crop;     /* smallest part of the area that is left, in (0, 1]; 0: no crop. Aspect ratio 3/4 to 4/3 of it */
+    double keep;     /* part of a box's area that must be left (0: 0.5) */
+    double flip;     /* probability of a mirrored picture; 0: never */
+    bool flip_sides; /* mirror also where a text says left or right */
+    double brightness; /* factors from 1 - x to 1 + x, x in [0, 1) */
+    double contrast;
+    double saturation;
+} pg_augmentation;
+
+typedef enum pg_long_row {
+    PG_LONG_TRUNCATE, /* the suffix is cut at the context, without <eos> */
+    PG_LONG_SKIP,
+} pg_long_row;
+
+typedef struct pg_loader_options {
+    /* of the model; pg_loader_options_use_model sets all of these */
+    pg_model_kind model;
+    const pg_tokenizer *tokenizer;
+    size_t image_size;   /* side of the square picture in pixels; 0: the model takes no pictures */
+    size_t image_tokens; /* ids of one picture in the prompt */
+    int32_t image_token; /* their id */
+    size_t context;      /* longest row in ids, pictures included. SigLIP: the length of every text */
+    size_t text_length;  /* the same without pictures; whichever of the two is shorter counts (0: only the other does) */
+    size_t vocabulary;   /* ids that have an embedding */
+
+    pg_prompt_style style; /* PG_PROMPT_TASK: <image> tokens, <bos>, prefix, newline, also for Gemma; PG_PROMPT_TEXT and
+                              PG_PROMPT_CHAT for rows without pictures */
+    bool special;          /* control tokens spelled out in the texts count */
+    pg_resize_order resize_order;
+    bool keep_orientation;
+    pg_augmentation augment;
+    uint64_t seed;  /* of the augmentations */
+    uint64_t first; /* position to begin with */
+    uint64_t end;   /* position to end before (0: never) */
+    int threads;    /* that load, besides the caller's (0: 1) */
+    size_t ahead;   /* rows kept ready (0: 32) */
+    pg_long_row long_rows;
+    double bad_share;  /* of rows that may be bad; more is an error (default 0.01). Counted over at least 100 rows */
+    size_t bad_listed; /* bad rows that the report lists (default 100) */
+} pg_loader_options;
+
+PG_API void pg_loader_options_init(pg_loader_options *options);
+PG_API pg_status pg_loader_options_use_model(pg_loader_options *options, const pg_model *model);
+
+/* A row as a model takes it. */
+typedef struct pg_sample {
+    uint64_t position;
+    size_t part, row; /* of the mixture, of the data set: for pg_dataset_place */
+    pg_row_kind kind;
+    uint8_t *pixels; /* [image_count][side][side][3], RGB */
+    size_t image_count, side;
+    int32_t *ids;         /* prefix, then the answer with <eos> (suffix, chosen, text): the ids that carry loss */
+    size_t count, prefix; /* all ids; those of the prefix. Of PG_ROW_LABEL all are prefix, SigLIP's have none */
+    int32_t *rejected;    /* PG_ROW_PREFERENCE: the other answer with <eos>, behind the same prefix */
+    size_t rejected_count;
+    int64_t label; /* PG_ROW_LABEL; else -1 */
+    bool truncated;
+} pg_sample;
+
+PG_API void pg_sample_free(pg_sample *sample);
+
+/* Makes one sample, in the calling thread. */
+PG_API pg_status pg_sample_make(pg_sample **out, const pg_mixture *mixture, const pg_loader_options *options,
+                                uint64_t position);
+
+/* Threads that read, decode, change, resize and tokenize rows ahead of whoever takes them: in order, and the same for
+ * any number of threads. Borrows the mixture and the tokenizer. Used by one thread at a time. */
+typedef struct pg_loader pg_loader;
+
+PG_API pg_status pg_loader_open(pg_loader **out, const pg_mixture *mixture, const pg_loader_options *options);
+PG_API void pg_loader_close(pg_loader *loader);
+
+/* The next good row; *out is the caller's, NULL at the end. Bad ones are passed over and counted; too many of them are
+ * PG_ERROR_LIMIT, and a pass over the whole mixture without a good one PG_ERROR_FORMAT. */
+PG_API pg_status pg_loader_next(pg_sample **out, pg_loader *loader);
+
+typedef struct pg_loader_report {
+    uint64_t position; /* where a loader must begin to go on behind the last row taken */
+    uint64_t rows;     /* taken or passed over */
+    uint64_t bad, too_long, truncated;
+    double waited; /* seconds in which the caller waited for rows */
+    size_t listed; /* texts that pg_loader_bad gives */
+} pg_loader_report;
+
+PG_API pg_loader_report pg_loader_get_report(const pg_loader *loader);
+
+/* Why row i of those listed was passed over: "FILE:LINE: ...". Borrowed. */
+PG_API const char *pg_loader_bad(const pg_loader *loader, size_t i);
+
+
+/* ---------------------------------------------------------------- 11. training */
+
+/* What a run is told, by name: the keys of a configuration file and the flags of `paligemma train` are the same. */
+typedef struct pg_train_config pg_train_config;
+
+typedef struct pg_train_setting {
+    const char *name;     /* "learning_rate" */
+    const char *argument; /* "X", "a|b|c"; NULL: true or false */
+    const char *help;
+} pg_train_setting;
+
+/* Setting number i, or NULL beyond the last. */
+PG_API const pg_train_setting *pg_train_setting_at(size_t i);
+
+/* With the defaults that the settings' help names. */
+PG_API pg_status pg_train_config_new(pg_train_config **out);
+PG_API void pg_train_config_free(pg_train_config *config);
+
+/* Sets one; a name may have dashes for underscores. "data" and "validation" add a set each time. A name that does not
+ * exist is an error that names the nearest one. */
+PG_API pg_status pg_train_config_set(pg_train_config *config, const char *name, const char *value);
+
+/* Settings published for a task: "caption", "docvqa", ... */
+PG_API pg_status pg_train_config_use(pg_train_config *config, const char *recipe);
+
+/* A JSON object of settings; its "recipe" comes first, whatever its place. */
+PG_API pg_status pg_train_config_load(pg_train_config *config, const char *path);
+
+/* A run: model, rows, optimizer, and a folder (setting "out") with
+ *     config.json                 all settings
+ *     checkpoint.safetensors      everything that going on needs, written as a whole or not at all
+ *     scalars.csv, scalars.jsonl  curves; events.out.tfevents... the same for TensorBoard
+ *     bad_rows.txt                rows that could not be used, and why
+ *     best/, last/                models or adapters in the published layouts
+ * A run whose folder holds a checkpoint goes on from it, and on the same instruction set arrives at the same bits as one
+ * that was never stopped. One thread at a time. */
+typedef struct pg_trainer pg_trainer;
+
+/* Starts a run or goes on with it. The configuration is copied. Settings that contradict each other, a model that cannot
+ * do what is asked, and a folder that belongs to a run with other settings are errors. */
+PG_API pg_status pg_trainer_open(pg_trainer **out, const pg_train_config *config);
+PG_API void pg_trainer_close(pg_trainer *trainer); /* saves nothing */
+
+typedef struct pg_measurement {
+    double loss;     /* mean over scored tokens (of pictures with texts: over pictures; of preferences: over pairs) */
+    double accuracy; /* share of them that were predicted right (preferences: of pairs in the right order) */
+    uint64_t rows, tokens;
+} pg_measurement;
+
+typedef struct pg_train_report {
+    int64_t step, steps; /* done, of all */
+    pg_measurement train; /* of this step */
+    double gradient_norm; /* before clipping */
+    double learning_rate;
+    double seconds, waited; /* of this step; of it, for rows */
+    uint64_t bad_rows;      /* so far */
+    bool validated;         /* these were measured after this step: */
+    pg_measurement validation;
+    double best_loss;       /* of all validations so far; infinite before the first */
+    bool saved;             /* a checkpoint was written after this step */
+    bool finished;          /* nothing is left to do: all steps are done, or patience is used up */
+} pg_train_report;
+
+/* One step of the optimizer, and what is due after it: curves, validation, checkpoint. At the end last/ is written. A loss
+ * or gradient that is not finite, or a loss that diverges, is PG_ERROR_FORMAT: the text names the step, its rows and the
+ * checkpoint that is left as it was. */
+PG_API pg_status pg_trainer_step(pg_train_report *out, pg_trainer *trainer);
+
+/* The loss of the validation rows as the weights are now. */
+PG_API pg_status pg_trainer_validate(pg_measurement *out, pg_trainer *trainer);
+
+/* Writes the checkpoint, between steps. */
+PG_API pg_status pg_trainer_save(pg_trainer *trainer);
+
+/* Writes the model or adapter as it is now into a new folder. */
+PG_API pg_status pg_trainer_export(const char *folder, pg_trainer *trainer);
+
+/* "loss" and "grad.NAME" (published names) of one batch of all rows of the data, without a step, into a safetensors file:
+ * for comparison with other implementations. Needs no "out". */
+PG_API pg_status pg_train_gradients(const char *path, const pg_train_config *config);
+
+/* ---------------------------------------------------------------- 12. curves */
+
+typedef struct pg_plot_options {
+    const char *const *tags; /* whole tags ("validation/loss"), or what follows their last "/" ("loss") */
+    size_t tag_count;        /* 0: all */
+    double smooth;           /* weight of the past in a running mean, 0 (none) up to but not 1; raw values stay behind
+                                it, paler */
+    bool log;                /* the y axes */
+    size_t width;            /* pixels (900) */
+    size_t height;           /* 0: 500, or more where there are many panels */
+} pg_plot_options;
+
+PG_API void pg_plot_options_init(pg_plot_options *options);
+
+/* Draws what `count` training runs recorded: folders with a scalars.csv, or such files. Tags that end alike share a
+ * panel; several runs are compared in one picture. The file's name ends in .png or .svg; it appears complete or not at
+ * all. options: NULL for the defaults. */
+PG_API pg_status pg_plot_save(const char *path, const char *const *runs, size_t count, const pg_plot_options *options);
 
 #ifdef __cplusplus
 }

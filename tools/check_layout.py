@@ -35,6 +35,7 @@ ARROWS = {
 # Single files that need more, and why.
 ARROW_EXCEPTIONS = {
     ("src/generate/session.c", "kernels"): "asks for the instruction set in use",
+    ("src/train/trainer.c", "kernels"): "asks for the instruction set in use",
     ("src/tasks/benchmark.c", "kernels"): "measures the machine's limits with the kernels in use",
 }
 
@@ -48,6 +49,9 @@ LIBRARIES = {
     "gif_lib.h": ["src/image/gif.c"],
     "webp/*": ["src/image/webp.c"],
     "zip.h": ["src/tensor/npz.c"],
+    "archive.h": ["src/data/shards.c"],
+    "archive_entry.h": ["src/data/shards.c"],
+    "cairo*.h": ["src/image/chart.c"],
     "zlib.h": [],
 }
 

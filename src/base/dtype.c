@@ -106,3 +106,15 @@ void pg_dtype_widen(float *out, pg_dtype dtype, const void *stored, int64_t coun
         out[i] = dtype == PG_BF16 ? pg_bf16_to_float(half) : pg_f16_to_float(half);
     }
 }
+
+void pg_dtype_narrow(void *out, pg_dtype dtype, const float *values, int64_t count)
+{
+    if (dtype == PG_F32) {
+        memcpy(out, values, (size_t)count * sizeof *values);
+        return;
+    }
+    for (int64_t i = 0; i < count; i++) {
+        uint16_t half = dtype == PG_BF16 ? pg_bf16_from_float(values[i]) : pg_f16_from_float(values[i]);
+        memcpy((char *)out + (size_t)i * sizeof half, &half, sizeof half);
+    }
+}

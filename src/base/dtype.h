@@ -35,6 +35,9 @@ float pg_f16_to_float(uint16_t bits);
 /* `count` of them as floats, one by one: for loading and converting, where kernels are out of reach. */
 void pg_dtype_widen(float *out, pg_dtype dtype, const void *stored, int64_t count);
 
+/* The other way, to F32, F16 or BF16, rounded to nearest even. */
+void pg_dtype_narrow(void *out, pg_dtype dtype, const float *values, int64_t count);
+
 /* One stored value of F32, F16 or BF16, at any address. */
 float pg_dtype_load(pg_dtype dtype, const void *stored);
 

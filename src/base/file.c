@@ -68,6 +68,12 @@ bool pg_file_is_folder(const char *path)
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
+pg_status pg_file_append(FILE **out, const char *path)
+{
+    *out = fopen(path, "abe");
+    return *out ? PG_OK : pg_fail_errno(PG_ERROR_FILE, "%s: cannot be written", path);
+}
+
 pg_status pg_file_join(pg_buffer *out, const char *folder, const char *name)
 {
     pg_buffer_reset(out);
@@ -99,7 +105,7 @@ pg_status pg_file_writer_write(pg_file_writer *writer, const void *bytes, size_t
 
 /* A renamed file survives a power cut only if its folder reaches the disk too; file systems that cannot do that (some
  * network ones) still have the file. */
-static void sync_folder_of(const char *path)
+void pg_file_sync_folder(const char *path)
 {
     char folder[4096];
     const char *slash = strrchr(path, '/');
@@ -126,7 +132,7 @@ pg_status pg_file_writer_commit(pg_file_writer *writer)
     }
     pg_status status = PG_OK;
     if (written)
-        sync_folder_of(writer->path.data);
+        pg_file_sync_folder(writer->path.data);
     else {
         errno = code;
         status = pg_fail_errno(PG_ERROR_FILE, "%s: cannot be written", writer->path.data);

@@ -21,8 +21,14 @@ pg_status pg_file_read(pg_buffer *out, const char *path, size_t limit);
 bool pg_file_exists(const char *path);
 bool pg_file_is_folder(const char *path);
 
+/* A stream that writes behind what a file holds; closed with fclose. */
+pg_status pg_file_append(FILE **out, const char *path);
+
 /* FOLDER/NAME into `out` (replacing what was there). */
 pg_status pg_file_join(pg_buffer *out, const char *folder, const char *name);
+
+/* Brings the entry of a file or folder that was just made or renamed to the disk. */
+void pg_file_sync_folder(const char *path);
 
 /* A file in the making, beside its final place: commit syncs and renames, abort removes. One of them ends it. */
 typedef struct pg_file_writer {

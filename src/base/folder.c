@@ -4,22 +4,23 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
 
-pg_status pg_folder_writer_open(pg_folder_writer *out, const char *path)
+static pg_status open_writer(pg_folder_writer *out, const char *path, bool replaces)
 {
-    *out = (pg_folder_writer){0};
+    *out = (pg_folder_writer){.replaces = replaces};
     size_t size = strlen(path);
     while (size > 1 && path[size - 1] == '/')
         size--;
     pg_status status = pg_buffer_print(&out->path, "%.*s", (int)size, path);
     if (status == PG_OK)
         status = pg_buffer_print(&out->partial, "%s.%ld.partial", out->path.data, (long)getpid());
-    if (status == PG_OK && pg_file_exists(path))
+    if (status == PG_OK && pg_file_exists(path) && !(replaces && pg_file_is_folder(path)))
         status = pg_fail(PG_ERROR_FILE, "%s: exists already", path);
     if (status == PG_OK && mkdir(out->partial.data, 0777) != 0)
         status = pg_fail_errno(PG_ERROR_FILE, "%s: cannot be made", path);
@@ -28,6 +29,16 @@ pg_status pg_folder_writer_open(pg_folder_writer *out, const char *path)
         pg_buffer_free(&out->partial);
     }
     return status;
+}
+
+pg_status pg_folder_writer_open(pg_folder_writer *out, const char *path)
+{
+    return open_writer(out, path, false);
+}
+
+pg_status pg_folder_writer_replace(pg_folder_writer *out, const char *path)
+{
+    return open_writer(out, path, true);
 }
 
 static int remove_entry(const char *path, const struct stat *info, int kind, struct FTW *place)
@@ -44,12 +55,34 @@ void pg_folder_writer_abort(pg_folder_writer *writer)
     pg_buffer_free(&writer->partial);
 }
 
+/* Puts the new folder where the old one is, and the old one where the new one was. */
+static bool exchange(const char *new, const char *path)
+{
+    if (renameat2(AT_FDCWD, new, AT_FDCWD, path, RENAME_EXCHANGE) == 0)
+        return true;
+    if (errno != EINVAL && errno != ENOSYS)
+        return false;
+    char old[PATH_MAX];
+    if (snprintf(old, sizeof old, "%s.%ld.old", path, (long)getpid()) >= (int)sizeof old || rename(path, old) != 0)
+        return false;
+    if (rename(new, path) == 0)
+        return rename(old, new) == 0;
+    int code = errno;
+    rename(old, path);
+    errno = code;
+    return false;
+}
+
 pg_status pg_folder_writer_commit(pg_folder_writer *writer)
 {
     pg_status status = PG_OK;
-    if (rename(writer->partial.data, writer->path.data) != 0)
+    bool exists = writer->replaces && pg_file_exists(writer->path.data);
+    if (exists ? !exchange(writer->partial.data, writer->path.data)
+               : rename(writer->partial.data, writer->path.data) != 0)
         status = pg_fail_errno(PG_ERROR_FILE, "%s: cannot be written", writer->path.data);
     else
+        pg_file_sync_folder(writer->path.data);
+    if (status == PG_OK && !exists)
         pg_buffer_free(&writer->partial); /* nothing is left to be removed */
     pg_folder_writer_abort(writer);
     return status;

@@ -8,10 +8,16 @@
 /* `partial` is the folder to write into, beside its final place. Commit or abort ends it. */
 typedef struct pg_folder_writer {
     pg_buffer path, partial;
+    bool replaces;
 } pg_folder_writer;
 
 /* The path must not exist yet. */
 pg_status pg_folder_writer_open(pg_folder_writer *out, const char *path);
+
+/* The path may be a folder already, which stays as it is until commit puts the new one in its place in one step (where
+ * the file system can; else the old one is PATH.PID.old for a moment) and removes it. */
+pg_status pg_folder_writer_replace(pg_folder_writer *out, const char *path);
+
 pg_status pg_folder_writer_commit(pg_folder_writer *writer);
 void pg_folder_writer_abort(pg_folder_writer *writer);
 

@@ -34,6 +34,21 @@ pg_status pg_json_load(json_t **out, const char *path)
     return status;
 }
 
+static int write_piece(const char *text, size_t size, void *file)
+{
+    return pg_file_writer_write(file, text, size) == PG_OK ? 0 : -1;
+}
+
+pg_status pg_json_save(const json_t *document, const char *path)
+{
+    pg_file_writer file;
+    PG_TRY(pg_file_writer_open(&file, path));
+    if (json_dump_callback(document, write_piece, &file, JSON_INDENT(2) | JSON_PRESERVE_ORDER) == 0)
+        return pg_file_writer_commit(&file);
+    pg_file_writer_abort(&file);
+    return pg_fail(PG_ERROR_FILE, "%s: cannot be written", path);
+}
+
 static const char *type_name(const json_t *value)
 {
     static const char *const names[] = {"an object",     "an array", "a string", "an integer",

@@ -12,6 +12,9 @@ pg_status pg_json_parse(json_t **out, const char *text, size_t size, const char 
 /* The same from a file of at most 64 MiB. */
 pg_status pg_json_load(json_t **out, const char *path);
 
+/* Writes a document, indented by two; the file appears complete or not at all. */
+pg_status pg_json_save(const json_t *document, const char *path);
+
 /* Fields of `object`. A field that is absent or null leaves *out as it is, so set the default first, unless `required`;
  * one of another type, or an integer outside low..high, is PG_ERROR_FORMAT. `name` says where, e.g. "m/config.json:
  * text_config". */

@@ -49,3 +49,11 @@ bool pg_pages_lock(const void *data, size_t bytes)
     /* not mlock(): the sanitizers replace that with nothing, and what is tested should be what runs */
     return syscall(SYS_mlock, range.first, range.bytes) == 0;
 }
+
+void pg_pages_release(const void *data, size_t bytes)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), first = ((uintptr_t)data + page - 1) / page * page;
+    uintptr_t end = ((uintptr_t)data + bytes) / page * page;
+    if (end > first)
+        madvise((void *)first, end - first, MADV_DONTNEED);
+}

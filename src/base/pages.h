@@ -10,4 +10,8 @@ void pg_pages_prefault(const void *data, size_t bytes, int threads);
 /* The same, and keeps them there as long as they are mapped. False, with errno, where the system does not allow it. */
 bool pg_pages_lock(const void *data, size_t bytes);
 
+/* Gives the whole pages among them back; they are read again when they are needed. For mapped files only: other memory
+ * would lose its contents. */
+void pg_pages_release(const void *data, size_t bytes);
+
 #endif

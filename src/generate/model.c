@@ -29,8 +29,8 @@ static pg_status check_siglip_tokenizer(const pg_model *model)
                          model->folder);
 }
 
-/* Every token that SigLIP's tokenizer can make must have an embedding. A decoder's tokenizer may know more (small models
- * are made with the whole one): each prompt's ids are checked there. */
+/* Every token that SigLIP's tokenizer can make must have an embedding. A decoder's tokenizer may know more (small
+ * models are made with the whole one): each prompt's ids are checked there. */
 static pg_status check_vocabulary(const pg_model *model)
 {
     const pg_config *config = &model->weights->config;
@@ -120,6 +120,8 @@ pg_status pg_model_open_with(pg_model **out, const char *folder, const pg_model_
     model->folder = pg_copy_text(folder, SIZE_MAX);
     pg_status status = model->folder ? open_parts(model, folder, &path) : PG_ERROR_MEMORY;
     pg_buffer_free(&path);
+    if (status == PG_OK && options && options->adapter)
+        status = pg_adapter_load(&model->adapter, model->weights, options->adapter);
     if (status == PG_OK && options)
         status = bring_in(model, options);
     if (status == PG_OK)
@@ -134,6 +136,7 @@ void pg_model_close(pg_model *model)
     if (!model)
         return;
     pg_weights_free(model->weights);
+    pg_adapter_free(model->adapter);
     pg_tokenizer_close(model->tokenizer);
     pg_free(model->folder);
     pg_free(model);

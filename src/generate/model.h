@@ -2,6 +2,7 @@
 #ifndef PG_GENERATE_MODEL_H
 #define PG_GENERATE_MODEL_H
 
+#include "model/adapter.h"
 #include "model/weights.h"
 
 /* preprocessor_config.json, or what published models do if there is none. */
@@ -22,6 +23,7 @@ typedef struct pg_generation_config {
 
 struct pg_model {
     pg_weights *weights;
+    pg_adapter *adapter;     /* in use; NULL: none */
     pg_tokenizer *tokenizer; /* NULL if the folder has none: then only what needs no text works */
     pg_processor processor;
     pg_generation_config generation;
@@ -31,6 +33,9 @@ struct pg_model {
 /* Each fills in defaults from `config` and reads the file if it exists. */
 pg_status pg_processor_load(pg_processor *out, const pg_config *config, const char *path);
 pg_status pg_generation_config_load(pg_generation_config *out, const pg_config *config, const char *path);
+
+/* What PG_COMPUTE_AUTO means for products with floating-point weights. */
+pg_compute pg_model_compute(const pg_model *model, bool bf16_products);
 
 /* A clear failure for a model of another kind than an operation needs. */
 pg_status pg_model_require(const pg_model *model, bool fits, const char *what);

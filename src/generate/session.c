@@ -8,10 +8,11 @@ void pg_session_options_init(pg_session_options *options)
     *options = (pg_session_options){0};
 }
 
-/* Of the weights that are never quantised. */
-static pg_dtype float_dtype(const pg_weights *w)
+pg_compute pg_model_compute(const pg_model *model, bool bf16_products)
 {
-    return w->config.kind == PG_MODEL_SIGLIP ? w->vision.post_norm.dtype : w->text.norm.dtype;
+    const pg_weights *w = model->weights; /* norms are never quantised */
+    pg_dtype dtype = w->config.kind == PG_MODEL_SIGLIP ? w->vision.post_norm.dtype : w->text.norm.dtype;
+    return dtype == PG_BF16 && bf16_products ? PG_COMPUTE_BF16 : PG_COMPUTE_F32;
 }
 
 static pg_status choose_compute(pg_context *g, const pg_model *model, pg_compute wanted)
@@ -26,8 +27,7 @@ static pg_status choose_compute(pg_context *g, const pg_model *model, pg_compute
     if (wanted == PG_COMPUTE_F32 || wanted == PG_COMPUTE_BF16)
         g->compute = wanted;
     else
-        g->compute =
-            float_dtype(model->weights) == PG_BF16 && g->kernels->bf16_products ? PG_COMPUTE_BF16 : PG_COMPUTE_F32;
+        g->compute = pg_model_compute(model, g->kernels->bf16_products);
     return PG_OK;
 }
 

@@ -77,12 +77,17 @@ const uint8_t *pg_image_pixels(const pg_image *image)
 
 void pg_image_to_floats(const pg_image *image, float *out, double rescale, const double mean[3], const double std[3])
 {
-    size_t plane = image->width * image->height;
+    pg_pixels_to_floats(image->pixels, image->width * image->height, out, rescale, mean, std);
+}
+
+void pg_pixels_to_floats(const uint8_t *pixels, size_t plane, float *out, double rescale, const double mean[3],
+                         const double std[3])
+{
     for (size_t c = 0; c < 3; c++) {
         float values[256];
         for (int level = 0; level < 256; level++)
             values[level] = ((float)(level * rescale) - (float)mean[c]) / (float)std[c];
         for (size_t i = 0; i < plane; i++)
-            out[c * plane + i] = values[image->pixels[3 * i + c]];
+            out[c * plane + i] = values[pixels[3 * i + c]];
     }
 }

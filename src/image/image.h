@@ -48,4 +48,8 @@ pg_status pg_image_turn(pg_image **image, int orientation);
  */
 void pg_image_to_floats(const pg_image *image, float *out, double rescale, const double mean[3], const double std[3]);
 
+/* The same from `plane` RGB pixels. */
+void pg_pixels_to_floats(const uint8_t *pixels, size_t plane, float *out, double rescale, const double mean[3],
+                         const double std[3]);
+
 #endif

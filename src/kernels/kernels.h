@@ -51,11 +51,13 @@ typedef struct pg_integer_rows pg_integer_rows;
 
 struct pg_roofline_kernels;
 struct pg_gradient_kernels;
+struct pg_update_kernels;
 
 typedef struct pg_kernels {
     const char *name;
     const struct pg_roofline_kernels *roofline; /* see roofline.h */
     const struct pg_gradient_kernels *gradient; /* see gradient.h */
+    const struct pg_update_kernels *update;     /* see update_loops.h */
     int64_t lanes;                              /* rows of a panel */
     bool bf16_products;                         /* panel_product[PG_PANEL_BF16] uses bf16 instructions */
 

@@ -218,6 +218,7 @@ const pg_kernels pg_reference_kernels = {
     .name = "ref",
     .roofline = &roofline,
     .gradient = &pg_reference_gradient,
+    .update = &pg_reference_update,
     .lanes = LANES,
     .widen = widen,
     .narrow = narrow,

@@ -15,4 +15,7 @@ void pg_reference_quantize(int8_t *values, float *scale, int32_t *zero8, int32_t
 void pg_reference_integer_product(float *sums, const pg_quantized *w, int64_t group, int64_t groups,
                                   const pg_integer_rows *x, uint8_t *scratch);
 
+/* reference_update.c */
+extern const struct pg_update_kernels pg_reference_update;
+
 #endif

@@ -181,6 +181,7 @@ static inline __attribute__((always_inline)) vf load_stored_part(const void *p, 
 /* What the files of one instruction set share. */
 extern const pg_kernels PG_SIMD(kernels);
 extern const pg_roofline_kernels PG_SIMD(roofline);
+extern const struct pg_update_kernels PG_SIMD(update);
 void PG_SIMD(panel_product_f32)(float *c, int64_t c_stride, const void *w, int64_t w_stride, int64_t rows,
                                 const void *panel, int64_t lanes, int64_t k);
 void PG_SIMD(panel_product_bf16)(float *c, int64_t c_stride, const void *w, int64_t w_stride, int64_t rows,

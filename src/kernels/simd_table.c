@@ -9,6 +9,7 @@ const pg_kernels PG_SIMD(kernels) = {
     .name = TEXT(PG_ISA),
     .roofline = &PG_SIMD(roofline),
     .gradient = &PG_SIMD(gradient),
+    .update = &PG_SIMD(update),
     .lanes = LANES,
 #if defined(__AVX512BF16__)
     .bf16_products = true,

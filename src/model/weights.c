@@ -127,22 +127,34 @@ static pg_status canonical_name(pg_buffer *out, const char *published)
     return pg_buffer_print(out, "%s", published);
 }
 
-/* The other way: the name in published files of this kind of model. */
-static void published_name(char *out, size_t size, const char *canonical, pg_model_kind kind)
+/* The other way: how files and modules in memory begin their names. */
+typedef enum name_style { PUBLISHED, MODULES_NEW, MODULES_OLD } name_style;
+
+/* A canonical name as others spell it for this kind of model. */
+static void foreign_name(char *out, size_t size, const char *canonical, pg_model_kind kind, name_style style)
 {
     static const struct {
-        const char *canonical, *published[3]; /* by pg_model_kind */
+        const char *canonical, *paligemma[3], *gemma, *siglip;
     } parts[] = {
-        {"text.", {"language_model.model.", "model.", ""}},
-        {"lm_head.", {"language_model.lm_head.", "lm_head.", ""}},
-        {"vision.", {"vision_tower.vision_model.", "", "vision_model."}},
-        {"words.", {"", "", "text_model."}},
-        {"projector.", {"multi_modal_projector.linear.", "", ""}},
+        {"text.", {"language_model.model.", "model.language_model.", "language_model.model."}, "model.", ""},
+        {"lm_head.", {"language_model.lm_head.", "lm_head.", "language_model.lm_head."}, "lm_head.", ""},
+        {"vision.",
+         {"vision_tower.vision_model.", "model.vision_tower.vision_model.", "vision_tower.vision_model."},
+         "",
+         "vision_model."},
+        {"words.", {"", "", ""}, "", "text_model."},
+        {"projector.",
+         {"multi_modal_projector.linear.", "model.multi_modal_projector.linear.", "multi_modal_projector.linear."},
+         "",
+         ""},
     };
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         size_t length = strlen(parts[i].canonical);
         if (!strncmp(canonical, parts[i].canonical, length)) {
-            snprintf(out, size, "%s%s", parts[i].published[kind], canonical + length);
+            const char *prefix = kind == PG_MODEL_PALIGEMMA ? parts[i].paligemma[style]
+                                 : kind == PG_MODEL_GEMMA   ? parts[i].gemma
+                                                            : parts[i].siglip;
+            snprintf(out, size, "%s%s", prefix, canonical + length);
             return;
         }
     }
@@ -287,6 +299,75 @@ void pg_weights_each(const pg_weights *weights, void (*visit)(void *user, const 
         visit(user, place(rule, weights, layer));
 }
 
+static int dimensions_of(const weight_rule *rule)
+{
+    int dimensions = 0;
+    while (rule->shape[dimensions] != END)
+        dimensions++;
+    return dimensions;
+}
+
+static pg_weight_part part_of(const weight_rule *rule)
+{
+    switch (rule->part) {
+    case VISION:
+    case VISION_LAYER:
+    case VISION_HEAD: return PG_PART_VISION;
+    case TEXT:
+    case TEXT_LAYER: return PG_PART_TEXT;
+    case WORDS:
+    case WORDS_LAYER: return PG_PART_WORDS;
+    case TOP: break;
+    }
+    return strncmp(rule->name, "projector", 9) == 0 ? PG_PART_PROJECTOR : PG_PART_OTHER;
+}
+
+/* Matrices are linear layers but for tables (embeddings, positions) and the pooling head's packed one. */
+static bool is_linear(const weight_rule *rule)
+{
+    bool table = rule->shape[0] == N || (rule->shape[0] == V && strcmp(rule->name, "text.output") != 0);
+    return dimensions_of(rule) == 2 && !table && rule->shape[0] != D3;
+}
+
+static void describe_entry(pg_weight_entry *out, pg_weights *weights, const weight_rule *rule, int64_t layer)
+{
+    char canonical[PG_WEIGHT_NAME];
+    pg_model_kind kind = weights->config.kind;
+    *out = (pg_weight_entry){.parameter = place(rule, weights, layer),
+                             .part = part_of(rule),
+                             .linear = is_linear(rule),
+                             .bypassed = rule->part == VISION_HEAD && !strcmp(rule->name, "vision.head.out"),
+                             .dimensions = dimensions_of(rule)};
+    snprintf(canonical, sizeof canonical, rule->published, (int)layer);
+    foreign_name(out->published, sizeof out->published, canonical, kind, PUBLISHED);
+    foreign_name(out->modules[PG_MODULES_NEW], PG_WEIGHT_NAME, canonical, kind, MODULES_NEW);
+    foreign_name(out->modules[PG_MODULES_OLD], PG_WEIGHT_NAME, canonical, kind, MODULES_OLD);
+    for (int i = 0; i < out->dimensions; i++)
+        out->shape[i] = dimension(&weights->config, rule->part, rule->shape[i]);
+}
+
+bool pg_weights_next(pg_weight_walk *walk, pg_weight_entry *out)
+{
+    weight_walk inner = {.config = &walk->weights->config, .next = walk->next, .layer = walk->layer};
+    int64_t layer;
+    const weight_rule *rule = next_rule(&inner, &layer);
+    if (rule)
+        describe_entry(out, walk->weights, rule, layer);
+    walk->next = inner.next;
+    walk->layer = inner.layer;
+    return rule != NULL;
+}
+
+bool pg_weights_output(pg_weights *weights, pg_weight_entry *out)
+{
+    for (size_t i = 0; weights->config.kind != PG_MODEL_SIGLIP && i < RULES; i++)
+        if (!strcmp(rules[i].name, "text.output")) {
+            describe_entry(out, weights, &rules[i], 0);
+            return true;
+        }
+    return false;
+}
+
 int pg_weights_bits(const pg_weights *weights, const pg_parameter *p, const pg_quantization *quantization)
 {
     weight_walk walk = {.config = &weights->config};
@@ -378,7 +459,7 @@ static const pg_array *find_tensor(const char **file, const wanted_weight *wante
     file_entry *found = bsearch(&key, wanted->files->entries, wanted->files->count, sizeof key, compare_entries);
     if (!found) {
         char published[PG_QUANTIZED_NAME];
-        published_name(published, sizeof published, canonical, wanted->weights->config.kind);
+        foreign_name(published, sizeof published, canonical, wanted->weights->config.kind, PUBLISHED);
         pg_fail(PG_ERROR_FORMAT, "%s: the tensor \"%s\" (%s) is missing", wanted->folder, published, wanted->name);
         return NULL;
     }
@@ -432,19 +513,32 @@ static pg_status load_quantized(pg_parameter *out, const wanted_weight *wanted, 
     return PG_OK;
 }
 
-/* Fills one parameter from the checkpoint. `name` stays valid as long as the weights. */
+/* Name and size of a parameter. `name` stays valid as long as the weights. */
+static pg_parameter *shape_parameter(pg_weights *weights, const weight_rule *rule, int64_t layer, const char *name)
+{
+    pg_parameter *p = place(rule, weights, layer);
+    int64_t first = dimension(&weights->config, rule->part, rule->shape[0]);
+    bool flat = rule->shape[1] == END;
+    *p = (pg_parameter){.name = name, .rows = flat ? 1 : first, .width = flat ? first : 1};
+    for (int i = 1; rule->shape[i] != END; i++)
+        p->width *= dimension(&weights->config, rule->part, rule->shape[i]);
+    return p;
+}
+
+/* Fills one parameter from the checkpoint. */
 static pg_status load_parameter(pg_weights *weights, directory *files, const weight_rule *rule, int64_t layer,
                                 const char *name, const char *folder)
 {
-    wanted_weight wanted = {.weights = weights, .files = files, .rule = rule, .name = name, .folder = folder};
+    wanted_weight wanted = {.weights = weights,
+                            .files = files,
+                            .rule = rule,
+                            .name = name,
+                            .folder = folder,
+                            .dimensions = dimensions_of(rule)};
     snprintf(wanted.canonical, sizeof wanted.canonical, rule->published, (int)layer);
-    for (; rule->shape[wanted.dimensions] != END; wanted.dimensions++)
-        wanted.shape[wanted.dimensions] = dimension(&weights->config, rule->part, rule->shape[wanted.dimensions]);
-    bool flat = wanted.dimensions == 1;
-    pg_parameter *p = place(rule, weights, layer);
-    *p = (pg_parameter){.name = name, .rows = flat ? 1 : wanted.shape[0], .width = flat ? wanted.shape[0] : 1};
-    for (int i = 1; i < wanted.dimensions; i++)
-        p->width *= wanted.shape[i];
+    for (int i = 0; i < wanted.dimensions; i++)
+        wanted.shape[i] = dimension(&weights->config, rule->part, rule->shape[i]);
+    pg_parameter *p = shape_parameter(weights, rule, layer, name);
     int bits = bits_of(rule, &weights->config);
     return bits ? load_quantized(p, &wanted, bits) : load_floats(p, &wanted);
 }
@@ -475,12 +569,17 @@ static pg_status print_names(pg_buffer *out, const pg_config *config)
     return PG_OK;
 }
 
-static pg_status load_all(pg_weights *weights, directory *files, const char *folder)
+static pg_status make_names(pg_weights *weights)
 {
     pg_buffer names = {0};
     pg_status status = print_names(&names, &weights->config);
     weights->names = names.data;
-    PG_TRY(status);
+    return status;
+}
+
+static pg_status load_all(pg_weights *weights, directory *files, const char *folder)
+{
+    PG_TRY(make_names(weights));
     const char *name = weights->names ? weights->names : "";
     weight_walk walk = {.config = &weights->config};
     int64_t layer;
@@ -518,6 +617,33 @@ pg_status pg_weights_load(pg_weights **out, const pg_config *config, const char 
 done:
     pg_free(files.entries);
     pg_buffer_free(&files.names);
+    if (status != PG_OK) {
+        pg_weights_free(weights);
+        *out = NULL;
+    }
+    return status;
+}
+
+static pg_status shape_all(pg_weights *weights)
+{
+    PG_TRY(make_layers(weights));
+    PG_TRY(make_names(weights));
+    const char *name = weights->names ? weights->names : "";
+    weight_walk walk = {.config = &weights->config};
+    int64_t layer;
+    for (const weight_rule *rule; (rule = next_rule(&walk, &layer)); name += strlen(name) + 1)
+        shape_parameter(weights, rule, layer, name);
+    return PG_OK;
+}
+
+pg_status pg_weights_new(pg_weights **out, const pg_config *config)
+{
+    pg_weights *weights = *out = pg_alloc(1, sizeof *weights);
+    if (!weights)
+        return PG_ERROR_MEMORY;
+    weights->config = *config;
+    weights->config.quantization = (pg_quantization){0};
+    pg_status status = shape_all(weights);
     if (status != PG_OK) {
         pg_weights_free(weights);
         *out = NULL;

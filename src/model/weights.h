@@ -60,6 +60,48 @@ typedef struct pg_weights {
 pg_status pg_weights_load(pg_weights **out, const pg_config *config, const char *folder);
 void pg_weights_free(pg_weights *weights);
 
+/* Parts of a model as users choose among them. */
+typedef enum pg_weight_part {
+    PG_PART_VISION,
+    PG_PART_PROJECTOR,
+    PG_PART_TEXT,
+    PG_PART_WORDS,
+    PG_PART_OTHER
+} pg_weight_part;
+
+/* transformers' names of modules in memory: those since its version 4.52, and those before. */
+typedef enum pg_module_names { PG_MODULES_NEW, PG_MODULES_OLD, PG_MODULES_COUNT } pg_module_names;
+
+/* One weight of the table, with the names that others know it by. */
+#define PG_WEIGHT_NAME 128
+typedef struct pg_weight_entry {
+    pg_parameter *parameter;
+    pg_weight_part part;
+    bool linear;                    /* the matrix of a linear layer, which may have a low-rank addition */
+    bool bypassed;                  /* the same, but torch computes with the matrix past the module */
+    char published[PG_WEIGHT_NAME]; /* in files */
+    char modules[PG_MODULES_COUNT][PG_WEIGHT_NAME]; /* in memory, ".weight" or ".bias" included */
+    int dimensions;
+    int64_t shape[4]; /* as published */
+} pg_weight_entry;
+
+/* A walk over all weights, in the table's order, layer by layer; starts as {.weights = weights}. The output matrix that
+ * is the embedding again is no weight. */
+typedef struct pg_weight_walk {
+    pg_weights *weights;
+    size_t next;
+    int64_t layer;
+} pg_weight_walk;
+
+bool pg_weights_next(pg_weight_walk *walk, pg_weight_entry *out);
+
+/* The output matrix of a decoder, tied or not; false if the model has none. */
+bool pg_weights_output(pg_weights *weights, pg_weight_entry *out);
+
+/* Weights of this configuration without values: shapes and names are set, data is NULL, no quantisation. The owner
+ * sets data before they are used, and frees what it points to after pg_weights_free. */
+pg_status pg_weights_new(pg_weights **out, const pg_config *config);
+
 /* Calls visit(user, parameter) for every weight, in the table's order, layer by layer. */
 void pg_weights_each(const pg_weights *weights, void (*visit)(void *user, const pg_parameter *parameter), void *user);
 

@@ -265,6 +265,6 @@ pg_tensor *pg_attention(pg_context *g, pg_tensor *q, pg_tensor *k, pg_tensor *v,
     run_tasks(&run, g, query_blocks, attend_block, pg_attention_scratch(g->kernels, run.size));
     pg_arena_release(&g->arena, mark);
     if (tracked && g->status == PG_OK)
-        pg_record(g, out, attention_backward, &run, sizeof run);
+        pg_tape_record(g, out, attention_backward, &run, sizeof run);
     return out;
 }

@@ -77,7 +77,7 @@ static bool read_scale(contrastive_run *run, pg_context *g)
     const float *scale = pg_parameter_floats(g, &run->scale), *bias = pg_parameter_floats(g, &run->bias);
     if (g->status != PG_OK)
         return false;
-    run->factor = exp(*scale);
+    run->factor = exp((double)*scale);
     run->shift = *bias;
     return true;
 }
@@ -148,11 +148,11 @@ pg_tensor *pg_contrastive_loss(pg_context *g, pg_tensor *images, pg_tensor *text
     run.losses = zeros(g, images->rows);
     if (run.losses)
         each_text(g, &run, loss_row, false, NULL, NULL);
-    if (g->status == PG_OK)
+    if (run.losses && g->status == PG_OK)
         *(float *)run.out->data = (float)(sum_of(run.losses, images->rows) / (double)images->rows);
     pg_arena_release(&g->arena, mark);
     if (g->status == PG_OK &&
-        (pg_tracked(g, images) || pg_tracked(g, texts) || pg_trained(g, scale) || pg_trained(g, bias)))
-        pg_record(g, run.out, contrastive_backward, &run, sizeof run);
+        (pg_tracked(g, images) || pg_tracked(g, texts) || pg_is_trained(g, scale) || pg_is_trained(g, bias)))
+        pg_tape_record(g, run.out, contrastive_backward, &run, sizeof run);
     return g->status == PG_OK ? run.out : NULL;
 }

@@ -44,7 +44,7 @@ pg_tensor *pg_gelu(pg_context *g, pg_tensor *x)
         return NULL;
     pg_each_row(g, x->rows, x->width, gelu_row, &run);
     if (pg_tracked(g, x))
-        pg_record(g, run.out, gelu_backward, &run, sizeof run);
+        pg_tape_record(g, run.out, gelu_backward, &run, sizeof run);
     return run.out;
 }
 
@@ -87,7 +87,7 @@ pg_tensor *pg_gelu_times(pg_context *g, pg_tensor *x, pg_tensor *y)
         return NULL;
     pg_each_row(g, x->rows, x->width, gelu_times_row, &run);
     if (pg_tracked(g, x) || pg_tracked(g, y))
-        pg_record(g, run.out, gelu_times_backward, &run, sizeof run);
+        pg_tape_record(g, run.out, gelu_times_backward, &run, sizeof run);
     return run.out;
 }
 
@@ -137,7 +137,7 @@ pg_tensor *pg_add_scaled(pg_context *g, pg_tensor *x, pg_tensor *y, double facto
         return NULL;
     pg_each_row(g, x->rows, x->width, add_row, &run);
     if (pg_tracked(g, x) || pg_tracked(g, y))
-        pg_record(g, run.out, add_backward, &run, sizeof run);
+        pg_tape_record(g, run.out, add_backward, &run, sizeof run);
     return run.out;
 }
 
@@ -150,7 +150,7 @@ pg_tensor *pg_add(pg_context *g, pg_tensor *x, pg_tensor *y)
 
 typedef struct dropout_run {
     pg_tensor *x, *out;
-    uint64_t seed, place, first; /* first: number of the first element drawn in this step */
+    uint64_t seed, stream; /* stream: place and step */
     double rate;
 } dropout_run;
 
@@ -164,7 +164,7 @@ uint64_t pg_place(const char *name)
 
 static bool is_kept(const dropout_run *run, int64_t element)
 {
-    return pg_random_uniform(run->seed, run->place, run->first + (uint64_t)element) >= run->rate;
+    return pg_random_uniform(run->seed, run->stream, (uint64_t)element) >= run->rate;
 }
 
 static void drop_row(void *context, int64_t row)
@@ -196,12 +196,13 @@ pg_tensor *pg_dropout(pg_context *g, pg_tensor *x, double rate, uint64_t place)
     if (!g->tape || rate <= 0 || !x)
         return x;
     PG_PROFILE(g, "dropout", NULL);
-    dropout_run run = {x, pg_tensor_like(g, x), g->tape->seed, place, g->tape->step << 40, rate};
+    uint64_t stream = place + g->tape->step * 0x9e3779b97f4a7c15;
+    dropout_run run = {x, pg_tensor_like(g, x), g->tape->seed, stream, rate};
     if (!run.out)
         return NULL;
     pg_each_row(g, x->rows, x->width * 8, drop_row, &run); /* a random number costs about 8 simple steps */
     if (x->tracked)
-        pg_record(g, run.out, dropout_backward, &run, sizeof run);
+        pg_tape_record(g, run.out, dropout_backward, &run, sizeof run);
     return run.out;
 }
 

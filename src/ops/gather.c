@@ -47,8 +47,8 @@ pg_tensor *pg_embed(pg_context *g, const pg_parameter *table, const int32_t *ids
             g->kernels->scale(row, row, (float)scale, table->width);
     }
     saved_embed saved = {g->kernels, *table, ids, out, (float)scale};
-    if (pg_trained(g, table))
-        pg_record(g, out, embed_backward, &saved, sizeof saved);
+    if (pg_is_trained(g, table))
+        pg_tape_record(g, out, embed_backward, &saved, sizeof saved);
     return out;
 }
 
@@ -95,7 +95,7 @@ pg_tensor *pg_place_rows(pg_context *g, pg_tensor *x, const int64_t *rows, pg_te
         copy_row(out, rows[i], values, i);
     saved_rows saved = {x, values, out, rows};
     if (pg_tracked(g, x) || pg_tracked(g, values))
-        pg_record(g, out, place_backward, &saved, sizeof saved);
+        pg_tape_record(g, out, place_backward, &saved, sizeof saved);
     return out;
 }
 
@@ -119,7 +119,7 @@ pg_tensor *pg_take_rows(pg_context *g, pg_tensor *x, const int64_t *rows, int64_
         copy_row(out, i, x, rows[i]);
     saved_rows saved = {.x = x, .out = out, .rows = rows};
     if (pg_tracked(g, x))
-        pg_record(g, out, take_backward, &saved, sizeof saved);
+        pg_tape_record(g, out, take_backward, &saved, sizeof saved);
     return out;
 }
 
@@ -167,8 +167,8 @@ pg_tensor *pg_add_positions(pg_context *g, pg_tensor *x, const pg_parameter *tab
     if (g->status != PG_OK)
         return NULL;
     pg_each_row(g, x->rows, x->width, add_position, &run);
-    if (pg_tracked(g, x) || pg_trained(g, table))
-        pg_record(g, run.out, positions_backward, &run, sizeof run);
+    if (pg_tracked(g, x) || pg_is_trained(g, table))
+        pg_tape_record(g, run.out, positions_backward, &run, sizeof run);
     return run.out;
 }
 

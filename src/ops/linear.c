@@ -163,7 +163,7 @@ static pg_tensor *linear_alone(pg_context *g, pg_tensor *x, const pg_parameter *
     pg_linear_into(g, out, x, w, bias);
     saved_linear saved = {x, out, *w, bias ? *bias : (pg_parameter){0}};
     if (pg_tracked(g, x) || (g->tape && (w->grad || saved.bias.grad)))
-        pg_record(g, out, linear_backward, &saved, sizeof saved);
+        pg_tape_record(g, out, linear_backward, &saved, sizeof saved);
     return out;
 }
 
@@ -199,6 +199,18 @@ static void multiply_gate(const pg_context *g, gate_run *run)
     pg_each_row(g, run->gate->rows, run->gate->width, gate_row, run);
 }
 
+/* The last of the three, into memory that is there already. */
+static void multiply_down(pg_context *g, pg_tensor *out, pg_tensor *x, const pg_parameter *down)
+{
+    if (!down->lora) {
+        pg_linear_into(g, out, x, down, NULL);
+        return;
+    }
+    pg_tensor *product = pg_linear(g, x, down, NULL);
+    if (product)
+        memcpy(out->data, product->data, (size_t)(out->rows * out->width) * sizeof(float));
+}
+
 static pg_tensor *mlp_in_pieces(pg_context *g, const pg_tensor *x, const pg_parameter *gate, const pg_parameter *up,
                                 const pg_parameter *down)
 {
@@ -213,7 +225,7 @@ static pg_tensor *mlp_in_pieces(pg_context *g, const pg_tensor *x, const pg_para
         gate_run run = {g, pg_linear(g, &x_part, gate, NULL), pg_linear(g, &x_part, up, NULL)};
         if (run.gate && run.up) {
             multiply_gate(g, &run);
-            pg_linear_into(g, &out_part, run.gate, down, NULL);
+            multiply_down(g, &out_part, run.gate, down);
         }
         pg_arena_release(&g->arena, mark);
     }
@@ -225,8 +237,8 @@ pg_tensor *pg_gated_mlp(pg_context *g, pg_tensor *x, const pg_parameter *gate, c
 {
     if (!x)
         return NULL;
-    bool tracked = pg_tracked(g, x) || pg_trained(g, gate) || pg_trained(g, up) || pg_trained(g, down);
-    if (!tracked && (!down->lora || g->unadapted))
+    bool tracked = pg_tracked(g, x) || pg_is_trained(g, gate) || pg_is_trained(g, up) || pg_is_trained(g, down);
+    if (!tracked)
         return mlp_in_pieces(g, x, gate, up, down);
     pg_tensor *wide = pg_gelu_times(g, pg_linear(g, x, gate, NULL), pg_linear(g, x, up, NULL));
     return pg_linear(g, wide, down, NULL);

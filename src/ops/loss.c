@@ -136,8 +136,8 @@ pg_tensor *pg_output_losses(pg_context *g, pg_tensor *x, const pg_parameter *w, 
             pg_each_row(g, run.logits.rows, run.logits.width * EXP_COST, output_row, &run);
         pg_arena_release(&g->arena, mark);
     }
-    if (g->status == PG_OK && (pg_tracked(g, x) || pg_trained(g, w) || pg_trained(g, bias)))
-        pg_record(g, run.out, output_backward, &run, sizeof run);
+    if (g->status == PG_OK && (pg_tracked(g, x) || pg_is_trained(g, w) || pg_is_trained(g, bias)))
+        pg_tape_record(g, run.out, output_backward, &run, sizeof run);
     return g->status == PG_OK ? run.out : NULL;
 }
 
@@ -167,6 +167,6 @@ pg_tensor *pg_weighted_sum(pg_context *g, pg_tensor *x, const float *weights)
     *(float *)out->data = (float)sum;
     saved_sum saved = {x, out, weights};
     if (pg_tracked(g, x))
-        pg_record(g, out, sum_backward, &saved, sizeof saved);
+        pg_tape_record(g, out, sum_backward, &saved, sizeof saved);
     return out;
 }

@@ -87,8 +87,8 @@ pg_tensor *pg_rmsnorm(pg_context *g, pg_tensor *x, const pg_parameter *w, double
         return NULL;
     pg_each_row(g, x->rows, x->width, rms_row, &run);
     saved_norm saved = {.x = x, .out = run.out, .weight = *w, .epsilon = epsilon};
-    if (pg_tracked(g, x) || pg_trained(g, w))
-        pg_record(g, run.out, rms_backward, &saved, sizeof saved);
+    if (pg_tracked(g, x) || pg_is_trained(g, w))
+        pg_tape_record(g, run.out, rms_backward, &saved, sizeof saved);
     return run.out;
 }
 
@@ -135,8 +135,8 @@ pg_tensor *pg_layernorm(pg_context *g, pg_tensor *x, const pg_parameter *w, cons
         return NULL;
     pg_each_row(g, x->rows, x->width, layer_row, &run);
     saved_norm saved = {.x = x, .out = run.out, .weight = *w, .bias = *bias, .epsilon = epsilon};
-    if (pg_tracked(g, x) || pg_trained(g, w) || pg_trained(g, bias))
-        pg_record(g, run.out, layer_backward, &saved, sizeof saved);
+    if (pg_tracked(g, x) || pg_is_trained(g, w) || pg_is_trained(g, bias))
+        pg_tape_record(g, run.out, layer_backward, &saved, sizeof saved);
     return run.out;
 }
 
@@ -185,6 +185,6 @@ pg_tensor *pg_unit_rows(pg_context *g, pg_tensor *x)
     pg_each_row(g, x->rows, x->width, unit_row, &run);
     saved_norm saved = {.x = x, .out = run.out};
     if (pg_tracked(g, x))
-        pg_record(g, run.out, unit_backward, &saved, sizeof saved);
+        pg_tape_record(g, run.out, unit_backward, &saved, sizeof saved);
     return run.out;
 }

@@ -53,7 +53,7 @@ static pg_tensor *pool_rows(pg_context *g, pg_tensor *x, const pg_span *spans, i
         return NULL;
     pg_each_columns(g, x->width, pool_columns, &run);
     if (pg_tracked(g, x))
-        pg_record(g, run.out, pooling_backward, &run, sizeof run);
+        pg_tape_record(g, run.out, pooling_backward, &run, sizeof run);
     return run.out;
 }
 
@@ -102,6 +102,6 @@ pg_tensor *pg_concatenate(pg_context *g, pg_tensor *x, pg_tensor *y)
     }
     saved_pair saved = {x, y, out};
     if (pg_tracked(g, x) || pg_tracked(g, y))
-        pg_record(g, out, concatenate_backward, &saved, sizeof saved);
+        pg_tape_record(g, out, concatenate_backward, &saved, sizeof saved);
     return out;
 }

@@ -41,6 +41,6 @@ pg_tensor *pg_preference_losses(pg_context *g, pg_tensor *x, const float *refere
             hits[i] = margin > 0;
     }
     if (pg_tracked(g, x))
-        pg_record(g, run.out, preference_backward, &run, sizeof run);
+        pg_tape_record(g, run.out, preference_backward, &run, sizeof run);
     return run.out;
 }

@@ -83,6 +83,6 @@ pg_tensor *pg_rope(pg_context *g, pg_tensor *x, const pg_tensor *angles)
         return NULL;
     pg_each_row(g, x->rows, x->width, rotate_row, &run);
     if (pg_tracked(g, x))
-        pg_record(g, run.out, rope_backward, &run, sizeof run);
+        pg_tape_record(g, run.out, rope_backward, &run, sizeof run);
     return run.out;
 }

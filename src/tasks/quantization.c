@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "base/threads.h"
 #include "generate/model.h"
+#include "model/model_writer.h"
 #include "model/quantizer.h"
 #include "tensor/quantized_arrays.h"
 #include "tensor/safetensors.h"
@@ -60,6 +61,8 @@ static pg_status check_options(quantization *run)
     if (config->quantization.text || config->quantization.vision)
         return pg_fail(PG_ERROR_ARGUMENT, "%s: its weights are quantised already; start from the original model",
                        run->model->folder);
+    if (run->model->adapter)
+        return pg_fail(PG_ERROR_ARGUMENT, "%s: an adapter is in use; merge it first", run->model->folder);
     o->block = o->block ? o->block : 256;
     if (o->block > 256 || !pg_quantized_block_exists((int64_t)o->block))
         return pg_fail(PG_ERROR_ARGUMENT, "block: %zu, expected 32, 64, 128 or 256", o->block);
@@ -199,30 +202,12 @@ static pg_status write_quantized(quantization *run, const planned_weight *weight
     return status;
 }
 
-static pg_status write_as_bf16(quantization *run, const planned_weight *weight)
-{
-    enum { PIECE = 4096 };
-    float floats[PIECE];
-    uint16_t halves[PIECE];
-    const pg_parameter *from = weight->from;
-    int64_t count = from->rows * from->width;
-    for (int64_t first = 0; first < count; first += PIECE) {
-        int64_t n = smaller(count - first, PIECE);
-        const char *at = (const char *)from->data + (size_t)first * pg_dtype_size(from->dtype);
-        pg_dtype_widen(floats, from->dtype, at, n);
-        for (int64_t i = 0; i < n; i++)
-            halves[i] = pg_bf16_from_float(floats[i]);
-        PG_TRY(pg_safetensors_writer_write(run->file, halves, (size_t)n * sizeof *halves));
-    }
-    return PG_OK;
-}
-
 static pg_status write_weight(quantization *run, const planned_weight *weight)
 {
     if (weight->to.bits)
         return write_quantized(run, weight);
     if (weight->array.dtype != weight->from->dtype)
-        return write_as_bf16(run, weight);
+        return pg_weight_write(run->file, weight->from, weight->array.dtype, run->options.threads);
     return pg_safetensors_writer_write(run->file, weight->array.data, weight->array.bytes);
 }
 
@@ -255,31 +240,9 @@ static pg_status write_weights(quantization *run, const char *path)
 
 /* ---------------------------------------------------------------- the other files */
 
-static bool ends_in(const char *name, const char *end)
-{
-    size_t length = strlen(name), tail = strlen(end);
-    return length >= tail && !strcmp(name + length - tail, end);
-}
-
-/* Neither weights, of whatever format, nor what is made anew. */
-static bool is_copied(const char *name)
-{
-    static const char *const weights[] = {"pytorch_model", "tf_model", "flax_model"};
-    for (size_t i = 0; i < sizeof weights / sizeof *weights; i++)
-        if (!strncmp(name, weights[i], strlen(weights[i])))
-            return false;
-    return strcmp(name, "config.json") != 0 && !ends_in(name, ".safetensors") &&
-           !ends_in(name, ".safetensors.index.json");
-}
-
 static json_t *format_name(int bits)
 {
     return bits ? json_string(bits == 8 ? "int8" : "int4") : json_null();
-}
-
-static int write_json(const char *text, size_t size, void *file)
-{
-    return pg_file_writer_write(file, text, size) == PG_OK ? 0 : -1;
 }
 
 /* config.json with the scheme; nothing else changes. */
@@ -297,17 +260,8 @@ static pg_status write_config(const quantization *run, const char *from, const c
                            : pg_fail(PG_ERROR_MEMORY, "out of memory");
     if (!run->scheme.text && !run->scheme.vision)
         json_object_del(config, "quantization_config");
-    pg_file_writer file;
     if (status == PG_OK)
-        status = pg_file_writer_open(&file, to);
-    if (status == PG_OK) {
-        if (json_dump_callback(config, write_json, &file, JSON_INDENT(2) | JSON_PRESERVE_ORDER) == 0)
-            status = pg_file_writer_commit(&file);
-        else {
-            status = pg_fail(PG_ERROR_FILE, "%s: cannot be written", to);
-            pg_file_writer_abort(&file);
-        }
-    }
+        status = pg_json_save(config, to);
     json_decref(config);
     return status;
 }
@@ -440,7 +394,7 @@ static pg_status write_model(quantization *run, const char *folder)
     PG_TRY_GOTO(pg_file_join(&from, run->model->folder, "config.json"));
     PG_TRY_GOTO(pg_file_join(&to, folder, "config.json"));
     PG_TRY_GOTO(write_config(run, from.data, to.data));
-    PG_TRY_GOTO(pg_folder_copy(run->model->folder, folder, is_copied));
+    PG_TRY_GOTO(pg_model_copy_files(folder, run->model->folder));
     PG_TRY_GOTO(read_back(run, folder));
 done:
     pg_buffer_free(&from);

@@ -63,12 +63,12 @@ void pg_tape_free(pg_tape *tape)
 
 /* ---------------------------------------------------------------- entries */
 
-bool pg_trained(const pg_context *g, const pg_parameter *p)
+bool pg_is_trained(const pg_context *g, const pg_parameter *p)
 {
     return g->tape && p && (p->grad || (p->lora && p->lora->a.grad));
 }
 
-void pg_record(pg_context *g, pg_tensor *out, pg_backward *backward, const void *saved, size_t size)
+void pg_tape_record(pg_context *g, pg_tensor *out, pg_backward *backward, const void *saved, size_t size)
 {
     pg_tape_entry *entry = pg_scratch(g, sizeof *entry);
     void *copy = pg_scratch(g, size);
@@ -167,7 +167,7 @@ static pg_tensor *run_recorded(pg_context *g, pg_block *block, const void *argum
     g->tape->last = before;
     saved_block saved = {block, kept, x, out};
     if (out && tracked)
-        pg_record(g, out, block_backward, &saved, sizeof saved);
+        pg_tape_record(g, out, block_backward, &saved, sizeof saved);
     return out;
 }
 

@@ -47,10 +47,10 @@ static inline bool pg_tracked(const pg_context *g, const pg_tensor *x)
 }
 
 /* True where one that depends on the weight must: it or its low-rank addition is trained. p may be NULL. */
-bool pg_trained(const pg_context *g, const pg_parameter *p);
+bool pg_is_trained(const pg_context *g, const pg_parameter *p);
 
 /* Leaves an entry with a copy of `saved`, and marks `out` as tracked. */
-void pg_record(pg_context *g, pg_tensor *out, pg_backward *backward, const void *saved, size_t size);
+void pg_tape_record(pg_context *g, pg_tensor *out, pg_backward *backward, const void *saved, size_t size);
 
 /* Where the derivative of x is to be added, zero at first; NULL if x is not tracked or there is no memory. */
 float *pg_gradient(pg_context *g, pg_tensor *x);

@@ -36,12 +36,14 @@ typedef struct part_run {
     const pg_weights *weights;
     const pg_contrastive_batch *batch;
     int64_t at_once;
+    uint64_t step; /* of the first part; the others count on, so that each draws its own dropout */
 } part_run;
 
-static int64_t part_count(const part_run *run, int64_t first)
+static encoded_pairs encode_part(pg_context *g, const part_run *run, int64_t first)
 {
     int64_t left = run->batch->count - first;
-    return left < run->at_once ? left : run->at_once;
+    g->tape->step = run->step + (uint64_t)(first / run->at_once);
+    return encode(g, run->weights, run->batch, first, left < run->at_once ? left : run->at_once);
 }
 
 static void copy_rows(const pg_tensor *to, int64_t first, const pg_tensor *from)
@@ -55,7 +57,7 @@ static void encode_parts(pg_context *g, const part_run *run, const encoded_pairs
 {
     for (int64_t first = 0; first < run->batch->count && g->status == PG_OK; first += run->at_once) {
         pg_arena_mark mark = pg_arena_get_mark(&g->arena);
-        encoded_pairs part = encode(g, run->weights, run->batch, first, part_count(run, first));
+        encoded_pairs part = encode_part(g, run, first);
         if (part.images && part.texts) {
             copy_rows(all->images, first, part.images);
             copy_rows(all->texts, first, part.texts);
@@ -71,7 +73,7 @@ static void go_back_in_parts(pg_context *g, const part_run *run, const float *di
     int64_t image_width = run->weights->vision.config.width, text_width = run->weights->words.config.projection;
     for (int64_t first = 0; first < run->batch->count && g->status == PG_OK; first += run->at_once) {
         pg_arena_mark mark = pg_arena_get_mark(&g->arena);
-        encoded_pairs part = encode(g, run->weights, run->batch, first, part_count(run, first));
+        encoded_pairs part = encode_part(g, run, first);
         pg_tensor *images = pg_weighted_sum(g, part.images, dimages + first * image_width);
         pg_tensor *texts = pg_weighted_sum(g, part.texts, dtexts + first * text_width);
         pg_tape_backward(g, pg_add(g, images, texts), 1);
@@ -111,10 +113,11 @@ static void run_parts(float *loss, pg_context *g, const part_run *run, float wei
 pg_status pg_contrastive_in_parts(float *loss, pg_context *g, const pg_weights *weights,
                                   const pg_contrastive_batch *batch, int64_t at_once, float weight)
 {
-    part_run run = {weights, batch, at_once};
+    part_run run = {weights, batch, at_once, g->tape->step};
     pg_arena_mark mark = pg_arena_get_mark(&g->arena);
     run_parts(loss, g, &run, weight);
     pg_tape_clear(g->tape);
+    g->tape->step = run.step;
     pg_arena_release(&g->arena, mark);
     return g->status;
 }

@@ -36,7 +36,7 @@ static void heads_come_back_from_files(void **state)
     CHECK_OK(pg_classifier_new(&other, labels, 3, 50, 8));
     assert_memory_not_equal(other->weight.data, head->weight.data, 150 * sizeof(float)); /* another seed */
     for (int i = 0; i < 150; i++)
-        assert_true(fabs(((const float *)head->weight.data)[i]) <= 1 / sqrt(50));
+        assert_true(fabsf(((const float *)head->weight.data)[i]) <= 1 / sqrtf(50));
     pg_classifier_free(head);
     pg_classifier_free(again);
     pg_classifier_free(other);

@@ -626,7 +626,7 @@ static void rope_formula(const problem *p, double *out)
         float frequency = 1.0f / powf(10000.0f, (float)(2 * pair) / (float)size); /* as the reference: in f32 */
         float angle = (float)turns[row] * frequency;
         double a = p->in[0].values[from + pair], b = p->in[0].values[from + pair + half];
-        out[i] = place < half ? a * cos(angle) - b * sin(angle) : b * cos(angle) + a * sin(angle);
+        out[i] = place < half ? a * cos((double)angle) - b * sin((double)angle) : b * cos((double)angle) + a * sin((double)angle);
     }
 }
 

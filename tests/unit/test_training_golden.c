@@ -96,6 +96,7 @@ static double loss_of(const fixture *f, const pg_tensor *loss)
 {
     if (!loss)
         fail_msg("no loss: %s", f->g.status == PG_OK ? "?" : pg_error_last());
+    assert_non_null(loss);
     return *(const float *)loss->data;
 }
 

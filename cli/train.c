@@ -1,0 +1,161 @@
+/* paligemma train and paligemma gradients. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands.h"
+#include "interrupt.h"
+#include "train_progress.h"
+#include "training.h"
+
+typedef struct train_settings {
+    pg_cli_settings settings;
+    bool json;
+    const char *gradients; /* file */
+} train_settings;
+
+/* ---------------------------------------------------------------- train */
+
+static const pg_cli_option output_options[] = {
+    {"json", 0, NULL, PG_CLI_FLAG, offsetof(train_settings, json), "a line of JSON for each step, also in a terminal",
+     0, 0},
+    {0},
+};
+
+static const pg_cli_group train_groups[] = {
+    {"Settings", pg_cli_settings_options, offsetof(train_settings, settings)},
+    {"Output", output_options, 0},
+    {0},
+};
+
+static void show_step(pg_cli_train_progress *progress, const pg_train_report *report)
+{
+    const pg_cli_train_figures figures = {.step = report->step - 1,
+                                          .samples = (int64_t)report->train.rows,
+                                          .tokens = (int64_t)report->train.tokens,
+                                          .loss = report->train.loss,
+                                          .accuracy = report->train.accuracy,
+                                          .gradient_norm = report->gradient_norm,
+                                          .rate = report->learning_rate};
+    pg_cli_train_progress_show(progress, &figures);
+}
+
+static void show_validation(pg_cli_train_progress *progress, const pg_train_report *report, bool json)
+{
+    if (json) {
+        json_t *object = pg_cli_json_object();
+        pg_cli_json_set(object, "step", pg_cli_json_integer(report->step));
+        pg_cli_json_set(object, "validation_loss", pg_cli_json_real(report->validation.loss));
+        pg_cli_json_set(object, "validation_accuracy", pg_cli_json_real(report->validation.accuracy));
+        pg_cli_json_print(object);
+        return;
+    }
+    pg_cli_train_progress_clear(progress);
+    fprintf(stderr, "step %lld: validation loss %.4f, accuracy %.3f%s\n", (long long)report->step,
+            report->validation.loss, report->validation.accuracy,
+            report->validation.loss <= report->best_loss ? " (the best so far)" : "");
+}
+
+/* Steps until all are done, or until somebody interrupts: then what was learned is saved. */
+static int run_steps(pg_trainer *trainer, bool json)
+{
+    pg_cli_train_progress progress = {0};
+    pg_train_report report = {0};
+    bool started = false;
+    int code = PG_CLI_DONE;
+    while (code == PG_CLI_DONE && !report.finished && !pg_cli_interrupted()) {
+        code = pg_cli_check(pg_trainer_step(&report, trainer));
+        if (code != PG_CLI_DONE || report.train.rows == 0)
+            break;
+        if (!started)
+            pg_cli_train_progress_start(&progress, report.step - 1, report.steps, json);
+        started = true;
+        show_step(&progress, &report);
+        if (report.validated)
+            show_validation(&progress, &report, json);
+        if (json && !pg_cli_flush())
+            break;
+    }
+    if (started)
+        pg_cli_train_progress_clear(&progress);
+    if (code == PG_CLI_DONE && pg_cli_interrupted()) {
+        code = pg_cli_check(pg_trainer_save(trainer));
+        fprintf(stderr, "stopped after step %lld; the same command goes on from there\n", (long long)report.step);
+        return code == PG_CLI_DONE ? PG_CLI_INTERRUPTED : code;
+    }
+    return code;
+}
+
+static int run_train(const pg_cli_command *command, void *memory, const pg_cli_list *operands)
+{
+    const train_settings *settings = memory;
+    pg_train_config *config = NULL;
+    pg_trainer *trainer = NULL;
+    int code;
+    (void)command, (void)operands;
+    PG_CLI_TRY(pg_cli_settings_make(&config, &settings->settings));
+    PG_CLI_TRY(pg_cli_check(pg_trainer_open(&trainer, config)));
+    pg_cli_catch_interrupts(true);
+    PG_CLI_TRY(run_steps(trainer, settings->json));
+done:
+    pg_trainer_close(trainer);
+    pg_train_config_free(config);
+    return code;
+}
+
+const pg_cli_command pg_cli_train = {
+    .name = "train",
+    .usage = "[--config FILE] -m MODEL --data FILE --out RUN [SETTING]...",
+    .summary = "train, fine-tune or adapt a model",
+    .details = "Trains a model on rows of data and leaves in the folder RUN a checkpoint, curves (CSV, JSON lines, "
+               "TensorBoard), "
+               "the best model or adapter (best/) and the last one (last/). A run that was stopped goes on from its "
+               "checkpoint "
+               "when the same command is given again.\n\n"
+               "Every setting is also a key of the configuration file, with underscores.",
+    .groups = train_groups,
+    .settings_size = sizeof(train_settings),
+    .run = run_train,
+};
+
+/* ---------------------------------------------------------------- gradients */
+
+static const pg_cli_option gradient_options[] = {
+    {"out", 'o', "FILE.safetensors", PG_CLI_TEXT, offsetof(train_settings, gradients), "the file to write", 0, 0},
+    {0},
+};
+
+static const pg_cli_group gradient_groups[] = {
+    {"Result", gradient_options, 0}, /* first: its --out is not the setting of that name */
+    {"Settings", pg_cli_settings_options, offsetof(train_settings, settings)},
+    {0},
+};
+
+static int run_gradients(const pg_cli_command *command, void *memory, const pg_cli_list *operands)
+{
+    const train_settings *settings = memory;
+    pg_train_config *config = NULL;
+    int code;
+    (void)operands;
+    if (!settings->gradients)
+        return pg_cli_usage(command, "no result: name its file with --out FILE.safetensors");
+    PG_CLI_TRY(pg_cli_settings_make(&config, &settings->settings));
+    PG_CLI_TRY(pg_cli_check(pg_train_gradients(settings->gradients, config)));
+done:
+    pg_train_config_free(config);
+    return code;
+}
+
+const pg_cli_command pg_cli_gradients = {
+    .name = "gradients",
+    .usage = "[-m MODEL] --data FILE --out FILE.safetensors [SETTING]...",
+    .summary = "loss and gradients of one batch, for comparison",
+    .details = "Takes all rows of the data as one batch, and writes \"loss\" and \"grad.NAME\" for every trained "
+               "weight, by its "
+               "published name, into a safetensors file. Settings are those of `train`; \"train\", \"objective\" and "
+               "\"compute\" are the ones that matter.",
+    .groups = gradient_groups,
+    .settings_size = sizeof(train_settings),
+    .run = run_gradients,
+};

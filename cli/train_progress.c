@@ -1,0 +1,103 @@
+#include "train_progress.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "output.h"
+#include "progress.h"
+
+void pg_cli_train_progress_start(pg_cli_train_progress *progress, int64_t first, int64_t total, bool json)
+{
+    *progress = (pg_cli_train_progress){.first = first,
+                                        .total = total,
+                                        .start = pg_cli_clock(),
+                                        .line = !json && isatty(STDERR_FILENO)};
+}
+
+typedef struct train_speed {
+    double samples, tokens, seconds_left; /* NAN before anything is known */
+} train_speed;
+
+static train_speed measure(const pg_cli_train_progress *progress, int64_t step)
+{
+    double seconds = pg_cli_clock() - progress->start, steps = (double)(step + 1 - progress->first);
+    if (!(seconds > 0) || !(steps > 0))
+        return (train_speed){NAN, NAN, NAN};
+    return (train_speed){(double)progress->samples / seconds, (double)progress->tokens / seconds,
+                         seconds / steps * (double)(progress->total - step - 1)};
+}
+
+static void print_figure(const char *format, double value)
+{
+    if (isfinite(value))
+        fprintf(stderr, format, value);
+}
+
+/* 45 s, 12:05 or 3:12:05 */
+static void print_left(double seconds)
+{
+    if (!isfinite(seconds))
+        return;
+    long left = (long)(seconds + 0.5);
+    if (left < 60)
+        fprintf(stderr, ", %ld s left", left);
+    else if (left < 3600)
+        fprintf(stderr, ", %ld:%02ld left", left / 60, left % 60);
+    else
+        fprintf(stderr, ", %ld:%02ld:%02ld left", left / 3600, left / 60 % 60, left % 60);
+}
+
+static void print_line(const pg_cli_train_progress *progress, const pg_cli_train_figures *figures)
+{
+    train_speed speed = measure(progress, figures->step);
+    fprintf(stderr, "\r\033[K%lld/%lld", (long long)figures->step + 1, (long long)progress->total);
+    print_figure(", loss %.4f", figures->loss);
+    print_figure(", accuracy %.1f%%", 100 * figures->accuracy);
+    print_figure(", gradient %.3g", figures->gradient_norm);
+    print_figure(", rate %.2e", figures->rate);
+    print_figure(", %.3g samples/s", speed.samples);
+    print_figure(", %.0f tokens/s", speed.tokens);
+    print_left(speed.seconds_left);
+    fflush(stderr);
+}
+
+static void print_json(const pg_cli_train_progress *progress, const pg_cli_train_figures *figures)
+{
+    train_speed speed = measure(progress, figures->step);
+    const struct {
+        const char *key;
+        double value;
+    } reals[] = {
+        {"loss", figures->loss},
+        {"accuracy", figures->accuracy},
+        {"gradient_norm", figures->gradient_norm},
+        {"learning_rate", figures->rate},
+        {"samples_per_second", speed.samples},
+        {"tokens_per_second", speed.tokens},
+        {"seconds_left", speed.seconds_left},
+    };
+    json_t *object = pg_cli_json_object();
+    pg_cli_json_set(object, "step", pg_cli_json_integer(figures->step));
+    pg_cli_json_set(object, "steps", pg_cli_json_integer(progress->total));
+    for (size_t i = 0; i < sizeof reals / sizeof *reals; i++)
+        pg_cli_json_set(object, reals[i].key, pg_cli_json_real(reals[i].value));
+    pg_cli_json_print(object);
+    pg_cli_flush();
+}
+
+void pg_cli_train_progress_show(pg_cli_train_progress *progress, const pg_cli_train_figures *figures)
+{
+    progress->samples += figures->samples;
+    progress->tokens += figures->tokens;
+    if (progress->line)
+        print_line(progress, figures);
+    else
+        print_json(progress, figures);
+}
+
+void pg_cli_train_progress_clear(const pg_cli_train_progress *progress)
+{
+    if (progress->line)
+        fputs("\r\033[K", stderr);
+}

@@ -1,0 +1,286 @@
+/* Rows out of JSON objects: which keys make which kind of row, and what their values must be. */
+#include <ctype.h>
+#include <string.h>
+
+#include "data/dataset.h"
+#include "text/utf8.h"
+
+#define IMAGES_MAX 1024
+#define LABEL_MAX  1000000000
+
+/* Keys by kind of row: all of them must be there but pictures. "file_name" is imagefolder's "image". */
+static const struct row_keys {
+    const char *needed[4];
+} keys_of[] = {
+    [PG_ROW_SUFFIX] = {{"prefix", "suffix"}},
+    [PG_ROW_PREFERENCE] = {{"prefix", "chosen", "rejected"}},
+    [PG_ROW_LABEL] = {{"text", "label"}},
+    [PG_ROW_TEXT] = {{"text"}},
+};
+static const char *const picture_keys[] = {"image", "images", "file_name", NULL};
+
+const char *pg_row_kind_name(pg_row_kind kind)
+{
+    static const char *const names[] = {"suffix", "preference", "label", "text"};
+    return (size_t)kind < sizeof names / sizeof *names ? names[kind] : NULL;
+}
+
+void pg_row_clear(pg_data_row *row)
+{
+    for (size_t i = 0; i < row->image_count; i++)
+        pg_free(row->images[i].name);
+    pg_free(row->images);
+    pg_free(row->prefix);
+    pg_free(row->suffix);
+    pg_free(row->chosen);
+    pg_free(row->rejected);
+    pg_free(row->text);
+    *row = (pg_data_row){0};
+}
+
+void pg_data_row_free(pg_data_row *row)
+{
+    if (row)
+        pg_row_clear(row);
+    pg_free(row);
+}
+
+/* ---------------------------------------------------------------- texts */
+
+pg_status pg_row_set_text(char **out, const char *text, size_t size, const char *what)
+{
+    size_t bad = pg_utf8_check(text, size);
+    if (bad < size)
+        return pg_fail(PG_ERROR_FORMAT, "%s: byte %zu is not UTF-8", what, bad);
+    if (size && memchr(text, 0, size))
+        return pg_fail(PG_ERROR_FORMAT, "%s: has a NUL character in it", what);
+    pg_free(*out);
+    *out = pg_copy_text(text, size);
+    return *out ? PG_OK : PG_ERROR_MEMORY;
+}
+
+pg_status pg_row_set_answer(char **out, const char *text, size_t size, const char *what)
+{
+    const char *inside = text;
+    size_t left = size;
+    PG_TRY(pg_row_set_text(out, text, size, what));
+    pg_utf8_strip(&inside, &left);
+    return left ? PG_OK : pg_fail(PG_ERROR_FORMAT, "%s: is empty", what);
+}
+
+/* ---------------------------------------------------------------- misspelt keys */
+
+/* Levenshtein's distance, capital letters counting as small ones; 99 for long words. */
+static size_t distance(const char *a, const char *b)
+{
+    size_t row[32], width = strlen(b);
+    if (width >= sizeof row / sizeof *row)
+        return 99;
+    for (size_t j = 0; j <= width; j++)
+        row[j] = j;
+    for (size_t i = 0; a[i]; i++) {
+        size_t diagonal = row[0];
+        row[0] = i + 1;
+        for (size_t j = 0; j < width; j++) {
+            size_t above = row[j + 1], best = above < row[j] ? above : row[j];
+            size_t change = diagonal + (tolower((unsigned char)a[i]) != b[j]);
+            row[j + 1] = change < best + 1 ? change : best + 1;
+            diagonal = above;
+        }
+    }
+    return row[width];
+}
+
+static bool is_known(const char *key)
+{
+    for (const char *const *known = picture_keys; *known; known++)
+        if (!strcmp(key, *known))
+            return true;
+    for (size_t kind = 0; kind < sizeof keys_of / sizeof *keys_of; kind++)
+        for (const char *const *known = keys_of[kind].needed; *known; known++)
+            if (!strcmp(key, *known))
+                return true;
+    return false;
+}
+
+/* The object's key that looks like `wanted`, which the object lacks; NULL if none does. */
+static const char *find_misspelt(const json_t *object, const char *wanted)
+{
+    size_t limit = strlen(wanted) > 4 ? 2 : 1;
+    for (void *at = json_object_iter((json_t *)object); at; at = json_object_iter_next((json_t *)object, at)) {
+        const char *key = json_object_iter_key(at);
+        if (!is_known(key) && distance(key, wanted) <= limit)
+            return key;
+    }
+    return NULL;
+}
+
+static pg_status fail_missing(const json_t *object, const char *wanted)
+{
+    const char *misspelt = find_misspelt(object, wanted);
+    if (misspelt)
+        return pg_fail(PG_ERROR_FORMAT, "found the key \"%s\", expected \"%s\"", misspelt, wanted);
+    return pg_fail(PG_ERROR_FORMAT, "the key \"%s\" is missing", wanted);
+}
+
+pg_status pg_row_kind_of(pg_row_kind *out, const json_t *object)
+{
+    if (!json_is_object(object))
+        return pg_fail(PG_ERROR_FORMAT, "not a JSON object");
+    if (json_object_get(object, "chosen") || json_object_get(object, "rejected"))
+        *out = PG_ROW_PREFERENCE;
+    else if (json_object_get(object, "suffix") || json_object_get(object, "prefix"))
+        *out = PG_ROW_SUFFIX;
+    else if (json_object_get(object, "label"))
+        *out = PG_ROW_LABEL;
+    else if (json_object_get(object, "text"))
+        *out = PG_ROW_TEXT;
+    else if (find_misspelt(object, "text"))
+        return fail_missing(object, "text");
+    else
+        return find_misspelt(object, "suffix") || find_misspelt(object, "prefix")
+                   ? fail_missing(object, find_misspelt(object, "suffix") ? "suffix" : "prefix")
+                   : pg_fail(PG_ERROR_FORMAT, "found none of the keys \"suffix\", \"chosen\", \"label\", \"text\"");
+    return PG_OK;
+}
+
+/* ---------------------------------------------------------------- fields */
+
+static pg_status add_image(pg_data_row *row, pg_row_image image)
+{
+    if (row->image_count == IMAGES_MAX)
+        return pg_fail(PG_ERROR_LIMIT, "more than %d pictures", IMAGES_MAX);
+    pg_row_image *images = pg_alloc(row->image_count + 1, sizeof *images);
+    if (!images)
+        return PG_ERROR_MEMORY;
+    if (row->image_count)
+        memcpy(images, row->images, row->image_count * sizeof *images);
+    pg_free(row->images);
+    row->images = images;
+    row->images[row->image_count++] = image;
+    return PG_OK;
+}
+
+static pg_status own_image(pg_data_row *row, pg_row_image image)
+{
+    if (!image.name)
+        return PG_ERROR_MEMORY;
+    pg_status status = add_image(row, image);
+    if (status != PG_OK)
+        pg_free(image.name);
+    return status;
+}
+
+pg_status pg_row_add_bytes(pg_data_row *row, const char *name, const uint8_t *bytes, size_t size)
+{
+    return own_image(row, (pg_row_image){pg_copy_text(name, SIZE_MAX), bytes, size});
+}
+
+pg_status pg_row_add_file(pg_data_row *row, const pg_dataset *dataset, const char *name)
+{
+    pg_buffer path = {0};
+    if (!*name)
+        return pg_fail(PG_ERROR_FORMAT, "the name of a picture is empty");
+    pg_status status =
+        *name == '/' ? pg_buffer_print(&path, "%s", name) : pg_file_join(&path, dataset->text.folder, name);
+    if (status == PG_OK)
+        status = own_image(row, (pg_row_image){.name = pg_copy_text(path.data, path.size)});
+    pg_buffer_free(&path);
+    return status;
+}
+
+static pg_status read_picture_name(pg_data_row *row, const pg_dataset *dataset, const json_t *name)
+{
+    if (!json_is_string(name))
+        return pg_fail(PG_ERROR_FORMAT, "\"image\": expected a file's name, or a list of names");
+    if (strlen(json_string_value(name)) != json_string_length(name))
+        return pg_fail(PG_ERROR_FORMAT, "\"image\": has a NUL character in it");
+    return pg_row_add_file(row, dataset, json_string_value(name));
+}
+
+static pg_status read_pictures(pg_data_row *row, const pg_dataset *dataset, const json_t *object)
+{
+    const json_t *found = NULL;
+    for (const char *const *key = picture_keys; *key && !found; key++)
+        found = json_object_get(object, *key);
+    if (!found)
+        return find_misspelt(object, "image") ? fail_missing(object, "image") : PG_OK;
+    if (json_is_null(found))
+        return PG_OK;
+    if (!json_is_array(found))
+        return read_picture_name(row, dataset, found);
+    for (size_t i = 0; i < json_array_size(found); i++)
+        PG_TRY(read_picture_name(row, dataset, json_array_get(found, i)));
+    return PG_OK;
+}
+
+static pg_status read_text(char **out, const json_t *object, const char *key, bool may_be_empty)
+{
+    const json_t *value = json_object_get(object, key);
+    if (!value)
+        return fail_missing(object, key);
+    if (!json_is_string(value))
+        return pg_fail(PG_ERROR_FORMAT, "\"%s\": expected a text", key);
+    return (may_be_empty ? pg_row_set_text : pg_row_set_answer)(out, json_string_value(value),
+                                                                json_string_length(value), key);
+}
+
+static pg_status read_label(int64_t *out, const pg_dataset *dataset, const json_t *object)
+{
+    const json_t *value = json_object_get(object, "label");
+    int64_t most = dataset->labels.names ? (int64_t)dataset->labels.count - 1 : LABEL_MAX;
+    if (!value)
+        return fail_missing(object, "label");
+    if (json_is_string(value) && dataset->labels.names)
+        return pg_labels_find(out, &dataset->labels, json_string_value(value));
+    if (!json_is_integer(value))
+        return pg_fail(PG_ERROR_FORMAT, "\"label\": expected the number of a class%s",
+                       dataset->labels.names ? " or its name" : "");
+    *out = json_integer_value(value);
+    if (*out < 0 || *out > most)
+        return pg_fail(PG_ERROR_FORMAT, "\"label\": found %lld, expected 0 to %lld", (long long)*out, (long long)most);
+    return PG_OK;
+}
+
+/* A classified row may consist of a picture alone. */
+static pg_status read_labelled(pg_data_row *row, const pg_dataset *dataset, const json_t *object)
+{
+    PG_TRY(read_label(&row->label, dataset, object));
+    if (json_object_get(object, "text"))
+        return read_text(&row->text, object, "text", true);
+    return pg_row_set_text(&row->text, "", 0, "text");
+}
+
+static pg_status read_captioned(pg_data_row *row, const pg_dataset *dataset, const json_t *object)
+{
+    const char *prefix = dataset->text.prefix ? dataset->text.prefix : "caption en";
+    PG_TRY(read_text(&row->text, object, "text", false));
+    return pg_row_set_text(&row->prefix, prefix, strlen(prefix), "prefix");
+}
+
+static pg_status read_fields(pg_data_row *row, const pg_dataset *dataset, const json_t *object)
+{
+    switch (row->kind) {
+    case PG_ROW_PREFERENCE:
+        PG_TRY(read_text(&row->prefix, object, "prefix", true));
+        PG_TRY(read_text(&row->chosen, object, "chosen", false));
+        return read_text(&row->rejected, object, "rejected", false);
+    case PG_ROW_LABEL: return read_labelled(row, dataset, object);
+    case PG_ROW_TEXT: return read_captioned(row, dataset, object);
+    default:
+        PG_TRY(read_text(&row->prefix, object, "prefix", true));
+        return read_text(&row->suffix, object, "suffix", false);
+    }
+}
+
+pg_status pg_row_read_object(pg_data_row *row, const pg_dataset *dataset, const json_t *object, bool outside)
+{
+    pg_row_kind found;
+    PG_TRY(pg_row_kind_of(&found, object));
+    if (found != dataset->row_kind)
+        return pg_fail(PG_ERROR_FORMAT, "found a row of kind \"%s\" among rows of kind \"%s\"", pg_row_kind_name(found),
+                       pg_row_kind_name(dataset->row_kind));
+    row->kind = found;
+    PG_TRY(read_fields(row, dataset, object));
+    return outside ? PG_OK : read_pictures(row, dataset, object);
+}

@@ -1,0 +1,58 @@
+/*
+ * The loops of a training step: what an optimizer does to `n` values that lie one after another. Every value is treated
+ * alike wherever it lies, so arrays may be cut anywhere (adam8: at multiples of PG_UPDATE_BLOCK).
+ */
+#ifndef PG_KERNELS_UPDATE_LOOPS_H
+#define PG_KERNELS_UPDATE_LOOPS_H
+
+#include <stdint.h>
+
+#define PG_UPDATE_BLOCK 256 /* values that share the scales of their 8-bit moments */
+
+/* AdamW (Loshchilov and Hutter 2019): g = grad * grad_scale; m += new1 (g - m); v = old2 v + new2 g g;
+ * value = keep * value - rate * m / (correction * sqrt(v) + epsilon). */
+typedef struct pg_adam_step {
+    float grad_scale;
+    float new1, old2, new2; /* 1 - beta1, beta2, 1 - beta2 */
+    float keep;             /* 1 - learning rate * decay */
+    float rate;             /* learning rate / (1 - beta1^t) */
+    float correction;       /* 1 / sqrt(1 - beta2^t) */
+    float epsilon;
+} pg_adam_step;
+
+/* d = grad * grad_scale + decay * value; velocity = momentum * velocity + d; value -= rate * velocity. */
+typedef struct pg_sgd_step {
+    float grad_scale, decay, momentum, rate;
+} pg_sgd_step;
+
+typedef struct pg_update_kernels {
+    /* Sum of (x * factor)^2 in double; factor NULL: ones. */
+    double (*squares)(const float *x, const float *factor, int64_t n);
+    void (*add_squares)(double *sums, const float *x, int64_t n); /* sums[i] += x[i]^2 */
+    void (*adam)(float *values, float *m, float *v, const float *grad, int64_t n, const pg_adam_step *step);
+
+    /* One block, n <= PG_UPDATE_BLOCK, whose moments are kept in a byte each: m = scales[0] * sign * (code / 127)^2,
+     * v = scales[1] * (code / 255)^4. Codes are rounded up or down at random, so that their mean is right; the random
+     * numbers are a function of `seed` and the place in the block. */
+    void (*adam8)(float *values, int8_t *m, uint8_t *v, float *scales, const float *grad, int64_t n,
+                  const pg_adam_step *step, uint32_t seed);
+
+    /* velocity NULL: plain descent, momentum says nothing. */
+    void (*sgd)(float *values, float *velocity, const float *grad, int64_t n, const pg_sgd_step *step);
+
+    /* value = keep * value - rate * factor[i] * grad[i] */
+    void (*factored)(float *values, const float *grad, const float *factor, int64_t n, float keep, float rate);
+
+    void (*blend)(float *average, const float *x, int64_t n, float share); /* average += share * (x - average) */
+} pg_update_kernels;
+
+/* The random number of place i in a block: its upper half decides about m, its lower half about v. */
+static inline uint32_t pg_update_random(uint32_t seed, uint32_t i)
+{
+    uint32_t x = seed + i * 0x9e3779b9u;
+    x = (x ^ x >> 16) * 0x85ebca6bu; /* the finaliser of MurmurHash3 */
+    x = (x ^ x >> 13) * 0xc2b2ae35u;
+    return x ^ x >> 16;
+}
+
+#endif

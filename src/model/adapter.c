@@ -1,0 +1,578 @@
+#include "model/adapter.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/folder.h"
+#include "base/random.h"
+#include "model/module_pattern.h"
+#include "tensor/safetensors.h"
+
+#define KEY_START "base_model.model."
+#define FACTOR_A  ".lora_A.weight"
+#define FACTOR_B  ".lora_B.weight"
+
+/* ---------------------------------------------------------------- the model's modules */
+
+/* One weight of the model under the name that this adapter's file would use. */
+typedef struct module_entry {
+    char name[PG_WEIGHT_NAME]; /* ".weight" or ".bias" included */
+    pg_weight_entry weight;
+    size_t choice; /* linear layers: their place in `choices` */
+    const pg_array *a, *b, *whole;
+} module_entry;
+
+typedef struct module_list {
+    pg_weights *weights;
+    module_entry *entries; /* sorted by name */
+    size_t count, capacity;
+    pg_adapter_choice *choices; /* of the linear layers; their names are owned */
+    size_t choice_count;
+} module_list;
+
+static int compare_entries(const void *a, const void *b)
+{
+    return strcmp(((const module_entry *)a)->name, ((const module_entry *)b)->name);
+}
+
+static pg_status add_entry(module_list *list, const pg_weight_entry *weight, pg_module_names names)
+{
+    PG_TRY(pg_grow((void **)&list->entries, &list->capacity, list->count + 1, sizeof *list->entries));
+    module_entry *entry = &list->entries[list->count++];
+    *entry = (module_entry){.weight = *weight};
+    memcpy(entry->name, weight->modules[names], sizeof entry->name);
+    list->choice_count += weight->linear;
+    return PG_OK;
+}
+
+/* "X.weight" without its end. */
+static char *module_of(const char *name)
+{
+    return pg_copy_text(name, strlen(name) - strlen(".weight"));
+}
+
+static void free_modules(module_list *list)
+{
+    for (size_t i = 0; list->choices && i < list->choice_count; i++)
+        pg_free((char *)list->choices[i].module);
+    pg_free(list->choices);
+    pg_free(list->entries);
+}
+
+static pg_status make_choices(module_list *list, const pg_parameter *output)
+{
+    list->choices = pg_alloc(list->choice_count, sizeof *list->choices);
+    if (!list->choices)
+        return PG_ERROR_MEMORY;
+    size_t next = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        module_entry *entry = &list->entries[i];
+        if (!entry->weight.linear)
+            continue;
+        entry->choice = next++;
+        pg_adapter_choice *choice = &list->choices[entry->choice];
+        choice->module = module_of(entry->name);
+        choice->output = entry->weight.parameter == output;
+        if (!choice->module)
+            return PG_ERROR_MEMORY;
+    }
+    return PG_OK;
+}
+
+static pg_status list_modules(module_list *out, pg_weights *weights, pg_module_names names)
+{
+    *out = (module_list){.weights = weights};
+    pg_weight_walk walk = {.weights = weights};
+    pg_weight_entry weight;
+    while (pg_weights_next(&walk, &weight))
+        PG_TRY(add_entry(out, &weight, names));
+    if (weights->config.text.tied && pg_weights_output(weights, &weight))
+        PG_TRY(add_entry(out, &weight, names));
+    qsort(out->entries, out->count, sizeof *out->entries, compare_entries);
+    return make_choices(out, &weights->text.output);
+}
+
+static module_entry *find_entry(const module_list *list, const char *name)
+{
+    module_entry key;
+    if (strlen(name) >= sizeof key.name)
+        return NULL;
+    snprintf(key.name, sizeof key.name, "%s", name);
+    return bsearch(&key, list->entries, list->count, sizeof key, compare_entries);
+}
+
+/* ---------------------------------------------------------------- reading a file */
+
+static bool ends_in(const char *text, const char *end)
+{
+    size_t size = strlen(text), tail = strlen(end);
+    return size >= tail && !strcmp(text + size - tail, end);
+}
+
+/* Only the names since 4.52 begin in "model." in a PaliGemma. */
+static pg_module_names names_in(const pg_safetensors *file, pg_model_kind kind)
+{
+    static const char *const starts[] = {KEY_START "model.", KEY_START "lm_head."};
+    for (size_t i = 0; i < pg_safetensors_count(file); i++)
+        for (size_t k = 0; k < sizeof starts / sizeof *starts; k++)
+            if (!strncmp(pg_safetensors_at(file, i)->name, starts[k], strlen(starts[k])))
+                return PG_MODULES_NEW;
+    return kind == PG_MODEL_PALIGEMMA ? PG_MODULES_OLD : PG_MODULES_NEW;
+}
+
+static pg_status unknown_key(const pg_adapter *adapter, const pg_array *array)
+{
+    return pg_fail(PG_ERROR_FORMAT, "%s: the key \"%s\" matches nothing in the model: the adapter is for another one",
+                   adapter->path, array->name);
+}
+
+static pg_status sort_factor(const pg_adapter *adapter, const module_list *list, const pg_array *array)
+{
+    const char *start = array->name + strlen(KEY_START);
+    char name[PG_WEIGHT_NAME];
+    bool a = ends_in(array->name, FACTOR_A);
+    int length = (int)(strlen(start) - strlen(FACTOR_A));
+    if (snprintf(name, sizeof name, "%.*s.weight", length, start) >= (int)sizeof name)
+        return unknown_key(adapter, array);
+    module_entry *entry = find_entry(list, name);
+    if (!entry)
+        return unknown_key(adapter, array);
+    if (!entry->weight.linear)
+        return pg_fail(PG_ERROR_UNSUPPORTED, "%s: the key \"%s\" has factors for what is no linear layer",
+                       adapter->path, array->name);
+    if (!list->choices[entry->choice].targeted)
+        return pg_fail(PG_ERROR_FORMAT, "%s: the key \"%s\" is for a module that \"target_modules\" does not name",
+                       adapter->path, array->name);
+    *(a ? &entry->a : &entry->b) = array;
+    return PG_OK;
+}
+
+/* PEFT saves embeddings that were trained or resized along without listing them. */
+static bool may_replace(const pg_adapter *adapter, const char *name)
+{
+    return ends_in(name, "embed_tokens.weight") || ends_in(name, "lm_head.weight") ||
+           pg_adapter_config_replaces(&adapter->config, name);
+}
+
+static pg_status sort_key(const pg_adapter *adapter, const module_list *list, const pg_array *array)
+{
+    size_t start = strlen(KEY_START);
+    if (strncmp(array->name, KEY_START, start) != 0)
+        return unknown_key(adapter, array);
+    if (ends_in(array->name, FACTOR_A) || ends_in(array->name, FACTOR_B))
+        return sort_factor(adapter, list, array);
+    if (strstr(array->name, ".lora_"))
+        return pg_fail(PG_ERROR_UNSUPPORTED, "%s: the key \"%s\": factors of linear layers only are supported",
+                       adapter->path, array->name);
+    module_entry *entry = find_entry(list, array->name + start);
+    if (!entry)
+        return unknown_key(adapter, array);
+    if (!may_replace(adapter, entry->name))
+        return pg_fail(PG_ERROR_FORMAT, "%s: the key \"%s\" is a whole weight that \"modules_to_save\" does not name",
+                       adapter->path, array->name);
+    entry->whole = array;
+    return PG_OK;
+}
+
+static pg_status check_shape(const pg_adapter *adapter, const pg_array *array, const int64_t *shape, int dimensions)
+{
+    pg_array wanted = {.dimensions = dimensions};
+    memcpy(wanted.shape, shape, (size_t)dimensions * sizeof *shape);
+    bool same = array->dimensions == dimensions && !memcmp(array->shape, shape, (size_t)dimensions * sizeof *shape);
+    char found[PG_SHAPE_TEXT], expected[PG_SHAPE_TEXT];
+    if (!same)
+        return pg_fail(PG_ERROR_FORMAT, "%s: %s: shape %s, expected %s", adapter->path, array->name,
+                       pg_array_shape_text(found, array), pg_array_shape_text(expected, &wanted));
+    if (array->dtype != PG_F32 && array->dtype != PG_F16 && array->dtype != PG_BF16)
+        return pg_fail(PG_ERROR_UNSUPPORTED, "%s: %s: dtype %s, expected F32, F16 or BF16", adapter->path, array->name,
+                       pg_dtype_name(array->dtype));
+    return PG_OK;
+}
+
+static pg_parameter factor(const pg_parameter *base, const pg_array *array)
+{
+    return (pg_parameter){.name = base->name,
+                          .dtype = array->dtype,
+                          .rows = array->shape[0],
+                          .width = array->shape[1],
+                          .data = array->data,
+                          .stored = array};
+}
+
+static bool all_zero(const pg_array *array)
+{
+    for (size_t i = 0; i < array->bytes; i++)
+        if (((const char *)array->data)[i])
+            return false;
+    return true;
+}
+
+/* torch's attention head computes with this matrix past its module, so PEFT never trains or applies what is there, but
+ * would merge it. */
+static pg_status check_bypassed(const pg_adapter *adapter, const module_entry *entry)
+{
+    return all_zero(entry->b) ? PG_OK
+                              : pg_fail(PG_ERROR_UNSUPPORTED,
+                                        "%s: %s has factors that are not zero, which PEFT applies only when it merges",
+                                        adapter->path, entry->name);
+}
+
+static void fill_layer(pg_adapter_layer *out, const pg_adapter *adapter, pg_parameter *base,
+                       const pg_adapter_choice *choice)
+{
+    out->base = base;
+    out->lora.scale = pg_adapter_scale(&adapter->config, choice->rank, choice->alpha);
+    out->lora.dropout = adapter->config.dropout;
+    snprintf(out->module, sizeof out->module, "%s", choice->module);
+}
+
+static pg_status load_layer(pg_adapter *adapter, const module_list *list, const module_entry *entry)
+{
+    const pg_adapter_choice *choice = &list->choices[entry->choice];
+    pg_parameter *base = entry->weight.parameter;
+    if (!entry->a || !entry->b)
+        return pg_fail(PG_ERROR_FORMAT,
+                       "%s: \"target_modules\" names %s, but there is no \"" KEY_START "%s%s\" in the file",
+                       adapter->path, choice->module, choice->module, entry->a ? FACTOR_B : FACTOR_A);
+    PG_TRY(check_shape(adapter, entry->a, (const int64_t[]){choice->rank, base->width}, 2));
+    PG_TRY(check_shape(adapter, entry->b, (const int64_t[]){base->rows, choice->rank}, 2));
+    if (entry->weight.bypassed)
+        return check_bypassed(adapter, entry);
+    pg_adapter_layer *layer = &adapter->layers[adapter->count++];
+    fill_layer(layer, adapter, base, choice);
+    layer->lora.a = factor(base, entry->a);
+    layer->lora.b = factor(base, entry->b);
+    return PG_OK;
+}
+
+static pg_status load_whole(pg_adapter *adapter, const module_entry *entry)
+{
+    PG_TRY(check_shape(adapter, entry->whole, entry->weight.shape, entry->weight.dimensions));
+    pg_adapter_whole *whole = &adapter->wholes[adapter->whole_count++];
+    *whole = (pg_adapter_whole){.base = entry->weight.parameter,
+                                .before = *entry->weight.parameter,
+                                .dimensions = entry->weight.dimensions};
+    memcpy(whole->shape, entry->weight.shape, sizeof whole->shape);
+    memcpy(whole->name, entry->name, sizeof whole->name);
+    whole->base->quantized = (pg_quantized){0};
+    whole->base->dtype = entry->whole->dtype;
+    whole->base->data = entry->whole->data;
+    return PG_OK;
+}
+
+static pg_status make_room(pg_adapter *adapter, const module_list *list)
+{
+    adapter->layers = pg_alloc(list->choice_count, sizeof *adapter->layers);
+    adapter->wholes = pg_alloc(list->count, sizeof *adapter->wholes);
+    return adapter->layers && adapter->wholes ? PG_OK : PG_ERROR_MEMORY;
+}
+
+static pg_status load_entries(pg_adapter *adapter, const module_list *list)
+{
+    PG_TRY(pg_adapter_config_choose(list->choices, list->choice_count, &adapter->config));
+    for (size_t i = 0; i < pg_safetensors_count(adapter->file); i++)
+        PG_TRY(sort_key(adapter, list, pg_safetensors_at(adapter->file, i)));
+    PG_TRY(make_room(adapter, list));
+    for (size_t i = 0; i < list->count; i++) {
+        const module_entry *entry = &list->entries[i];
+        if (entry->weight.linear && list->choices[entry->choice].targeted)
+            PG_TRY(load_layer(adapter, list, entry));
+        if (entry->whole)
+            PG_TRY(load_whole(adapter, entry));
+    }
+    return adapter->count + adapter->whole_count
+               ? PG_OK
+               : pg_fail(PG_ERROR_FORMAT, "%s: \"target_modules\" names no linear layer of this model",
+                         adapter->config.path);
+}
+
+static void attach(pg_adapter *adapter)
+{
+    for (size_t i = 0; i < adapter->count; i++)
+        adapter->layers[i].base->lora = &adapter->layers[i].lora;
+}
+
+/* FOLDER/NAME, freed with pg_free; NULL (error text set) without memory. */
+static char *path_of(const char *folder, const char *name)
+{
+    pg_buffer path = {0};
+    return pg_file_join(&path, folder, name) == PG_OK ? path.data : NULL;
+}
+
+static pg_status load_files(pg_adapter *adapter, const char *folder)
+{
+    adapter->path = path_of(folder, PG_ADAPTER_WEIGHTS);
+    adapter->config_path = path_of(folder, PG_ADAPTER_CONFIG);
+    if (!adapter->path || !adapter->config_path)
+        return PG_ERROR_MEMORY;
+    if (!pg_file_exists(adapter->config_path))
+        return pg_fail_errno(PG_ERROR_FILE,
+                             "%s: cannot be opened; an adapter is a folder with " PG_ADAPTER_CONFIG
+                             " and " PG_ADAPTER_WEIGHTS,
+                             adapter->config_path);
+    PG_TRY(pg_adapter_config_load(&adapter->config, adapter->config_path));
+    return pg_safetensors_open(&adapter->file, adapter->path);
+}
+
+pg_status pg_adapter_load(pg_adapter **out, pg_weights *weights, const char *folder)
+{
+    module_list list = {0};
+    pg_status status;
+    pg_adapter *adapter = *out = pg_alloc(1, sizeof *adapter);
+    if (!adapter)
+        return PG_ERROR_MEMORY;
+    PG_TRY_GOTO(load_files(adapter, folder));
+    adapter->names = names_in(adapter->file, weights->config.kind);
+    PG_TRY_GOTO(list_modules(&list, weights, adapter->names));
+    PG_TRY_GOTO(load_entries(adapter, &list));
+    attach(adapter);
+done:
+    free_modules(&list);
+    if (status != PG_OK) {
+        pg_adapter_detach(adapter);
+        pg_adapter_free(adapter);
+        *out = NULL;
+    }
+    return status;
+}
+
+/* ---------------------------------------------------------------- a new one */
+
+void pg_adapter_plan_init(pg_adapter_plan *plan)
+{
+    *plan = (pg_adapter_plan){.parts = 1u << PG_PART_TEXT, .rank = 8, .alpha = 16};
+}
+
+/* Whether the plan, which has no pattern, means this layer. */
+static bool is_planned(const pg_adapter_plan *plan, const module_entry *entry, const pg_adapter_choice *choice)
+{
+    bool named = !plan->module_count && !choice->output;
+    for (size_t i = 0; i < plan->module_count; i++)
+        named = named || pg_module_ends_in(choice->module, plan->modules[i]);
+    return named && plan->parts >> entry->weight.part & 1 && !entry->weight.bypassed;
+}
+
+/* Whole names, so that nothing else of the model is meant by accident: "q_proj" alone is in both towers. */
+static json_t *planned_targets(const pg_adapter_plan *plan, const module_list *list)
+{
+    if (plan->pattern)
+        return json_string(plan->pattern);
+    json_t *targets = json_array();
+    for (size_t i = 0; i < list->count; i++) {
+        const module_entry *entry = &list->entries[i];
+        if (entry->weight.linear && is_planned(plan, entry, &list->choices[entry->choice]))
+            json_array_append_new(targets, json_string(list->choices[entry->choice].module));
+    }
+    return targets;
+}
+
+static json_t *plan_document(const pg_adapter_plan *plan, const module_list *list)
+{
+    json_t *base = plan->base ? json_string(plan->base) : json_null();
+    const char *task = list->weights->config.kind == PG_MODEL_SIGLIP ? NULL : "CAUSAL_LM";
+    return json_pack("{s:s, s:s?, s:o, s:b, s:I, s:f, s:f, s:b, s:s, s:b, s:b, s:{}, s:{}, s:n, s:o}", "peft_type",
+                     "LORA", "task_type", task, "base_model_name_or_path", base, "inference_mode", 1, "r",
+                     (json_int_t)plan->rank, "lora_alpha", plan->alpha, "lora_dropout", plan->dropout, "use_rslora",
+                     plan->rank_stabilised, "bias", "none", "fan_in_fan_out", 0, "use_dora", 0, "rank_pattern",
+                     "alpha_pattern", "modules_to_save", "target_modules", planned_targets(plan, list));
+}
+
+/* Memory for all factors, one after another. */
+static pg_status own_factors(pg_adapter *adapter)
+{
+    size_t floats = 0;
+    for (size_t i = 0; i < adapter->count; i++) {
+        const pg_lora *lora = &adapter->layers[i].lora;
+        floats += (size_t)(lora->a.rows * lora->a.width + lora->b.rows * lora->b.width);
+    }
+    adapter->owned = pg_alloc(floats, sizeof *adapter->owned);
+    return adapter->owned ? PG_OK : PG_ERROR_MEMORY;
+}
+
+static void start_factors(pg_adapter *adapter, uint64_t seed)
+{
+    float *next = adapter->owned;
+    for (size_t i = 0; i < adapter->count; i++) {
+        pg_lora *lora = &adapter->layers[i].lora;
+        int64_t count = lora->a.rows * lora->a.width;
+        double bound = 1 / sqrt((double)lora->a.width);
+        lora->a.data = next;
+        for (int64_t k = 0; k < count; k++)
+            next[k] = (float)((2 * pg_random_uniform(seed, i, (uint64_t)k) - 1) * bound);
+        next += count;
+        lora->b.data = next; /* zero already */
+        next += lora->b.rows * lora->b.width;
+    }
+}
+
+static pg_status plan_layers(pg_adapter *adapter, const module_list *list)
+{
+    PG_TRY(pg_adapter_config_choose(list->choices, list->choice_count, &adapter->config));
+    PG_TRY(make_room(adapter, list));
+    for (size_t i = 0; i < list->count; i++) {
+        const module_entry *entry = &list->entries[i];
+        const pg_adapter_choice *choice = entry->weight.linear ? &list->choices[entry->choice] : NULL;
+        if (!choice || !choice->targeted || entry->weight.bypassed)
+            continue;
+        pg_parameter *base = entry->weight.parameter;
+        pg_adapter_layer *layer = &adapter->layers[adapter->count++];
+        fill_layer(layer, adapter, base, choice);
+        layer->lora.a = (pg_parameter){.name = base->name, .rows = choice->rank, .width = base->width};
+        layer->lora.b = (pg_parameter){.name = base->name, .rows = base->rows, .width = choice->rank};
+    }
+    return adapter->count ? PG_OK
+                          : pg_fail(PG_ERROR_ARGUMENT, "the adapter's targets name no linear layer of this model");
+}
+
+static pg_status plan_adapter(pg_adapter *adapter, const module_list *list, const pg_adapter_plan *plan)
+{
+    json_t *document = plan_document(plan, list);
+    if (!document)
+        return pg_fail(PG_ERROR_MEMORY, "out of memory");
+    if (!plan->pattern && !json_array_size(json_object_get(document, "target_modules"))) {
+        json_decref(document);
+        return pg_fail(PG_ERROR_ARGUMENT, "the adapter's targets name no linear layer of this model");
+    }
+    PG_TRY(pg_adapter_config_read(&adapter->config, document, "adapter"));
+    PG_TRY(plan_layers(adapter, list));
+    PG_TRY(own_factors(adapter));
+    start_factors(adapter, plan->seed);
+    return PG_OK;
+}
+
+pg_status pg_adapter_new(pg_adapter **out, pg_weights *weights, const pg_adapter_plan *plan)
+{
+    module_list list = {0};
+    pg_status status;
+    pg_adapter *adapter = *out = pg_alloc(1, sizeof *adapter);
+    if (!adapter)
+        return PG_ERROR_MEMORY;
+    PG_TRY_GOTO(list_modules(&list, weights, PG_MODULES_NEW));
+    PG_TRY_GOTO(plan_adapter(adapter, &list, plan));
+    attach(adapter);
+done:
+    free_modules(&list);
+    if (status != PG_OK) {
+        pg_adapter_free(adapter);
+        *out = NULL;
+    }
+    return status;
+}
+
+static float *own_factor(pg_parameter *p, float *next)
+{
+    int64_t count = p->rows * p->width;
+    pg_dtype_widen(next, p->dtype, p->data, count);
+    p->dtype = PG_F32;
+    p->data = next;
+    p->stored = NULL;
+    return next + count;
+}
+
+pg_status pg_adapter_own(pg_adapter *adapter)
+{
+    if (adapter->owned)
+        return PG_OK;
+    PG_TRY(own_factors(adapter));
+    float *next = adapter->owned;
+    for (size_t i = 0; i < adapter->count; i++) {
+        next = own_factor(&adapter->layers[i].lora.a, next);
+        next = own_factor(&adapter->layers[i].lora.b, next);
+    }
+    return PG_OK;
+}
+
+/* ---------------------------------------------------------------- writing */
+
+#define KEY_SIZE (PG_WEIGHT_NAME + sizeof KEY_START + sizeof FACTOR_A)
+
+/* The arrays of the file, and their names. */
+typedef struct adapter_arrays {
+    pg_array *arrays;
+    char (*names)[KEY_SIZE];
+    size_t count;
+} adapter_arrays;
+
+static void add_array(adapter_arrays *out, const pg_parameter *p, const int64_t *shape, int dimensions,
+                      const char *name, const char *end)
+{
+    char *key = out->names[out->count];
+    pg_array *array = &out->arrays[out->count++];
+    snprintf(key, KEY_SIZE, KEY_START "%s%s", name, end);
+    *array = (pg_array){.name = key, .dtype = p->dtype, .dimensions = dimensions, .data = p->data};
+    memcpy(array->shape, shape, (size_t)dimensions * sizeof *shape);
+}
+
+static pg_status list_arrays(adapter_arrays *out, const pg_adapter *adapter)
+{
+    size_t most = 2 * adapter->count + adapter->whole_count;
+    *out = (adapter_arrays){pg_alloc(most, sizeof *out->arrays), pg_alloc(most, sizeof *out->names), 0};
+    if (!out->arrays || !out->names)
+        return PG_ERROR_MEMORY;
+    for (size_t i = 0; i < adapter->count; i++) {
+        const pg_adapter_layer *layer = &adapter->layers[i];
+        const pg_parameter *a = &layer->lora.a, *b = &layer->lora.b;
+        add_array(out, a, (const int64_t[]){a->rows, a->width}, 2, layer->module, FACTOR_A);
+        add_array(out, b, (const int64_t[]){b->rows, b->width}, 2, layer->module, FACTOR_B);
+    }
+    for (size_t i = 0; i < adapter->whole_count; i++) {
+        const pg_adapter_whole *whole = &adapter->wholes[i];
+        add_array(out, whole->base, whole->shape, whole->dimensions, whole->name, "");
+    }
+    return PG_OK;
+}
+
+pg_status pg_adapter_write(const pg_adapter *adapter, const char *folder)
+{
+    adapter_arrays arrays = {0};
+    pg_buffer path = {0};
+    pg_status status;
+    PG_TRY_GOTO(list_arrays(&arrays, adapter));
+    PG_TRY_GOTO(pg_file_join(&path, folder, PG_ADAPTER_WEIGHTS));
+    PG_TRY_GOTO(pg_safetensors_save(path.data, arrays.arrays, arrays.count));
+    PG_TRY_GOTO(pg_file_join(&path, folder, PG_ADAPTER_CONFIG));
+    PG_TRY_GOTO(pg_json_save(adapter->config.document, path.data));
+done:
+    pg_buffer_free(&path);
+    pg_free(arrays.arrays);
+    pg_free(arrays.names);
+    return status;
+}
+
+pg_status pg_adapter_save(const pg_adapter *adapter, const char *folder, bool replace)
+{
+    pg_folder_writer writer;
+    PG_TRY(replace ? pg_folder_writer_replace(&writer, folder) : pg_folder_writer_open(&writer, folder));
+    pg_status status = pg_adapter_write(adapter, writer.partial.data);
+    if (status == PG_OK)
+        return pg_folder_writer_commit(&writer);
+    pg_folder_writer_abort(&writer);
+    return status;
+}
+
+/* ---------------------------------------------------------------- the end */
+
+void pg_adapter_detach(pg_adapter *adapter)
+{
+    for (size_t i = 0; i < adapter->count; i++)
+        adapter->layers[i].base->lora = NULL;
+    for (size_t i = 0; i < adapter->whole_count; i++)
+        *adapter->wholes[i].base = adapter->wholes[i].before;
+    adapter->count = adapter->whole_count = 0;
+}
+
+void pg_adapter_free(pg_adapter *adapter)
+{
+    if (!adapter)
+        return;
+    pg_adapter_config_free(&adapter->config);
+    pg_safetensors_close(adapter->file);
+    pg_free(adapter->layers);
+    pg_free(adapter->wholes);
+    pg_free(adapter->owned);
+    pg_free(adapter->path);
+    pg_free(adapter->config_path);
+    pg_free(adapter);
+}

@@ -1,0 +1,74 @@
+/*
+ * Steps of optimizers over a list of arrays, on all threads. Arrays are cut into pieces of a fixed size and every sum
+ * is taken in a fixed order, so that any number of threads gives the same bits.
+ */
+#ifndef PG_OPS_UPDATE_H
+#define PG_OPS_UPDATE_H
+
+#include "base/status.h"
+
+struct pg_kernels;
+struct pg_update_piece;
+
+/* One array [rows][width], its derivatives, and what an optimizer remembers of it: only what the functions called below
+ * name must be there. */
+typedef struct pg_update {
+    float *values;
+    const float *grad;
+    int64_t rows, width;
+    bool decay;      /* weight decay is for this array too */
+    float *m, *v;    /* moments; SGD's velocity is m */
+    int8_t *m_codes; /* the same in 8 bits, with pg_update_scales() scales */
+    uint8_t *v_codes;
+    float *scales;
+    float *row_squares;    /* [rows], Adafactor */
+    float *column_squares; /* [width] */
+    float *average;        /* of the values over time */
+} pg_update;
+
+/* Floats of pg_update.scales for so many values: two for each block of 256. */
+int64_t pg_update_scales(int64_t values);
+
+/* `updates` is borrowed. Freed with pg_update_plan_free. */
+typedef struct pg_update_plan {
+    const struct pg_kernels *kernels;
+    int threads;
+    const pg_update *updates;
+    size_t count;
+    struct pg_update_piece *pieces;
+    size_t piece_count;
+    double *sums;   /* one for each piece, or for each row of the tallest array */
+    float *factors; /* one for each column of the widest */
+} pg_update_plan;
+
+pg_status pg_update_plan_init(pg_update_plan *out, const struct pg_kernels *kernels, int threads,
+                              const pg_update *updates, size_t count);
+void pg_update_plan_free(pg_update_plan *plan);
+
+/* What all optimizers are told. */
+typedef struct pg_update_rule {
+    int64_t step;      /* from 1 */
+    double rate;       /* the learning rate */
+    double decay;      /* weight decay; of arrays with `decay` */
+    double grad_scale; /* derivatives are multiplied by it first */
+    double beta1, beta2, epsilon;
+    double momentum;       /* SGD */
+    uint64_t seed;         /* of the rounding of 8-bit moments */
+    double clip;           /* Adafactor: a step whose root mean square is larger is shortened to it */
+    double decay_exponent; /* Adafactor: squares are averaged with weight step^-decay_exponent */
+    double
+        smallest_scale; /* Adafactor: rate is multiplied by the root mean square of the values, at least this; 0: not */
+} pg_update_rule;
+
+/* The length of all derivatives as one vector, summed in double; not finite where one of them is not. */
+double pg_update_norm(const pg_update_plan *plan);
+
+void pg_update_adam(const pg_update_plan *plan, const pg_update_rule *rule);      /* m, v */
+void pg_update_adam8(const pg_update_plan *plan, const pg_update_rule *rule);     /* m_codes, v_codes, scales */
+void pg_update_sgd(const pg_update_plan *plan, const pg_update_rule *rule);       /* m, where there is momentum */
+void pg_update_adafactor(const pg_update_plan *plan, const pg_update_rule *rule); /* row_squares, column_squares */
+
+/* average += share * (values - average) */
+void pg_update_blend(const pg_update_plan *plan, double share);
+
+#endif

@@ -1,0 +1,33 @@
+/* Objectives: what a batch of rows costs, and the derivatives of that. */
+#ifndef PG_TRAIN_OBJECTIVE_H
+#define PG_TRAIN_OBJECTIVE_H
+
+#include "generate/model.h"
+#include "tensor/tape.h"
+#include "train/settings.h"
+
+typedef struct pg_objective {
+    pg_objective_kind kind;
+    const pg_model *model;
+    double smoothing;
+    int reduction;     /* PG_REDUCE_TOKENS, PG_REDUCE_EXAMPLES */
+    size_t micro_rows; /* rows that are in memory at a time; 0: all */
+} pg_objective;
+
+/* Sums over a batch. */
+typedef struct pg_score {
+    double loss;   /* that is minimised */
+    double hits;   /* scored tokens (pictures, pairs) that were right */
+    double scored; /* of so many */
+    uint64_t rows, tokens;
+} pg_score;
+
+/* Checks that the model and every kind of rows fit the objective. */
+pg_status pg_objective_check(const pg_objective *objective, pg_row_kind rows);
+
+/* The loss of a batch. With a tape in g, its derivatives are added to the gradients of trained parameters;
+ * micro-batches give the derivatives of the whole batch, to rounding. `step` numbers the batch, for dropout. */
+pg_status pg_objective_run(pg_score *out, pg_context *g, const pg_objective *objective, pg_sample *const *samples,
+                           size_t count, uint64_t step);
+
+#endif

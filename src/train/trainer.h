@@ -1,0 +1,67 @@
+/* Inside a training run. */
+#ifndef PG_TRAIN_TRAINER_H
+#define PG_TRAIN_TRAINER_H
+
+#include "train/objective.h"
+#include "train/records.h"
+#include "train/schedule.h"
+#include "train/trainable.h"
+
+/* Rows of one purpose. */
+typedef struct pg_rows {
+    pg_dataset **sets;
+    pg_mixture_part *parts;
+    size_t count;
+    pg_mixture *mixture; /* NULL: there are none */
+} pg_rows;
+
+pg_status pg_rows_open(pg_rows *out, const pg_data_list *list, const pg_objective *objective, uint64_t seed,
+                       bool shuffle);
+void pg_rows_close(pg_rows *rows);
+
+/* How a run's rows become samples. */
+pg_status pg_rows_options(pg_loader_options *out, const pg_model *model, const pg_train_config *config, bool training);
+
+#define PG_RECENT 20 /* steps that the watch over divergence looks at */
+
+/* What a run remembers from step to step beside weights and optimizer: saved with them. */
+typedef struct pg_progress_state {
+    int64_t step;
+    uint64_t position;        /* of the next row in the mixture */
+    double best;              /* lowest validation loss */
+    int64_t worse;            /* validations since then */
+    double recent[PG_RECENT]; /* losses of the last steps */
+    double lowest;            /* lowest mean of so many */
+} pg_progress_state;
+
+struct pg_trainer {
+    pg_train_config *config;
+    pg_model *model;
+    pg_context g;
+    pg_tape tape;
+    pg_objective objective;
+    pg_trainable *trainable;
+    pg_optimizer *optimizer;
+    pg_schedule schedule;
+    pg_rows train, validation;
+    pg_loader *loader;
+    pg_sample **batch; /* [config->batch] */
+    pg_records *records;
+    pg_progress_state state;
+    char *checkpoint;    /* path */
+    uint64_t bad_listed; /* bad rows that bad_rows.txt has */
+    bool finished;
+};
+
+/* checkpoint.safetensors: whole or not at all. Loading leaves the trainer as it was after a failure of the file, and
+ * says in *found whether there was one. */
+pg_status pg_run_state_save(pg_trainer *trainer);
+pg_status pg_run_state_load(bool *found, pg_trainer *trainer);
+
+/* The model or adapter as users load it; a folder that exists is replaced. */
+pg_status pg_trainer_write(const char *folder, pg_trainer *trainer);
+
+/* FOLDER/NAME of the run, freed with pg_free; NULL without memory. */
+char *pg_trainer_path(const pg_trainer *trainer, const char *name);
+
+#endif

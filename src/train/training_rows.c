@@ -1,0 +1,78 @@
+/* The rows of a run: data sets as they were named, mixed. */
+#include <string.h>
+
+#include "train/trainer.h"
+
+static pg_status find_kind(pg_data_kind *out, const char *name)
+{
+    *out = PG_DATA_AUTO;
+    for (int kind = 0; name && pg_data_kind_name((pg_data_kind)kind); kind++)
+        if (!strcmp(name, pg_data_kind_name((pg_data_kind)kind))) {
+            *out = (pg_data_kind)kind;
+            return PG_OK;
+        }
+    return name ? pg_fail(PG_ERROR_ARGUMENT, "data: there is no kind \"%s\"", name) : PG_OK;
+}
+
+static pg_status open_set(pg_dataset **out, const pg_data_setting *setting, const pg_objective *objective)
+{
+    pg_dataset_options options;
+    pg_dataset_options_init(&options);
+    PG_TRY(find_kind(&options.kind, setting->kind));
+    options.images = setting->images;
+    options.split = setting->split;
+    options.prefix = setting->prefix;
+    options.annotations = setting->annotations;
+    options.image_name = setting->image_name;
+    PG_TRY(pg_dataset_open(out, setting->path, &options));
+    pg_status status = pg_objective_check(objective, pg_dataset_row_kind(*out));
+    return status == PG_OK ? PG_OK : pg_fail_context(status, "%s", setting->path);
+}
+
+pg_status pg_rows_open(pg_rows *out, const pg_data_list *list, const pg_objective *objective, uint64_t seed,
+                       bool shuffle)
+{
+    *out =
+        (pg_rows){.sets = pg_alloc(list->count, sizeof *out->sets), .parts = pg_alloc(list->count, sizeof *out->parts)};
+    if (!out->sets || !out->parts)
+        return PG_ERROR_MEMORY;
+    for (; out->count < list->count; out->count++) {
+        const pg_data_setting *setting = &list->items[out->count];
+        PG_TRY(open_set(&out->sets[out->count], setting, objective));
+        out->parts[out->count] = (pg_mixture_part){.dataset = out->sets[out->count],
+                                                   .weight = setting->weight,
+                                                   .repeat = (uint64_t)setting->repeat};
+    }
+    return out->count ? pg_mixture_new(&out->mixture, out->parts, out->count, seed, shuffle) : PG_OK;
+}
+
+void pg_rows_close(pg_rows *rows)
+{
+    pg_mixture_free(rows->mixture);
+    for (size_t i = 0; i < rows->count; i++)
+        pg_dataset_close(rows->sets[i]);
+    pg_free(rows->sets);
+    pg_free(rows->parts);
+    *rows = (pg_rows){0};
+}
+
+pg_status pg_rows_options(pg_loader_options *out, const pg_model *model, const pg_train_config *config, bool training)
+{
+    pg_loader_options_init(out);
+    PG_TRY(pg_loader_options_use_model(out, model));
+    out->text_length = (size_t)config->text_length;
+    out->threads = (int)config->loader_threads;
+    out->ahead = (size_t)config->batch * 2 + 16;
+    out->long_rows = config->long_rows ? PG_LONG_SKIP : PG_LONG_TRUNCATE;
+    out->bad_share = config->bad_share;
+    out->seed = (uint64_t)config->seed;
+    if (config->objective == PG_OBJECTIVE_LM)
+        out->style = PG_PROMPT_TEXT;
+    if (training)
+        out->augment = (pg_augmentation){.crop = config->crop,
+                                         .flip = config->flip,
+                                         .brightness = config->brightness,
+                                         .contrast = config->contrast,
+                                         .saturation = config->saturation};
+    return PG_OK;
+}
