@@ -56,7 +56,10 @@ static void check_nothing(const char *name, const float *grad, size_t count)
 static void compare(pg_training_case *f, const char *name, const float *grad, const pg_array *want)
 {
     size_t count = pg_golden_count(want), worst;
-    assert_non_null(grad);
+    if (!grad) {
+        fail_msg("%s has no gradient", name);
+        return;
+    }
     add_to_sums(f, grad, want);
     if (strstr(name, "k_proj.bias")) {
         check_nothing(name, grad, count);
