@@ -171,7 +171,7 @@ static pg_tensor *linear_alone(pg_context *g, pg_tensor *x, const pg_parameter *
 pg_tensor *pg_linear(pg_context *g, pg_tensor *x, const pg_parameter *w, const pg_parameter *bias)
 {
     pg_tensor *out = linear_alone(g, x, w, bias);
-    if (!out || !w->lora)
+    if (!out || !w->lora || g->unadapted)
         return out;
     const pg_lora *lora = w->lora;
     pg_tensor *low = linear_alone(g, pg_dropout(g, x, lora->dropout, pg_place(lora->a.name)), &lora->a, NULL);

@@ -96,4 +96,22 @@ pg_tensor *pg_weighted_sum(pg_context *g, pg_tensor *x, const float *weights);
 /* x with every row divided by its length. */
 pg_tensor *pg_unit_rows(pg_context *g, pg_tensor *x);
 
+/* Row s of the result is the sum, or the mean, of the rows of x that span s names: [count, width]. */
+pg_tensor *pg_sum_rows(pg_context *g, pg_tensor *x, const pg_span *spans, int64_t count);
+pg_tensor *pg_mean_rows(pg_context *g, pg_tensor *x, const pg_span *spans, int64_t count);
+
+/* Rows of x, each followed by the same row of y: [rows, widths together]. */
+pg_tensor *pg_concatenate(pg_context *g, pg_tensor *x, pg_tensor *y);
+
+/* SigLIP's loss of n pictures and their n texts, rows of length one [n, width] each: [1, 1], the sum over all n n pairs
+ * of -log sigmoid(m (e^scale cosine + bias)) / n, with m = 1 for a picture and its own text and -1 elsewhere. No matrix
+ * of all pairs exists, only some of its columns at a time. */
+pg_tensor *pg_contrastive_loss(pg_context *g, pg_tensor *images, pg_tensor *texts, const pg_parameter *scale,
+                               const pg_parameter *bias);
+
+/* x [2 pairs, 1] are -log p of a chosen and a rejected answer, pair by pair, and reference [2 pairs] what another model
+ * says of them: [pairs, 1], -log sigmoid(beta margin), the margin being how much more x prefers the chosen answer (in
+ * log p) than the reference does. hits[i] becomes 1 where it is positive, else 0 (NULL: not wanted). */
+pg_tensor *pg_preference_losses(pg_context *g, pg_tensor *x, const float *reference, double beta, float *hits);
+
 #endif

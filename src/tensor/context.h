@@ -20,6 +20,7 @@ typedef struct pg_context {
     int threads;
     pg_compute compute; /* F32 or BF16 */
     bool integers;      /* quantised weights are multiplied in whole numbers; else they are widened first */
+    bool unadapted;     /* low-rank additions are left out: the model is what it was without them */
     pg_arena arena;     /* everything an operation makes; reset by the owner between steps */
     pg_status status;
     pg_trace_callback *trace; /* sees every named intermediate; NULL: nobody */
