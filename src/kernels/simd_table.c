@@ -8,7 +8,7 @@ const pg_kernels PG_SIMD(kernels) = {
     .name = TEXT(PG_ISA),
     .roofline = &PG_SIMD(roofline),
     .lanes = LANES,
-#if defined(__AVX512BF16__)
+#if defined(BF16_PRODUCTS)
     .bf16_products = true,
     .dot_rows_bf16 = PG_SIMD(dot_rows_bf16),
 #endif
