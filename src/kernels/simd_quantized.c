@@ -248,18 +248,18 @@ void PG_SIMD(integer_product)(float *sums, const pg_quantized *w, int64_t group,
                          .group_bytes = pg_quantized_group_bytes(w),
                          .scales = (const char *)w->scales + group * blocks * PG_QUANTIZED_ROWS * 2,
                          .scale_bytes = blocks * PG_QUANTIZED_ROWS * 2};
-    const uint8_t *steps = w->bits == 4 ? w->steps + group * step_bytes : NULL;
+    const bool halves = w->bits == 4;
+    const uint8_t *steps = halves ? w->steps + group * step_bytes : NULL;
     for (int64_t b = 0; b < blocks; b++) {
         int64_t left = x->inputs - b * w->block;
         part.inputs = left < w->block ? left : w->block;
         row_block rows = {x->values + b * w->block * x->rows, x->scales + b * x->rows, x->zeros8 + b * x->rows,
                           x->zeros4 + b * x->rows * (w->block / PG_QUANTIZED_STEP)};
-        if (w->bits == 8)
-            multiply_block8(sums, part, &rows, x->rows, groups);
-        else {
+        if (halves) {
             multiply_block4(sums, &part, steps, step_bytes, &rows, x->rows, groups, scratch);
             steps += part.inputs / PG_QUANTIZED_INPUTS * PG_QUANTIZED_ROWS;
-        }
+        } else
+            multiply_block8(sums, part, &rows, x->rows, groups);
         part.values += part.inputs * PG_QUANTIZED_ROWS * w->bits / 8;
         part.scales += PG_QUANTIZED_ROWS * 2;
     }
@@ -284,7 +284,7 @@ static float largest_size(const float *x, int64_t count)
     for (int64_t i = 0; i < count; i += W) {
         vf v = load(x + i);
         top = larger((vf)((vi)v & 0x7fffffff), top);
-        strange += v - v; /* 0, or NaN */
+        strange += v * 0; /* 0, or NaN */
     }
     return largest_lane(top) + sum_lanes(strange);
 }
