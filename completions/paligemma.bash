@@ -12,45 +12,45 @@ _paligemma()
     fi
     case $command in
     caption)
-        options=' --lang -m --model -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --special --json --top-logits --stats --no-exif --order --compute -t --threads --prefault --mlock -h --help'
+        options=' --lang -m --model -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --special --json --top-logits --stats --no-exif --order --compute --cache -t --threads --prefault --mlock -h --help'
         folders=' -m --model '
         files=' '
-        words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 '
+        words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
         others=' --lang -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --top-logits -t --threads '
         ;;
     ask)
-        options=' --lang -m --model -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --special --json --top-logits --stats --no-exif --order --compute -t --threads --prefault --mlock -h --help'
+        options=' --lang -m --model -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --special --json --top-logits --stats --no-exif --order --compute --cache -t --threads --prefault --mlock -h --help'
         folders=' -m --model '
         files=' '
-        words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 '
+        words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
         others=' --lang -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --top-logits -t --threads '
         ;;
     ocr)
-        options=' -m --model -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --special --json --top-logits --stats --no-exif --order --compute -t --threads --prefault --mlock -h --help'
+        options=' -m --model -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --special --json --top-logits --stats --no-exif --order --compute --cache -t --threads --prefault --mlock -h --help'
         folders=' -m --model '
         files=' '
-        words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 '
+        words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
         others=' -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --top-logits -t --threads '
         ;;
     generate)
-        options=' --image -p --prompt --prompt-file --chat --batch -o --output --parallel -m --model -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --special --json --top-logits --stats --no-exif --order --compute -t --threads --prefault --mlock -h --help'
+        options=' --image -p --prompt --prompt-file --chat --batch -o --output --parallel -m --model -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --special --json --top-logits --stats --no-exif --order --compute --cache -t --threads --prefault --mlock -h --help'
         folders=' -m --model '
         files=' --image --prompt-file --batch -o --output '
-        words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 '
+        words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
         others=' -p --prompt --parallel -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --top-logits -t --threads '
         ;;
     embed)
-        options=' -m --model --image --text -o --out --json --no-exif --order --compute -t --threads --prefault --mlock -h --help'
+        options=' -m --model --image --text -o --out --json --no-exif --order --compute --cache -t --threads --prefault --mlock -h --help'
         folders=' -m --model '
         files=' --image -o --out '
-        words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 '
+        words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
         others=' --text -t --threads '
         ;;
     trace)
-        options=' -m --model --image -p --prompt --chat --special -o --out --no-exif --order --compute -t --threads --prefault --mlock -h --help'
+        options=' -m --model --image -p --prompt --chat --special -o --out --no-exif --order --compute --cache -t --threads --prefault --mlock -h --help'
         folders=' -m --model '
         files=' --image -o --out '
-        words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 '
+        words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
         others=' -p --prompt -t --threads '
         ;;
     preprocess)
@@ -75,17 +75,17 @@ _paligemma()
         others=' '
         ;;
     perplexity)
-        options=' -m --model -w --window --json --compute -t --threads --prefault --mlock -h --help'
+        options=' -m --model -w --window --json --compute --cache -t --threads --prefault --mlock -h --help'
         folders=' -m --model '
         files=' '
-        words=' --compute=auto|f32|bf16|int8 '
+        words=' --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
         others=' -w --window -t --threads '
         ;;
     bench)
-        options=' -m --model --image-size -p --prompt-tokens -n --new-tokens -b --batch -r --repeat --json --profile --compute -t --threads --prefault --mlock -h --help'
+        options=' -m --model --image-size -p --prompt-tokens -n --new-tokens -b --batch -r --repeat --json --profile --compute --cache -t --threads --prefault --mlock -h --help'
         folders=' -m --model '
         files=' '
-        words=' --compute=auto|f32|bf16|int8 '
+        words=' --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
         others=' --image-size -p --prompt-tokens -n --new-tokens -b --batch -r --repeat -t --threads '
         ;;
     quantize)

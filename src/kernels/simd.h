@@ -34,6 +34,12 @@ typedef uint16_t vb __attribute__((vector_size(W * 4))); /* pairs of bf16, one i
 #define HALVES (2 * W)
 #define INLINE static inline __attribute__((always_inline))
 
+#if defined(__x86_64__)
+#include "kernels/simd_x86.h"
+#else
+#include "kernels/simd_neon.h"
+#endif
+
 static inline vf load(const float *p)
 {
     vf v;
@@ -136,12 +142,6 @@ static inline uint16_t round_bf16(float value)
     return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
-#if defined(__x86_64__)
-#include "kernels/simd_x86.h"
-#else
-#include "kernels/simd_neon.h"
-#endif
-
 /* W values of a stored row, which may lie at any address; `dtype` is a constant after inlining. */
 static inline __attribute__((always_inline)) vf load_stored(const void *p, pg_dtype dtype, int64_t at)
 {
@@ -179,6 +179,8 @@ void PG_SIMD(narrow)(void *out, pg_dtype dtype, const float *in, int64_t count);
 void PG_SIMD(quantize)(int8_t *values, float *scale, int32_t *zero8, int32_t *zeros4, const float *x, int64_t count);
 void PG_SIMD(integer_product)(float *sums, const pg_quantized *w, int64_t group, int64_t groups,
                               const pg_integer_rows *x, uint8_t *scratch);
+void PG_SIMD(widen_scaled)(float *out, const int8_t *in, int64_t count);
+void PG_SIMD(narrow_scaled)(int8_t *out, const float *in, int64_t count);
 void PG_SIMD(attend)(const pg_attention_block *block);
 
 /* The inner product of a panel with general strides of w; shared by products and attention. */

@@ -310,6 +310,8 @@ void PG_SIMD(widen)(float *out, const void *in, pg_dtype dtype, int64_t count)
     int64_t i = 0;
     if (dtype == PG_F32)
         memcpy(out, in, (size_t)count * sizeof *out);
+    else if (dtype == PG_I8)
+        PG_SIMD(widen_scaled)(out, in, count);
     else if (dtype == PG_BF16) {
         for (; i + W <= count; i += W)
             store(out + i, load_stored(in, PG_BF16, i));
@@ -328,6 +330,8 @@ void PG_SIMD(narrow)(void *out, pg_dtype dtype, const float *in, int64_t count)
     uint16_t *half = out;
     if (dtype == PG_F32)
         memcpy(out, in, (size_t)count * sizeof *in);
+    else if (dtype == PG_I8)
+        PG_SIMD(narrow_scaled)(out, in, count);
     else if (dtype == PG_BF16)
         for (int64_t i = 0; i < count; i++)
             half[i] = round_bf16(in[i]);

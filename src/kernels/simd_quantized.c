@@ -1,5 +1,6 @@
 /*
- * Integer products with quantised weights; base/quantized.h has their layout, kernels/integer.h what is computed.
+ * Integer products with quantised weights, and what quantises activations and cached rows; base/quantized.h has their
+ * layout, kernels/integer.h what is computed.
  *
  * Lanes are rows of the weight: a vector holds four inputs of W of them, and is multiplied with the same four inputs of
  * a row of x, spread over all lanes. How bytes are multiplied is in bytes_vnni.h, bytes_avx.h and bytes_neon.h.
@@ -281,29 +282,68 @@ INLINE int32_t sum_ints(vi v)
 static float largest_size(const float *x, int64_t count)
 {
     vf top = {0}, strange = {0};
-    for (int64_t i = 0; i < count; i += W) {
-        vf v = load(x + i);
+    int64_t i = 0;
+    for (; i < count; i += W) {
+        vf v = i + W <= count ? load(x + i) : load_part(x + i, count - i);
         top = larger((vf)((vi)v & 0x7fffffff), top);
         strange += v * 0; /* 0, or NaN */
     }
     return largest_lane(top) + sum_lanes(strange);
 }
 
-void PG_SIMD(quantize)(int8_t *values, float *scale, int32_t *zero8, int32_t *zeros4, const float *x, int64_t count)
+/* Signed bytes for values whose largest size this is: what they are worth is *scale, what makes them of values is
+ * returned. Too small ones become zeros. */
+static float scale_bytes(float *scale, float top)
 {
-    float top = largest_size(x, count);
     bool usable = top >= 0x1p-100f;
     *scale = usable ? top / 127 : top * 0;
+    return usable ? 127 / top : 0;
+}
+
+INLINE vi round_to_ints(vf v)
+{
+    return (vi)(v + ROUNDER) - (vi)splat(ROUNDER);
+}
+
+void PG_SIMD(quantize)(int8_t *values, float *scale, int32_t *zero8, int32_t *zeros4, const float *x, int64_t count)
+{
+    float factor = scale_bytes(scale, largest_size(x, count));
     *zero8 = 0;
     for (int64_t i = 0; i < count; i += PG_QUANTIZED_STEP) {
         int32_t sum = 0;
         for (int64_t j = i; j < i + PG_QUANTIZED_STEP; j += W) {
-            vf scaled = usable ? load(x + j) * (127 / top) : (vf){0};
-            vi rounded = (vi)(scaled + ROUNDER) - (vi)splat(ROUNDER);
+            vi rounded = factor > 0 ? round_to_ints(load(x + j) * factor) : (vi){0};
             narrow_bytes(values + j, rounded);
             sum += sum_ints(rounded);
         }
         zeros4[i / PG_QUANTIZED_STEP] = -8 * sum;
         *zero8 -= 128 * sum;
     }
+}
+
+/* ---------------------------------------------------------------- rows of a cache */
+
+void PG_SIMD(narrow_scaled)(int8_t *out, const float *in, int64_t count)
+{
+    float scale, factor = scale_bytes(&scale, largest_size(in, count));
+    int64_t i = 0;
+    for (; i + W <= count; i += W)
+        narrow_bytes(out + i, round_to_ints(load(in + i) * factor));
+    if (i < count) {
+        int8_t rest[W];
+        narrow_bytes(rest, round_to_ints(load_part(in + i, count - i) * factor));
+        memcpy(out + i, rest, (size_t)(count - i));
+    }
+    memcpy(out + count, &scale, sizeof scale);
+}
+
+void PG_SIMD(widen_scaled)(float *out, const int8_t *in, int64_t count)
+{
+    float scale;
+    memcpy(&scale, in + count, sizeof scale);
+    int64_t i = 0;
+    for (; i + W <= count; i += W)
+        store(out + i, __builtin_convertvector(widen_signed_bytes(in + i), vf) * scale);
+    for (; i < count; i++)
+        out[i] = (float)in[i] * scale;
 }
