@@ -368,21 +368,20 @@ static void *converse(void *user)
     return NULL;
 }
 
-static void test_two_sessions_share_a_model(void **state)
+/* Two sessions with two threads each at the same time, of one model or of two: the process has one pool for them. */
+static void converse_at_once(const pg_golden_model *const models[2])
 {
-    (void)state;
-    pg_golden_model tiny;
-    pg_golden_model_open(&tiny, PALIGEMMA);
-    pg_session *session = session_new(&tiny, 1, PG_COMPUTE_F32, 1);
     conversation talks[2];
     pg_answer *expected[2];
     pthread_t threads[2];
     for (size_t i = 0; i < 2; i++) {
-        pg_golden_request asked = prompt_of(&tiny, i);
+        pg_session *session = session_new(models[i], 1, PG_COMPUTE_F32, 1);
+        pg_golden_request asked = prompt_of(models[i], i);
         asked.request.max_new_tokens = TOKENS;
         expected[i] = answer_of(session, &asked.request);
-        talks[i] = (conversation){.tiny = &tiny, .prompt = i, .expected = expected[i]};
+        talks[i] = (conversation){.tiny = models[i], .prompt = i, .expected = expected[i]};
         pg_golden_request_free(&asked);
+        pg_session_free(session);
     }
     for (size_t i = 0; i < 2; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, converse, &talks[i]), 0);
@@ -390,8 +389,26 @@ static void test_two_sessions_share_a_model(void **state)
         assert_int_equal(pthread_join(threads[i], NULL), 0);
         pg_answer_free(expected[i]);
     }
-    pg_session_free(session);
+}
+
+static void test_two_sessions_share_a_model(void **state)
+{
+    (void)state;
+    pg_golden_model tiny;
+    pg_golden_model_open(&tiny, PALIGEMMA);
+    converse_at_once((const pg_golden_model *[]){&tiny, &tiny});
     pg_golden_model_close(&tiny);
+}
+
+static void test_two_models_share_the_threads(void **state)
+{
+    (void)state;
+    pg_golden_model first, second;
+    pg_golden_model_open(&first, PALIGEMMA);
+    pg_golden_model_open(&second, GEMMA);
+    converse_at_once((const pg_golden_model *[]){&first, &second});
+    pg_golden_model_close(&first);
+    pg_golden_model_close(&second);
 }
 
 /* ---------------------------------------------------------------- text as it is made */
@@ -583,6 +600,7 @@ int main(void)
         cmocka_unit_test(test_cache_agrees_with_a_full_pass),
         cmocka_unit_test(test_a_session_forgets),
         cmocka_unit_test(test_two_sessions_share_a_model),
+        cmocka_unit_test(test_two_models_share_the_threads),
         cmocka_unit_test(test_a_stream_ends_in_the_whole_text),
         cmocka_unit_test(test_a_listener_ends_the_answer),
         cmocka_unit_test(test_stop_texts_end_the_answer),
