@@ -225,9 +225,19 @@ typedef enum pg_compute {
                         that are not quantised as AUTO does them. Only for models that have quantised weights. */
 } pg_compute;
 
+/* How keys and values of earlier tokens are kept. */
+typedef enum pg_cache_type {
+    PG_CACHE_AUTO, /* BF16 where products are computed in bf16, else F32 */
+    PG_CACHE_F32,
+    PG_CACHE_BF16,
+    PG_CACHE_INT8, /* signed bytes, with an f32 scale for every token, layer and head: half the memory of BF16, and
+                      values that are off by at most 1/254 of the largest one of their head */
+} pg_cache_type;
+
 typedef struct pg_session_options {
     int threads;                  /* 0: one per physical core that this process may use */
     pg_compute compute;           /* PG_COMPUTE_AUTO */
+    pg_cache_type cache;          /* PG_CACHE_AUTO */
     pg_resize_order resize_order; /* PG_RESIZE_PILLOW13 */
     size_t context;               /* longest sequence in tokens (0: the model's) */
     size_t sequences;             /* requests, or beams, that run at the same time (0: 1); further ones wait */
@@ -241,8 +251,11 @@ PG_API void pg_session_free(pg_session *session);
 PG_API pg_compute pg_session_compute(const pg_session *session);
 PG_API int pg_session_threads(const pg_session *session);
 
-/* The instruction set of the kernels in use: "ref", "avx2", "avx512", "avx512bf16", "neon". The environment variable
- * PG_ISA names the best one that may be used. */
+/* Bytes of the cache that one token takes; 0 without a decoder. */
+PG_API size_t pg_session_token_memory(const pg_session *session);
+
+/* The instruction set of the kernels in use: "ref", "avx2", "avx512", "avx512bf16", "neon", "neondot", "neonbf16". The
+ * environment variable PG_ISA names the best one that may be used. */
 PG_API const char *pg_isa(void);
 
 typedef enum pg_prompt_style {
@@ -392,6 +405,7 @@ typedef struct pg_bench_options {
     size_t rounds;        /* 0: 5 */
     int threads;          /* as in pg_session_options */
     pg_compute compute;   /* the same */
+    pg_cache_type cache;  /* the same */
     pg_model_options model;
     bool profile; /* one more round, in which every operation is timed */
     pg_bench_callback *on_round;
@@ -434,6 +448,7 @@ typedef struct pg_bench {
     pg_figure batch_tokens_per_second; /* of all sequences of the batch; 0 without one */
 
     size_t weight_bytes;   /* as mapped from the files */
+    size_t token_memory;   /* bytes of the cache that one token takes */
     size_t peak_memory;    /* resident bytes of the process after the first request, at most; 0: not known */
     size_t private_memory; /* what of it is not mapped weights */
 

@@ -181,7 +181,11 @@ void pg_store_rows(pg_context *g, const pg_tensor *cache, const int64_t *slots, 
     PG_PROFILE(g, "store_rows", NULL);
     if (!x)
         return;
-    size_t row_bytes = (size_t)cache->width * pg_dtype_size(cache->dtype);
+    /* in I8 each head has a scale behind it, which makes the row wider; other types have nothing between heads */
+    int64_t heads = cache->dtype == PG_I8 ? (cache->width - x->width) / (int64_t)sizeof(float) : 1;
+    int64_t size = x->width / heads, step = cache->width / heads * (int64_t)pg_dtype_size(cache->dtype);
     for (int64_t t = 0; t < x->rows; t++)
-        g->kernels->narrow((char *)cache->data + (size_t)slots[t] * row_bytes, cache->dtype, pg_row(x, t), x->width);
+        for (int64_t h = 0; h < heads; h++)
+            g->kernels->narrow((char *)cache->data + (slots[t] * heads + h) * step, cache->dtype,
+                               (const float *)pg_row(x, t) + h * size, size);
 }
