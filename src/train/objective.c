@@ -2,17 +2,19 @@
 
 #include "image/image.h"
 #include "ops/ops.h"
+#include "train/mask_training.h"
 #include "train/teacher_forcing.h"
 
 pg_status pg_objective_check(const pg_objective *objective, pg_row_kind rows)
 {
-    pg_model_kind kind = objective->model->weights->config.kind;
     static const pg_row_kind wanted[] = {
         [PG_OBJECTIVE_SFT] = PG_ROW_SUFFIX,
         [PG_OBJECTIVE_LM] = PG_ROW_TEXT,
+        [PG_OBJECTIVE_MASKCODEC] = PG_ROW_MASK,
     };
-    PG_TRY(pg_model_require(objective->model, kind != PG_MODEL_SIGLIP,
-                            "be trained on tokens; a SigLIP learns \"siglip\""));
+    if (objective->model)
+        PG_TRY(pg_model_require(objective->model, objective->model->weights->config.kind != PG_MODEL_SIGLIP,
+                                "be trained on tokens; a SigLIP learns \"siglip\""));
     if (rows != wanted[objective->kind])
         return pg_fail(PG_ERROR_ARGUMENT, "the objective needs rows of kind \"%s\", the data has \"%s\"",
                        pg_row_kind_name(wanted[objective->kind]), pg_row_kind_name(rows));
@@ -144,6 +146,8 @@ static pg_status run_pieces(pg_score *out, pg_context *g, const pg_objective *ob
 pg_status pg_objective_run(pg_score *out, pg_context *g, const pg_objective *objective, pg_sample *const *samples,
                            size_t count, uint64_t step)
 {
+    if (objective->kind == PG_OBJECTIVE_MASKCODEC)
+        return pg_mask_objective_run(out, g, objective, samples, count, step);
     *out = (pg_score){.rows = count};
     g->status = PG_OK;
     for (size_t i = 0; i < count; i++) {

@@ -8,7 +8,9 @@
 
 typedef struct pg_objective {
     pg_objective_kind kind;
-    const pg_model *model;
+    const pg_model *model; /* NULL for a mask codec */
+    const pg_mask_codec *codec;
+    struct pg_codebook *codebook;
     double smoothing;
     int reduction;     /* PG_REDUCE_TOKENS, PG_REDUCE_EXAMPLES */
     size_t micro_rows; /* rows that are in memory at a time; 0: all */

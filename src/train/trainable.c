@@ -178,7 +178,7 @@ static pg_status choose_factors(pg_trainable *trainable, const pg_model *model, 
 /* A tied output matrix is the embedding again, whatever has become of that. */
 static void tie(pg_weights *weights)
 {
-    if (weights->config.text.tied)
+    if (weights && weights->config.text.tied)
         weights->text.output = weights->text.embed;
 }
 

@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/threads.h"
 #include "kernels/kernels.h"
+#include "train/mask_training.h"
 
 /* ---------------------------------------------------------------- opening */
 
@@ -34,7 +35,7 @@ static pg_status copy_config(pg_train_config **out, const pg_train_config *confi
 
 static pg_status check_config(const pg_train_config *config, bool run)
 {
-    if (!config->model)
+    if (!config->model && config->objective != PG_OBJECTIVE_MASKCODEC)
         return pg_fail(PG_ERROR_ARGUMENT, "model: not given; it is the folder of the model to start from");
     if (config->data.count == 0)
         return pg_fail(PG_ERROR_ARGUMENT, "data: not given; it is the file with the rows to train on");
@@ -59,8 +60,9 @@ static pg_status start_context(pg_trainer *trainer)
     g->threads = config->threads ? (int)config->threads : pg_threads_default();
     if (g->threads > PG_THREADS_MAX)
         return pg_fail(PG_ERROR_ARGUMENT, "threads: %d, at most %d", g->threads, PG_THREADS_MAX);
-    g->compute = config->compute == PG_COMPUTE_AUTO ? pg_model_compute(trainer->model, g->kernels->bf16_products)
-                                                    : (pg_compute)config->compute;
+    g->compute = (pg_compute)config->compute;
+    if (config->compute == PG_COMPUTE_AUTO)
+        g->compute = trainer->codec ? PG_COMPUTE_F32 : pg_model_compute(trainer->model, g->kernels->bf16_products);
     g->tape = &trainer->tape;
     trainer->tape.checkpoint = config->checkpointing;
     trainer->tape.dropout = config->dropout;
@@ -73,6 +75,8 @@ static pg_status open_rows(pg_trainer *trainer)
     const pg_train_config *config = trainer->config;
     trainer->objective = (pg_objective){.kind = (pg_objective_kind)config->objective,
                                         .model = trainer->model,
+                                        .codec = trainer->codec,
+                                        .codebook = trainer->codebook,
                                         .smoothing = config->label_smoothing,
                                         .reduction = config->reduction,
                                         .micro_rows = (size_t)config->micro_batch};
@@ -115,12 +119,20 @@ static pg_status make_schedule(pg_trainer *trainer)
     return pg_schedule_check(s);
 }
 
+static pg_status open_model(pg_trainer *trainer)
+{
+    if (trainer->config->objective == PG_OBJECTIVE_MASKCODEC)
+        return pg_mask_training_open(&trainer->codec, &trainer->codebook, trainer->config);
+    return pg_model_open(&trainer->model, trainer->config->model);
+}
+
 static pg_status open_parts(pg_trainer *trainer)
 {
-    PG_TRY(pg_model_open(&trainer->model, trainer->config->model));
+    PG_TRY(open_model(trainer));
     PG_TRY(start_context(trainer));
     PG_TRY(open_rows(trainer));
-    PG_TRY(pg_trainable_new(&trainer->trainable, trainer->model, trainer->config));
+    PG_TRY(trainer->codec ? pg_mask_trainable_new(&trainer->trainable, trainer->codec)
+                          : pg_trainable_new(&trainer->trainable, trainer->model, trainer->config));
     PG_TRY(pg_trainable_ready(trainer->trainable, trainer->config));
     return make_schedule(trainer);
 }
@@ -241,6 +253,8 @@ void pg_trainer_close(pg_trainer *trainer)
     pg_tape_free(&trainer->tape);
     pg_arena_free(&trainer->g.arena);
     pg_model_close(trainer->model);
+    pg_codebook_free(trainer->codebook);
+    pg_mask_codec_close(trainer->codec);
     pg_train_config_free(trainer->config);
     pg_free(trainer->checkpoint);
     pg_free(trainer);
@@ -322,6 +336,8 @@ static pg_status learn(pg_train_report *report, pg_trainer *trainer)
     if (diverges(&trainer->state, score.loss, trainer->config->divergence))
         return fail_step(trainer, "the loss diverges; a smaller learning rate may help");
     pg_optimizer_step(trainer->optimizer, report->learning_rate, report->gradient_norm);
+    if (trainer->codebook)
+        pg_codebook_step(trainer->codebook);
     return PG_OK;
 }
 
@@ -380,11 +396,15 @@ pg_status pg_trainer_validate(pg_measurement *out, pg_trainer *trainer)
 
 static pg_status validate(pg_train_report *report, pg_trainer *trainer)
 {
+    if (trainer->codebook)
+        pg_codebook_watch(trainer->codebook);
     PG_TRY(pg_trainer_validate(&report->validation, trainer));
     report->validated = true;
     const pg_scalar scalars[] = {{"validation/loss", report->validation.loss},
-                                 {"validation/accuracy", report->validation.accuracy}};
-    PG_TRY(pg_records_add(trainer->records, trainer->state.step, scalars, sizeof scalars / sizeof *scalars));
+                                 {"validation/accuracy", report->validation.accuracy},
+                                 {"validation/codes",
+                                  trainer->codebook ? (double)pg_codebook_used(trainer->codebook) : 0}};
+    PG_TRY(pg_records_add(trainer->records, trainer->state.step, scalars, trainer->codebook ? 3 : 2));
     if (report->validation.loss >= trainer->state.best) {
         trainer->state.worse++;
         return PG_OK;
@@ -513,8 +533,9 @@ pg_status pg_trainer_write(const char *folder, pg_trainer *trainer)
     options.threads = trainer->g.threads;
     options.replace = true;
     pg_trainable_use(trainer->trainable, trainer->optimizer);
-    pg_status status = trainer->trainable->adapter ? pg_adapter_save(trainer->trainable->adapter, folder, true)
-                                                   : pg_model_save(folder, trainer->model, &options);
+    pg_status status = trainer->codec                ? pg_mask_training_write(folder, trainer->codec)
+                       : trainer->trainable->adapter ? pg_adapter_save(trainer->trainable->adapter, folder, true)
+                                                     : pg_model_save(folder, trainer->model, &options);
     pg_trainable_use(trainer->trainable, NULL);
     return status;
 }
@@ -591,6 +612,8 @@ pg_status pg_train_gradients(const char *path, const pg_train_config *config)
     if (status == PG_OK)
         status = pg_objective_run(&score, &trainer->g, &trainer->objective, trainer->batch,
                                   (size_t)trainer->config->batch, 0);
+    if (status == PG_OK && trainer->codec)
+        status = pg_mask_publish_gradients(trainer->trainable);
     if (status == PG_OK)
         status = save_gradients(path, trainer, (float)score.loss);
     pg_trainer_close(trainer);

@@ -2,6 +2,7 @@
 #ifndef PG_TRAIN_TRAINER_H
 #define PG_TRAIN_TRAINER_H
 
+#include "train/codebook.h"
 #include "train/objective.h"
 #include "train/records.h"
 #include "train/schedule.h"
@@ -36,7 +37,9 @@ typedef struct pg_progress_state {
 
 struct pg_trainer {
     pg_train_config *config;
-    pg_model *model;
+    pg_model *model;       /* NULL for a mask codec: */
+    pg_mask_codec *codec;  /* that is trained */
+    pg_codebook *codebook; /* of it */
     pg_context g;
     pg_tape tape;
     pg_objective objective;

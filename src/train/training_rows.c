@@ -19,6 +19,8 @@ static pg_status open_set(pg_dataset **out, const pg_data_setting *setting, cons
     pg_dataset_options options;
     pg_dataset_options_init(&options);
     PG_TRY(find_kind(&options.kind, setting->kind));
+    if (!setting->kind && objective->kind == PG_OBJECTIVE_MASKCODEC)
+        options.kind = PG_DATA_MASKS;
     options.images = setting->images;
     options.split = setting->split;
     options.prefix = setting->prefix;
@@ -59,7 +61,8 @@ void pg_rows_close(pg_rows *rows)
 pg_status pg_rows_options(pg_loader_options *out, const pg_model *model, const pg_train_config *config, bool training)
 {
     pg_loader_options_init(out);
-    PG_TRY(pg_loader_options_use_model(out, model));
+    if (model)
+        PG_TRY(pg_loader_options_use_model(out, model));
     out->text_length = (size_t)config->text_length;
     out->threads = (int)config->loader_threads;
     out->ahead = (size_t)config->batch * 2 + 16;
