@@ -5,8 +5,9 @@
 #include "base/memory.h"
 #include "base/random.h"
 
-#define DECAY  0.99 /* of the moving averages, as the paper has it */
-#define DEAD   0.03 /* share of the mean use below which a code begins again */
+#define DECAY  0.97 /* of the moving averages */
+#define DEAD   0.08 /* share of the mean use below which a code begins again */
+#define BEGIN  0.2  /* share that it begins with: some 30 batches to be found useful */
 #define STREAM 0x636f6465626f6f6b
 
 pg_status pg_codebook_new(pg_codebook **out, const pg_parameter *table, bool trained)
@@ -116,7 +117,7 @@ int64_t pg_codebook_step(pg_codebook *codebook)
         average_code(codebook, i);
         if (begun && (double)codebook->counts[i] >= DEAD * mean)
             continue;
-        revive_code(codebook, i, (float)mean);
+        revive_code(codebook, i, (float)(BEGIN * mean));
         revived++;
     }
     return revived;
