@@ -43,7 +43,7 @@ static pg_status run_part(pg_score *out, pg_context *g, const pg_objective *obje
     pg_tensor *features = pg_mask_codec_features(g, codec, masks);
     pg_tensor *nearest = codes ? pg_nearest_code(g, features, &codec->codebook, codes) : NULL;
     pg_tensor *values = pg_mask_codec_masks(g, codec, nearest);
-    if (!values)
+    if (!nearest || !values)
         return g->status;
     pg_tensor *loss =
         pg_add_scaled(g, pg_squared_difference(g, values, masks->data, 1 / (total * (double)PLACES)),
