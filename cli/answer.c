@@ -60,7 +60,7 @@ static void on_interrupt(int number)
 }
 
 /* Not where the program runs in the background of a script, which ignores Ctrl-C. A second one ends the program. */
-static void catch_interrupt(void)
+void pg_cli_catch_interrupt(void)
 {
     struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND}, before;
     if (sigaction(SIGINT, NULL, &before) == 0 && before.sa_handler != SIG_IGN)
@@ -131,7 +131,7 @@ int pg_cli_answering_open(pg_cli_engine *out, const pg_cli_command *command, pg_
         .looking = settings->looking,
         .sequences = parallel,
     };
-    catch_interrupt();
+    pg_cli_catch_interrupt();
     PG_CLI_TRY(pg_cli_engine_load(out, command, &use));
     PG_CLI_TRY(complete_request(settings, out->model));
     if (use.sequences < (size_t)settings->request.beams)

@@ -29,6 +29,9 @@ int pg_cli_answering_check(const pg_cli_command *command, pg_cli_answering *sett
 int pg_cli_answering_open(pg_cli_engine *out, const pg_cli_command *command, pg_cli_answering *settings, bool pictures,
                           size_t parallel);
 
+/* From here on Ctrl-C is only noticed; a second one ends the program. */
+void pg_cli_catch_interrupt(void);
+
 /* True once Ctrl-C was pressed. */
 bool pg_cli_interrupted(void);
 

@@ -64,6 +64,9 @@ double pg_log_sum_exp(const pg_context *g, const float *logits, int64_t count);
 /* losses[t] = -log softmax(row t of logits)[targets[t]], in nats. */
 void pg_token_losses(pg_context *g, float *losses, const pg_tensor *logits, const int32_t *targets);
 
+/* moments += x^T x over columns first .. first + count - 1 of x: the lower triangle of [count][count]. */
+void pg_add_moments(pg_context *g, float *moments, const pg_tensor *x, int64_t first, int64_t count);
+
 /* x with every row divided by its length. */
 pg_tensor *pg_unit_rows(pg_context *g, const pg_tensor *x);
 

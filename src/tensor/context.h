@@ -13,6 +13,10 @@
 #include "tensor/tensor.h"
 
 struct pg_kernels;
+struct pg_context;
+
+/* Sees what goes into a linear layer, [rows, inputs], before the product is made. */
+typedef void pg_watch_callback(void *user, struct pg_context *g, const pg_parameter *w, const pg_tensor *x);
 
 typedef struct pg_context {
     const struct pg_kernels *kernels;
@@ -23,6 +27,8 @@ typedef struct pg_context {
     pg_status status;
     pg_trace_callback *trace; /* sees every named intermediate; NULL: nobody */
     void *trace_user;
+    pg_watch_callback *watch; /* sees the input of every linear layer; NULL: nobody */
+    void *watch_user;
     pg_profile *profile; /* counts the time of every operation; NULL: nobody asks */
 } pg_context;
 
