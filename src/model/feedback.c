@@ -38,8 +38,7 @@ pg_status pg_feedback_init(pg_feedback *out, int64_t inputs, int64_t window)
     out->factors = pg_alloc(windows, sizeof *out->factors);
     out->order = pg_alloc((size_t)inputs, sizeof *out->order);
     out->pivots = pg_alloc((size_t)inputs, sizeof *out->pivots);
-    out->importance = pg_alloc((size_t)pg_quantized_padded(inputs), sizeof *out->importance);
-    bool enough = out->factors && out->order && out->pivots && out->importance;
+    bool enough = out->factors && out->order && out->pivots;
     for (size_t k = 0; enough && k < windows; k++)
         enough = (out->factors[k] = pg_alloc(width * width, sizeof **out->factors)) != NULL;
     if (enough)
@@ -55,7 +54,6 @@ void pg_feedback_free(pg_feedback *feedback)
     pg_free(feedback->factors);
     pg_free(feedback->order);
     pg_free(feedback->pivots);
-    pg_free(feedback->importance);
     *feedback = (pg_feedback){0};
 }
 
@@ -180,8 +178,6 @@ static pg_status factor_window(pg_feedback *feedback, int64_t k, int threads)
     if (!run.l)
         return PG_ERROR_MEMORY;
     load_moments(&run, moments, order);
-    for (int64_t i = 0; i < n; i++)
-        feedback->importance[first + i] = (float)((double)moments[i * n + i] + run.damping);
     factor(&run, threads);
     store_factors(&run, moments, feedback->window, feedback->pivots + first);
     for (int64_t i = 0; i < n; i++)

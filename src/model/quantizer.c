@@ -47,8 +47,8 @@ static float widest_unit(const float *values)
     return high / 7 > low / -8 ? high / 7 : low / -8;
 }
 
-/* The weighed squared error of 16 values that are rounded to -8 .. 7 units. */
-static float rounding_error(const float *values, const float *weights, float unit)
+/* The squared error of 16 values that are rounded to -8 .. 7 units. */
+static float rounding_error(const float *values, float unit)
 {
     float factor = 1 / unit, error = 0;
     for (int i = 0; i < STEP; i++) {
@@ -56,13 +56,13 @@ static float rounding_error(const float *values, const float *weights, float uni
         whole = whole < -8 ? -8 : whole > 7 ? 7 : whole;
         whole = whole + ROUNDER - ROUNDER;
         float off = values[i] - whole * unit;
-        error += off * off * weights[i];
+        error += off * off;
     }
     return error;
 }
 
 /* The best step for 16 values under a scale, and its error. */
-static float choose_step(uint8_t *step, const float *values, const float *weights, float widest, float scale)
+static float choose_step(uint8_t *step, const float *values, float widest, float scale)
 {
     int most = (int)ceilf(widest / scale), least = (int)(widest / scale * SEARCH_FROM * 0.9f);
     float best = INFINITY;
@@ -71,10 +71,10 @@ static float choose_step(uint8_t *step, const float *values, const float *weight
     for (int s = least; s <= most; s++) {
         float error = 0;
         if (s > 0)
-            error = rounding_error(values, weights, (float)s * scale);
+            error = rounding_error(values, (float)s * scale);
         else
             for (int i = 0; i < STEP; i++)
-                error += values[i] * values[i] * weights[i];
+                error += values[i] * values[i];
         if (error < best) {
             best = error;
             *step = (uint8_t)s;
@@ -84,7 +84,7 @@ static float choose_step(uint8_t *step, const float *values, const float *weight
 }
 
 /* Scale and steps of a block of `count` inputs. */
-static float choose_steps(uint16_t *stored, uint8_t *steps, const float *values, const float *weights, int64_t count)
+static float choose_steps(uint16_t *stored, uint8_t *steps, const float *values, int64_t count)
 {
     float widest[STEPS_MAX], top = 0, best = INFINITY, chosen = 0;
     for (int64_t j = 0; j < count / STEP; j++) {
@@ -100,7 +100,7 @@ static float choose_steps(uint16_t *stored, uint8_t *steps, const float *values,
         uint8_t trial[STEPS_MAX];
         float scale = round_scale(top / 15 * (SEARCH_FROM + (float)k * SEARCH_BY), &trial_stored), error = 0;
         for (int64_t j = 0; j < count / STEP; j++)
-            error += choose_step(&trial[j], values + j * STEP, weights + j * STEP, widest[j], scale);
+            error += choose_step(&trial[j], values + j * STEP, widest[j], scale);
         if (error < best) {
             best = error;
             chosen = scale;
@@ -124,10 +124,9 @@ static float choose_scale(uint16_t *stored, const float *values, int64_t count)
 
 /* units[i / 16][row]: what 1 is worth in that row's 16 inputs; 0: all of them become zero. */
 typedef struct group_work {
-    float *rows;             /* [16][padded] */
-    float *units;            /* [padded / 16][16] */
-    float *errors;           /* [window][16]: rounded - wanted, with feedback */
-    const float *importance; /* [padded] */
+    float *rows;   /* [16][padded] */
+    float *units;  /* [padded / 16][16] */
+    float *errors; /* [window][16]: rounded - wanted, with feedback */
 } group_work;
 
 static size_t units_floats(const pg_quantized *to)
@@ -138,7 +137,7 @@ static size_t units_floats(const pg_quantized *to)
 size_t pg_quantize_scratch(const pg_quantized *to)
 {
     size_t padded = (size_t)pg_quantized_padded(to->inputs);
-    return ((2 * ROWS + 1) * padded + units_floats(to)) * sizeof(float);
+    return (2 * padded * ROWS + units_floats(to)) * sizeof(float);
 }
 
 /* Chooses the scales (and steps) of row r and stores them. */
@@ -150,8 +149,7 @@ static void scale_row(const pg_quantized_parts *out, const pg_quantized *to, con
         const float *values = work->rows + r * padded + first;
         uint16_t *stored = out->scales + pg_quantized_scale_place(to, r, first);
         uint8_t steps[STEPS_MAX];
-        float scale = to->bits == 8 ? choose_scale(stored, values, count)
-                                    : choose_steps(stored, steps, values, work->importance + first, count);
+        float scale = to->bits == 8 ? choose_scale(stored, values, count) : choose_steps(stored, steps, values, count);
         for (int64_t i = first; i < first + count; i += STEP) {
             float *unit = work->units + i / STEP * ROWS + r;
             *unit = scale;
@@ -210,15 +208,6 @@ static void round_inputs(const pg_quantized_parts *out, const pg_quantized *to, 
     }
 }
 
-static const float *importance_of(const pg_feedback *feedback, float *ones, int64_t padded)
-{
-    if (feedback)
-        return feedback->importance;
-    for (int64_t i = 0; i < padded; i++)
-        ones[i] = 1;
-    return ones;
-}
-
 bool pg_quantize_group(const pg_quantized_parts *out, const pg_quantized *to, const float *rows,
                        const pg_feedback *feedback, void *scratch)
 {
@@ -226,7 +215,6 @@ bool pg_quantize_group(const pg_quantized_parts *out, const pg_quantized *to, co
     group_work work = {.rows = scratch};
     work.units = work.rows + padded * ROWS;
     work.errors = work.units + units_floats(to);
-    work.importance = importance_of(feedback, work.errors + padded * ROWS, padded);
     if (!all_finite(rows, ROWS * to->inputs))
         return false;
     memset(work.rows, 0, (size_t)(padded * ROWS) * sizeof *work.rows);

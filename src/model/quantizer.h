@@ -7,8 +7,8 @@
  *
  * Values are rounded to the nearest, or with feedback (model/feedback.h): each takes the errors of the inputs before it
  * into account, so that not the weights but their products with typical activations change least (GPTQ, Frantar et al.
- * 2022, in the form of Chee et al. 2023, LDLQ: the two are the same). Steps are then searched for with every input's
- * error weighed by how large that input is.
+ * 2022, in the form of Chee et al. 2023, LDLQ: the two are the same). Scales and steps are those of rounding to the
+ * nearest: weighing the errors of the search by the moments of the inputs gained nothing.
  */
 #ifndef PG_MODEL_QUANTIZER_H
 #define PG_MODEL_QUANTIZER_H
@@ -26,10 +26,9 @@ typedef struct pg_quantized_parts {
  * the ith in window k. */
 typedef struct pg_feedback {
     int64_t inputs, window;
-    int64_t *order; /* [inputs]: place in the order -> input */
+    int64_t *order; /* [inputs]: place in the order -> input; a window's inputs stay within it */
     float **factors;
-    float *pivots;     /* [inputs], by place in the order: the cost of an error that nothing after it makes good */
-    float *importance; /* [padded inputs], by input: the mean square of the activations */
+    float *pivots; /* [inputs], by place in the order: the cost of an error that nothing after it makes good */
 } pg_feedback;
 
 /* Bytes of scratch for pg_quantize_group. */
