@@ -145,7 +145,7 @@ static bool keep_model(void *user, const pg_quantized_model *model)
 static void print_models(const quantize_run *run)
 {
     if (run->judged_count)
-        pg_cli_print("\n%zu tokens in %zu examples\n%-12s %10s %10s\n", run->judged[0].tokens, run->judged[0].examples,
+        pg_cli_print("\nexamples: %zu, tokens: %zu\n%-12s %10s %10s\n", run->judged[0].examples, run->judged[0].tokens,
                      "rounding", "perplexity", "agreement");
     for (size_t i = 0; i < run->judged_count; i++) {
         const pg_quantized_model *model = &run->judged[i];
