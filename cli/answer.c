@@ -60,11 +60,22 @@ static void on_interrupt(int number)
 }
 
 /* Not where the program runs in the background of a script, which ignores Ctrl-C. A second one ends the program. */
-void pg_cli_catch_interrupt(void)
+static void catch_signal(int number)
 {
     struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND}, before;
-    if (sigaction(SIGINT, NULL, &before) == 0 && before.sa_handler != SIG_IGN)
-        sigaction(SIGINT, &action, NULL);
+    if (sigaction(number, NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+        sigaction(number, &action, NULL);
+}
+
+void pg_cli_catch_interrupt(void)
+{
+    catch_signal(SIGINT);
+}
+
+void pg_cli_catch_end(void)
+{
+    catch_signal(SIGINT);
+    catch_signal(SIGTERM);
 }
 
 bool pg_cli_interrupted(void)

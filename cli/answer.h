@@ -32,6 +32,9 @@ int pg_cli_answering_open(pg_cli_engine *out, const pg_cli_command *command, pg_
 /* From here on Ctrl-C is only noticed; a second one ends the program. */
 void pg_cli_catch_interrupt(void);
 
+/* The same for SIGTERM as well, where something half made is to be taken away. */
+void pg_cli_catch_end(void);
+
 /* True once Ctrl-C was pressed. */
 bool pg_cli_interrupted(void);
 

@@ -214,7 +214,7 @@ static int run(const pg_cli_command *command, void *memory, const pg_cli_list *o
     (void)operands;
     PG_CLI_TRY(check(command, settings));
     PG_CLI_TRY(pg_cli_engine_load(&engine, command, &use));
-    pg_cli_catch_interrupt();
+    pg_cli_catch_end();
     pg_status status = pg_quantize(settings->out, engine.model, &options);
     pg_cli_progress_clear(&quantize.progress);
     code = status == PG_ERROR_CANCELLED ? PG_CLI_INTERRUPTED : pg_cli_check(status);

@@ -34,16 +34,18 @@ try quantize --to int4 --out made --calibrate text
 try quantize -m golden/inference/siglip-tiny/checkpoint --out new --calibrate text
 try quantize -m made --out new --calibrate text
 
-echo '-- Ctrl-C'
+echo '-- ended from outside'
 set -m
 for i in {1..2000}; do
     cat text
 done >long
-paligemma quantize --to int4 --out new --calibrate long >printed &
-until [[ -n $(echo new*) && -d $(echo new.*.partial) ]]; do sleep 0.01; done
-sleep 0.1
-kill -INT $!
-wait $!
-echo "= $?"
+for signal in INT TERM; do
+    paligemma quantize --to int4 --out new --calibrate long >printed &
+    until [[ -d $(echo new.*.partial) ]]; do sleep 0.01; done
+    sleep 0.1
+    kill -$signal $!
+    wait $!
+    echo "= $?"
+done
 cat printed
 ls
