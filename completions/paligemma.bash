@@ -89,11 +89,11 @@ _paligemma()
         others=' --adapter --image-size -p --prompt-tokens -n --new-tokens -b --batch -r --repeat -t --threads '
         ;;
     quantize)
-        options=' -m --model --to -o --out --keep --block --json -t --threads -h --help'
+        options=' -m --model --to -o --out --keep --block --calibrate --evaluate --window --json -t --threads -h --help'
         folders=' -m --model '
-        files=' '
+        files=' --calibrate --evaluate '
         words=' --to=int8|int4 '
-        others=' -o --out --keep --block -t --threads '
+        others=' -o --out --keep --block --window -t --threads '
         ;;
     merge)
         options=' -m --model --adapter -o --out --dtype --shard-size -h --help'

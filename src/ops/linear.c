@@ -92,6 +92,8 @@ static void multiply_widened(pg_context *g, pg_tensor *out, const pg_tensor *x, 
 void pg_linear_into(pg_context *g, pg_tensor *out, const pg_tensor *x, const pg_parameter *w, const pg_parameter *bias)
 {
     assert(x->width == w->width && out->width == w->rows);
+    if (g->watch && g->status == PG_OK)
+        g->watch(g->watch_user, g, w, x);
     PG_PROFILE(g, "linear", w->name);
     pg_arena_mark mark = pg_arena_get_mark(&g->arena);
     const float *b = bias && bias->name ? pg_parameter_floats(g, bias) : NULL;

@@ -93,6 +93,9 @@ pg_tensor *pg_output_losses(pg_context *g, pg_tensor *x, const pg_parameter *w, 
 /* The sum of all values of x times their weights [rows][width]: [1, 1]. */
 pg_tensor *pg_weighted_sum(pg_context *g, pg_tensor *x, const float *weights);
 
+/* moments += x^T x over columns first .. first + count - 1 of x: the lower triangle of [count][count]. */
+void pg_add_moments(pg_context *g, float *moments, const pg_tensor *x, int64_t first, int64_t count);
+
 /* x with every row divided by its length. */
 pg_tensor *pg_unit_rows(pg_context *g, pg_tensor *x);
 
