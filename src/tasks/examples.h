@@ -36,7 +36,7 @@ void pg_examples_free(pg_examples *examples);
 pg_tensor *pg_example_forward(pg_session *session, const pg_example *example);
 
 /* The rows first .. first + count - 1 of these as logits. */
-pg_tensor *pg_example_logits(pg_session *session, const pg_tensor *hidden, int64_t first, int64_t count);
+pg_tensor *pg_example_logits(pg_session *session, pg_tensor *hidden, int64_t first, int64_t count);
 
 /* How well a model predicts. */
 typedef struct pg_prediction {
