@@ -2,7 +2,7 @@
 
 #define KEPT      0.97 /* of the weight of earlier steps */
 #define SPREAD    0.05 /* variance of rows from which on their cost can be told */
-#define ROW_COST  0.06 /* of a row beside the first, as a part of a step, as long as it cannot (docs/BENCHMARKS.md) */
+#define ROW_COST  0.1  /* of a row beside the first, as a part of a step, as long as it cannot */
 #define LEAST_SUM 1e-9
 
 void pg_pace_add(pg_pace *pace, int64_t rows, double seconds)

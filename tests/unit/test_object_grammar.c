@@ -77,43 +77,46 @@ static bool accepts(const fixture *used, const char *text)
     "<seg000><seg001><seg002><seg127><seg000><seg001><seg002><seg127><seg000><seg001><seg002><seg127><seg000><seg001>" \
     "<seg002><seg127>"
 
+/* Answers for the labels cat, cat house, dog, Überraschung 猫; and what is none. */
+static const char *const taken[] = {
+    "",
+    BOX_A " cat",
+    BOX_A " cat house",
+    BOX_A " Überraschung 猫",
+    BOX_A " cat ; " BOX_B " cat",
+    BOX_A " cat house ; " BOX_B " dog ; <loc0000><loc0000><loc1023><loc1023> Überraschung 猫",
+    "<loc1022><loc1022><loc1023><loc1023> dog",
+};
+
+static const char *const refused[] = {
+    "cat",
+    " cat",
+    BOX_A,
+    BOX_A "cat",
+    BOX_A "  cat",
+    BOX_A " ca",
+    BOX_A " cat hous",
+    BOX_A " cat house house",
+    BOX_A " cat ;",
+    BOX_A " cat ; ",
+    BOX_A " cat ; dog",
+    BOX_A " cat; " BOX_B " cat",
+    BOX_A " cat " BOX_B " cat",
+    BOX_A " cat ; " BOX_A " cat",
+    BOX_A " cat ; " BOX_B " cat ; " BOX_A " dog",
+    "<loc0010><loc0020><loc0030> cat",
+    "<loc0010><loc0020><loc0030><loc0040><loc0050> cat",
+    "<loc0030><loc0020><loc0030><loc0040> cat",
+    "<loc0010><loc0040><loc0030><loc0040> cat",
+    "<loc1023><loc0020><loc1023><loc0040> cat",
+    BOX_A MASK " cat",
+    BOX_A " mouse",
+};
+
 static void test_answers_of_detection(void **state)
 {
     (void)state;
     const char *const labels[] = {"cat", "cat house", "dog", "Überraschung 猫", "cat"};
-    const char *const taken[] = {
-        "",
-        BOX_A " cat",
-        BOX_A " cat house",
-        BOX_A " Überraschung 猫",
-        BOX_A " cat ; " BOX_B " cat",
-        BOX_A " cat house ; " BOX_B " dog ; <loc0000><loc0000><loc1023><loc1023> Überraschung 猫",
-        "<loc1022><loc1022><loc1023><loc1023> dog",
-    };
-    const char *const refused[] = {
-        "cat",
-        " cat",
-        BOX_A,
-        BOX_A "cat",
-        BOX_A "  cat",
-        BOX_A " ca",
-        BOX_A " cat hous",
-        BOX_A " cat house house",
-        BOX_A " cat ;",
-        BOX_A " cat ; ",
-        BOX_A " cat ; dog",
-        BOX_A " cat; " BOX_B " cat",
-        BOX_A " cat " BOX_B " cat",
-        BOX_A " cat ; " BOX_A " cat",
-        BOX_A " cat ; " BOX_B " cat ; " BOX_A " dog",
-        "<loc0010><loc0020><loc0030> cat",
-        "<loc0010><loc0020><loc0030><loc0040><loc0050> cat",
-        "<loc0030><loc0020><loc0030><loc0040> cat",
-        "<loc0010><loc0040><loc0030><loc0040> cat",
-        "<loc1023><loc0020><loc1023><loc0040> cat",
-        BOX_A MASK " cat",
-        BOX_A " mouse",
-    };
     fixture used;
     open_fixture(&used, labels, sizeof labels / sizeof *labels, PG_MASKS_NONE);
     for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
