@@ -63,6 +63,7 @@ static int check(const pg_cli_command *command, generate_settings *settings)
 static int load_text(char **out, size_t *size, const char *path)
 {
     char *text;
+    *out = NULL;
     int code = pg_cli_file_load(&text, size, path);
     if (code != PG_CLI_DONE)
         return code;
@@ -78,7 +79,7 @@ static int load_prompt(char **out, const char *path)
 {
     size_t size;
     int code = load_text(out, &size, path);
-    if (code == PG_CLI_DONE && size > 0 && (*out)[size - 1] == '\n')
+    if (*out && size > 0 && (*out)[size - 1] == '\n')
         (*out)[size - 1] = 0;
     return code;
 }
