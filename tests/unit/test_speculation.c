@@ -268,6 +268,17 @@ static void test_no_answer_of_a_quantized_model_changes(void **state)
     pg_golden_model_close(&tiny);
 }
 
+/* Request number `i` of a mixed lot. */
+static void make_request(pg_golden_request *out, const pg_golden_model *tiny, size_t i, const pg_constraint *constraint)
+{
+    pg_golden_request_prompt(out, &tiny->golden, i % 3);
+    out->request.max_new_tokens = 30 + (int64_t)i;
+    out->request.top_logits = 4;
+    out->request.speculate = i == 4 ? 0 : 2 + (int64_t)i;
+    out->request.constraint = constraint;
+    out->request.temperature = i == 3 ? 1 : 0;
+}
+
 /* Requests of all kinds, more than run at the same time, each as it is alone. */
 static void test_company_changes_nothing(void **state)
 {
@@ -282,12 +293,7 @@ static void test_company_changes_nothing(void **state)
     pg_golden_request asked[REQUESTS];
     pg_request requests[REQUESTS];
     for (size_t i = 0; i < REQUESTS; i++) {
-        pg_golden_request_prompt(&asked[i], &tiny.golden, i % 3);
-        asked[i].request.max_new_tokens = 30 + (int64_t)i;
-        asked[i].request.top_logits = 4;
-        asked[i].request.speculate = i == 4 ? 0 : 2 + (int64_t)i;
-        asked[i].request.constraint = i % 3 == 0 ? objects : i == 4 ? candidates : NULL;
-        asked[i].request.temperature = i == 3 ? 1 : 0;
+        make_request(&asked[i], &tiny, i, i % 3 == 0 ? objects : i == 4 ? candidates : NULL);
         requests[i] = asked[i].request;
     }
     pg_session *one = session_new(tiny.model, PG_COMPUTE_F32, 1), *many = session_new(tiny.model, PG_COMPUTE_F32, 4);
