@@ -268,6 +268,39 @@ typedef enum pg_prompt_style {
  * that request with PG_FINISH_CANCELLED. Called from the thread that runs pg_generate. */
 typedef bool pg_text_callback(void *user, size_t index, const char *text, size_t size);
 
+/* What an answer may be, token by token. Immutable; any number of requests, sessions and threads may use one. */
+typedef struct pg_constraint pg_constraint;
+
+/* Which tokens may follow the `count` tokens of an answer so far: writes their ids, ascending, to `ids`, which has room
+ * for the model's whole vocabulary, and returns how many there are; PG_PERMIT_ALL: any. With 0 the answer ends
+ * (PG_FINISH_STOP). An end token may come only where it is listed. Called from the thread that runs pg_generate, also
+ * about tokens that only may come; the same tokens must always permit the same ids. */
+#define PG_PERMIT_ALL SIZE_MAX
+typedef size_t pg_permit_callback(void *user, int32_t *ids, const int32_t *tokens, size_t count);
+
+/* A constraint of the caller's own. Freed, as all of them, with pg_constraint_free, after the last use. */
+PG_API pg_status pg_constraint_new(pg_constraint **out, pg_permit_callback *permit, void *user);
+PG_API void pg_constraint_free(pg_constraint *constraint);
+
+/* One of `count` texts, each tokenized on its own as answers are in training, and the end token. Control tokens spelled
+ * out in a text are plain text. */
+PG_API pg_status pg_constraint_new_texts(pg_constraint **out, const pg_model *model, const char *const *texts,
+                                         size_t count);
+
+typedef enum pg_masks {
+    PG_MASKS_NONE,     /* detection: boxes and labels */
+    PG_MASKS_OPTIONAL, /* an object has a mask or none */
+    PG_MASKS_ALWAYS,   /* segmentation: every object has one */
+} pg_masks;
+
+/* What detection and segmentation answer: nothing, or objects with " ; " between them; then the end token. An object is
+ * four location tokens <locY1><locX1><locY2><locX2> with Y1 < Y2 and X1 < X2, a mask of 16 <segNNN> tokens, a space and
+ * one of the labels. No box comes twice. A label that could not be read back (empty, with blanks around it, ";", a line
+ * break, "<eos>", location or mask tokens) is PG_ERROR_ARGUMENT with its number. The model's tokenizer must have the
+ * location tokens and, for masks, the mask tokens. */
+PG_API pg_status pg_constraint_new_objects(pg_constraint **out, const pg_model *model, const char *const *labels,
+                                           size_t count, pg_masks masks);
+
 /* One question. 0 means "off" unless noted; a negative number (length_penalty: NAN), as pg_request_init sets it, leaves
  * the choice to the model: generation_config.json's value. */
 typedef struct pg_request {
@@ -295,6 +328,16 @@ typedef struct pg_request {
     double length_penalty;  /* 1: the score is the mean log-probability */
     bool early_stopping;    /* stop as soon as `beams` answers are complete */
 
+    /* The tokens that the answer is made of (NULL: all); borrowed for the call. Only the logits of permitted tokens are
+     * computed; penalties, filters and the draw see no others, and where penalties leave none, the first one comes.
+     * Does not go with beams. */
+    const pg_constraint *constraint;
+
+    /* Tokens that are proposed at a time, from what stood behind the same tokens before or because the constraint
+     * leaves one only, and computed together with the next; those that the request would have chosen anyway are kept.
+     * Changes no token and no log-probability, only the time. -1: as many as are likely to make the answer faster. */
+    int64_t speculate;
+
     size_t top_logits; /* keep the best this many logits of every step */
     pg_text_callback *on_text;
     void *user;
@@ -315,7 +358,7 @@ typedef enum pg_finish {
 PG_API const char *pg_finish_name(pg_finish finish); /* "stop", "length", "cancelled" */
 
 typedef struct pg_candidate {
-    int32_t id;
+    int32_t id;  /* -1: the constraint permitted fewer */
     float logit; /* raw, before penalties and temperature */
 } pg_candidate;
 
@@ -337,12 +380,13 @@ typedef struct pg_answer {
     char *text;       /* control tokens and stop text left out */
     size_t text_size; /* bytes of it: a byte of it may be NUL */
     int32_t *tokens;  /* <eos> included if it came */
-    float *logprobs;  /* of each chosen token under the model's own distribution (temperature 1, no filters); NULL with
-                         beams */
+    float *logprobs;  /* of each chosen token under the model's own distribution (temperature 1, no filters), given that
+                         it is one that the constraint permits; NULL with beams */
     size_t count;
     pg_finish finish;
     size_t prompt_tokens;
-    pg_candidate *top; /* count * top_count, best first in each step */
+    size_t proposed, accepted; /* tokens that were computed ahead, and those of them that are part of the answer */
+    pg_candidate *top;         /* count * top_count, best first in each step */
     size_t top_count;
     pg_beam *beams; /* best first; the first is also in text and tokens */
     size_t beam_count;

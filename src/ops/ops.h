@@ -14,6 +14,10 @@
 /* x w^T + bias: [rows, inputs] -> [rows, outputs]; with a low-rank addition (pg_lora), that too. bias may be NULL. */
 pg_tensor *pg_linear(pg_context *g, pg_tensor *x, const pg_parameter *w, const pg_parameter *bias);
 
+/* Columns rows[0 .. count - 1], ascending, of pg_linear(g, x, w, NULL), the same bits: [rows, inputs] -> [rows, count].
+ * Only these rows of the weight are read (of a quantised one, their groups). */
+pg_tensor *pg_linear_rows(pg_context *g, pg_tensor *x, const pg_parameter *w, const int32_t *rows, int64_t count);
+
 /* x / sqrt(mean(x^2) + epsilon) * (1 + w) */
 pg_tensor *pg_rmsnorm(pg_context *g, pg_tensor *x, const pg_parameter *w, double epsilon);
 

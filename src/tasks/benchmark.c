@@ -236,21 +236,21 @@ static pg_status write_token(bench_run *run, size_t sequences, size_t at)
     size_t length = run->options.new_tokens + 1;
     int64_t prompt = (int64_t)run->input.ids.count, tokens = prompt + (int64_t)at;
     pg_next *next = pg_scratch(&session->g, sequences * sizeof *next);
-    if (!next)
+    pg_logits *logits = pg_scratch(&session->g, sequences * sizeof *logits);
+    if (!logits)
         return session->g.status;
     for (size_t s = 0; s < sequences; s++)
-        next[s] = (pg_next){.id = run->tokens[s * length + at - 1],
+        next[s] = (pg_next){.ids = &run->tokens[s * length + at - 1],
+                            .count = 1,
                             .position = run->input.first + (int32_t)tokens - 1,
                             .prefix = run->input.prefix,
                             .spans = {{(int64_t)s * session->context, tokens}},
                             .span_count = 1};
-    pg_tensor *logits = pg_next_logits(session, next, sequences);
-    if (!logits || session->g.status != PG_OK)
-        return session->g.status;
+    PG_TRY(pg_next_logits(session, logits, next, sequences));
     if (at == run->options.new_tokens)
-        memcpy(session->logits, logits->data, (size_t)logits->width * sizeof(float));
+        memcpy(session->logits, logits[0].values, (size_t)logits[0].count * sizeof(float));
     for (size_t s = 0; s < sequences; s++)
-        PG_TRY(choose(&run->tokens[s * length + at], run, (float *)logits->data + (int64_t)s * logits->width));
+        PG_TRY(choose(&run->tokens[s * length + at], run, logits[s].values));
     return PG_OK;
 }
 

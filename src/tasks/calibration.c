@@ -66,7 +66,7 @@ static void watch(void *user, pg_context *g, const pg_parameter *w, const pg_ten
 }
 
 /* The product with the output matrix is made for nothing but to be watched. */
-static void run_output(pg_session *session, const pg_example *example, const pg_tensor *hidden)
+static void run_output(pg_session *session, const pg_example *example, pg_tensor *hidden)
 {
     pg_context *g = &session->g;
     int64_t first = (int64_t)example->predicted - 1, end = (int64_t)example->ids.count - 1;
@@ -82,7 +82,7 @@ static pg_status run_example(pg_session *session, const pg_example *example, boo
     pg_context *g = &session->g;
     pg_arena_mark mark = pg_arena_get_mark(&g->arena);
     g->status = PG_OK;
-    const pg_tensor *hidden = pg_example_forward(session, example);
+    pg_tensor *hidden = pg_example_forward(session, example);
     if (output)
         run_output(session, example, hidden);
     pg_arena_release(&g->arena, mark);
