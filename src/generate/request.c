@@ -174,7 +174,8 @@ pg_tensor *pg_input_embed(pg_session *session, const pg_input *input)
     return pg_place_rows(g, x, places, input->features);
 }
 
-pg_tensor *pg_input_forward(pg_session *session, const pg_input *input, int64_t slot)
+static pg_tensor *forward(pg_session *session, const pg_input *input, int64_t slot, const int64_t *wanted,
+                          int64_t wanted_count)
 {
     pg_context *g = &session->g;
     int64_t count = (int64_t)input->ids.count, first = slot < 0 ? 0 : slot * session->context;
@@ -187,9 +188,28 @@ pg_tensor *pg_input_forward(pg_session *session, const pg_input *input, int64_t 
         slots[i] = first + i;
     }
     pg_segment segment = {.count = count, .prefix = input->prefix, .spans = {{first, count}}, .span_count = 1};
-    pg_batch batch = {.rows = count, .positions = positions, .slots = slots, .segments = &segment, .segment_count = 1};
+    pg_batch batch = {.rows = count,
+                      .positions = positions,
+                      .slots = slots,
+                      .segments = &segment,
+                      .segment_count = 1,
+                      .wanted = wanted,
+                      .wanted_count = wanted_count};
     return pg_gemma_forward(g, &session->model->weights->text, pg_input_embed(session, input), &batch,
                             slot < 0 ? NULL : &session->cache);
+}
+
+pg_tensor *pg_input_forward(pg_session *session, const pg_input *input, int64_t slot)
+{
+    return forward(session, input, slot, NULL, 0);
+}
+
+pg_tensor *pg_input_logits(pg_session *session, const pg_input *input, int64_t slot)
+{
+    pg_context *g = &session->g;
+    const int64_t last = (int64_t)input->ids.count - 1, only = 0;
+    pg_tensor *hidden = forward(session, input, slot, &last, 1);
+    return pg_gemma_logits(g, &session->model->weights->text, pg_take_rows(g, hidden, &only, 1));
 }
 
 pg_tensor *pg_next_logits(pg_session *session, const pg_next *tokens, size_t count)

@@ -6,8 +6,6 @@
 
 #include "generate/beam.h"
 #include "generate/sequence.h"
-#include "model/gemma.h"
-#include "ops/ops.h"
 
 typedef struct generation {
     pg_session *session;
@@ -26,9 +24,7 @@ static const float *prefill(pg_session *session, pg_sequence *sequence)
     sequence->input.features =
         request->image_count ? pg_input_features(session, request->images, request->image_count) : NULL;
     double pictures = pg_clock();
-    pg_tensor *hidden = pg_input_forward(session, &sequence->input, sequence->slot);
-    const int64_t last = (int64_t)sequence->input.ids.count - 1;
-    pg_tensor *logits = pg_gemma_logits(g, &session->model->weights->text, pg_take_rows(g, hidden, &last, 1));
+    pg_tensor *logits = pg_input_logits(session, &sequence->input, sequence->slot);
     sequence->timings.pictures = request->image_count ? pictures - start : 0;
     sequence->timings.prefill = pg_clock() - pictures;
     return logits && g->status == PG_OK ? logits->data : NULL;

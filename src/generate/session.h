@@ -46,6 +46,9 @@ pg_tensor *pg_input_embed(pg_session *session, const pg_input *input);
  * states after the final norm, [count, D]. */
 pg_tensor *pg_input_forward(pg_session *session, const pg_input *input, int64_t slot);
 
+/* The same, of which only the logits of what follows the last token are wanted: [1, V]. */
+pg_tensor *pg_input_logits(pg_session *session, const pg_input *input, int64_t slot);
+
 /* The last token of a sequence that goes on. */
 typedef struct pg_next {
     int32_t id, position;
