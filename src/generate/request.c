@@ -163,7 +163,8 @@ pg_tensor *pg_input_embed(pg_session *session, const pg_input *input)
                               input->features);
 }
 
-pg_tensor *pg_input_forward(pg_session *session, const pg_input *input, int64_t slot)
+static pg_tensor *forward(pg_session *session, const pg_input *input, int64_t slot, const int64_t *wanted,
+                          int64_t wanted_count)
 {
     pg_context *g = &session->g;
     int64_t count = (int64_t)input->ids.count, first = slot < 0 ? 0 : slot * session->context;
@@ -176,9 +177,26 @@ pg_tensor *pg_input_forward(pg_session *session, const pg_input *input, int64_t 
         slots[i] = first + i;
     }
     pg_segment segment = {.count = count, .prefix = input->prefix, .spans = {{first, count}}, .span_count = 1};
-    pg_batch batch = {.rows = count, .positions = positions, .slots = slots, .segments = &segment, .segment_count = 1};
+    pg_batch batch = {.rows = count,
+                      .positions = positions,
+                      .slots = slots,
+                      .segments = &segment,
+                      .segment_count = 1,
+                      .wanted = wanted,
+                      .wanted_count = wanted_count};
     return pg_gemma_forward(g, &session->model->weights->text, pg_input_embed(session, input), &batch,
                             slot < 0 ? NULL : &session->cache);
+}
+
+pg_tensor *pg_input_forward(pg_session *session, const pg_input *input, int64_t slot)
+{
+    return forward(session, input, slot, NULL, 0);
+}
+
+pg_tensor *pg_input_last(pg_session *session, const pg_input *input, int64_t slot)
+{
+    const int64_t last = (int64_t)input->ids.count - 1, only = 0;
+    return pg_take_rows(&session->g, forward(session, input, slot, &last, 1), &only, 1);
 }
 
 /* All logits of the rows that may be followed by anything, in one product. */

@@ -7,8 +7,6 @@
 
 #include "generate/beam.h"
 #include "generate/sequence.h"
-#include "model/gemma.h"
-#include "ops/ops.h"
 
 typedef struct generation {
     pg_session *session;
@@ -26,9 +24,8 @@ static pg_status prefill(pg_logits *out, pg_session *session, pg_sequence *seque
     sequence->input.features =
         request->image_count ? pg_input_features(session, request->images, request->image_count) : NULL;
     double pictures = pg_clock();
-    pg_tensor *hidden = pg_input_forward(session, &sequence->input, sequence->slot);
-    const int64_t last = (int64_t)sequence->input.ids.count - 1;
-    pg_status status = pg_row_logits(session, out, pg_take_rows(&session->g, hidden, &last, 1), permitted);
+    pg_tensor *hidden = pg_input_last(session, &sequence->input, sequence->slot);
+    pg_status status = pg_row_logits(session, out, hidden, permitted);
     sequence->timings.pictures = request->image_count ? pictures - start : 0;
     sequence->timings.prefill = pg_clock() - pictures;
     return status;

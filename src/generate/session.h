@@ -48,9 +48,12 @@ pg_tensor *pg_input_embed(pg_session *session, const pg_input *input);
  * states after the final norm, [count, D]. */
 pg_tensor *pg_input_forward(pg_session *session, const pg_input *input, int64_t slot);
 
+/* The same, of which only the last token's row is wanted: [1, D], as a generated token's. */
+pg_tensor *pg_input_last(pg_session *session, const pg_input *input, int64_t slot);
+
 /* Logits of rows of hidden states, each of what is permitted behind it (permitted NULL: everything): `out` has one
  * entry for each row; their values are in the arena. */
-pg_status pg_row_logits(pg_session *session, pg_logits *out, const pg_tensor *hidden, const pg_permitted *permitted);
+pg_status pg_row_logits(pg_session *session, pg_logits *out, pg_tensor *hidden, const pg_permitted *permitted);
 
 /* The last token of a sequence that goes on, and any that are proposed to follow it. */
 typedef struct pg_next {

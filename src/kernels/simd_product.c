@@ -1,4 +1,4 @@
-/* Products with many rows (panels) and with few (dots), and packing. See kernels.h for the layouts. */
+/* Products with many rows (panels) and with few (dots). See kernels.h for the layouts. */
 #include "kernels/simd.h"
 
 #define TILE_ROWS 6
@@ -152,24 +152,6 @@ void PG_SIMD(panel_product_bf16)(float *c, int64_t c_stride, const void *w, int6
                                  const void *panel, int64_t lanes, int64_t k)
 {
     FOR_VECTORS(lanes, product_bf16(c, c_stride, w, w_stride, rows, panel, k, VECTORS));
-}
-
-void PG_SIMD(pack)(void *panel, pg_panel_dtype type, const float *x, int64_t stride, int64_t rows, int64_t k)
-{
-    if (rows < LANES)
-        memset(panel, 0, type == PG_PANEL_F32 ? (size_t)(k * LANES) * 4 : (size_t)((k + 1) / 2 * LANES) * 4);
-    float *single = panel;
-    uint16_t *half = panel;
-    if (type == PG_PANEL_F32)
-        for (int64_t i = 0; i < k; i++)
-            for (int64_t r = 0; r < rows; r++)
-                single[i * LANES + r] = x[r * stride + i];
-    else
-        for (int64_t i = 0; i < k; i += 2)
-            for (int64_t r = 0; r < rows; r++) {
-                half[i * LANES + 2 * r] = round_bf16(x[r * stride + i]);
-                half[i * LANES + 2 * r + 1] = i + 1 < k ? round_bf16(x[r * stride + i + 1]) : 0;
-            }
 }
 
 /* ---------------------------------------------------------------- few rows: lanes run along k */

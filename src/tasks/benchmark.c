@@ -209,22 +209,20 @@ static pg_status see(bench_run *run, double *seconds)
     return run->session->g.status;
 }
 
-/* The logits of the last of the ids, in the arena. */
-static const float *last_logits(bench_run *run, const pg_input *input, int64_t slot)
+/* The logits of what follows a prompt: [1, V]. */
+static pg_tensor *input_logits(pg_session *session, const pg_input *input, int64_t slot)
 {
-    pg_context *g = &run->session->g;
-    int64_t last = (int64_t)input->ids.count - 1;
-    pg_tensor *hidden = pg_input_forward(run->session, input, slot);
-    pg_tensor *logits = pg_gemma_logits(g, &run->weights.text, pg_take_rows(g, hidden, &last, 1));
-    return logits && g->status == PG_OK ? logits->data : NULL;
+    return pg_gemma_logits(&session->g, &session->model->weights->text, pg_input_last(session, input, slot));
 }
 
 /* The prompt, up to the first token. */
 static pg_status read_prompt(bench_run *run, double *seconds, int32_t *token)
 {
     double start = pg_clock();
-    const float *logits = last_logits(run, &run->input, 0);
-    pg_status status = logits ? choose(token, run, logits) : run->session->g.status;
+    pg_tensor *logits = input_logits(run->session, &run->input, 0);
+    pg_status status = run->session->g.status;
+    if (logits && status == PG_OK)
+        status = choose(token, run, logits->data);
     *seconds = pg_clock() - start;
     return status;
 }
@@ -296,10 +294,10 @@ static pg_status check_answer(bench_run *run)
     all.ids = (pg_ids){.data = ids, .count = count};
     memcpy(ids, run->input.ids.data, prompt * sizeof *ids);
     memcpy(ids + prompt, run->answer, run->options.new_tokens * sizeof *ids);
-    const float *logits = last_logits(run, &all, -1);
-    if (!logits)
+    pg_tensor *logits = input_logits(run->session, &all, -1);
+    if (!logits || run->session->g.status != PG_OK)
         return run->session->g.status;
-    double error = relative_error(run->session->logits, logits, run->weights.config.text.vocabulary);
+    double error = relative_error(run->session->logits, logits->data, run->weights.config.text.vocabulary);
     if (!(error <= allowed))
         return pg_fail(PG_ERROR_FORMAT,
                        "%s: the answer's last logits differ by %.2g of their size from those of one pass over all "
