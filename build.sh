@@ -20,9 +20,10 @@ END
 }
 
 # Debian's and Ubuntu's names.
-BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config libjansson-dev libjpeg-dev libpng-dev libwebp-dev libgif-dev
-    libtiff-dev zlib1g-dev libzip-dev libarchive-dev libcairo2-dev libcmocka-dev python3"
-CI_PACKAGES="git clang-format clang-tidy"
+LIBRARY_PACKAGES="libc6-dev libjansson-dev libjpeg-dev libpng-dev libwebp-dev libgif-dev libtiff-dev zlib1g-dev libzip-dev
+    libarchive-dev libcairo2-dev libcmocka-dev"
+BUILD_PACKAGES="gcc cmake ninja-build pkg-config python3 $LIBRARY_PACKAGES"
+CI_PACKAGES="git clang-format clang-tidy gcc-aarch64-linux-gnu qemu-user"
 LONG_PACKAGES="git clang libclang-rt-dev valgrind gcovr"
 BUILD_TOOLS="cc cmake ninja pkg-config"
 
@@ -78,6 +79,14 @@ deps() {
     fi
 }
 
+# The libraries of another architecture, in a folder of their own.
+deps_arm() {
+    if command -v apt-get >/dev/null; then
+        # shellcheck disable=SC2086
+        tools/make-sysroot $LIBRARY_PACKAGES
+    fi
+}
+
 build() {
     # shellcheck disable=SC2086
     deps $BUILD_PACKAGES
@@ -125,7 +134,7 @@ while [ $# -gt 0 ]; do
         ;;
     clean) rm -rf build build-* ;;
     deps) deps $BUILD_PACKAGES ;;
-    deps-ci) deps $BUILD_PACKAGES $CI_PACKAGES ;;
+    deps-ci) deps $BUILD_PACKAGES $CI_PACKAGES && deps_arm ;;
     deps-long) deps $BUILD_PACKAGES $LONG_PACKAGES ;;
     -h | --help | help) usage ;;
     *)

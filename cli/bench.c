@@ -62,6 +62,7 @@ static void describe_setup(json_t *object, const pg_bench *bench, const char *fo
     pg_cli_json_set(object, "new_tokens", pg_cli_json_integer((int64_t)bench->new_tokens));
     pg_cli_json_set(object, "rounds", pg_cli_json_integer((int64_t)bench->rounds));
     pg_cli_json_set(object, "weight_bytes", pg_cli_json_integer((int64_t)bench->weight_bytes));
+    pg_cli_json_set(object, "token_memory", pg_cli_json_integer((int64_t)bench->token_memory));
     pg_cli_json_set(object, "peak_memory", pg_cli_json_integer((int64_t)bench->peak_memory));
     pg_cli_json_set(object, "private_memory", pg_cli_json_integer((int64_t)bench->private_memory));
 }
@@ -214,8 +215,9 @@ static void print_tables(const pg_bench *bench, const char *folder)
                  bench->rounds);
     print_times(bench);
     pg_cli_print("\nfirst answer   %9.3f s, from opening the files, nothing warmed up\n", bench->first_answer);
-    pg_cli_print("memory         %9.1f MB at most, %.1f beyond the weights' %.1f\n", (double)bench->peak_memory * 1e-6,
-                 (double)bench->private_memory * 1e-6, (double)bench->weight_bytes * 1e-6);
+    pg_cli_print("memory         %9.1f MB at most, %.1f beyond the weights' %.1f; %.1f KB of cache for every token\n",
+                 (double)bench->peak_memory * 1e-6, (double)bench->private_memory * 1e-6,
+                 (double)bench->weight_bytes * 1e-6, (double)bench->token_memory * 1e-3);
     print_profile(bench);
 }
 
@@ -246,6 +248,7 @@ static int run(const pg_cli_command *command, void *memory, const pg_cli_list *o
     options.rounds = (size_t)settings->repeat;
     options.threads = (int)settings->arithmetic.threads;
     options.compute = (pg_compute)settings->arithmetic.compute;
+    options.cache = (pg_cache_type)settings->arithmetic.cache;
     options.model = pg_cli_model_how(&settings->source, &settings->arithmetic);
     options.profile = settings->profile;
     options.on_round = show_round;

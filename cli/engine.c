@@ -23,6 +23,8 @@ const pg_cli_option pg_cli_arithmetic_options[] = {
     {"compute", 0, "auto|f32|bf16|int8", PG_CLI_CHOICE, offsetof(pg_cli_arithmetic, compute),
      "arithmetic of products; auto: int8 for quantised weights, bf16 for bf16 ones where the machine has it, else f32",
      0, 0},
+    {"cache", 0, "auto|f32|bf16|int8", PG_CLI_CHOICE, offsetof(pg_cli_arithmetic, cache),
+     "how keys and values of earlier tokens are kept; auto: as products are computed, bf16 or f32", 0, 0},
     {"threads", 't', "N", PG_CLI_INTEGER, offsetof(pg_cli_arithmetic, threads),
      "threads (default: one per physical core)", 1, 1024},
     {"prefault", 0, NULL, PG_CLI_FLAG, offsetof(pg_cli_arithmetic, prefault),
@@ -90,6 +92,7 @@ int pg_cli_engine_start(pg_cli_engine *engine, const pg_cli_use *use)
     pg_session_options_init(&options);
     options.threads = (int)use->arithmetic.threads;
     options.compute = (pg_compute)use->arithmetic.compute;
+    options.cache = (pg_cache_type)use->arithmetic.cache;
     options.resize_order = (pg_resize_order)use->looking.order;
     options.sequences = use->sequences;
     int code = pg_cli_check(pg_session_new(&engine->session, engine->model, &options));

@@ -14,9 +14,10 @@ typedef struct pg_cli_source {
 
 extern const pg_cli_option pg_cli_source_options[];
 
-/* --compute, -t, --prefault, --mlock */
+/* --compute, --cache, -t, --prefault, --mlock */
 typedef struct pg_cli_arithmetic {
     int compute; /* a pg_compute */
+    int cache;   /* a pg_cache_type */
     int64_t threads;
     bool prefault, lock;
 } pg_cli_arithmetic;

@@ -28,6 +28,7 @@ const pg_cli_command *const pg_cli_commands[] = {
     &pg_cli_quantize,
     &pg_cli_merge,
     &pg_cli_init,
+    &pg_cli_data,
     &pg_cli_train,
     &pg_cli_gradients,
     &pg_cli_plot,

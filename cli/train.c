@@ -31,7 +31,7 @@ static const pg_cli_group train_groups[] = {
 
 static void show_step(pg_cli_train_progress *progress, const pg_train_report *report)
 {
-    const pg_cli_train_figures figures = {.step = report->step - 1,
+    const pg_cli_train_figures figures = {.step = report->step,
                                           .samples = (int64_t)report->train.rows,
                                           .tokens = (int64_t)report->train.tokens,
                                           .loss = report->train.loss,

@@ -21,11 +21,11 @@ typedef struct train_speed {
 
 static train_speed measure(const pg_cli_train_progress *progress, int64_t step)
 {
-    double seconds = pg_cli_clock() - progress->start, steps = (double)(step + 1 - progress->first);
+    double seconds = pg_cli_clock() - progress->start, steps = (double)(step - progress->first);
     if (!(seconds > 0) || !(steps > 0))
         return (train_speed){NAN, NAN, NAN};
     return (train_speed){(double)progress->samples / seconds, (double)progress->tokens / seconds,
-                         seconds / steps * (double)(progress->total - step - 1)};
+                         seconds / steps * (double)(progress->total - step)};
 }
 
 static void print_figure(const char *format, double value)
@@ -51,7 +51,7 @@ static void print_left(double seconds)
 static void print_line(const pg_cli_train_progress *progress, const pg_cli_train_figures *figures)
 {
     train_speed speed = measure(progress, figures->step);
-    fprintf(stderr, "\r\033[K%lld/%lld", (long long)figures->step + 1, (long long)progress->total);
+    fprintf(stderr, "\r\033[K%lld/%lld", (long long)figures->step, (long long)progress->total);
     print_figure(", loss %.4f", figures->loss);
     print_figure(", accuracy %.1f%%", 100 * figures->accuracy);
     print_figure(", gradient %.3g", figures->gradient_norm);

@@ -15,7 +15,7 @@ typedef struct pg_cli_train_progress {
 
 /* One step. What is not known is NAN and not shown. */
 typedef struct pg_cli_train_figures {
-    int64_t step;            /* 0 for the first */
+    int64_t step;            /* 1 for the first */
     int64_t samples, tokens; /* of this step */
     double loss, accuracy;   /* accuracy: share of the scored tokens */
     double gradient_norm;    /* before clipping */

@@ -24,4 +24,6 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   pg_add_kernels(avx512bf16 ${PG_AVX512} -mavx512vnni -mavx512bf16) # what has bf16 has VNNI
 elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
   pg_add_kernels(neon)
+  pg_add_kernels(neondot -march=armv8.2-a+dotprod)
+  pg_add_kernels(neonbf16 -march=armv8.2-a+dotprod+bf16)
 endif()

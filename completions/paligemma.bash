@@ -3,7 +3,7 @@ _paligemma()
 {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
     local command=${COMP_WORDS[1]} options folders files words others
-    local commands='caption ask ocr generate embed trace preprocess tokenize inspect perplexity bench quantize merge init train gradients plot help '
+    local commands='caption ask ocr generate embed trace preprocess tokenize inspect perplexity bench quantize merge init data train gradients plot help '
     # --name=VALUE arrives as three words.
     if [[ $word == = ]]; then
         word=
@@ -12,45 +12,45 @@ _paligemma()
     fi
     case $command in
     caption)
-        options=' --lang -m --model --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --special --json --top-logits --stats --no-exif --order --compute -t --threads --prefault --mlock -h --help'
+        options=' --lang -m --model --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --special --json --top-logits --stats --no-exif --order --compute --cache -t --threads --prefault --mlock -h --help'
         folders=' -m --model '
         files=' '
-        words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 '
+        words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
         others=' --lang --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --top-logits -t --threads '
         ;;
     ask)
-        options=' --lang -m --model --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --special --json --top-logits --stats --no-exif --order --compute -t --threads --prefault --mlock -h --help'
+        options=' --lang -m --model --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --special --json --top-logits --stats --no-exif --order --compute --cache -t --threads --prefault --mlock -h --help'
         folders=' -m --model '
         files=' '
-        words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 '
+        words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
         others=' --lang --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --top-logits -t --threads '
         ;;
     ocr)
-        options=' -m --model --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --special --json --top-logits --stats --no-exif --order --compute -t --threads --prefault --mlock -h --help'
+        options=' -m --model --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --special --json --top-logits --stats --no-exif --order --compute --cache -t --threads --prefault --mlock -h --help'
         folders=' -m --model '
         files=' '
-        words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 '
+        words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
         others=' --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --top-logits -t --threads '
         ;;
     generate)
-        options=' --image -p --prompt --prompt-file --chat --batch -o --output --parallel -m --model --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --special --json --top-logits --stats --no-exif --order --compute -t --threads --prefault --mlock -h --help'
+        options=' --image -p --prompt --prompt-file --chat --batch -o --output --parallel -m --model --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --special --json --top-logits --stats --no-exif --order --compute --cache -t --threads --prefault --mlock -h --help'
         folders=' -m --model '
         files=' --image --prompt-file --batch -o --output '
-        words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 '
+        words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
         others=' -p --prompt --parallel --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --top-logits -t --threads '
         ;;
     embed)
-        options=' -m --model --adapter --image --text -o --out --json --no-exif --order --compute -t --threads --prefault --mlock -h --help'
+        options=' -m --model --adapter --image --text -o --out --json --no-exif --order --compute --cache -t --threads --prefault --mlock -h --help'
         folders=' -m --model '
         files=' --image -o --out '
-        words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 '
+        words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
         others=' --adapter --text -t --threads '
         ;;
     trace)
-        options=' -m --model --adapter --image -p --prompt --chat --special -o --out --no-exif --order --compute -t --threads --prefault --mlock -h --help'
+        options=' -m --model --adapter --image -p --prompt --chat --special -o --out --no-exif --order --compute --cache -t --threads --prefault --mlock -h --help'
         folders=' -m --model '
         files=' --image -o --out '
-        words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 '
+        words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
         others=' --adapter -p --prompt -t --threads '
         ;;
     preprocess)
@@ -75,25 +75,25 @@ _paligemma()
         others=' '
         ;;
     perplexity)
-        options=' -m --model --adapter -w --window --json --compute -t --threads --prefault --mlock -h --help'
+        options=' -m --model --adapter -w --window --json --compute --cache -t --threads --prefault --mlock -h --help'
         folders=' -m --model '
         files=' '
-        words=' --compute=auto|f32|bf16|int8 '
+        words=' --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
         others=' --adapter -w --window -t --threads '
         ;;
     bench)
-        options=' -m --model --adapter --image-size -p --prompt-tokens -n --new-tokens -b --batch -r --repeat --json --profile --compute -t --threads --prefault --mlock -h --help'
+        options=' -m --model --adapter --image-size -p --prompt-tokens -n --new-tokens -b --batch -r --repeat --json --profile --compute --cache -t --threads --prefault --mlock -h --help'
         folders=' -m --model '
         files=' '
-        words=' --compute=auto|f32|bf16|int8 '
+        words=' --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
         others=' --adapter --image-size -p --prompt-tokens -n --new-tokens -b --batch -r --repeat -t --threads '
         ;;
     quantize)
-        options=' -m --model --to -o --out --keep --block --json -t --threads -h --help'
+        options=' -m --model --to -o --out --keep --block --calibrate --evaluate --window --json -t --threads -h --help'
         folders=' -m --model '
-        files=' '
+        files=' --calibrate --evaluate '
         words=' --to=int8|int4 '
-        others=' -o --out --keep --block -t --threads '
+        others=' -o --out --keep --block --window -t --threads '
         ;;
     merge)
         options=' -m --model --adapter -o --out --dtype --shard-size -h --help'
@@ -108,6 +108,13 @@ _paligemma()
         files=' --config '
         words=' --dtype=stored|f32|bf16|f16 '
         others=' --tokenizer --from-vision --from-text --seed -o --out --shard-size '
+        ;;
+    data)
+        options=' -m --model --kind --images --split --prefix --annotations --image-name -n --rows --sample --context --max-bad --style --special --json --no-exif --order -t --threads -h --help'
+        folders=' -m --model '
+        files=' --annotations '
+        words=' --kind=auto|jsonl|coco-captions|coco-detect|coco-segment|vqa|text|shards --style=task|text|chat --order=pillow13|classic '
+        others=' --images --split --prefix --image-name -n --rows --sample --context --max-bad -t --threads '
         ;;
     train)
         options=' --config -m --model -o --out --recipe --data --validation --objective --reference --beta --text-model --train --adapter --lora-rank --lora-alpha --lora-dropout --lora-modules --lora-parts --lora-rslora --steps --epochs --batch --micro-batch --text-length --optimizer --learning-rate --schedule --warmup --final-rate --weight-decay --decay --beta1 --beta2 --epsilon --momentum --clip --average --reduction --label-smoothing --dropout --compute --checkpointing -t --threads --loader-threads --seed --crop --flip --brightness --contrast --saturation --long-rows --bad-share --validate-every --validation-rows --patience --save-every --log-every --divergence --dtype --json -h --help'

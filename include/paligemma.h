@@ -225,9 +225,19 @@ typedef enum pg_compute {
                         that are not quantised as AUTO does them. Only for models that have quantised weights. */
 } pg_compute;
 
+/* How keys and values of earlier tokens are kept. */
+typedef enum pg_cache_type {
+    PG_CACHE_AUTO, /* BF16 where products are computed in bf16, else F32 */
+    PG_CACHE_F32,
+    PG_CACHE_BF16,
+    PG_CACHE_INT8, /* signed bytes, with an f32 scale for every token, layer and head: half the memory of BF16, and
+                      values that are off by at most 1/254 of the largest one of their head */
+} pg_cache_type;
+
 typedef struct pg_session_options {
     int threads;                  /* 0: one per physical core that this process may use */
     pg_compute compute;           /* PG_COMPUTE_AUTO */
+    pg_cache_type cache;          /* PG_CACHE_AUTO */
     pg_resize_order resize_order; /* PG_RESIZE_PILLOW13 */
     size_t context;               /* longest sequence in tokens (0: the model's) */
     size_t sequences;             /* requests, or beams, that run at the same time (0: 1); further ones wait */
@@ -241,8 +251,11 @@ PG_API void pg_session_free(pg_session *session);
 PG_API pg_compute pg_session_compute(const pg_session *session);
 PG_API int pg_session_threads(const pg_session *session);
 
-/* The instruction set of the kernels in use: "ref", "avx2", "avx512", "avx512bf16", "neon". The environment variable
- * PG_ISA names the best one that may be used. */
+/* Bytes of the cache that one token takes; 0 without a decoder. */
+PG_API size_t pg_session_token_memory(const pg_session *session);
+
+/* The instruction set of the kernels in use: "ref", "avx2", "avx512", "avx512bf16", "neon", "neondot", "neonbf16". The
+ * environment variable PG_ISA names the best one that may be used. */
 PG_API const char *pg_isa(void);
 
 typedef enum pg_prompt_style {
@@ -392,6 +405,7 @@ typedef struct pg_bench_options {
     size_t rounds;        /* 0: 5 */
     int threads;          /* as in pg_session_options */
     pg_compute compute;   /* the same */
+    pg_cache_type cache;  /* the same */
     pg_model_options model;
     bool profile; /* one more round, in which every operation is timed */
     pg_bench_callback *on_round;
@@ -434,6 +448,7 @@ typedef struct pg_bench {
     pg_figure batch_tokens_per_second; /* of all sequences of the batch; 0 without one */
 
     size_t weight_bytes;   /* as mapped from the files */
+    size_t token_memory;   /* bytes of the cache that one token takes */
     size_t peak_memory;    /* resident bytes of the process after the first request, at most; 0: not known */
     size_t private_memory; /* what of it is not mapped weights */
 
@@ -458,17 +473,45 @@ typedef enum pg_weight_format {
     PG_WEIGHTS_INT4,   /* half a byte each, 4 bits for each row and 16 inputs, a scale for each row and block */
 } pg_weight_format;
 
+/* How the whole numbers are chosen. */
+typedef enum pg_rounding {
+    PG_ROUNDING_NONE,        /* the original values */
+    PG_ROUNDING_NEAREST,     /* each value by itself */
+    PG_ROUNDING_COMPENSATED, /* each makes good the errors of others in its row, for activations as in the examples */
+} pg_rounding;
+
+PG_API const char *pg_rounding_name(pg_rounding rounding); /* "original", "nearest", "compensated" */
+
+/* Errors of a weight's values, and of its products with activations: root mean square of the differences as a part of
+ * that of the values (of the products). */
+typedef struct pg_quantized_error {
+    double values;   /* 0 for a copy */
+    double products; /* NAN: not known. Taken from every eighth group of 16 rows where there are more than 64 groups */
+} pg_quantized_error;
+
 /* What became of one weight. */
 typedef struct pg_quantized_weight {
     const char *name;   /* "text.layer.3.gate" */
     const char *format; /* "int8", "int4", "BF16", ... */
     size_t bytes_before, bytes_after;
-    double error;        /* root mean square of the differences as a part of that of the values; 0 for a copy */
-    size_t index, count; /* this one of how many */
+    pg_rounding rounding;
+    pg_quantized_error error, nearest_error; /* of the result; of rounding to the nearest (the same without examples) */
+    size_t index, count;                     /* this one of how many */
 } pg_quantized_weight;
 
-/* Called as weights are written. Returning false ends the call with PG_ERROR_CANCELLED. */
+/* How well a model, as it was or as it was rounded, predicts the examples that are not calibrated with. */
+typedef struct pg_quantized_model {
+    pg_rounding rounding;
+    size_t examples, tokens; /* tokens: that were predicted, each given the right ones before it */
+    double nll;              /* mean of minus their log-probability, in nats; the perplexity is e^nll */
+    double agreement;        /* share of the tokens in whose place the likeliest token is the original's */
+} pg_quantized_model;
+
+/* Called as weights are written, and now and then before. Returning false ends the call with PG_ERROR_CANCELLED. */
 typedef bool pg_quantize_progress(void *user, size_t done, size_t total);
+
+/* Called for the original, for the nearest and, with `calibrate`, for the compensated values. */
+typedef bool pg_quantize_judgement(void *user, const pg_quantized_model *model);
 
 /* Called for each weight that was read back. */
 typedef bool pg_quantize_report(void *user, const pg_quantized_weight *weight);
@@ -478,8 +521,17 @@ typedef struct pg_quantize_options {
     pg_weight_format vision; /* vision tower and projector (PG_WEIGHTS_INT8) */
     size_t block;            /* inputs that share a scale: 32, 64, 128 or 256 (0: 256) */
     int threads;             /* 0: one per physical core that this process may use */
+
+    /* Files of examples: JSON lines {"prefix" or "prompt", "suffix", "image"} (suffix and image may be missing; paths
+     * start at the file's folder), or, for Gemma, lines of text. Predicted are the suffix and <eos>; without a suffix,
+     * Gemma predicts the prompt and PaliGemma its own greedy answer. */
+    const char *calibrate; /* round with compensation; NULL: to the nearest */
+    const char *evaluate;  /* judge by these; NULL: by every eighth of `calibrate`, which is then not calibrated with */
+    size_t window;         /* inputs that make each other's errors good (0: 2048) */
+
     pg_quantize_progress *on_progress;
     pg_quantize_report *on_weight;
+    pg_quantize_judgement *on_model;
     void *user;
 } pg_quantize_options;
 
@@ -487,7 +539,13 @@ PG_API void pg_quantize_options_init(pg_quantize_options *options);
 
 /* Writes the model into a new folder: matrices in the wanted formats in model.safetensors, the scheme in config.json,
  * everything else copied. Then reads it back and compares it, weight by weight. The folder appears when all of this has
- * succeeded. options: NULL for the defaults. Weights are read and written piece by piece. */
+ * succeeded. options: NULL for the defaults. Weights are read and written piece by piece.
+ *
+ * With `calibrate`, the weights are first rounded to the nearest and judged, then rounded again with compensation:
+ * layer by layer the second moments of its inputs are collected, and each value is rounded so as to make good what the
+ * errors of those before it do to the products (GPTQ, Frantar et al. 2022). That takes up to a gigabyte of memory (and
+ * 8 window^2 bytes), twice the result's room on the disk, and a pass of all examples for each gigabyte of moments (for
+ * the 3B model: six). Weights that no example reaches are rounded to the nearest. */
 PG_API pg_status pg_quantize(const char *folder, const pg_model *model, const pg_quantize_options *options);
 
 /* ---------------------------------------------------------------- 9. making */
@@ -673,7 +731,8 @@ typedef struct pg_loader_options {
     /* of the model; pg_loader_options_use_model sets all of these */
     pg_model_kind model;
     const pg_tokenizer *tokenizer;
-    size_t image_size;   /* side of the square picture in pixels; 0: the model takes no pictures */
+    size_t image_size;   /* side of the square picture in pixels; 0: the model takes no pictures. Of PG_ROW_LABEL and
+                            Gemma: those of a second model that looks at them */
     size_t image_tokens; /* ids of one picture in the prompt */
     int32_t image_token; /* their id */
     size_t context;      /* longest row in ids, pictures included. SigLIP: the length of every text */

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Cuts the golden inference cases that the tests need out of the full reference data.
+"""Cuts the golden inference and training cases that the tests need out of the full reference data.
 
-    python3 tools/make_golden.py REFERENCE      # REFERENCE/golden/inference: what the oracle scripts wrote
+    python3 tools/make_golden.py REFERENCE      # REFERENCE/golden/inference, training: what the oracle scripts wrote
     python3 tools/make_golden.py --manifest     # only renews tests/golden/MANIFEST.sha256
 
-Writes tests/golden/inference and MANIFEST.sha256 over everything in tests/golden. Nothing is computed anew: arrays are
+Writes tests/golden/inference, tests/golden/training and MANIFEST.sha256 over everything in tests/golden. Nothing is computed anew: arrays are
 left out, pictures and checkpoints that cases share are stored once, and
 
 * pixel values, which are an exact function of bytes, are stored as those bytes (`.resized`);
@@ -181,6 +181,35 @@ def make_case(reference, out, name):
     cut_facts(source, target, images)
 
 
+# ---------------------------------------------------------------- training
+TRAINING = ["paligemma-sft", "paligemma-attention-only", "paligemma-lora", "gradient-accumulation", "gemma-pretrain", "dpo", "bf16",
+            "siglip-pretrain", "pooled-classifier"]
+# The mask of the padded form and the logits of whole rows: neither exists here. Pictures are in inputs.safetensors.
+TRAINING_LEAVES = re.compile(r"attention_allowed|logits")
+TRAINING_HAS_LOGITS = {"pooled-classifier"}
+
+
+def make_training(reference, out):
+    shutil.rmtree(out, ignore_errors=True)
+    for checkpoint_folder in sorted((reference / "checkpoints").iterdir()):
+        target = out / "checkpoints" / checkpoint_folder.name
+        target.mkdir(parents=True)
+        for f in sorted(checkpoint_folder.iterdir()):
+            twin = reference / "checkpoints" / "paligemma" / f.name
+            if f == twin or "token" not in f.name or f.read_bytes() != twin.read_bytes():
+                shutil.copyfile(f, target / f.name)
+    for name in TRAINING:
+        shutil.copytree(reference / name, out / name, ignore=shutil.ignore_patterns("*.ppm", "expected.safetensors"))
+        arrays = read_safetensors(reference / name / "expected.safetensors")
+        keep = {n: a for n, a in arrays.items() if name in TRAINING_HAS_LOGITS or not TRAINING_LEAVES.fullmatch(n)}
+        if keep == arrays:
+            shutil.copyfile(reference / name / "expected.safetensors", out / name / "expected.safetensors")
+        else:
+            write_safetensors(out / name / "expected.safetensors", keep)
+    for f in out.rglob("*"):
+        f.chmod(0o755 if f.is_dir() else 0o644)
+
+
 # ---------------------------------------------------------------- tables of shapes, manifest
 def cut_shapes(source, target):
     """One row for all layers of a tower. Every layer has the same tensors, which is checked."""
@@ -217,6 +246,7 @@ def main():
             make_case(reference, out, name)
         for table in sorted((reference / "shapes").glob("*.json")):
             cut_shapes(table, out / "shapes" / table.name)
+        make_training(arguments.reference / "golden" / "training", GOLDEN / "training")
     write_manifest()
 
 

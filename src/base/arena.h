@@ -1,5 +1,6 @@
 /* Memory of a step: handed out in order, given back all at once, down to a mark. Blocks are kept for the next step, so
- * that a session that has run once allocates nothing more. */
+ * that a session that has run once allocates nothing more. Nothing is written to them here: on machines with several
+ * memory nodes a page lies near the thread that uses it first. */
 #ifndef PG_BASE_ARENA_H
 #define PG_BASE_ARENA_H
 

@@ -8,9 +8,8 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+
+#include "base/cpus.h"
 
 #define SPINS 4000 /* about 50 microseconds: the gap between two operations of a model, not between two requests */
 
@@ -166,59 +165,19 @@ void pg_parallel(int threads, int64_t count, pg_task *task, void *context)
     }
     run_tasks(0);
     atomic_fetch_sub(&pool.state, OPEN);
-    while (INSIDE(atomic_load(&pool.state)))
-        pause_briefly();
+    for (int spins = 0; INSIDE(atomic_load(&pool.state));)
+        if (spins < SPINS) {
+            pause_briefly();
+            spins++;
+        } else
+            sched_yield(); /* a helper has lost its CPU, perhaps to this thread */
     atomic_flag_clear(&pool.busy);
-}
-
-/* ---------------------------------------------------------------- how many */
-
-/* The first CPU of the physical core that `cpu` belongs to; `cpu` itself where this is not known. */
-static int first_sibling(int cpu)
-{
-    char path[96];
-    snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list", cpu);
-    FILE *file = fopen(path, "re");
-    int first = cpu;
-    if (file) {
-        if (fscanf(file, "%d", &first) != 1)
-            first = cpu;
-        fclose(file);
-    }
-    return first;
-}
-
-static int physical_cores(void)
-{
-    cpu_set_t allowed, cores;
-    if (sched_getaffinity(0, sizeof allowed, &allowed) != 0)
-        return 1;
-    CPU_ZERO(&cores);
-    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
-        if (CPU_ISSET(cpu, &allowed)) {
-            int first = first_sibling(cpu);
-            CPU_SET(first < CPU_SETSIZE ? first : cpu, &cores);
-        }
-    return CPU_COUNT(&cores);
-}
-
-/* CPUs that the cgroup's quota pays for, rounded up; a large number if there is no quota. */
-static int cgroup_cpus(void)
-{
-    long quota = 0, period = 0;
-    char text[64] = "";
-    FILE *file = fopen("/sys/fs/cgroup/cpu.max", "re");
-    if (file) {
-        if (!fgets(text, sizeof text, file) || sscanf(text, "%ld %ld", &quota, &period) != 2)
-            period = 0;
-        fclose(file);
-    }
-    return period > 0 && quota > 0 ? (int)((quota + period - 1) / period) : PG_THREADS_MAX;
 }
 
 int pg_threads_default(void)
 {
-    int cores = physical_cores(), quota = cgroup_cpus();
-    int threads = cores < quota ? cores : quota;
-    return threads < 1 ? 1 : threads > PG_THREADS_MAX ? PG_THREADS_MAX : threads;
+    pg_cpus allowed;
+    pg_cpus_allowed(&allowed);
+    int threads = pg_cpus_count("", &allowed);
+    return threads > PG_THREADS_MAX ? PG_THREADS_MAX : threads;
 }

@@ -1,5 +1,6 @@
-/* One pool of threads for the whole process. Work is cut into tasks whose results do not depend on who runs them or
- * when, so that any number of threads gives the same bits. */
+/* One pool of threads for the whole process, whatever models it has open: where two of them compute at the same time,
+ * one has the pool and the other its own thread, so there are never more threads than were asked for. Work is cut into
+ * tasks whose results do not depend on who runs them or when, so that any number of threads gives the same bits. */
 #ifndef PG_BASE_THREADS_H
 #define PG_BASE_THREADS_H
 
@@ -16,7 +17,7 @@ typedef void pg_task(void *context, int64_t index, int worker);
  * can be started there are fewer. Safe in a child after fork(). */
 void pg_parallel(int threads, int64_t count, pg_task *task, void *context);
 
-/* One per physical core that affinity and the cgroup's CPU quota allow. */
+/* One per physical core that affinity and the cgroups' CPU quotas allow: see cpus.h. */
 int pg_threads_default(void);
 
 #endif

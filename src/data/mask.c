@@ -12,7 +12,7 @@
 
 #define FINE       5   /* parts of a pixel */
 #define FARTHEST   1e6 /* coordinate of a corner */
-#define STEPS_MAX  2e8 /* of one outline */
+#define STEPS_MAX  1e8 /* of one outline */
 #define SIDE_MAX   100000
 #define PIXELS_MAX ((size_t)1 << 28)
 

@@ -137,14 +137,26 @@ static pg_status add_prefix(pg_prompt *out, const maker *make, const char *text)
     return pg_prompt_paligemma(out, options->tokenizer, text, images, flags_of(make));
 }
 
-/* A document: <bos>, if the tokenizer has one, is given; everything behind it is to be predicted. */
-static pg_status add_document(pg_prompt *out, const maker *make, const char *text)
+/* <bos>, if the tokenizer has one, and the text. Of a document <bos> is given and everything else is to be predicted.
+ */
+static pg_status add_document(pg_prompt *out, const maker *make, const char *text, unsigned end)
 {
     *out = (pg_prompt){0};
     bool bos = pg_tokenizer_bos(make->options->tokenizer) >= 0;
-    unsigned flags = flags_of(make) | PG_ENCODE_EOS | (bos ? PG_ENCODE_BOS : 0);
+    unsigned flags = flags_of(make) | end | (bos ? PG_ENCODE_BOS : 0);
     out->prefix = bos;
     return pg_tokenizer_append(&out->ids, make->options->tokenizer, text, SIZE_MAX, flags);
+}
+
+/* Of text that is classified nothing is to be predicted. Gemma's stands for itself: a picture beside it is for another
+ * model, whose features are joined to Gemma's. */
+static pg_status add_labelled(pg_prompt *out, const maker *make, const char *text)
+{
+    if (make->options->model == PG_MODEL_PALIGEMMA)
+        return add_prefix(out, make, text);
+    PG_TRY(add_document(out, make, text, 0));
+    out->prefix = out->ids.count;
+    return PG_OK;
 }
 
 static pg_status add_all(pg_prompt *out, const maker *make)
@@ -152,10 +164,10 @@ static pg_status add_all(pg_prompt *out, const maker *make)
     const pg_data_row *row = make->row;
     const pg_tokenizer *tokenizer = make->options->tokenizer;
     switch (row->kind) {
-    case PG_ROW_LABEL: return add_prefix(out, make, row->text);
+    case PG_ROW_LABEL: return add_labelled(out, make, row->text);
     case PG_ROW_TEXT:
         if (row->image_count == 0)
-            return add_document(out, make, row->text);
+            return add_document(out, make, row->text, PG_ENCODE_EOS);
         PG_TRY(add_prefix(out, make, row->prefix ? row->prefix : ""));
         return pg_prompt_add_suffix(out, tokenizer, row->text, flags_of(make));
     default:

@@ -44,12 +44,22 @@ static pg_status check_options(const pg_model *model, const pg_session_options *
     return PG_OK;
 }
 
-static pg_status make_decoder_memory(pg_session *session)
+static pg_dtype cache_dtype(const pg_context *g, pg_cache_type wanted)
+{
+    switch (wanted) {
+    case PG_CACHE_F32: return PG_F32;
+    case PG_CACHE_BF16: return PG_BF16;
+    case PG_CACHE_INT8: return PG_I8;
+    default: return g->compute == PG_COMPUTE_BF16 ? PG_BF16 : PG_F32;
+    }
+}
+
+static pg_status make_decoder_memory(pg_session *session, pg_cache_type wanted)
 {
     const pg_gemma_config *text = &session->model->weights->config.text;
-    pg_dtype dtype = session->g.compute == PG_COMPUTE_BF16 ? PG_BF16 : PG_F32;
+    pg_dtype dtype = cache_dtype(&session->g, wanted);
     PG_TRY(pg_cache_init(&session->cache, dtype, text->layers, (int64_t)session->sequences * session->context,
-                         text->kv_heads * text->size));
+                         pg_cache_width(dtype, text->kv_heads, text->size)));
     session->logits = pg_alloc((size_t)text->vocabulary, sizeof *session->logits);
     session->choices = pg_alloc((size_t)text->vocabulary, sizeof *session->choices);
     return session->logits && session->choices ? PG_OK : PG_ERROR_MEMORY;
@@ -73,7 +83,7 @@ pg_status pg_session_new(pg_session **out, const pg_model *model, const pg_sessi
     session->sequences = options->sequences ? options->sequences : 1;
     pg_status status = choose_compute(&session->g, model, options->compute);
     if (status == PG_OK && model->weights->config.kind != PG_MODEL_SIGLIP)
-        status = make_decoder_memory(session);
+        status = make_decoder_memory(session, options->cache);
     if (status == PG_OK)
         *out = session;
     else
@@ -95,6 +105,11 @@ void pg_session_free(pg_session *session)
 pg_compute pg_session_compute(const pg_session *session)
 {
     return session->g.integers ? PG_COMPUTE_INT8 : session->g.compute;
+}
+
+size_t pg_session_token_memory(const pg_session *session)
+{
+    return (size_t)(2 * session->cache.layers * session->cache.width) * pg_dtype_size(session->cache.dtype);
 }
 
 int pg_session_threads(const pg_session *session)

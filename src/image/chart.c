@@ -42,29 +42,36 @@ static void choose_gray(cairo_t *cairo, double gray)
 
 /* ---------------------------------------------------------------- axes */
 
-/* Values low .. high from pixel `first` on, `length` pixels long (negative: upwards). */
+#define LARGEST 1e300 /* beyond it, differences of values are no longer finite */
+
+/* Values low .. high (of a logarithmic axis: their powers of ten) from pixel `first` on, `length` pixels long
+ * (negative: upwards). */
 typedef struct axis {
     double low, high, first, length;
     bool log;
 } axis;
 
+static double position(const axis *a, double value)
+{
+    return a->log ? log10(value) : value;
+}
+
 static double place(const axis *a, double value)
 {
-    double low = a->log ? log10(a->low) : a->low, high = a->log ? log10(a->high) : a->high;
-    return a->first + a->length * ((a->log ? log10(value) : value) - low) / (high - low);
+    return a->first + a->length * (position(a, value) - a->low) / (a->high - a->low);
 }
 
 static bool shows(const axis *a, double value)
 {
-    return isfinite(value) && (!a->log || value > 0);
+    return fabs(value) < LARGEST && (!a->log || value > 0); /* NaN is not */
 }
 
 static void widen(axis *a, const double *values, size_t count)
 {
     for (size_t i = 0; values && i < count; i++)
         if (shows(a, values[i])) {
-            a->low = fmin(a->low, values[i]);
-            a->high = fmax(a->high, values[i]);
+            a->low = fmin(a->low, position(a, values[i]));
+            a->high = fmax(a->high, position(a, values[i]));
         }
 }
 
@@ -72,16 +79,11 @@ static void widen(axis *a, const double *values, size_t count)
 static void settle(axis *a, double margin)
 {
     if (!(a->low <= a->high)) {
-        a->low = a->log ? 1 : 0;
-        a->high = a->log ? 10 : 1;
+        a->low = 0;
+        a->high = 1;
     }
-    if (a->log) {
-        double room = a->high > a->low ? pow(a->high / a->low, margin) : 2;
-        a->low /= room;
-        a->high *= room;
-        return;
-    }
-    double room = a->high > a->low ? (a->high - a->low) * margin : fmax(fabs(a->low) * 0.1, 1e-12);
+    double alone = a->log ? 0.3 : fmax(fabs(a->low) * 0.1, 1e-12);
+    double room = a->high > a->low ? (a->high - a->low) * margin : alone;
     a->low -= room;
     a->high += room;
 }
@@ -102,19 +104,18 @@ typedef struct ticks {
 
 static void add_tick(ticks *t, const axis *a, double value)
 {
-    if (t->count < TICKS && value >= a->low * (a->log ? 1 : 1 - 1e-9) - (a->log ? 0 : 1e-9 * (a->high - a->low)) &&
-        value <= a->high)
+    double at = position(a, value), near = 1e-9 * (a->high - a->low);
+    if (t->count < TICKS && at >= a->low - near && at <= a->high + near)
         t->values[t->count++] = value;
 }
 
 /* Powers of ten, with 2 and 5 between where they are few, and only every so many where they are many. */
 static void log_ticks(ticks *t, const axis *a, double most)
 {
-    int low = (int)floor(log10(a->low)), high = (int)ceil(log10(a->high));
-    int step = (int)ceil((high - low + 1) / most);
+    int low = (int)floor(a->low), high = (int)floor(a->high), step = (int)ceil((a->high - a->low) / most);
     for (int power = low; power <= high; power += step) {
         add_tick(t, a, pow(10, power));
-        if (a->high < 300 * a->low) {
+        if (a->high - a->low < 2.5) {
             add_tick(t, a, 2 * pow(10, power));
             add_tick(t, a, 5 * pow(10, power));
         }
@@ -124,15 +125,19 @@ static void log_ticks(ticks *t, const axis *a, double most)
 static void find_ticks(ticks *t, const axis *a, double most)
 {
     *t = (ticks){.count = 0};
+    double low = a->low, high = a->high;
     if (a->log) {
         log_ticks(t, a, most);
         if (t->count >= 2)
             return;
         t->count = 0; /* less than between two of them: as on a plain axis */
+        low = pow(10, low);
+        high = pow(10, high);
     }
-    double step = round_step(a->high - a->low, most);
-    for (double n = ceil(a->low / step - 1e-9); n * step <= a->high && t->count < TICKS; n++)
-        add_tick(t, a, n * step == 0 ? 0 : n * step);
+    double step = round_step(high - low, most);
+    double first = ceil(low / step - 1e-9);
+    for (int i = 0; i < TICKS && (first + i) * step <= high; i++)
+        add_tick(t, a, (first + i) * step);
 }
 
 /* 250k for 250000; else as short as the number allows. */
@@ -143,7 +148,7 @@ static void write_number(char out[32], double value)
     else if (fabs(value) >= 1e4 && fabs(value) < 1e6)
         snprintf(out, 32, "%gk", value / 1e3);
     else
-        snprintf(out, 32, "%.6g", value);
+        snprintf(out, 32, "%.6g", value + 0.0); /* no -0 */
 }
 
 /* `align`: 0 starts at x, 0.5 is centred, 1 ends there. */

@@ -34,8 +34,8 @@ typedef struct pg_attention_block {
     int64_t first, lanes; /* lanes first .. first + lanes - 1 of the segment; at most pg_kernels.lanes */
     int64_t group, size;  /* query heads per key head; floats per head */
     const pg_key_span *spans;
-    int64_t key_stride; /* elements from one key (or value) row to the next */
-    pg_dtype dtype;     /* of keys and values: F32 or BF16 */
+    int64_t key_stride; /* elements from one key (or value) row to the next; of I8, bytes */
+    pg_dtype dtype;     /* of keys and values: F32, BF16 or I8 (see `widen`) */
     int64_t past;       /* keys before those of query row 0 */
     int64_t prefix;     /* keys that every row sees; beyond, row r sees keys up to past + r */
     float scale;
@@ -61,7 +61,9 @@ typedef struct pg_kernels {
     int64_t lanes;                              /* rows of a panel */
     bool bf16_products;                         /* panel_product[PG_PANEL_BF16] uses bf16 instructions */
 
-    /* Any floating dtype (F32, F16, BF16) to f32 and back (rounding to nearest even). */
+    /* Any floating dtype (F32, F16, BF16) to f32 and back (rounding to nearest even). I8 is one head of a cached row:
+     * `count` bytes -127 .. 127, then the f32 that they are to be multiplied with, at any address; it is a 127th of the
+     * largest value, and NaN if a value was not finite. */
     void (*widen)(float *out, const void *in, pg_dtype dtype, int64_t count);
     void (*narrow)(void *out, pg_dtype dtype, const float *in, int64_t count);
 

@@ -1,7 +1,9 @@
 /*
  * Blocking: the inner dimension goes in steps of BLOCK_INNER. In each, every task takes `lanes` columns of b, packs
  * them into its own panel (which stays in the second-level cache), and multiplies up to CHUNK_ROWS rows of a with it,
- * adding straight into `out`. In bf16 a is rounded beforehand, once for all tasks, turned if it lies the other way.
+ * adding straight into `out`. Where a lies the other way, GROUP_ROWS of its columns at a time are copied close together
+ * first: rows whose distance is a power of two would push each other out of the caches. In bf16 a is rounded
+ * beforehand, once for all tasks, and turned.
  */
 #include "kernels/matmul_gradient.h"
 
@@ -14,6 +16,8 @@
 #define BLOCK_INNER 1024
 #define CHUNK_ROWS  512
 #define ROUND_ROWS  64 /* of a, for one task that rounds */
+#define ROUND_STEPS 8  /* of the inner dimension, turned together: their lines fit into one set of the first cache */
+#define GROUP_ROWS  48 /* a multiple of the rows of a kernel's tile */
 
 typedef struct gradient_run {
     const pg_kernels *kernels;
@@ -44,9 +48,9 @@ static int64_t step_inner(const pg_matmul_gradient *job)
     return smaller(job->inner, BLOCK_INNER);
 }
 
-/* Of one worker: a panel, results of a panel that is not full, and rows of a quantised b as floats. */
+/* Of one worker: a panel, results of a panel that is not full, rows of a quantised b as floats, and columns of a. */
 typedef struct worker_floats {
-    size_t panel, ragged, wide;
+    size_t panel, ragged, wide, group;
 } worker_floats;
 
 static worker_floats measure_worker(const pg_kernels *kernels, const pg_matmul_gradient *job)
@@ -54,13 +58,14 @@ static worker_floats measure_worker(const pg_kernels *kernels, const pg_matmul_g
     size_t lanes = (size_t)kernels->lanes, inner = (size_t)even(step_inner(job));
     return (worker_floats){.panel = inner * lanes,
                            .ragged = (size_t)smaller(job->rows, CHUNK_ROWS) * lanes,
-                           .wide = job->quantized ? inner * lanes : 0};
+                           .wide = job->quantized ? inner * lanes : 0,
+                           .group = job->transposed && job->panel == PG_PANEL_F32 ? inner * GROUP_ROWS : 0};
 }
 
 static size_t worker_bytes(const pg_kernels *kernels, const pg_matmul_gradient *job)
 {
     worker_floats floats = measure_worker(kernels, job);
-    return round_up((floats.panel + floats.ragged + floats.wide) * sizeof(float));
+    return round_up((floats.panel + floats.ragged + floats.wide + floats.group) * sizeof(float));
 }
 
 static size_t halves_bytes(const pg_matmul_gradient *job)
@@ -89,11 +94,10 @@ static void round_rows(void *context, int64_t index, int worker)
     }
     if (!job->transposed)
         return;
-    for (int64_t i = 0; i < run->inner; i++) {
-        const float *from = job->a + (run->first + i) * job->rows;
+    for (int64_t i = 0; i < run->inner; i += ROUND_STEPS)
         for (int64_t r = index * ROUND_ROWS; r < end; r++)
-            run->halves[r * width + i] = pg_bf16_from_float(from[r]);
-    }
+            for (int64_t k = i; k < smaller(i + ROUND_STEPS, run->inner); k++)
+                run->halves[r * width + k] = pg_bf16_from_float(job->a[(run->first + k) * job->rows + r]);
 }
 
 /* ---------------------------------------------------------------- the product */
@@ -116,19 +120,33 @@ static void fill_panel(const gradient_run *run, float *panel, float *wide, int64
     run->kernels->gradient->pack_columns(panel, job->panel, b, dtype, stride, lanes, run->inner);
 }
 
-static void multiply_rows(const gradient_run *run, float *out, int64_t stride, const float *panel, int64_t first,
-                          int64_t rows, int64_t lanes)
+/* Rows of a that lie across. */
+static void multiply_columns(const gradient_run *run, float *out, int64_t stride, const float *panel, float *group,
+                             int64_t first, int64_t rows, int64_t lanes)
 {
     const pg_matmul_gradient *job = run->job;
-    if (run->halves) {
-        int64_t width = even(run->inner);
+    for (int64_t end = first + rows; first < end; first += GROUP_ROWS, out += GROUP_ROWS * stride) {
+        int64_t count = smaller(end - first, GROUP_ROWS);
+        const float *from = job->a + run->first * job->rows + first;
+        for (int64_t k = 0; k < run->inner; k++)
+            memcpy(group + k * GROUP_ROWS, from + k * job->rows, (size_t)count * sizeof *group);
+        run->kernels->gradient->panel_product(out, stride, group, 1, GROUP_ROWS, count, panel, lanes, run->inner);
+    }
+}
+
+static void multiply_rows(const gradient_run *run, float *out, int64_t stride, const float *panel, float *group,
+                          int64_t first, int64_t rows, int64_t lanes)
+{
+    const pg_matmul_gradient *job = run->job;
+    int64_t width = even(run->inner);
+    if (run->halves)
         run->kernels->panel_product[PG_PANEL_BF16](out, stride, run->halves + first * width, width, rows, panel, lanes,
                                                    width);
-    } else {
-        int64_t across = job->transposed ? 1 : job->inner, along = job->transposed ? job->rows : 1;
-        run->kernels->gradient->panel_product(out, stride, job->a + first * across + run->first * along, across, along,
+    else if (job->transposed)
+        multiply_columns(run, out, stride, panel, group, first, rows, lanes);
+    else
+        run->kernels->gradient->panel_product(out, stride, job->a + first * job->inner + run->first, job->inner, 1,
                                               rows, panel, lanes, run->inner);
-    }
 }
 
 static void multiply_panel(void *context, int64_t index, int worker)
@@ -138,18 +156,18 @@ static void multiply_panel(void *context, int64_t index, int worker)
     const pg_matmul_gradient *job = run->job;
     worker_floats floats = measure_worker(kernels, job);
     float *panel = (float *)(run->workers + (size_t)worker * worker_bytes(kernels, job));
-    float *ragged = panel + floats.panel, *wide = ragged + floats.ragged;
+    float *ragged = panel + floats.panel, *wide = ragged + floats.ragged, *group = wide + floats.wide;
     int64_t column = index % run->panels * kernels->lanes, lanes = smaller(job->columns - column, kernels->lanes);
     int64_t first = index / run->panels * CHUNK_ROWS, rows = smaller(job->rows - first, CHUNK_ROWS);
     float *out = job->out + first * job->columns + column;
     fill_panel(run, panel, wide, column, lanes);
     if (lanes == kernels->lanes) {
-        multiply_rows(run, out, job->columns, panel, first, rows, lanes);
+        multiply_rows(run, out, job->columns, panel, group, first, rows, lanes);
         return;
     }
     /* more lanes than columns may be written: not into the next row */
     memset(ragged, 0, (size_t)(rows * kernels->lanes) * sizeof *ragged);
-    multiply_rows(run, ragged, kernels->lanes, panel, first, rows, lanes);
+    multiply_rows(run, ragged, kernels->lanes, panel, group, first, rows, lanes);
     for (int64_t r = 0; r < rows; r++)
         kernels->add(out + r * job->columns, out + r * job->columns, ragged + r * kernels->lanes, lanes);
 }

@@ -12,6 +12,8 @@ static void widen(float *out, const void *in, pg_dtype dtype, int64_t count)
 {
     if (dtype == PG_F32)
         memcpy(out, in, (size_t)count * sizeof *out);
+    else if (dtype == PG_I8)
+        pg_reference_widen_scaled(out, in, count);
     else
         for (int64_t i = 0; i < count; i++)
             out[i] = dtype == PG_BF16 ? pg_bf16_to_float(stored_half(in, i)) : pg_f16_to_float(stored_half(in, i));
@@ -22,6 +24,8 @@ static void narrow(void *out, pg_dtype dtype, const float *in, int64_t count)
     uint16_t *half = out;
     if (dtype == PG_F32)
         memcpy(out, in, (size_t)count * sizeof *in);
+    else if (dtype == PG_I8)
+        pg_reference_narrow_scaled(out, in, count);
     else
         for (int64_t i = 0; i < count; i++)
             half[i] = dtype == PG_BF16 ? pg_bf16_from_float(in[i]) : pg_f16_from_float(in[i]);

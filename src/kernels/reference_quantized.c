@@ -1,4 +1,4 @@
-/* Integer products in plain C; see base/quantized.h and kernels/integer.h. */
+/* Integer products and cached rows in plain C; see base/quantized.h and kernels/integer.h. */
 #include <math.h>
 
 #include "kernels/integer.h"
@@ -9,7 +9,7 @@ void pg_reference_quantize(int8_t *values, float *scale, int32_t *zero8, int32_t
     float top = 0, strange = 0;
     for (int64_t i = 0; i < count; i++) {
         top = fabsf(x[i]) > top ? fabsf(x[i]) : top;
-        strange += x[i] - x[i]; /* 0, or NaN */
+        strange += x[i] * 0; /* 0, or NaN */
     }
     bool usable = top >= 0x1p-100f && strange == 0;
     *scale = usable ? top / 127 : strange;
@@ -20,6 +20,28 @@ void pg_reference_quantize(int8_t *values, float *scale, int32_t *zero8, int32_t
         *zero8 -= 128 * values[i];
         zeros4[i / PG_QUANTIZED_STEP] -= 8 * values[i];
     }
+}
+
+void pg_reference_narrow_scaled(int8_t *out, const float *in, int64_t count)
+{
+    float top = 0, strange = 0;
+    for (int64_t i = 0; i < count; i++) {
+        top = fabsf(in[i]) > top ? fabsf(in[i]) : top;
+        strange += in[i] * 0; /* 0, or NaN */
+    }
+    bool usable = top >= 0x1p-100f && strange == 0;
+    float scale = usable ? top / 127 : strange;
+    for (int64_t i = 0; i < count; i++)
+        out[i] = (int8_t)(usable ? lrintf(in[i] * (127 / top)) : 0);
+    memcpy(out + count, &scale, sizeof scale);
+}
+
+void pg_reference_widen_scaled(float *out, const int8_t *in, int64_t count)
+{
+    float scale;
+    memcpy(&scale, in + count, sizeof scale);
+    for (int64_t i = 0; i < count; i++)
+        out[i] = (float)in[i] * scale;
 }
 
 /* Rows of x against row n of w in one block. */

@@ -13,7 +13,9 @@ extern const pg_kernels pg_avx2_kernels, pg_avx512_kernels, pg_avx512vnni_kernel
 extern const pg_kernels pg_avxvnni_kernels;
 #endif
 #elif defined(__aarch64__)
-extern const pg_kernels pg_neon_kernels;
+#include <sys/auxv.h>
+
+extern const pg_kernels pg_neon_kernels, pg_neondot_kernels, pg_neonbf16_kernels;
 #endif
 
 /* In order of preference, the reference first; filled once. */
@@ -65,6 +67,23 @@ static void find_x86_tables(void)
 }
 #endif
 
+#if defined(__aarch64__)
+/* What the kernel says of the processor, <asm/hwcap.h>. */
+#define HAS_DOT_PRODUCTS (1ul << 20) /* in AT_HWCAP */
+#define HAS_BF16         (1ul << 14) /* in AT_HWCAP2 */
+
+/* NEON is part of the architecture; each table needs the one before it too. */
+static void find_arm_tables(void)
+{
+    tables[table_count++] = &pg_neon_kernels;
+    if (!(getauxval(AT_HWCAP) & HAS_DOT_PRODUCTS))
+        return;
+    tables[table_count++] = &pg_neondot_kernels;
+    if (getauxval(AT_HWCAP2) & HAS_BF16)
+        tables[table_count++] = &pg_neonbf16_kernels;
+}
+#endif
+
 static void find_tables(void)
 {
     tables[table_count++] = &pg_reference_kernels;
@@ -72,7 +91,7 @@ static void find_tables(void)
     __builtin_cpu_init();
     find_x86_tables();
 #elif defined(__aarch64__)
-    tables[table_count++] = &pg_neon_kernels;
+    find_arm_tables();
 #endif
 }
 

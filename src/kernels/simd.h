@@ -1,5 +1,6 @@
 /* Vectors of the widest kind that this file is compiled for, through the compiler's vector extensions: `vf` has W
- * floats. Included by simd_*.c only, which are compiled once per instruction set with PG_ISA naming it. */
+ * floats. What they cannot say is in simd_x86.h and simd_neon.h. Included by simd_*.c only, which are compiled once per
+ * instruction set with PG_ISA naming it. */
 #ifndef PG_KERNELS_SIMD_H
 #define PG_KERNELS_SIMD_H
 
@@ -7,10 +8,6 @@
 
 #include "kernels/kernels.h"
 #include "kernels/roofline.h"
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
 
 #if defined(__AVX512F__)
 #define W             16
@@ -32,6 +29,16 @@ typedef float vf __attribute__((vector_size(W * 4)));
 typedef int32_t vi __attribute__((vector_size(W * 4)));
 typedef uint32_t vu __attribute__((vector_size(W * 4)));
 typedef uint16_t vh __attribute__((vector_size(W * 2)));
+typedef uint16_t vb __attribute__((vector_size(W * 4))); /* pairs of bf16, one in each lane */
+
+#define HALVES (2 * W)
+#define INLINE static inline __attribute__((always_inline))
+
+#if defined(__x86_64__)
+#include "kernels/simd_x86.h"
+#else
+#include "kernels/simd_neon.h"
+#endif
 
 static inline vf load(const float *p)
 {
@@ -61,6 +68,11 @@ static inline void store_part(float *p, vf v, int64_t n)
 static inline vf splat(float x)
 {
     return x - (vf){0};
+}
+
+static inline vi splat_int(int32_t x)
+{
+    return x - (vi){0};
 }
 
 static inline vf select_lanes(vi mask, vf yes, vf no)
@@ -130,34 +142,6 @@ static inline uint16_t round_bf16(float value)
     return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
-static inline vf widen_bf16(const void *p)
-{
-    vh h;
-    memcpy(&h, p, sizeof h);
-#if defined(__AVX512F__) /* what __builtin_convertvector does, in one instruction also where the compiler finds three \
-                          */
-    return (vf)((vu)_mm512_cvtepu16_epi32((__m256i)h) << 16);
-#elif defined(__AVX2__)
-    return (vf)((vu)_mm256_cvtepu16_epi32((__m128i)h) << 16);
-#else
-    return (vf)(__builtin_convertvector(h, vu) << 16);
-#endif
-}
-
-static inline vf widen_f16(const void *p)
-{
-#if defined(__AVX512F__)
-    return (vf)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
-#elif defined(__F16C__)
-    return (vf)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p));
-#else
-    vf v;
-    for (int i = 0; i < W; i++)
-        v[i] = pg_f16_to_float(stored_half(p, i));
-    return v;
-#endif
-}
-
 /* W values of a stored row, which may lie at any address; `dtype` is a constant after inlining. */
 static inline __attribute__((always_inline)) vf load_stored(const void *p, pg_dtype dtype, int64_t at)
 {
@@ -196,6 +180,8 @@ void PG_SIMD(narrow)(void *out, pg_dtype dtype, const float *in, int64_t count);
 void PG_SIMD(quantize)(int8_t *values, float *scale, int32_t *zero8, int32_t *zeros4, const float *x, int64_t count);
 void PG_SIMD(integer_product)(float *sums, const pg_quantized *w, int64_t group, int64_t groups,
                               const pg_integer_rows *x, uint8_t *scratch);
+void PG_SIMD(widen_scaled)(float *out, const int8_t *in, int64_t count);
+void PG_SIMD(narrow_scaled)(int8_t *out, const float *in, int64_t count);
 void PG_SIMD(attend)(const pg_attention_block *block);
 
 /* The inner product of a panel with general strides of w; shared by products and attention. */

@@ -82,10 +82,10 @@ void PG_SIMD(panel_product_f32)(float *c, int64_t c_stride, const void *w, int64
     FOR_VECTORS(lanes, product_f32(c, c_stride, w, w_stride, 1, rows, panel, k, VECTORS));
 }
 
-#if defined(__AVX512BF16__)
+#if defined(BF16_PRODUCTS)
 static inline vf dot_pair(vf sum, vf x, uint32_t pair)
 {
-    return (vf)_mm512_dpbf16_ps((__m512)sum, (__m512bh)x, (__m512bh)_mm512_set1_epi32((int)pair));
+    return dot_halves(sum, (vb)x, (vb)(pair - (vu){0}));
 }
 #else
 /* The same without the instruction: both products are exact in f32 (8 bits times 8), the odd one is added first. */
@@ -245,43 +245,31 @@ void PG_SIMD(dot_rows)(float *out, int64_t out_stride, const void *w, pg_dtype d
     }
 }
 
-#if defined(__AVX512BF16__)
-#define HALVES 32
-
-static inline __m512bh load_halves(const uint16_t *p)
-{
-    return (__m512bh)_mm512_loadu_si512(p);
-}
-
-static inline __m512bh load_halves_part(const uint16_t *p, int64_t n)
-{
-    return (__m512bh)_mm512_maskz_loadu_epi16((__mmask32)((1ull << n) - 1), p);
-}
-
+#if defined(BF16_PRODUCTS)
 /* As dot_tile, two values of k in each lane. */
 static inline __attribute__((always_inline)) void dot_tile_bf16(float *out, int64_t out_stride, const uint16_t *w,
                                                                 int64_t w_stride, const uint16_t *x, int64_t x_stride,
                                                                 int64_t k, int w_rows, int x_rows)
 {
-    __m512 sum[DOT_W_ROWS][DOT_X_ROWS];
+    vf sum[DOT_W_ROWS][DOT_X_ROWS];
 #pragma GCC unroll 4
     for (int n = 0; n < w_rows; n++)
 #pragma GCC unroll 4
         for (int r = 0; r < x_rows; r++)
-            sum[n][r] = _mm512_setzero_ps();
+            sum[n][r] = (vf){0};
     int64_t i = 0;
     for (; i + HALVES <= k; i += HALVES) {
-        __m512bh values[DOT_X_ROWS];
+        vb values[DOT_X_ROWS];
 #pragma GCC unroll 4
         for (int r = 0; r < x_rows; r++)
             values[r] = load_halves(x + r * x_stride + i);
 #pragma GCC unroll 4
         for (int n = 0; n < w_rows; n++) {
             __builtin_prefetch((const char *)(w + n * w_stride + i) + PREFETCH_BYTES);
-            __m512bh weight = load_halves(w + n * w_stride + i);
+            vb weight = load_halves(w + n * w_stride + i);
 #pragma GCC unroll 4
             for (int r = 0; r < x_rows; r++)
-                sum[n][r] = _mm512_dpbf16_ps(sum[n][r], weight, values[r]);
+                sum[n][r] = dot_halves(sum[n][r], weight, values[r]);
         }
     }
     if (i < k)
@@ -289,13 +277,13 @@ static inline __attribute__((always_inline)) void dot_tile_bf16(float *out, int6
         for (int n = 0; n < w_rows; n++)
 #pragma GCC unroll 4
             for (int r = 0; r < x_rows; r++)
-                sum[n][r] = _mm512_dpbf16_ps(sum[n][r], load_halves_part(w + n * w_stride + i, k - i),
-                                             load_halves_part(x + r * x_stride + i, k - i));
+                sum[n][r] = dot_halves(sum[n][r], load_halves_part(w + n * w_stride + i, k - i),
+                                       load_halves_part(x + r * x_stride + i, k - i));
 #pragma GCC unroll 4
     for (int n = 0; n < w_rows; n++)
 #pragma GCC unroll 4
         for (int r = 0; r < x_rows; r++)
-            out[r * out_stride + n] = sum_lanes((vf)sum[n][r]);
+            out[r * out_stride + n] = sum_lanes(sum[n][r]);
 }
 
 void PG_SIMD(dot_rows_bf16)(float *out, int64_t out_stride, const void *weights, int64_t w_stride, int64_t w_rows,
@@ -322,6 +310,8 @@ void PG_SIMD(widen)(float *out, const void *in, pg_dtype dtype, int64_t count)
     int64_t i = 0;
     if (dtype == PG_F32)
         memcpy(out, in, (size_t)count * sizeof *out);
+    else if (dtype == PG_I8)
+        PG_SIMD(widen_scaled)(out, in, count);
     else if (dtype == PG_BF16) {
         for (; i + W <= count; i += W)
             store(out + i, load_stored(in, PG_BF16, i));
@@ -340,6 +330,8 @@ void PG_SIMD(narrow)(void *out, pg_dtype dtype, const float *in, int64_t count)
     uint16_t *half = out;
     if (dtype == PG_F32)
         memcpy(out, in, (size_t)count * sizeof *in);
+    else if (dtype == PG_I8)
+        PG_SIMD(narrow_scaled)(out, in, count);
     else if (dtype == PG_BF16)
         for (int64_t i = 0; i < count; i++)
             half[i] = round_bf16(in[i]);

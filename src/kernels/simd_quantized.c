@@ -1,39 +1,26 @@
 /*
- * Integer products with quantised weights; base/quantized.h has their layout, kernels/integer.h what is computed.
+ * Integer products with quantised weights, and what quantises activations and cached rows; base/quantized.h has their
+ * layout, kernels/integer.h what is computed.
  *
  * Lanes are rows of the weight: a vector holds four inputs of W of them, and is multiplied with the same four inputs of
- * a row of x, spread over all lanes. Instructions that multiply bytes want one factor unsigned:
- *   VNNI     the weight's bytes as they are; the zero point's share, -128 * sum of x, is what the sum starts with
- *   AVX-512BW, AVX2   |weight| and x with the weight's sign, so that sums of two products fit into 16 bits
- *   others   16-bit products of the even and of the odd bytes
+ * a row of x, spread over all lanes. How bytes are multiplied is in bytes_vnni.h, bytes_avx.h and bytes_neon.h.
  */
 #include "kernels/integer.h"
-#include "kernels/simd.h"
+
+/* Each has: sum += products of four bytes in each lane, for 8-bit weights (`weights8`, made by split8) and for halves
+ * of bytes (`step` is what expand_step made); and the sizes of a tile, whose sums and factors stay in registers. */
+#if defined(__AVX512VNNI__) || defined(__AVXVNNI__)
+#include "kernels/bytes_vnni.h"
+#elif defined(__AVX2__)
+#include "kernels/bytes_avx.h"
+#else
+#include "kernels/bytes_neon.h"
+#endif
 
 typedef int16_t vs __attribute__((vector_size(W * 4)));
-typedef int8_t vc __attribute__((vector_size(W)));
 
 #define GROUP_VECTORS (PG_QUANTIZED_ROWS / W) /* that hold four inputs of one group */
-#define INLINE        static inline __attribute__((always_inline))
-
-/* Sums of a tile, its vectors of weights and one of x stay in registers: 24 + 4 + 1 with VNNI and 32 registers. */
-#if defined(__AVX512VNNI__)
-#define TILE_ROWS 6
-#elif defined(__AVX512F__)
-#define TILE_ROWS 5
-#elif defined(__AVXVNNI__)
-#define TILE_ROWS 6
-#else
-#define TILE_ROWS 4
-#endif
-#if defined(__AVX512F__)
-#define TILE_GROUPS 4
-#define FEW_ROWS    4
-#else
-#define TILE_GROUPS 1
-#define FEW_ROWS    2
-#endif
-#define TILE_VECTORS (TILE_GROUPS * GROUP_VECTORS)
+#define TILE_VECTORS  (TILE_GROUPS * GROUP_VECTORS)
 
 INLINE vi load_ints(const void *p)
 {
@@ -42,222 +29,12 @@ INLINE vi load_ints(const void *p)
     return v;
 }
 
-INLINE vi splat_int(int32_t x)
-{
-    return x - (vi){0};
-}
-
 INLINE vi splat_four(const int8_t *x)
 {
     int32_t four;
     memcpy(&four, x, sizeof four);
     return splat_int(four);
 }
-
-/* W bytes, one in each lane, and back; what __builtin_convertvector says, but not one by one. */
-INLINE vi widen_bytes(const uint8_t *p)
-{
-#if defined(__AVX512F__)
-    return (vi)_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p));
-#elif defined(__AVX2__)
-    return (vi)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p));
-#else
-    vc bytes;
-    memcpy(&bytes, p, sizeof bytes);
-    return __builtin_convertvector(bytes, vi) & 255;
-#endif
-}
-
-INLINE void narrow_bytes(int8_t *p, vi v)
-{
-#if defined(__AVX512F__)
-    _mm_storeu_si128((__m128i *)p, _mm512_cvtepi32_epi8((__m512i)v));
-#elif defined(__AVX2__)
-    __m128i pairs = _mm_packs_epi32(_mm256_castsi256_si128((__m256i)v), _mm256_extracti128_si256((__m256i)v, 1));
-    _mm_storel_epi64((__m128i *)p, _mm_packs_epi16(pairs, pairs));
-#else
-    vc bytes = __builtin_convertvector(v, vc);
-    memcpy(p, &bytes, sizeof bytes);
-#endif
-}
-
-/* ---------------------------------------------------------------- bytes times bytes */
-
-/* sum += products of four bytes in each lane, for 8-bit weights (`weights8`, made by split8) and for halves of bytes;
- * `step` is what expand_step made. */
-#if defined(__AVX512VNNI__) || defined(__AVXVNNI__)
-
-#define HIGH_SHIFT 4 /* high halves stay where they are: their sums are 16 times as large */
-typedef vi weights8;
-
-INLINE weights8 split8(vi bytes)
-{
-    return bytes;
-}
-
-INLINE vi start8(int32_t zero)
-{
-    return splat_int(zero);
-}
-
-#if defined(__AVX512VNNI__)
-INLINE vi multiply8(vi sum, weights8 w, vi x)
-{
-    return (vi)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)w, (__m512i)x);
-}
-
-INLINE vi add_steps(vi total, vi sum, vi step)
-{
-    return (vi)_mm512_dpwssd_epi32((__m512i)total, (__m512i)sum, (__m512i)step);
-}
-#else
-INLINE vi multiply8(vi sum, weights8 w, vi x)
-{
-    return (vi)_mm256_dpbusd_avx_epi32((__m256i)sum, (__m256i)w, (__m256i)x);
-}
-
-INLINE vi add_steps(vi total, vi sum, vi step)
-{
-    return (vi)_mm256_dpwssd_avx_epi32((__m256i)total, (__m256i)sum, (__m256i)step);
-}
-#endif
-
-INLINE vi start4(int32_t zero)
-{
-    return splat_int(zero);
-}
-
-INLINE vi multiply4(vi sum, vi halves, vi x)
-{
-    return multiply8(sum, halves, x);
-}
-
-INLINE vi expand_step(vi step)
-{
-    return step; /* the upper 16 bits, which hold the sum's sign, count for nothing */
-}
-
-#elif defined(__AVX2__)
-
-#define HIGH_SHIFT 0
-#if defined(__AVX512F__)
-#define MULTIPLY_BYTES(a, b) (vi) _mm512_maddubs_epi16((__m512i)(a), (__m512i)(b))
-#define MULTIPLY_PAIRS(a, b) (vi) _mm512_madd_epi16((__m512i)(a), (__m512i)(b))
-#define ADD_PAIRS(a, b)      (vi) _mm512_add_epi16((__m512i)(a), (__m512i)(b))
-typedef struct weights8 {
-    vi size;
-    __mmask64 negative;
-} weights8;
-
-INLINE weights8 split8(vi bytes)
-{
-    __m512i w = (__m512i)(bytes ^ splat_int((int32_t)0x80808080));
-    return (weights8){(vi)_mm512_abs_epi8(w), _mm512_movepi8_mask(w)};
-}
-
-INLINE vi signed_as(vi x, weights8 w)
-{
-    return (vi)_mm512_mask_sub_epi8((__m512i)x, w.negative, _mm512_setzero_si512(), (__m512i)x);
-}
-#else
-#define MULTIPLY_BYTES(a, b) (vi) _mm256_maddubs_epi16((__m256i)(a), (__m256i)(b))
-#define MULTIPLY_PAIRS(a, b) (vi) _mm256_madd_epi16((__m256i)(a), (__m256i)(b))
-#define ADD_PAIRS(a, b)      (vi) _mm256_add_epi16((__m256i)(a), (__m256i)(b))
-typedef struct weights8 {
-    vi size, value;
-} weights8;
-
-INLINE weights8 split8(vi bytes)
-{
-    vi w = bytes ^ splat_int((int32_t)0x80808080);
-    return (weights8){(vi)_mm256_abs_epi8((__m256i)w), w};
-}
-
-INLINE vi signed_as(vi x, weights8 w)
-{
-    return (vi)_mm256_sign_epi8((__m256i)x, (__m256i)w.value);
-}
-#endif
-
-INLINE vi start8(int32_t zero)
-{
-    (void)zero;
-    return (vi){0};
-}
-
-INLINE vi multiply8(vi sum, weights8 w, vi x)
-{
-    return sum + MULTIPLY_PAIRS(MULTIPLY_BYTES(w.size, signed_as(x, w)), splat_int(0x00010001));
-}
-
-/* Four products of up to 15 * 127 and a zero of up to 8 * 16 * 127 fit into 16 bits, so 4-bit sums are pairs of them
- * until their step is known. */
-INLINE vi start4(int32_t zero)
-{
-    return splat_int(zero & 0xffff);
-}
-
-INLINE vi multiply4(vi sum, vi halves, vi x)
-{
-    return ADD_PAIRS(sum, MULTIPLY_BYTES(halves, x));
-}
-
-INLINE vi expand_step(vi step)
-{
-    return step | step << 16;
-}
-
-INLINE vi add_steps(vi total, vi sum, vi step)
-{
-    return total + MULTIPLY_PAIRS(sum, step);
-}
-
-#else
-
-#define HIGH_SHIFT 0
-typedef struct weights8 {
-    vs even, odd;
-} weights8;
-
-INLINE weights8 split8(vi bytes)
-{
-    vs w = (vs)(bytes ^ splat_int((int32_t)0x80808080));
-    return (weights8){w << 8 >> 8, w >> 8};
-}
-
-INLINE vi start8(int32_t zero)
-{
-    (void)zero;
-    return (vi){0};
-}
-
-INLINE vi multiply8(vi sum, weights8 w, vi x)
-{
-    vi pairs = (vi)(w.even * ((vs)x << 8 >> 8) + w.odd * ((vs)x >> 8));
-    return sum + (pairs << 16 >> 16) + (pairs >> 16);
-}
-
-INLINE vi start4(int32_t zero)
-{
-    return splat_int(zero);
-}
-
-INLINE vi multiply4(vi sum, vi halves, vi x)
-{
-    return multiply8(sum, (weights8){(vs)halves & 255, (vs)((vu)halves >> 8) & 255}, x);
-}
-
-INLINE vi expand_step(vi step)
-{
-    return step;
-}
-
-INLINE vi add_steps(vi total, vi sum, vi step)
-{
-    return total + sum * step;
-}
-
-#endif
 
 INLINE vi low_halves(vi bytes)
 {
@@ -472,18 +249,18 @@ void PG_SIMD(integer_product)(float *sums, const pg_quantized *w, int64_t group,
                          .group_bytes = pg_quantized_group_bytes(w),
                          .scales = (const char *)w->scales + group * blocks * PG_QUANTIZED_ROWS * 2,
                          .scale_bytes = blocks * PG_QUANTIZED_ROWS * 2};
-    const uint8_t *steps = w->bits == 4 ? w->steps + group * step_bytes : NULL;
+    const bool halves = w->bits == 4;
+    const uint8_t *steps = halves ? w->steps + group * step_bytes : NULL;
     for (int64_t b = 0; b < blocks; b++) {
         int64_t left = x->inputs - b * w->block;
         part.inputs = left < w->block ? left : w->block;
         row_block rows = {x->values + b * w->block * x->rows, x->scales + b * x->rows, x->zeros8 + b * x->rows,
                           x->zeros4 + b * x->rows * (w->block / PG_QUANTIZED_STEP)};
-        if (w->bits == 8)
-            multiply_block8(sums, part, &rows, x->rows, groups);
-        else {
+        if (halves) {
             multiply_block4(sums, &part, steps, step_bytes, &rows, x->rows, groups, scratch);
             steps += part.inputs / PG_QUANTIZED_INPUTS * PG_QUANTIZED_ROWS;
-        }
+        } else
+            multiply_block8(sums, part, &rows, x->rows, groups);
         part.values += part.inputs * PG_QUANTIZED_ROWS * w->bits / 8;
         part.scales += PG_QUANTIZED_ROWS * 2;
     }
@@ -505,29 +282,68 @@ INLINE int32_t sum_ints(vi v)
 static float largest_size(const float *x, int64_t count)
 {
     vf top = {0}, strange = {0};
-    for (int64_t i = 0; i < count; i += W) {
-        vf v = load(x + i);
+    int64_t i = 0;
+    for (; i < count; i += W) {
+        vf v = i + W <= count ? load(x + i) : load_part(x + i, count - i);
         top = larger((vf)((vi)v & 0x7fffffff), top);
-        strange += v - v; /* 0, or NaN */
+        strange += v * 0; /* 0, or NaN */
     }
     return largest_lane(top) + sum_lanes(strange);
 }
 
-void PG_SIMD(quantize)(int8_t *values, float *scale, int32_t *zero8, int32_t *zeros4, const float *x, int64_t count)
+/* Signed bytes for values whose largest size this is: what they are worth is *scale, what makes them of values is
+ * returned. Too small ones become zeros. */
+static float scale_bytes(float *scale, float top)
 {
-    float top = largest_size(x, count);
     bool usable = top >= 0x1p-100f;
     *scale = usable ? top / 127 : top * 0;
+    return usable ? 127 / top : 0;
+}
+
+INLINE vi round_to_ints(vf v)
+{
+    return (vi)(v + ROUNDER) - (vi)splat(ROUNDER);
+}
+
+void PG_SIMD(quantize)(int8_t *values, float *scale, int32_t *zero8, int32_t *zeros4, const float *x, int64_t count)
+{
+    float factor = scale_bytes(scale, largest_size(x, count));
     *zero8 = 0;
     for (int64_t i = 0; i < count; i += PG_QUANTIZED_STEP) {
         int32_t sum = 0;
         for (int64_t j = i; j < i + PG_QUANTIZED_STEP; j += W) {
-            vf scaled = usable ? load(x + j) * (127 / top) : (vf){0};
-            vi rounded = (vi)(scaled + ROUNDER) - (vi)splat(ROUNDER);
+            vi rounded = factor > 0 ? round_to_ints(load(x + j) * factor) : (vi){0};
             narrow_bytes(values + j, rounded);
             sum += sum_ints(rounded);
         }
         zeros4[i / PG_QUANTIZED_STEP] = -8 * sum;
         *zero8 -= 128 * sum;
     }
+}
+
+/* ---------------------------------------------------------------- rows of a cache */
+
+void PG_SIMD(narrow_scaled)(int8_t *out, const float *in, int64_t count)
+{
+    float scale, factor = scale_bytes(&scale, largest_size(in, count));
+    int64_t i = 0;
+    for (; i + W <= count; i += W)
+        narrow_bytes(out + i, round_to_ints(load(in + i) * factor));
+    if (i < count) {
+        int8_t rest[W];
+        narrow_bytes(rest, round_to_ints(load_part(in + i, count - i) * factor));
+        memcpy(out + i, rest, (size_t)(count - i));
+    }
+    memcpy(out + count, &scale, sizeof scale);
+}
+
+void PG_SIMD(widen_scaled)(float *out, const int8_t *in, int64_t count)
+{
+    float scale;
+    memcpy(&scale, in + count, sizeof scale);
+    int64_t i = 0;
+    for (; i + W <= count; i += W)
+        store(out + i, __builtin_convertvector(widen_signed_bytes(in + i), vf) * scale);
+    for (; i < count; i++)
+        out[i] = (float)in[i] * scale;
 }

@@ -1,10 +1,6 @@
 /* The measuring loops of one instruction set; see roofline.h. */
 #include "kernels/simd.h"
 
-#if defined(__aarch64__)
-#include <arm_neon.h>
-#endif
-
 /* As many sums as the registers hold beside the factors: more than any processor has instructions under way. */
 #if defined(__AVX512F__) || defined(__aarch64__)
 #define CHAINS 24
@@ -41,8 +37,8 @@
 DEFINE_CHAINS(chains_f32, vf, splat(0.5f), splat(0.25f), MULTIPLY_ADD)
 #define F32_OPERATIONS (CHAINS * W * 2)
 
-#if defined(__AVX512BF16__)
-#define DOT_BF16(sum, x, y) ((vf)_mm512_dpbf16_ps((__m512)(sum), (__m512bh)(x), (__m512bh)(y)))
+#if defined(BF16_PRODUCTS)
+#define DOT_BF16(sum, x, y) dot_halves(sum, (vb)(x), (vb)(y))
 DEFINE_CHAINS(chains_bf16, vf, (vf)((vu){0} + 0x3c003c00), (vf)((vu){0} + 0x3f003f00), DOT_BF16)
 #define BF16_OPERATIONS (CHAINS * W * 4)
 #else

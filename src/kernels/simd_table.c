@@ -11,7 +11,7 @@ const pg_kernels PG_SIMD(kernels) = {
     .gradient = &PG_SIMD(gradient),
     .update = &PG_SIMD(update),
     .lanes = LANES,
-#if defined(__AVX512BF16__)
+#if defined(BF16_PRODUCTS)
     .bf16_products = true,
     .dot_rows_bf16 = PG_SIMD(dot_rows_bf16),
 #endif

@@ -106,18 +106,27 @@ static void adam(float *values, float *m, float *v, const float *grad, int64_t n
     }
 }
 
+static inline __attribute__((always_inline)) vf sgd_lanes(vf value, vf *velocity, vf grad, const pg_sgd_step *step)
+{
+    *velocity = grad * step->grad_scale + step->decay * value + step->momentum * *velocity;
+    return value - step->rate * *velocity;
+}
+
 static void sgd(float *values, float *velocity, const float *grad, int64_t n, const pg_sgd_step *step)
 {
     const pg_sgd_step s = *step;
-    for (int64_t i = 0; i < n; i += W) {
-        int64_t count = n - i < W ? n - i : W;
-        vf value = count == W ? load(values + i) : load_part(values + i, count);
-        vf d = (count == W ? load(grad + i) : load_part(grad + i, count)) * s.grad_scale + s.decay * value;
-        if (velocity) {
-            d += s.momentum * (count == W ? load(velocity + i) : load_part(velocity + i, count));
-            store_part(velocity + i, d, count);
-        }
-        store_part(values + i, value - s.rate * d, count);
+    int64_t i = 0;
+    for (; i + W <= n; i += W) {
+        vf d = velocity ? load(velocity + i) : (vf){0};
+        store(values + i, sgd_lanes(load(values + i), &d, load(grad + i), &s));
+        if (velocity)
+            store(velocity + i, d);
+    }
+    if (i < n) {
+        vf d = velocity ? load_part(velocity + i, n - i) : (vf){0};
+        store_part(values + i, sgd_lanes(load_part(values + i, n - i), &d, load_part(grad + i, n - i), &s), n - i);
+        if (velocity)
+            store_part(velocity + i, d, n - i);
     }
 }
 
@@ -144,6 +153,9 @@ static void blend(float *average, const float *x, int64_t n, float share)
 }
 
 /* ---------------------------------------------------------------- 8-bit moments */
+
+#define ROOT1 (1.0f / 127)
+#define ROOT2 (1.0f / 255)
 
 static inline vf square(vf x)
 {
@@ -179,7 +191,7 @@ static inline vi encode_first(vf m, float scale, vu random)
     vf share = absolute(m) / scale;
     vi code = at_most(__builtin_convertvector(sqrt_lanes(share) * 127.0f, vi), 126);
     vf root = __builtin_convertvector(code, vf);
-    code += choose(share, square(root / 127.0f), square((root + 1.0f) / 127.0f), random >> 16);
+    code += choose(share, square(root * ROOT1), square((root + 1.0f) * ROOT1), random >> 16);
     vi negative = m < 0;
     return (code ^ negative) - negative;
 }
@@ -189,7 +201,7 @@ static inline vi encode_second(vf v, float scale, vu random)
     vf share = v / scale;
     vi code = at_most(__builtin_convertvector(sqrt_lanes(sqrt_lanes(share)) * 255.0f, vi), 254);
     vf root = __builtin_convertvector(code, vf);
-    vf low = square(square(root / 255.0f)), high = square(square((root + 1.0f) / 255.0f));
+    vf low = square(square(root * ROOT2)), high = square(square((root + 1.0f) * ROOT2));
     code += choose(share, low, high, random & 0xffff);
     return code - ((code == 0) & (v > 0));
 }
@@ -199,31 +211,47 @@ typedef struct moments {
     float first[PG_UPDATE_BLOCK], second[PG_UPDATE_BLOCK];
 } moments;
 
+/* `count` codes of a vector; W is told as a constant, which makes the copies single moves. */
+static inline __attribute__((always_inline)) void decode_lanes(moments *out, int64_t i, const int8_t *m,
+                                                               const uint8_t *v, const float *scales, size_t count)
+{
+    v_signed first = {0};
+    v_bytes second = {0};
+    memcpy(&first, m + i, count);
+    memcpy(&second, v + i, count);
+    vf root1 = __builtin_convertvector(first, vf) * ROOT1, root2 = __builtin_convertvector(second, vf) * ROOT2;
+    store(out->first + i, scales[0] * (root1 * absolute(root1)));
+    store(out->second + i, scales[1] * square(square(root2)));
+}
+
 static inline void decode(moments *out, const int8_t *m, const uint8_t *v, const float *scales, int64_t n)
 {
-    for (int64_t i = 0; i < n; i += W) {
-        size_t count = (size_t)(n - i < W ? n - i : W);
-        v_signed first = {0};
-        v_bytes second = {0};
-        memcpy(&first, m + i, count);
-        memcpy(&second, v + i, count);
-        vf root1 = __builtin_convertvector(first, vf) / 127.0f, root2 = __builtin_convertvector(second, vf) / 255.0f;
-        store(out->first + i, scales[0] * (root1 * absolute(root1)));
-        store(out->second + i, scales[1] * square(square(root2)));
-    }
+    int64_t i = 0;
+    for (; i + W <= n; i += W)
+        decode_lanes(out, i, m, v, scales, W);
+    if (i < n)
+        decode_lanes(out, i, m, v, scales, (size_t)(n - i));
+}
+
+static inline __attribute__((always_inline)) void encode_lanes(int8_t *m, uint8_t *v, const float *scales,
+                                                               const moments *in, int64_t i, uint32_t seed,
+                                                               size_t count)
+{
+    vu random = random_lanes(seed, (uint32_t)i);
+    v_signed first = __builtin_convertvector(encode_first(load(in->first + i), scales[0], random), v_signed);
+    v_bytes second = __builtin_convertvector(encode_second(load(in->second + i), scales[1], random), v_bytes);
+    memcpy(m + i, &first, count);
+    memcpy(v + i, &second, count);
 }
 
 static inline void encode(int8_t *m, uint8_t *v, const float *scales, const moments *in, int64_t n, uint32_t seed)
 {
-    float scale1 = scales[0] > 0 ? scales[0] : 1, scale2 = scales[1] > 0 ? scales[1] : 1;
-    for (int64_t i = 0; i < n; i += W) {
-        size_t count = (size_t)(n - i < W ? n - i : W);
-        vu random = random_lanes(seed, (uint32_t)i);
-        v_signed first = __builtin_convertvector(encode_first(load(in->first + i), scale1, random), v_signed);
-        v_bytes second = __builtin_convertvector(encode_second(load(in->second + i), scale2, random), v_bytes);
-        memcpy(m + i, &first, count);
-        memcpy(v + i, &second, count);
-    }
+    const float safe[2] = {scales[0] > 0 ? scales[0] : 1, scales[1] > 0 ? scales[1] : 1};
+    int64_t i = 0;
+    for (; i + W <= n; i += W)
+        encode_lanes(m, v, safe, in, i, seed, W);
+    if (i < n)
+        encode_lanes(m, v, safe, in, i, seed, (size_t)(n - i));
 }
 
 static void adam8(float *values, int8_t *m, uint8_t *v, float *scales, const float *grad, int64_t n,

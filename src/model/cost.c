@@ -52,5 +52,6 @@ double pg_cost_token_weights(const pg_weights *weights)
 
 double pg_cost_token_cache(const pg_gemma_config *c, int64_t keys, pg_dtype dtype)
 {
-    return 2.0 * (double)(c->layers * keys * c->kv_heads * c->size) * (double)pg_dtype_size(dtype);
+    int64_t width = pg_cache_width(dtype, c->kv_heads, c->size);
+    return 2.0 * (double)(c->layers * keys * width) * (double)pg_dtype_size(dtype);
 }

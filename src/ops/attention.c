@@ -60,7 +60,8 @@ static void attend_block(void *context, int64_t index, int worker)
     size_t element = pg_dtype_size(run->k->dtype);
     pg_key_span spans[PG_SPANS_MAX];
     for (int i = 0; i < segment->span_count; i++) {
-        size_t at = (size_t)(segment->spans[i].first * run->k->width + head * run->size) * element;
+        size_t at =
+            (size_t)(segment->spans[i].first * run->k->width + head * (run->k->width / run->kv_heads)) * element;
         spans[i] =
             (pg_key_span){(const char *)run->k->data + at, (const char *)run->v->data + at, segment->spans[i].count};
     }
@@ -223,6 +224,7 @@ static void all_keys_back(pg_context *g, attention_back *back, size_t scratch)
 
 static void attention_backward(pg_context *g, const void *saved)
 {
+    PG_PROFILE(g, "attention back", NULL);
     attention_back back = {.run = *(const attention_run *)saved};
     attention_run *run = &back.run;
     size_t scratch = pg_attention_gradient_scratch(g->kernels, run->size);

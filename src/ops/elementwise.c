@@ -31,6 +31,7 @@ static void gelu_back_row(void *context, int64_t row)
 
 static void gelu_backward(pg_context *g, const void *saved)
 {
+    PG_PROFILE(g, "gelu back", NULL);
     pair_run run = *(const pair_run *)saved;
     if (pg_gradient(g, run.x))
         pg_each_row(g, run.x->rows, run.x->width, gelu_back_row, &run);
@@ -72,6 +73,7 @@ static void gelu_times_back_row(void *context, int64_t row)
 
 static void gelu_times_backward(pg_context *g, const void *saved)
 {
+    PG_PROFILE(g, "gelu_times back", NULL);
     gate_back_run run = {.pair = *(const pair_run *)saved};
     run.dx = pg_gradient_or_scratch(g, run.pair.x);
     run.dy = pg_gradient_or_scratch(g, run.pair.y);
@@ -119,6 +121,7 @@ static void pass_row(void *context, int64_t row)
 
 static void add_backward(pg_context *g, const void *saved)
 {
+    PG_PROFILE(g, "add back", NULL);
     const pair_run *pair = saved;
     pair_run to_x = {.kernels = g->kernels, .x = pair->x, .out = pair->out, .factor = 1}, to_y = to_x;
     to_y.x = pair->y;
@@ -186,6 +189,7 @@ static void drop_back_row(void *context, int64_t row)
 
 static void dropout_backward(pg_context *g, const void *saved)
 {
+    PG_PROFILE(g, "dropout back", NULL);
     dropout_run run = *(const dropout_run *)saved;
     if (pg_gradient(g, run.x))
         pg_each_row(g, run.x->rows, run.x->width * 8, drop_back_row, &run);

@@ -24,6 +24,7 @@ static void embed_back_columns(void *context, int64_t first, int64_t count)
 
 static void embed_backward(pg_context *g, const void *saved)
 {
+    PG_PROFILE(g, "embed back", NULL);
     saved_embed run = *(const saved_embed *)saved;
     pg_each_columns(g, run.table.width, embed_back_columns, &run);
 }
@@ -71,6 +72,7 @@ static void add_to(pg_context *g, float *to, const float *from, int64_t count)
 /* What was replaced has no part in the result. */
 static void place_backward(pg_context *g, const void *memory)
 {
+    PG_PROFILE(g, "place_rows back", NULL);
     const saved_rows *saved = memory;
     const float *dout = saved->out->grad;
     int64_t width = saved->out->width, next = 0;
@@ -101,6 +103,7 @@ pg_tensor *pg_place_rows(pg_context *g, pg_tensor *x, const int64_t *rows, pg_te
 
 static void take_backward(pg_context *g, const void *memory)
 {
+    PG_PROFILE(g, "take_rows back", NULL);
     const saved_rows *saved = memory;
     int64_t width = saved->out->width;
     float *dx = pg_gradient(g, saved->x);
@@ -150,6 +153,7 @@ static void position_back_columns(void *context, int64_t first, int64_t count)
 
 static void positions_backward(pg_context *g, const void *saved)
 {
+    PG_PROFILE(g, "add_positions back", NULL);
     position_run run = *(const position_run *)saved;
     float *dx = pg_gradient(g, run.x);
     if (dx)
@@ -177,7 +181,11 @@ void pg_store_rows(pg_context *g, const pg_tensor *cache, const int64_t *slots, 
     PG_PROFILE(g, "store_rows", NULL);
     if (!x)
         return;
-    size_t row_bytes = (size_t)cache->width * pg_dtype_size(cache->dtype);
+    /* in I8 each head has a scale behind it, which makes the row wider; other types have nothing between heads */
+    int64_t heads = cache->dtype == PG_I8 ? (cache->width - x->width) / (int64_t)sizeof(float) : 1;
+    int64_t size = x->width / heads, step = cache->width / heads * (int64_t)pg_dtype_size(cache->dtype);
     for (int64_t t = 0; t < x->rows; t++)
-        g->kernels->narrow((char *)cache->data + (size_t)slots[t] * row_bytes, cache->dtype, pg_row(x, t), x->width);
+        for (int64_t h = 0; h < heads; h++)
+            g->kernels->narrow((char *)cache->data + (slots[t] * heads + h) * step, cache->dtype,
+                               (const float *)pg_row(x, t) + h * size, size);
 }

@@ -92,6 +92,8 @@ static void multiply_widened(pg_context *g, pg_tensor *out, const pg_tensor *x, 
 void pg_linear_into(pg_context *g, pg_tensor *out, const pg_tensor *x, const pg_parameter *w, const pg_parameter *bias)
 {
     assert(x->width == w->width && out->width == w->rows);
+    if (g->watch && g->status == PG_OK)
+        g->watch(g->watch_user, g, w, x);
     PG_PROFILE(g, "linear", w->name);
     pg_arena_mark mark = pg_arena_get_mark(&g->arena);
     const float *b = bias && bias->name ? pg_parameter_floats(g, bias) : NULL;
@@ -119,6 +121,7 @@ static void multiply_back(pg_context *g, pg_matmul_gradient job)
 void pg_linear_back(pg_context *g, const float *dout, const pg_tensor *x, float *dx, const pg_parameter *w,
                     const pg_parameter *bias)
 {
+    PG_PROFILE(g, "linear back", w->name);
     if (dx)
         multiply_back(g, (pg_matmul_gradient){.out = dx,
                                               .a = dout,
@@ -170,7 +173,7 @@ static pg_tensor *linear_alone(pg_context *g, pg_tensor *x, const pg_parameter *
 pg_tensor *pg_linear(pg_context *g, pg_tensor *x, const pg_parameter *w, const pg_parameter *bias)
 {
     pg_tensor *out = linear_alone(g, x, w, bias);
-    if (!out || !w->lora)
+    if (!out || !w->lora || g->unadapted)
         return out;
     const pg_lora *lora = w->lora;
     pg_tensor *low = linear_alone(g, pg_dropout(g, x, lora->dropout, pg_place(lora->a.name)), &lora->a, NULL);

@@ -68,6 +68,7 @@ static norm_back_run start_back(pg_context *g, const saved_norm *saved)
 
 static void rms_backward(pg_context *g, const void *memory)
 {
+    PG_PROFILE(g, "rmsnorm back", NULL);
     const saved_norm *saved = memory;
     norm_back_run run = start_back(g, saved);
     if (g->status != PG_OK)
@@ -112,6 +113,7 @@ static void layer_back_row(void *context, int64_t row)
 
 static void layer_backward(pg_context *g, const void *memory)
 {
+    PG_PROFILE(g, "layernorm back", NULL);
     const saved_norm *saved = memory;
     norm_back_run run = start_back(g, saved);
     run.means = pg_scratch(g, (size_t)saved->x->rows * sizeof *run.means);
@@ -171,6 +173,7 @@ static void unit_back_row(void *context, int64_t row)
 
 static void unit_backward(pg_context *g, const void *memory)
 {
+    PG_PROFILE(g, "unit_rows back", NULL);
     saved_norm saved = *(const saved_norm *)memory;
     if (pg_gradient(g, saved.x))
         pg_each_row(g, saved.x->rows, saved.x->width, unit_back_row, &saved);

@@ -66,7 +66,7 @@ pg_tensor *pg_rope_angles(pg_context *g, const int32_t *positions, int64_t count
 /* Rotates every head of x, [rows, heads * size], by its row's angles: halves (i, i + size / 2). */
 pg_tensor *pg_rope(pg_context *g, pg_tensor *x, const pg_tensor *angles);
 
-/* Writes row t of x into row slots[t] of a cache matrix. */
+/* Writes row t of x into row slots[t] of a cache matrix (pg_cache has its layout). */
 void pg_store_rows(pg_context *g, const pg_tensor *cache, const int64_t *slots, const pg_tensor *x);
 
 /* softmax(q k^T / sqrt(size)) v for every segment of the batch and each head: q [rows, heads * size]; k, v [any,
@@ -93,7 +93,28 @@ pg_tensor *pg_output_losses(pg_context *g, pg_tensor *x, const pg_parameter *w, 
 /* The sum of all values of x times their weights [rows][width]: [1, 1]. */
 pg_tensor *pg_weighted_sum(pg_context *g, pg_tensor *x, const float *weights);
 
+/* moments += x^T x over columns first .. first + count - 1 of x: the lower triangle of [count][count]. */
+void pg_add_moments(pg_context *g, float *moments, const pg_tensor *x, int64_t first, int64_t count);
+
 /* x with every row divided by its length. */
 pg_tensor *pg_unit_rows(pg_context *g, pg_tensor *x);
+
+/* Row s of the result is the sum, or the mean, of the rows of x that span s names: [count, width]. */
+pg_tensor *pg_sum_rows(pg_context *g, pg_tensor *x, const pg_span *spans, int64_t count);
+pg_tensor *pg_mean_rows(pg_context *g, pg_tensor *x, const pg_span *spans, int64_t count);
+
+/* Rows of x, each followed by the same row of y: [rows, widths together]. */
+pg_tensor *pg_concatenate(pg_context *g, pg_tensor *x, pg_tensor *y);
+
+/* SigLIP's loss of n pictures and their n texts, rows of length one [n, width] each: [1, 1], the sum over all n n pairs
+ * of -log sigmoid(m (e^scale cosine + bias)) / n, with m = 1 for a picture and its own text and -1 elsewhere. No matrix
+ * of all pairs exists, only some of its columns at a time. */
+pg_tensor *pg_contrastive_loss(pg_context *g, pg_tensor *images, pg_tensor *texts, const pg_parameter *scale,
+                               const pg_parameter *bias);
+
+/* x [2 pairs, 1] are -log p of a chosen and a rejected answer, pair by pair, and reference [2 pairs] what another model
+ * says of them: [pairs, 1], -log sigmoid(beta margin), the margin being how much more x prefers the chosen answer (in
+ * log p) than the reference does. hits[i] becomes 1 where it is positive, else 0 (NULL: not wanted). */
+pg_tensor *pg_preference_losses(pg_context *g, pg_tensor *x, const float *reference, double beta, float *hits);
 
 #endif

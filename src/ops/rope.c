@@ -69,6 +69,7 @@ static void rotate_back_row(void *context, int64_t row)
 
 static void rope_backward(pg_context *g, const void *saved)
 {
+    PG_PROFILE(g, "rope back", NULL);
     rope_run run = *(const rope_run *)saved;
     run.back = pg_scratch(g, (size_t)(run.x->rows * 2 * run.angles->width) * sizeof(float));
     if (run.back && pg_gradient(g, run.x))

@@ -73,8 +73,10 @@ static json_t *describe_memory(const pg_config *config, const weight_tally *tall
     json_t *memory = json_pack("{s:I}", "weights", tally->bytes);
     int64_t row = config->text.layers * 2 * config->text.kv_heads * config->text.size;
     if (config->kind != PG_MODEL_SIGLIP)
-        json_object_update_new(memory,
-                               json_pack("{s:I,s:I}", "cache_per_token_f32", row * 4, "cache_per_token_bf16", row * 2));
+        json_object_update_new(memory, json_pack("{s:I,s:I,s:I}", "cache_per_token_f32", row * 4,
+                                                 "cache_per_token_bf16", row * 2, "cache_per_token_int8",
+                                                 config->text.layers * 2 *
+                                                     pg_cache_width(PG_I8, config->text.kv_heads, config->text.size)));
     return memory;
 }
 

@@ -14,16 +14,23 @@
 
 struct pg_kernels;
 struct pg_tape;
+struct pg_context;
+
+/* Sees what goes into a linear layer, [rows, inputs], before the product is made. */
+typedef void pg_watch_callback(void *user, struct pg_context *g, const pg_parameter *w, const pg_tensor *x);
 
 typedef struct pg_context {
     const struct pg_kernels *kernels;
     int threads;
     pg_compute compute; /* F32 or BF16 */
     bool integers;      /* quantised weights are multiplied in whole numbers; else they are widened first */
+    bool unadapted;     /* low-rank additions are left out: the model is what it was without them */
     pg_arena arena;     /* everything an operation makes; reset by the owner between steps */
     pg_status status;
     pg_trace_callback *trace; /* sees every named intermediate; NULL: nobody */
     void *trace_user;
+    pg_watch_callback *watch; /* sees the input of every linear layer; NULL: nobody */
+    void *watch_user;
     pg_profile *profile;  /* counts the time of every operation; NULL: nobody asks */
     struct pg_tape *tape; /* records what is computed, for the way back (tape.h); NULL: it is only computed */
 } pg_context;

@@ -8,6 +8,11 @@ int64_t pg_parameter_bytes(const pg_parameter *p)
                              : p->rows * p->width * (int64_t)pg_dtype_size(p->dtype);
 }
 
+int64_t pg_cache_width(pg_dtype dtype, int64_t heads, int64_t size)
+{
+    return heads * (size + (dtype == PG_I8 ? (int64_t)sizeof(float) : 0));
+}
+
 pg_status pg_cache_init(pg_cache *out, pg_dtype dtype, int64_t layers, int64_t rows, int64_t width)
 {
     *out = (pg_cache){.dtype = dtype, .layers = layers, .rows = rows, .width = width};

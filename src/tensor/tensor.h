@@ -66,14 +66,18 @@ typedef struct pg_batch {
     size_t segment_count;
 } pg_batch;
 
-/* Keys and values of earlier tokens: for each layer, two matrices [rows][width] of F32 or BF16. Rows belong to whoever
- * the owner says; the model writes rows at pg_batch.slots and reads the spans of its segments. */
+/* Keys and values of earlier tokens: for each layer, two matrices [rows][width] of F32, BF16 or I8. Rows belong to
+ * whoever the owner says; the model writes rows at pg_batch.slots and reads the spans of its segments. In I8 every head
+ * of a row is as many signed bytes as it has values, and their f32 scale. */
 typedef struct pg_cache {
     pg_dtype dtype;
     int64_t layers, rows, width;
     char *data;
     size_t bytes;
 } pg_cache;
+
+/* Elements of a row of so many heads. */
+int64_t pg_cache_width(pg_dtype dtype, int64_t heads, int64_t size);
 
 pg_status pg_cache_init(pg_cache *out, pg_dtype dtype, int64_t layers, int64_t rows, int64_t width);
 void pg_cache_free(pg_cache *cache);

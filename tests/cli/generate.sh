@@ -8,6 +8,7 @@ paligemma generate --image $images/cow.jpg --image $images/lily.jpg -p 'caption 
 paligemma generate -p 'caption en' -n 5
 echo 'caption en' >prompt
 paligemma generate --image $images/cow.jpg --prompt-file prompt -n30 --compute=f32 -t1
+paligemma generate --image $images/cow.jpg --prompt-file prompt -n3 --compute=f32 --cache=int8 -t1
 printf 'caption en' | paligemma generate --image $images/cow.jpg --prompt-file - -n30
 try generate --image $images/cow.jpg -p 'caption en' -n 30 --stop also
 try generate --image $images/cow.jpg -p 'caption en' -n 30 --temperature 1 --top-k 1 --seed 7

@@ -25,6 +25,7 @@ try generate -p hello --seed -1
 try generate -p hello -t 0
 try generate -p hello --compute f16
 try generate -p hello --compute f
+try generate -p hello --cache f16
 try generate -p hello --order pillow
 try generate -p hello --top-logits 5
 try generate -p hello --beams 2 --temperature 1

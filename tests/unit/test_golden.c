@@ -167,17 +167,23 @@ static void check_text(golden_run *run, const char *what, const char *got, const
 
 /* ---------------------------------------------------------------- running */
 
-static pg_session *new_session(const pg_model *model, pg_compute compute)
+static pg_session *session_with_cache(const pg_model *model, pg_compute compute, pg_cache_type cache)
 {
     pg_session_options options;
     pg_session_options_init(&options);
     options.threads = 2;
     options.compute = compute;
+    options.cache = cache;
     options.sequences = SEQUENCES;
     options.context = pg_model_context(model) < 512 ? 0 : 512;
     pg_session *session = NULL;
     CHECK_OK(pg_session_new(&session, model, &options));
     return session;
+}
+
+static pg_session *new_session(const pg_model *model, pg_compute compute)
+{
+    return session_with_cache(model, compute, PG_CACHE_AUTO);
 }
 
 static pg_answer *generate(pg_session *session, const pg_request *request)
@@ -440,6 +446,31 @@ static void check_native(golden_run *run)
                            pg_golden_find(run->golden, "prompt.%02zu.logits_last", i), limit);
         check_ids_by_margin(run, key, answer->tokens, answer->count, row_of(exact, 0),
                             pg_golden_find(run->golden, "prompt.%02zu.top_logits", i), HALF_MARGIN);
+        pg_answer_free(answer);
+        pg_golden_request_free(&asked);
+    }
+    pg_session_free(session);
+}
+
+/* The same prompts in f32, with keys and values rounded in the cache: by `unit` of themselves in bf16 (2^-9), of the
+ * largest of their head in int8 (1/254). The logits of these small models may move by ten times as much, and two of
+ * them by that much against each other. */
+static void check_cache(golden_run *run, pg_cache_type cache, double unit)
+{
+    const double limit = 10 * unit;
+    pg_session *session = session_with_cache(run->model, PG_COMPUTE_F32, cache);
+    for (size_t i = 0; i < json_array_size(json_object_get(run->facts, "prompts")); i++) {
+        const pg_array *logits = pg_golden_find(run->golden, "prompt.%02zu.logits_last", i);
+        const pg_array *top = pg_golden_find(run->golden, "prompt.%02zu.top_logits", i);
+        pg_golden_request asked;
+        pg_golden_request_prompt(&asked, run->golden, i);
+        asked.request.max_new_tokens = fact(run->facts, "new_tokens", 0);
+        asked.request.top_logits = pg_golden_count(logits);
+        pg_answer *answer = generate(session, &asked.request);
+        check_first_logits(run, "logits with a rounded cache", answer, logits, limit);
+        check_ids_by_margin(run, "tokens with a rounded cache", answer->tokens, answer->count,
+                            row_of(pg_golden_find(run->golden, "prompt.%02zu.generated", i), 0), top,
+                            2 * limit * fabs(pg_golden_number(top, 0)));
         pg_answer_free(answer);
         pg_golden_request_free(&asked);
     }
@@ -781,6 +812,8 @@ static void check_everything(golden_run *run)
     check_prompts(run, "multi_image", "multi", 1, -1);
     if (json_object_get(run->facts, "native"))
         check_native(run);
+    check_cache(run, PG_CACHE_BF16, 0x1p-9);
+    check_cache(run, PG_CACHE_INT8, 1.0 / 254);
     check_variants(run);
     check_sampling(run);
     check_batch(run);

@@ -54,7 +54,64 @@ static void *store_as(pg_dtype dtype, float *floats, int64_t count)
     return stored;
 }
 
+/* Bytes of a row of keys of that size, and rows of them as a cache has them; the floats become what is stored. */
+static size_t key_bytes(pg_dtype dtype, int64_t size)
+{
+    return (size_t)size * pg_dtype_size(dtype) + (dtype == PG_I8 ? sizeof(float) : 0);
+}
+
+static void *store_keys(pg_dtype dtype, float *floats, int64_t rows, int64_t size)
+{
+    char *stored = pg_alloc((size_t)rows, key_bytes(dtype, size));
+    for (int64_t r = 0; r < rows; r++) {
+        char *row = stored + (size_t)r * key_bytes(dtype, size);
+        pg_kernels_at(0)->narrow(row, dtype, floats + r * size, size);
+        pg_kernels_at(0)->widen(floats + r * size, row, dtype, size);
+    }
+    return stored;
+}
+
 /* ---------------------------------------------------------------- conversion */
+
+/* Scaled bytes are within half a step of what they were made of, a step being a 127th of the largest value, and
+ * become the same floats with every table. */
+static void check_scaled(const pg_kernels *kernels, int64_t n)
+{
+    float *x = draw_many(n), *back = draw_many(n), *plain = draw_many(n), top = 0;
+    char *stored = pg_alloc((size_t)n + 5, 1);
+    for (int64_t i = 0; i < n; i++)
+        top = fabsf(x[i]) > top ? fabsf(x[i]) : top;
+    kernels->narrow(stored + 1, PG_I8, x, n);
+    kernels->widen(back, stored + 1, PG_I8, n);
+    pg_kernels_at(0)->widen(plain, stored + 1, PG_I8, n);
+    for (int64_t i = 0; i < n; i++)
+        compare("scaled bytes", kernels, i, back[i], x[i], top / 254 * (1 + 1e-4));
+    assert_memory_equal(back, plain, (size_t)n * sizeof *back);
+    memset(x, 0, (size_t)n * sizeof *x);
+    kernels->narrow(stored + 1, PG_I8, x, n);
+    kernels->widen(back, stored + 1, PG_I8, n);
+    for (int64_t i = 0; i < n; i++)
+        compare("zeros", kernels, i, back[i], 0, 0);
+    const float strange[] = {NAN, INFINITY, -INFINITY};
+    for (int s = 0; s < 3; s++) {
+        x[n / 2] = strange[s];
+        kernels->narrow(stored + 1, PG_I8, x, n);
+        kernels->widen(back, stored + 1, PG_I8, n);
+        assert_true(isnan(back[0]) && isnan(back[n - 1]));
+    }
+    pg_free(stored);
+    drop(x);
+    drop(back);
+    drop(plain);
+}
+
+static void scaled_bytes_are_near(void **state)
+{
+    (void)state;
+    for (int t = 0; pg_kernels_at(t); t++)
+        for (int i = 0; i < LENGTHS; i++)
+            check_scaled(pg_kernels_at(t), lengths[i]);
+}
 
 static void halves_convert_exactly(void **state)
 {
@@ -224,9 +281,9 @@ static void check_attention(const pg_kernels *kernels, const attention_case *c)
     int64_t keys = c->past + c->rows, lanes = c->rows * c->group, stride = c->group * c->size;
     float *q = draw_many(lanes * c->size), *k = draw_many(keys * c->size), *v = draw_many(keys * c->size);
     float *out = draw_many(lanes * c->size);
-    char *k_stored = store_as(c->dtype, k, keys * c->size), *v_stored = store_as(c->dtype, v, keys * c->size);
+    char *k_stored = store_keys(c->dtype, k, keys, c->size), *v_stored = store_keys(c->dtype, v, keys, c->size);
     float *scratch = pg_alloc(pg_attention_scratch(kernels, c->size), sizeof *scratch);
-    size_t row_bytes = (size_t)c->size * pg_dtype_size(c->dtype);
+    size_t row_bytes = key_bytes(c->dtype, c->size);
     pg_key_span spans[] = {{k_stored, v_stored, c->cut},
                            {k_stored + (size_t)c->cut * row_bytes, v_stored + (size_t)c->cut * row_bytes,
                             keys - c->cut}};
@@ -236,7 +293,7 @@ static void check_attention(const pg_kernels *kernels, const attention_case *c)
                                 .group = c->group,
                                 .size = c->size,
                                 .spans = spans,
-                                .key_stride = c->size,
+                                .key_stride = (int64_t)(row_bytes / pg_dtype_size(c->dtype)),
                                 .dtype = c->dtype,
                                 .past = c->past,
                                 .prefix = c->prefix,
@@ -272,6 +329,8 @@ static void attention_of_all_kinds(void **state)
         {100, 1, 72, 0, 100, 50, PG_F32, PG_PANEL_F32},   {200, 2, 20, 3, 50, 96, PG_BF16, PG_PANEL_F32},
         {97, 1, 256, 96, 0, 95, PG_F32, PG_PANEL_F32},    {100, 1, 72, 0, 100, 50, PG_F32, PG_PANEL_BF16},
         {200, 2, 20, 3, 50, 150, PG_BF16, PG_PANEL_BF16}, {33, 1, 7, 0, 33, 20, PG_BF16, PG_PANEL_BF16},
+        {1, 8, 256, 299, 260, 260, PG_I8, PG_PANEL_F32},  {200, 2, 20, 3, 50, 96, PG_I8, PG_PANEL_F32},
+        {100, 3, 18, 5, 60, 50, PG_I8, PG_PANEL_BF16},    {33, 1, 7, 0, 33, 20, PG_I8, PG_PANEL_BF16},
     };
     for (int t = 0; pg_kernels_at(t); t++)
         for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
@@ -361,9 +420,10 @@ static void gelu_over_its_whole_range(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(halves_convert_exactly),   cmocka_unit_test(products_of_all_sizes),
-        cmocka_unit_test(product_rows_stand_alone), cmocka_unit_test(attention_of_all_kinds),
-        cmocka_unit_test(rows_of_all_lengths),      cmocka_unit_test(gelu_over_its_whole_range),
+        cmocka_unit_test(halves_convert_exactly),    cmocka_unit_test(scaled_bytes_are_near),
+        cmocka_unit_test(products_of_all_sizes),     cmocka_unit_test(product_rows_stand_alone),
+        cmocka_unit_test(attention_of_all_kinds),    cmocka_unit_test(rows_of_all_lengths),
+        cmocka_unit_test(gelu_over_its_whole_range),
     };
     printf("tables:");
     for (int t = 0; pg_kernels_at(t); t++)

@@ -92,6 +92,34 @@ static void a_child_can_use_it(void **state)
     assert_in_range(pg_threads_default(), 1, PG_THREADS_MAX);
 }
 
+static void *run_until_told(void *told)
+{
+    while (!__atomic_load_n((int *)told, __ATOMIC_SEQ_CST))
+        run_many(3, 500);
+    return NULL;
+}
+
+/* Forked in the middle of another thread's jobs, a child has no helpers, and a pool that works. */
+static void a_child_of_a_busy_parent_can_use_it(void **state)
+{
+    (void)state;
+    int told = 0, result = -1;
+    pthread_t busy;
+    assert_int_equal(pthread_create(&busy, NULL, run_until_told, &told), 0);
+    for (int i = 0; i < 20; i++) {
+        pid_t child = fork();
+        if (child == 0) {
+            run_many(3, 300);
+            run_many(4, 300);
+            _exit(0);
+        }
+        assert_int_equal(waitpid(child, &result, 0), child);
+        assert_int_equal(result, 0);
+    }
+    __atomic_store_n(&told, 1, __ATOMIC_SEQ_CST);
+    pthread_join(busy, NULL);
+}
+
 static void arenas_keep_their_blocks(void **state)
 {
     (void)state;
@@ -131,9 +159,13 @@ static void random_numbers_are_spread_evenly(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_task_runs_once),     cmocka_unit_test(callers_share_the_pool),
-        cmocka_unit_test(tasks_may_start_tasks),    cmocka_unit_test(a_child_can_use_it),
-        cmocka_unit_test(arenas_keep_their_blocks), cmocka_unit_test(random_numbers_are_spread_evenly),
+        cmocka_unit_test(every_task_runs_once),
+        cmocka_unit_test(callers_share_the_pool),
+        cmocka_unit_test(tasks_may_start_tasks),
+        cmocka_unit_test(a_child_can_use_it),
+        cmocka_unit_test(a_child_of_a_busy_parent_can_use_it),
+        cmocka_unit_test(arenas_keep_their_blocks),
+        cmocka_unit_test(random_numbers_are_spread_evenly),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

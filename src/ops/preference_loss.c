@@ -1,0 +1,46 @@
+/* The loss of direct preference optimisation (Rafailov et al. 2023). */
+#include <math.h>
+
+#include "ops/rows.h"
+
+typedef struct preference_run {
+    pg_tensor *x, *out;
+    const float *reference;
+    double beta;
+} preference_run;
+
+/* How much more the model prefers the chosen answer of a pair than the reference does, times beta. */
+static double margin_of(const preference_run *run, int64_t pair)
+{
+    const float *x = (const float *)run->x->data + 2 * pair, *reference = run->reference + 2 * pair;
+    return run->beta * (((double)reference[0] - (double)x[0]) - ((double)reference[1] - (double)x[1]));
+}
+
+/* -log sigmoid(margin) has the derivative -1 / (1 + e^margin), and a margin falls with the chosen answer's loss. */
+static void preference_backward(pg_context *g, const void *saved)
+{
+    const preference_run *run = saved;
+    float *dx = pg_gradient(g, run->x);
+    for (int64_t i = 0; dx && i < run->out->rows; i++) {
+        float share = (float)(run->beta / (1 + exp(margin_of(run, i)))) * run->out->grad[i];
+        dx[2 * i] += share;
+        dx[2 * i + 1] -= share;
+    }
+}
+
+pg_tensor *pg_preference_losses(pg_context *g, pg_tensor *x, const float *reference, double beta, float *hits)
+{
+    PG_PROFILE(g, "preference_losses", NULL);
+    preference_run run = {x, x ? pg_tensor_new(g, x->rows / 2, 1) : NULL, reference, beta};
+    if (!run.out)
+        return NULL;
+    for (int64_t i = 0; i < run.out->rows; i++) {
+        double margin = margin_of(&run, i);
+        pg_row(run.out, i)[0] = (float)(fmax(-margin, 0) + log1p(exp(-fabs(margin))));
+        if (hits)
+            hits[i] = margin > 0;
+    }
+    if (pg_tracked(g, x))
+        pg_tape_record(g, run.out, preference_backward, &run, sizeof run);
+    return run.out;
+}
