@@ -74,6 +74,7 @@ ALLOWED_IN_LIBRARY = {
 }
 
 LONGEST_FILE = 900
+LONG_FILES = {"include/paligemma.h": "the only public header"}
 LONGEST_FUNCTION = 80
 USUAL_FUNCTION = 45
 LARGEST_TREE = 60 * 1000 * 1000
@@ -145,7 +146,7 @@ def check_sizes(sources):
     reasons = dict(line.split(": ", 1) for line in entries)
     found = []
     for name, lines in sources.items():
-        if len(lines) > LONGEST_FILE:
+        if len(lines) > LONGEST_FILE and name not in LONG_FILES:
             report(name, f"{len(lines)} lines, at most {LONGEST_FILE}")
         found += [(length, f"{name}:{function}", number) for number, function, length in functions(lines)]
     for length, function, number in found:
