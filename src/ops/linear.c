@@ -118,12 +118,13 @@ static void multiply_back(pg_context *g, pg_matmul_gradient job)
     pg_arena_release(&g->arena, mark);
 }
 
-void pg_linear_back(pg_context *g, const float *dout, const pg_tensor *x, float *dx, const pg_parameter *w,
+void pg_linear_back(pg_context *g, const float *dout, const pg_tensor *x, float *dx, bool fresh, const pg_parameter *w,
                     const pg_parameter *bias)
 {
     PG_PROFILE(g, "linear back", w->name);
     if (dx)
         multiply_back(g, (pg_matmul_gradient){.out = dx,
+                                              .fresh = fresh,
                                               .a = dout,
                                               .b = w->data,
                                               .dtype = w->dtype,
@@ -152,7 +153,9 @@ typedef struct saved_linear {
 static void linear_backward(pg_context *g, const void *memory)
 {
     const saved_linear *saved = memory;
-    pg_linear_back(g, saved->out->grad, saved->x, pg_gradient(g, saved->x), &saved->w, &saved->bias);
+    bool fresh;
+    float *dx = pg_gradient_begin(g, saved->x, &fresh);
+    pg_linear_back(g, saved->out->grad, saved->x, dx, fresh, &saved->w, &saved->bias);
 }
 
 /* ---------------------------------------------------------------- the operation */
