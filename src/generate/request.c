@@ -5,7 +5,7 @@
 #include "generate/session.h"
 #include "image/image.h"
 #include "model/gemma.h"
-#include "model/paligemma.h"
+#include "model/fusion.h"
 #include "text/prompt.h"
 
 void pg_request_init(pg_request *request)

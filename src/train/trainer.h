@@ -3,7 +3,7 @@
 #define PG_TRAIN_TRAINER_H
 
 #include "train/objective.h"
-#include "train/records.h"
+#include "train/run_records.h"
 #include "train/schedule.h"
 #include "train/trainable.h"
 

@@ -7,7 +7,7 @@
 #include "base/memory.h"
 #include "kernels/kernels.h"
 #include "model/gemma.h"
-#include "model/paligemma.h"
+#include "model/fusion.h"
 #include "ops/ops.h"
 #include "train/classifier.h"
 #include "train/contrastive.h"
