@@ -16,9 +16,9 @@
 
 #define STEPS   5
 #define LOSS    1e-4 /* absolute */
-/* At a rate of 1e-2, absolute. The reference drifts as much itself: its last loss in f32 is 2.2e-4 from that in f64,
- * and 1.3e-4 from that of its other attention in f32 (tests/golden/MANIFEST.md). */
-#define DRIFTED 3e-4
+/* At a rate of 1e-2, absolute: the reference's gradients are 5.6e-6 off in f32, and errors of that size move its last
+ * loss by up to 1.1e-3 in f64 (tests/golden/MANIFEST.md). Lengths and parameters stay within their tolerances. */
+#define DRIFTED 1e-3
 #define NORM    1e-4 /* relative */
 #define FINAL   1e-4 /* absolute */
 
