@@ -4,8 +4,8 @@
 
 #include "generate/session.h"
 #include "image/image.h"
+#include "model/fusion.h"
 #include "model/gemma.h"
-#include "model/paligemma.h"
 #include "ops/rows.h"
 #include "text/prompt.h"
 

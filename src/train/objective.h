@@ -4,12 +4,17 @@
 
 #include "generate/model.h"
 #include "tensor/tape.h"
+#include "train/classifier.h"
 #include "train/settings.h"
 
 typedef struct pg_objective {
     pg_objective_kind kind;
     const pg_model *model;
-    double smoothing;
+    const pg_model *other; /* dpo: the reference (NULL: `model` without its adapter); classifier: the model that reads
+                              (NULL: `model` itself) */
+    const pg_classifier *head; /* classifier */
+    bool pictures, texts;      /* classifier: what its rows have */
+    double smoothing, beta;
     int reduction;     /* PG_REDUCE_TOKENS, PG_REDUCE_EXAMPLES */
     size_t micro_rows; /* rows that are in memory at a time; 0: all */
 } pg_objective;
@@ -17,7 +22,7 @@ typedef struct pg_objective {
 /* Sums over a batch. */
 typedef struct pg_score {
     double loss;   /* that is minimised */
-    double hits;   /* scored tokens (pictures, pairs) that were right */
+    double hits;   /* scored tokens (pictures, pairs, rows) that were right */
     double scored; /* of so many */
     uint64_t rows, tokens;
 } pg_score;

@@ -12,7 +12,7 @@
 #include "model/adapter.h"
 #include "model/gemma.h"
 #include "model/model_writer.h"
-#include "model/paligemma.h"
+#include "model/fusion.h"
 #include "ops/ops.h"
 #include "sweep.h"
 #include "temporary_folder.h"
