@@ -3,6 +3,8 @@
 #include <regex.h>
 #include <string.h>
 
+#include "base/pages.h"
+
 /* ---------------------------------------------------------------- choosing */
 
 typedef struct choice {
@@ -201,6 +203,8 @@ pg_status pg_trainable_ready(pg_trainable *trainable, const pg_train_config *con
         tensor->grad = trainable->grads + at;
         tensor->decay |= config->decay == PG_DECAY_ALL;
         pg_dtype_widen(tensor->values, p->dtype, p->data, count);
+        if (p->stored && p->data == p->stored->data) /* what lies in the file is not looked at again */
+            pg_pages_release(p->data, (size_t)count * pg_dtype_size(p->dtype));
         p->dtype = PG_F32;
         p->data = tensor->values;
         p->grad = tensor->grad;
