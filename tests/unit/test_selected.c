@@ -26,8 +26,11 @@ static pg_parameter random_floats(pg_context *g, pg_dtype dtype, int64_t rows, i
     const pg_tensor *values = random_rows(g, rows, width);
     char *stored = pg_scratch(g, (size_t)(rows * width) * sizeof(float) + 1);
     assert_non_null(stored);
-    stored += dtype != PG_F32; /* files promise no alignment */
     g->kernels->narrow(stored, dtype, values->data, rows * width);
+    if (dtype != PG_F32) { /* files promise no alignment */
+        memmove(stored + 1, stored, (size_t)(rows * width) * pg_dtype_size(dtype));
+        stored++;
+    }
     return (pg_parameter){.name = "w", .dtype = dtype, .rows = rows, .width = width, .data = stored};
 }
 
