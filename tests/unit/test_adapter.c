@@ -97,8 +97,11 @@ static float *forward(const pg_weights *weights)
 static double difference(const float *a, const float *b, int64_t count)
 {
     double worst = 0;
-    for (int64_t i = 0; i < count; i++)
-        worst = fmax(worst, fabs((double)a[i] - (double)b[i]));
+    for (int64_t i = 0; i < count; i++) { /* written out: GCC 12 for Arm fails on fmax here */
+        double off = fabs((double)a[i] - (double)b[i]);
+        if (!(off <= worst))
+            worst = off;
+    }
     return worst;
 }
 
