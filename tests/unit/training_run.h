@@ -56,14 +56,27 @@ static inline void run_set(pg_train_config *config, const run_settings *settings
     }
 }
 
-/* The settings, and those of `more` if it is not NULL, for a run in the folder `out`. */
+static inline bool run_has(const run_settings *settings, const char *name)
+{
+    for (size_t i = 0; settings && i < RUN_SETTINGS && settings->pairs[i][0]; i++)
+        if (!strcmp(settings->pairs[i][0], name))
+            return true;
+    return false;
+}
+
+/* The settings, and those of `more` (NULL: none) instead of those of the same names, for a run in the folder `out`. */
 static inline pg_train_config *run_config(const char *out, const run_settings *settings, const run_settings *more)
 {
     pg_train_config *config;
+    run_settings kept = {{{0}}};
+    size_t count = 0;
+    for (size_t i = 0; i < RUN_SETTINGS && settings->pairs[i][0]; i++)
+        if (!run_has(more, settings->pairs[i][0]))
+            memcpy(kept.pairs[count++], settings->pairs[i], sizeof kept.pairs[0]);
     CHECK_OK(pg_train_config_new(&config));
     if (out)
         CHECK_OK(pg_train_config_set(config, "out", folder_file(out)));
-    run_set(config, settings);
+    run_set(config, &kept);
     if (more)
         run_set(config, more);
     return config;
