@@ -36,6 +36,11 @@ const pg_cli_option pg_cli_decoding_options[] = {
      -100, 100},
     {"early-stopping", 0, NULL, PG_CLI_FLAG, IN_REQUEST(early_stopping),
      "end the search as soon as there are enough finished beams", 0, 0},
+    {"speculate", 0, "N", PG_CLI_INTEGER, IN_REQUEST(speculate),
+     "compute up to N tokens ahead where the text repeats itself, which changes no answer; 0: none (default: as many "
+     "as "
+     "make it faster)",
+     0, 15},
     {"special", 0, NULL, PG_CLI_FLAG, IN_REQUEST(special),
      "let control tokens spelled out in the prompt (<bos>, <image>, ...) count; else they are plain text", 0, 0},
     {0},
@@ -211,6 +216,8 @@ static void print_stats(const pg_answer *answer, const pg_cli_engine *engine)
     fprintf(stderr, "decode       %8.3f s  %zu tokens", timings->decode, answer->count);
     if (isfinite(tokens_per_second(answer)))
         fprintf(stderr, ", %.2f a second", tokens_per_second(answer));
+    if (answer->proposed)
+        fprintf(stderr, ", %zu of %zu proposed ones taken", answer->accepted, answer->proposed);
     fputs("\n", stderr);
     pg_cli_stats_machine(engine);
 }

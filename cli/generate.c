@@ -11,6 +11,7 @@ typedef struct generate_settings {
     pg_cli_list images;
     const char *prompt, *prompt_file;
     bool chat;
+    const char *candidates;
     pg_cli_batch batch;
 } generate_settings;
 
@@ -21,6 +22,8 @@ static const pg_cli_option prompt_options[] = {
     {"prompt-file", 0, "FILE", PG_CLI_TEXT, offsetof(generate_settings, prompt_file),
      "read the prompt from FILE; a newline at its very end does not count", 0, 0},
     {"chat", 0, NULL, PG_CLI_FLAG, offsetof(generate_settings, chat), "wrap the prompt in Gemma's turns", 0, 0},
+    {"candidates", 0, "FILE", PG_CLI_TEXT, offsetof(generate_settings, candidates),
+     "answer with one of the lines of FILE", 0, 0},
     {0},
 };
 
@@ -57,21 +60,46 @@ static int check(const pg_cli_command *command, generate_settings *settings)
     return pg_cli_answering_check(command, &settings->answering);
 }
 
-static int load_prompt(char **out, const char *path)
+static int load_text(char **out, size_t *size, const char *path)
 {
     char *text;
-    size_t size;
-    int code = pg_cli_file_load(&text, &size, path);
+    *out = NULL;
+    int code = pg_cli_file_load(&text, size, path);
     if (code != PG_CLI_DONE)
         return code;
-    if (size > 0 && text[size - 1] == '\n')
-        text[--size] = 0;
-    if (strlen(text) != size) {
+    if (strlen(text) != *size) {
         free(text);
         return pg_cli_fail("%s: found a NUL byte, expected text", path);
     }
     *out = text;
     return PG_CLI_DONE;
+}
+
+static int load_prompt(char **out, const char *path)
+{
+    size_t size;
+    int code = load_text(out, &size, path);
+    if (*out && size > 0 && (*out)[size - 1] == '\n')
+        (*out)[size - 1] = 0;
+    return code;
+}
+
+/* Lines that are not empty. */
+static int load_candidates(pg_constraint **out, const pg_model *model, const char *path)
+{
+    char *text = NULL, *rest = NULL;
+    size_t size, count = 0;
+    int code = load_text(&text, &size, path);
+    if (code != PG_CLI_DONE)
+        return code;
+    const char **lines = pg_cli_alloc(size / 2 + 1, sizeof *lines);
+    for (char *line = strtok_r(text, "\r\n", &rest); line; line = strtok_r(NULL, "\r\n", &rest))
+        lines[count++] = line;
+    code = count ? pg_cli_check(pg_constraint_new_texts(out, model, lines, count))
+                 : pg_cli_fail("%s: found no line, expected candidates for the answer", path);
+    free(lines);
+    free(text);
+    return code;
 }
 
 static int answer_one(const pg_cli_engine *engine, const generate_settings *settings)
@@ -99,11 +127,15 @@ static int run(const pg_cli_command *command, void *memory, const pg_cli_list *o
 {
     generate_settings *settings = memory;
     pg_cli_engine engine = {0};
+    pg_constraint *constraint = NULL;
     int code;
     (void)operands;
     PG_CLI_TRY(check(command, settings));
     size_t parallel = settings->batch.path ? (size_t)settings->batch.parallel : 1;
     PG_CLI_TRY(pg_cli_answering_open(&engine, command, &settings->answering, settings->images.count > 0, parallel));
+    if (settings->candidates)
+        PG_CLI_TRY(load_candidates(&constraint, engine.model, settings->candidates));
+    settings->answering.request.constraint = constraint;
     if (settings->chat && pg_model_get_kind(engine.model) != PG_MODEL_GEMMA)
         code = pg_cli_fail("%s: found a PaliGemma model, but --chat needs Gemma", engine.folder);
     else if (settings->batch.path)
@@ -111,6 +143,7 @@ static int run(const pg_cli_command *command, void *memory, const pg_cli_list *o
     else
         code = answer_one(&engine, settings);
 done:
+    pg_constraint_free(constraint);
     pg_cli_engine_close(&engine);
     return code;
 }
@@ -122,6 +155,8 @@ const pg_cli_command pg_cli_generate = {
     .details =
         "Answers a prompt about one or more pictures. Without a picture, the text is continued; --chat makes it one "
         "turn of a conversation with Gemma. The answer is printed as it is made.\n"
+        "With --candidates the answer is one of the lines of a file, as the model likes it best token by token; empty "
+        "lines do not count, and log-probabilities are those among the candidates.\n"
         "--json prints text, tokens (ids, with the end token), logprobs, finish_reason (stop, length or cancelled), "
         "prompt_tokens, timings in seconds; with --beams, beams: text, tokens and score of each.\n"
         "--batch FILE answers many prompts: each line of FILE is a JSON object with \"prompt\" and, if there are "

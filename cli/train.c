@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "commands.h"
 #include "interrupt.h"
@@ -18,8 +19,8 @@ typedef struct train_settings {
 /* ---------------------------------------------------------------- train */
 
 static const pg_cli_option output_options[] = {
-    {"json", 0, NULL, PG_CLI_FLAG, offsetof(train_settings, json), "a line of JSON for each step, also in a terminal",
-     0, 0},
+    {"json", 0, NULL, PG_CLI_FLAG, offsetof(train_settings, json),
+     "a line of JSON for each step on the standard output, also in a terminal", 0, 0},
     {0},
 };
 
@@ -57,34 +58,65 @@ static void show_validation(pg_cli_train_progress *progress, const pg_train_repo
             report->validation.loss <= report->best_loss ? " (the best so far)" : "");
 }
 
+/* What a run has taken since it was opened. */
+typedef struct run_time {
+    double seconds, waited; /* of them, for rows */
+} run_time;
+
+static void show_end(const pg_train_report *report, const run_time *time, bool json)
+{
+    double share = time->seconds > 0 ? time->waited / time->seconds : 0;
+    if (json) {
+        json_t *object = pg_cli_json_object();
+        pg_cli_json_set(object, "finished_steps", pg_cli_json_integer(report->step));
+        pg_cli_json_set(object, "seconds", pg_cli_json_real(time->seconds));
+        pg_cli_json_set(object, "waited", pg_cli_json_real(share));
+        pg_cli_json_set(object, "bad_rows", pg_cli_json_integer((int64_t)report->bad_rows));
+        pg_cli_json_print(object);
+        return;
+    }
+    fprintf(stderr, "finished after step %lld: %.1f s, waited for rows: %.1f %%\n", (long long)report->step,
+            time->seconds, 100 * share);
+    if (report->bad_rows)
+        fprintf(stderr, "%llu rows could not be used: bad_rows.txt\n", (unsigned long long)report->bad_rows);
+}
+
+/* One step, shown; an exit code. */
+static int run_step(pg_train_report *report, run_time *time, pg_cli_train_progress *progress, pg_trainer *trainer,
+                    bool json)
+{
+    int code = pg_cli_check(pg_trainer_step(report, trainer));
+    if (code != PG_CLI_DONE || report->train.rows == 0)
+        return code;
+    if (time->seconds == 0)
+        pg_cli_train_progress_start(progress, report->step - 1, report->steps, json);
+    time->seconds += report->seconds;
+    time->waited += report->waited;
+    show_step(progress, report);
+    if (report->validated)
+        show_validation(progress, report, json);
+    return json && !pg_cli_flush() ? PG_CLI_FAILURE : PG_CLI_DONE;
+}
+
 /* Steps until all are done, or until somebody interrupts: then what was learned is saved. */
 static int run_steps(pg_trainer *trainer, bool json)
 {
     pg_cli_train_progress progress = {0};
     pg_train_report report = {0};
-    bool started = false;
+    run_time time = {0};
     int code = PG_CLI_DONE;
-    while (code == PG_CLI_DONE && !report.finished && !pg_cli_interrupted()) {
-        code = pg_cli_check(pg_trainer_step(&report, trainer));
-        if (code != PG_CLI_DONE || report.train.rows == 0)
-            break;
-        if (!started)
-            pg_cli_train_progress_start(&progress, report.step - 1, report.steps, json);
-        started = true;
-        show_step(&progress, &report);
-        if (report.validated)
-            show_validation(&progress, &report, json);
-        if (json && !pg_cli_flush())
-            break;
-    }
-    if (started)
-        pg_cli_train_progress_clear(&progress);
-    if (code == PG_CLI_DONE && pg_cli_interrupted()) {
-        code = pg_cli_check(pg_trainer_save(trainer));
-        fprintf(stderr, "stopped after step %lld; the same command goes on from there\n", (long long)report.step);
-        return code == PG_CLI_DONE ? PG_CLI_INTERRUPTED : code;
-    }
-    return code;
+    while (code == PG_CLI_DONE && !report.finished && !pg_cli_interrupted())
+        code = run_step(&report, &time, &progress, trainer, json);
+    pg_cli_train_progress_clear(&progress);
+    if (code == PG_CLI_DONE && report.finished)
+        show_end(&report, &time, json);
+    if (code != PG_CLI_DONE || report.finished)
+        return code;
+    code = pg_cli_check(pg_trainer_save(trainer));
+    if (code != PG_CLI_DONE)
+        return code;
+    fprintf(stderr, "stopped after step %lld; the same command goes on from there\n", (long long)report.step);
+    return PG_CLI_INTERRUPTED;
 }
 
 static int run_train(const pg_cli_command *command, void *memory, const pg_cli_list *operands)
@@ -97,7 +129,7 @@ static int run_train(const pg_cli_command *command, void *memory, const pg_cli_l
     PG_CLI_TRY(pg_cli_settings_make(&config, &settings->settings));
     PG_CLI_TRY(pg_cli_check(pg_trainer_open(&trainer, config)));
     pg_cli_catch_interrupts(true);
-    PG_CLI_TRY(run_steps(trainer, settings->json));
+    PG_CLI_TRY(run_steps(trainer, settings->json || !isatty(STDERR_FILENO)));
 done:
     pg_trainer_close(trainer);
     pg_train_config_free(config);
@@ -109,11 +141,11 @@ const pg_cli_command pg_cli_train = {
     .usage = "[--config FILE] -m MODEL --data FILE --out RUN [SETTING]...",
     .summary = "train, fine-tune or adapt a model",
     .details = "Trains a model on rows of data and leaves in the folder RUN a checkpoint, curves (CSV, JSON lines, "
-               "TensorBoard), "
-               "the best model or adapter (best/) and the last one (last/). A run that was stopped goes on from its "
-               "checkpoint "
-               "when the same command is given again.\n\n"
-               "Every setting is also a key of the configuration file, with underscores.",
+               "TensorBoard), the best model or adapter by the validation rows (best/) and the last one (last/). A run "
+               "that was stopped or killed goes on from its checkpoint when the same command is given again; one that "
+               "is finished stays as it is. To train longer, start another run from RUN/last.\n\n"
+               "Every setting is also a key of the configuration file, with underscores.\n\n"
+               "A classifier's head is head.safetensors in best/ and last/, beside what else was trained.",
     .groups = train_groups,
     .settings_size = sizeof(train_settings),
     .run = run_train,

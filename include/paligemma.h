@@ -268,6 +268,39 @@ typedef enum pg_prompt_style {
  * that request with PG_FINISH_CANCELLED. Called from the thread that runs pg_generate. */
 typedef bool pg_text_callback(void *user, size_t index, const char *text, size_t size);
 
+/* What an answer may be, token by token. Immutable; any number of requests, sessions and threads may use one. */
+typedef struct pg_constraint pg_constraint;
+
+/* Which tokens may follow the `count` tokens of an answer so far: writes their ids, ascending, to `ids`, which has room
+ * for the model's whole vocabulary, and returns how many there are; PG_PERMIT_ALL: any. With 0 the answer ends
+ * (PG_FINISH_STOP). An end token may come only where it is listed. Called from the thread that runs pg_generate, also
+ * about tokens that only may come; the same tokens must always permit the same ids. */
+#define PG_PERMIT_ALL SIZE_MAX
+typedef size_t pg_permit_callback(void *user, int32_t *ids, const int32_t *tokens, size_t count);
+
+/* A constraint of the caller's own. Freed, as all of them, with pg_constraint_free, after the last use. */
+PG_API pg_status pg_constraint_new(pg_constraint **out, pg_permit_callback *permit, void *user);
+PG_API void pg_constraint_free(pg_constraint *constraint);
+
+/* One of `count` texts, each tokenized on its own as answers are in training, and the end token. Control tokens spelled
+ * out in a text are plain text. */
+PG_API pg_status pg_constraint_new_texts(pg_constraint **out, const pg_model *model, const char *const *texts,
+                                         size_t count);
+
+typedef enum pg_masks {
+    PG_MASKS_NONE,     /* detection: boxes and labels */
+    PG_MASKS_OPTIONAL, /* an object has a mask or none */
+    PG_MASKS_ALWAYS,   /* segmentation: every object has one */
+} pg_masks;
+
+/* What detection and segmentation answer: nothing, or objects with " ; " between them; then the end token. An object is
+ * four location tokens <locY1><locX1><locY2><locX2> with Y1 < Y2 and X1 < X2, a mask of 16 <segNNN> tokens, a space and
+ * one of the labels. No box comes twice. A label that could not be read back (empty, with blanks around it, ";", a line
+ * break, "<eos>", location or mask tokens) is PG_ERROR_ARGUMENT with its number. The model's tokenizer must have the
+ * location tokens and, for masks, the mask tokens. */
+PG_API pg_status pg_constraint_new_objects(pg_constraint **out, const pg_model *model, const char *const *labels,
+                                           size_t count, pg_masks masks);
+
 /* One question. 0 means "off" unless noted; a negative number (length_penalty: NAN), as pg_request_init sets it, leaves
  * the choice to the model: generation_config.json's value. */
 typedef struct pg_request {
@@ -295,6 +328,16 @@ typedef struct pg_request {
     double length_penalty;  /* 1: the score is the mean log-probability */
     bool early_stopping;    /* stop as soon as `beams` answers are complete */
 
+    /* The tokens that the answer is made of (NULL: all); borrowed for the call. Only the logits of permitted tokens are
+     * computed; penalties, filters and the draw see no others, and where penalties leave none, the first one comes.
+     * Does not go with beams. */
+    const pg_constraint *constraint;
+
+    /* Tokens that are proposed at a time, from what stood behind the same tokens before or because the constraint
+     * leaves one only, and computed together with the next; those that the request would have chosen anyway are kept.
+     * Changes no token and no log-probability, only the time. -1: as many as are likely to make the answer faster. */
+    int64_t speculate;
+
     size_t top_logits; /* keep the best this many logits of every step */
     pg_text_callback *on_text;
     void *user;
@@ -315,7 +358,7 @@ typedef enum pg_finish {
 PG_API const char *pg_finish_name(pg_finish finish); /* "stop", "length", "cancelled" */
 
 typedef struct pg_candidate {
-    int32_t id;
+    int32_t id;  /* -1: the constraint permitted fewer */
     float logit; /* raw, before penalties and temperature */
 } pg_candidate;
 
@@ -337,12 +380,13 @@ typedef struct pg_answer {
     char *text;       /* control tokens and stop text left out */
     size_t text_size; /* bytes of it: a byte of it may be NUL */
     int32_t *tokens;  /* <eos> included if it came */
-    float *logprobs;  /* of each chosen token under the model's own distribution (temperature 1, no filters); NULL with
-                         beams */
+    float *logprobs;  /* of each chosen token under the model's own distribution (temperature 1, no filters), given that
+                         it is one that the constraint permits; NULL with beams */
     size_t count;
     pg_finish finish;
     size_t prompt_tokens;
-    pg_candidate *top; /* count * top_count, best first in each step */
+    size_t proposed, accepted; /* tokens that were computed ahead, and those of them that are part of the answer */
+    pg_candidate *top;         /* count * top_count, best first in each step */
     size_t top_count;
     pg_beam *beams; /* best first; the first is also in text and tokens */
     size_t beam_count;
@@ -473,17 +517,45 @@ typedef enum pg_weight_format {
     PG_WEIGHTS_INT4,   /* half a byte each, 4 bits for each row and 16 inputs, a scale for each row and block */
 } pg_weight_format;
 
+/* How the whole numbers are chosen. */
+typedef enum pg_rounding {
+    PG_ROUNDING_NONE,        /* the original values */
+    PG_ROUNDING_NEAREST,     /* each value by itself */
+    PG_ROUNDING_COMPENSATED, /* each makes good the errors of others in its row, for activations as in the examples */
+} pg_rounding;
+
+PG_API const char *pg_rounding_name(pg_rounding rounding); /* "original", "nearest", "compensated" */
+
+/* Errors of a weight's values, and of its products with activations: root mean square of the differences as a part of
+ * that of the values (of the products). */
+typedef struct pg_quantized_error {
+    double values;   /* 0 for a copy */
+    double products; /* NAN: not known. Taken from every eighth group of 16 rows where there are more than 64 groups */
+} pg_quantized_error;
+
 /* What became of one weight. */
 typedef struct pg_quantized_weight {
     const char *name;   /* "text.layer.3.gate" */
     const char *format; /* "int8", "int4", "BF16", ... */
     size_t bytes_before, bytes_after;
-    double error;        /* root mean square of the differences as a part of that of the values; 0 for a copy */
-    size_t index, count; /* this one of how many */
+    pg_rounding rounding;
+    pg_quantized_error error, nearest_error; /* of the result; of rounding to the nearest (the same without examples) */
+    size_t index, count;                     /* this one of how many */
 } pg_quantized_weight;
 
-/* Called as weights are written. Returning false ends the call with PG_ERROR_CANCELLED. */
+/* How well a model, as it was or as it was rounded, predicts the examples that are not calibrated with. */
+typedef struct pg_quantized_model {
+    pg_rounding rounding;
+    size_t examples, tokens; /* tokens: that were predicted, each given the right ones before it */
+    double nll;              /* mean of minus their log-probability, in nats; the perplexity is e^nll */
+    double agreement;        /* share of the tokens in whose place the likeliest token is the original's */
+} pg_quantized_model;
+
+/* Called as weights are written, and now and then before. Returning false ends the call with PG_ERROR_CANCELLED. */
 typedef bool pg_quantize_progress(void *user, size_t done, size_t total);
+
+/* Called for the original, for the nearest and, with `calibrate`, for the compensated values. */
+typedef bool pg_quantize_judgement(void *user, const pg_quantized_model *model);
 
 /* Called for each weight that was read back. */
 typedef bool pg_quantize_report(void *user, const pg_quantized_weight *weight);
@@ -493,8 +565,17 @@ typedef struct pg_quantize_options {
     pg_weight_format vision; /* vision tower and projector (PG_WEIGHTS_INT8) */
     size_t block;            /* inputs that share a scale: 32, 64, 128 or 256 (0: 256) */
     int threads;             /* 0: one per physical core that this process may use */
+
+    /* Files of examples: JSON lines {"prefix" or "prompt", "suffix", "image"} (suffix and image may be missing; paths
+     * start at the file's folder), or, for Gemma, lines of text. Predicted are the suffix and <eos>; without a suffix,
+     * Gemma predicts the prompt and PaliGemma its own greedy answer. */
+    const char *calibrate; /* round with compensation; NULL: to the nearest */
+    const char *evaluate;  /* judge by these; NULL: by every eighth of `calibrate`, which is then not calibrated with */
+    size_t window;         /* inputs that make each other's errors good (0: 2048) */
+
     pg_quantize_progress *on_progress;
     pg_quantize_report *on_weight;
+    pg_quantize_judgement *on_model;
     void *user;
 } pg_quantize_options;
 
@@ -502,7 +583,13 @@ PG_API void pg_quantize_options_init(pg_quantize_options *options);
 
 /* Writes the model into a new folder: matrices in the wanted formats in model.safetensors, the scheme in config.json,
  * everything else copied. Then reads it back and compares it, weight by weight. The folder appears when all of this has
- * succeeded. options: NULL for the defaults. Weights are read and written piece by piece. */
+ * succeeded. options: NULL for the defaults. Weights are read and written piece by piece.
+ *
+ * With `calibrate`, the weights are first rounded to the nearest and judged, then rounded again with compensation:
+ * layer by layer the second moments of its inputs are collected, and each value is rounded so as to make good what the
+ * errors of those before it do to the products (GPTQ, Frantar et al. 2022). That takes up to a gigabyte of memory (and
+ * 8 window^2 bytes), twice the result's room on the disk, and a pass of all examples for each gigabyte of moments (for
+ * the 3B model: six). Weights that no example reaches are rounded to the nearest. */
 PG_API pg_status pg_quantize(const char *folder, const pg_model *model, const pg_quantize_options *options);
 
 /* ---------------------------------------------------------------- 9. making */

@@ -35,7 +35,8 @@ ARROWS = {
 # Single files that need more, and why.
 ARROW_EXCEPTIONS = {
     ("src/generate/session.c", "kernels"): "asks for the instruction set in use",
-    ("src/train/trainer.c", "kernels"): "asks for the instruction set in use",
+    ("src/train/training_setup.c", "kernels"): "asks for the instruction set in use",
+    ("src/tasks/mask_encoding.c", "kernels"): "asks for the instruction set in use",
     ("src/tasks/benchmark.c", "kernels"): "measures the machine's limits with the kernels in use",
 }
 
@@ -74,6 +75,7 @@ ALLOWED_IN_LIBRARY = {
 }
 
 LONGEST_FILE = 900
+LONG_FILES = {"include/paligemma.h": "the only public header"}
 LONGEST_FUNCTION = 80
 USUAL_FUNCTION = 45
 LARGEST_TREE = 60 * 1000 * 1000
@@ -145,7 +147,7 @@ def check_sizes(sources):
     reasons = dict(line.split(": ", 1) for line in entries)
     found = []
     for name, lines in sources.items():
-        if len(lines) > LONGEST_FILE:
+        if len(lines) > LONGEST_FILE and name not in LONG_FILES:
             report(name, f"{len(lines)} lines, at most {LONGEST_FILE}")
         found += [(length, f"{name}:{function}", number) for number, function, length in functions(lines)]
     for length, function, number in found:

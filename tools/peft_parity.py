@@ -82,7 +82,8 @@ def draw_adapter(rng, kind):
     config = dict(r=rng.choice([1, 2, 4, 7, 8]), lora_alpha=rng.choice([1, 8, 16, 20]), target_modules=targets,
                   use_rslora=rng.random() < 0.3, lora_dropout=rng.choice([0.0, 0.1]))
     if rng.random() < 0.4:
-        config["rank_pattern"] = {rng.choice(within): 3, r"layers.0.self_attn.q_proj": 5}
+        # sorted as PEFT saves them: where two fit, the first decides, and another order would not read back
+        config["rank_pattern"] = dict(sorted({rng.choice(within): 3, "layers.0.self_attn.q_proj": 5}.items()))
     if rng.random() < 0.4:
         config["alpha_pattern"] = {rf".*layers\.[01]\..*{rng.choice(within)}": 3}
     if form != "pattern" and rng.random() < 0.3:

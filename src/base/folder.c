@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -86,6 +88,37 @@ pg_status pg_folder_writer_commit(pg_folder_writer *writer)
         pg_buffer_free(&writer->partial); /* nothing is left to be removed */
     pg_folder_writer_abort(writer);
     return status;
+}
+
+/* ---------------------------------------------------------------- what is left over */
+
+/* NAME.PID.partial or NAME.PID.old of a process that is gone. */
+static bool is_left_over(const char *name)
+{
+    const char *end = strrchr(name, '.');
+    if (!end || (strcmp(end, ".partial") != 0 && strcmp(end, ".old") != 0))
+        return false;
+    const char *first = end;
+    while (first > name && first[-1] >= '0' && first[-1] <= '9')
+        first--;
+    if (first == end || first == name || first[-1] != '.')
+        return false;
+    long process = strtol(first, NULL, 10);
+    return process != getpid() && kill((pid_t)process, 0) != 0 && errno == ESRCH;
+}
+
+void pg_folder_clean(const char *folder)
+{
+    DIR *entries = opendir(folder);
+    if (!entries)
+        return;
+    for (struct dirent *entry; (entry = readdir(entries));) {
+        pg_buffer path = {0};
+        if (is_left_over(entry->d_name) && pg_file_join(&path, folder, entry->d_name) == PG_OK)
+            nftw(path.data, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+        pg_buffer_free(&path);
+    }
+    closedir(entries);
 }
 
 /* ---------------------------------------------------------------- copies */

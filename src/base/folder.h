@@ -21,6 +21,9 @@ pg_status pg_folder_writer_replace(pg_folder_writer *out, const char *path);
 pg_status pg_folder_writer_commit(pg_folder_writer *writer);
 void pg_folder_writer_abort(pg_folder_writer *writer);
 
+/* Removes what writers of files and folders left in `folder` when their process was killed. */
+void pg_folder_clean(const char *folder);
+
 /* Copies the regular files in `from` (links are followed, folders and hidden files left out) for whose name
  * `wanted` is true. */
 pg_status pg_folder_copy(const char *from, const char *to, bool (*wanted)(const char *name));

@@ -8,6 +8,11 @@
 
 pg_status pg_json_parse(json_t **out, const char *text, size_t size, const char *name)
 {
+    return pg_json_parse_line(out, text, size, name, 1);
+}
+
+pg_status pg_json_parse_line(json_t **out, const char *text, size_t size, const char *name, size_t line)
+{
     json_error_t error;
     const size_t flags = JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL;
     *out = json_loadb(text, size, flags, &error);
@@ -19,8 +24,8 @@ pg_status pg_json_parse(json_t **out, const char *text, size_t size, const char 
     if (json_error_code(&error) == json_error_out_of_memory ||
         !error.text[0]) /* not all of jansson's failures say so */
         return pg_fail(PG_ERROR_MEMORY, "%s: out of memory", name);
-    return pg_fail(PG_ERROR_FORMAT, "%s: line %d, column %d: not valid JSON: %s", name, error.line, error.column,
-                   error.text);
+    return pg_fail(PG_ERROR_FORMAT, "%s: line %zu, column %d: not valid JSON: %s", name, line + (size_t)error.line - 1,
+                   error.column, error.text);
 }
 
 pg_status pg_json_load(json_t **out, const char *path)

@@ -9,6 +9,9 @@
 /* Parses a document; `name` stands for it in errors. Duplicate keys are an error. Freed with json_decref. */
 pg_status pg_json_parse(json_t **out, const char *text, size_t size, const char *name);
 
+/* The same for a part of a file that begins at a line (from 1), which errors count from. */
+pg_status pg_json_parse_line(json_t **out, const char *text, size_t size, const char *name, size_t line);
+
 /* The same from a file of at most 64 MiB. */
 pg_status pg_json_load(json_t **out, const char *path);
 

@@ -265,6 +265,8 @@ static pg_status make_siglip_text(maker *make)
     const pg_data_row *row = make->row;
     pg_sample *sample = make->sample;
     const char *text = row->text ? row->text : row->suffix;
+    if (row->kind == PG_ROW_LABEL)
+        return PG_OK; /* its picture is classified */
     if (!text)
         return pg_fail(PG_ERROR_ARGUMENT, "rows of kind \"%s\" are not for SigLIP", pg_row_kind_name(row->kind));
     sample->ids = pg_alloc(make->options->context, sizeof *sample->ids);

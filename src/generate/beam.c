@@ -51,14 +51,14 @@ static void copy_hypothesis(hypothesis *to, const hypothesis *from, int64_t toke
 }
 
 /* Log-probabilities of the next token of a beam, penalised, in session->logits. */
-static void score_tokens(search *s, const hypothesis *beam, const float *logits)
+static void score_tokens(search *s, const hypothesis *beam, const pg_logits *logits)
 {
     pg_session *session = s->session;
     int64_t vocabulary = session->model->weights->config.text.vocabulary;
     int32_t *history = s->sequence->history;
-    float *scores = session->logits, total = (float)pg_log_sum_exp(&session->g, logits, vocabulary);
+    float *scores = session->logits, total = (float)pg_log_sum_exp(&session->g, logits->values, vocabulary);
     for (int64_t i = 0; i < vocabulary; i++)
-        scores[i] = logits[i] - total;
+        scores[i] = logits->values[i] - total;
     memcpy(history + s->sequence->input.ids.count, beam->tokens, (size_t)s->length * sizeof *history);
     pg_sampling_penalize(scores, logits, total, &s->sequence->plan.sampling, history,
                          s->sequence->input.ids.count + (size_t)s->length);
@@ -84,12 +84,12 @@ static size_t insert_continuation(search *s, size_t have, int64_t parent, int32_
 }
 
 /* The best continuations of all running beams, best first, in s->next. */
-static void find_continuations(search *s, const float *logits)
+static void find_continuations(search *s, const pg_logits *logits)
 {
     int64_t vocabulary = s->session->model->weights->config.text.vocabulary;
     size_t have = 0;
     for (size_t b = 0; b < s->running_count; b++) {
-        score_tokens(s, &s->running[b], logits + (int64_t)b * vocabulary);
+        score_tokens(s, &s->running[b], &logits[b]);
         pg_best_logits(s->best, (size_t)s->width, s->session->logits, vocabulary);
         for (int64_t i = 0; i < s->width; i++)
             have = insert_continuation(s, have, (int64_t)b, s->best[i].id, s->running[b].score + s->best[i].logit);
@@ -169,24 +169,26 @@ static bool can_improve(const search *s)
     return s->improving && (!full || hope > worst);
 }
 
-/* The logits that follow the running beams' last tokens: [running_count, V]. */
-static pg_tensor *decode_beams(search *s)
+/* The logits that follow the running beams' last tokens, in the arena; NULL on failure. */
+static const pg_logits *decode_beams(search *s)
 {
     pg_session *session = s->session;
     const pg_input *input = &s->sequence->input;
     int64_t prompt = (int64_t)input->ids.count;
     pg_next *tokens = pg_scratch(&session->g, s->running_count * sizeof *tokens);
-    if (!tokens)
+    pg_logits *logits = pg_scratch(&session->g, s->running_count * sizeof *logits);
+    if (!logits)
         return NULL;
     for (size_t b = 0; b < s->running_count; b++) {
         int64_t tail = (int64_t)b * session->context + prompt;
-        tokens[b] = (pg_next){.id = s->running[b].tokens[s->length - 1],
+        tokens[b] = (pg_next){.ids = &s->running[b].tokens[s->length - 1],
+                              .count = 1,
                               .position = input->first + (int32_t)(prompt + s->length - 1),
                               .prefix = input->prefix,
                               .spans = {{s->sequence->slot * session->context, prompt}, {tail, s->length}},
                               .span_count = 2};
     }
-    return pg_next_logits(session, tokens, s->running_count);
+    return pg_next_logits(session, logits, tokens, s->running_count) == PG_OK ? logits : NULL;
 }
 
 /* Moves the finished hypotheses into the sequence; the best one becomes its answer. */
@@ -209,16 +211,15 @@ static pg_status keep_answers(search *s, pg_beam **out)
     return PG_OK;
 }
 
-static pg_status search_beams(search *s, const float *logits)
+static pg_status search_beams(search *s, const pg_logits *logits)
 {
     pg_context *g = &s->session->g;
     for (;;) {
         pg_arena_mark mark = pg_arena_get_mark(&g->arena);
         if (s->length > 0) {
-            pg_tensor *made = decode_beams(s);
-            if (!made)
+            logits = decode_beams(s);
+            if (!logits)
                 return g->status;
-            logits = made->data;
         }
         find_continuations(s, logits);
         update_finished(s);
@@ -234,7 +235,7 @@ static pg_status search_beams(search *s, const float *logits)
     }
 }
 
-pg_status pg_beam_search(pg_session *session, pg_sequence *sequence, const float *logits)
+pg_status pg_beam_search(pg_session *session, pg_sequence *sequence, const pg_logits *logits)
 {
     search s = {.session = session,
                 .sequence = sequence,

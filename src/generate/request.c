@@ -4,8 +4,9 @@
 
 #include "generate/session.h"
 #include "image/image.h"
+#include "model/fusion.h"
 #include "model/gemma.h"
-#include "model/paligemma.h"
+#include "ops/rows.h"
 #include "text/prompt.h"
 
 void pg_request_init(pg_request *request)
@@ -20,7 +21,8 @@ void pg_request_init(pg_request *request)
                             .repetition_penalty = -1,
                             .no_repeat_ngram = -1,
                             .beams = -1,
-                            .length_penalty = NAN};
+                            .length_penalty = NAN,
+                            .speculate = -1};
 }
 
 static double given_number(double wanted, double normal)
@@ -161,7 +163,8 @@ pg_tensor *pg_input_embed(pg_session *session, const pg_input *input)
                               input->features);
 }
 
-pg_tensor *pg_input_forward(pg_session *session, const pg_input *input, int64_t slot)
+static pg_tensor *forward(pg_session *session, const pg_input *input, int64_t slot, const int64_t *wanted,
+                          int64_t wanted_count)
 {
     pg_context *g = &session->g;
     int64_t count = (int64_t)input->ids.count, first = slot < 0 ? 0 : slot * session->context;
@@ -174,38 +177,118 @@ pg_tensor *pg_input_forward(pg_session *session, const pg_input *input, int64_t 
         slots[i] = first + i;
     }
     pg_segment segment = {.count = count, .prefix = input->prefix, .spans = {{first, count}}, .span_count = 1};
-    pg_batch batch = {.rows = count, .positions = positions, .slots = slots, .segments = &segment, .segment_count = 1};
+    pg_batch batch = {.rows = count,
+                      .positions = positions,
+                      .slots = slots,
+                      .segments = &segment,
+                      .segment_count = 1,
+                      .wanted = wanted,
+                      .wanted_count = wanted_count};
     return pg_gemma_forward(g, &session->model->weights->text, pg_input_embed(session, input), &batch,
                             slot < 0 ? NULL : &session->cache);
 }
 
-pg_tensor *pg_next_logits(pg_session *session, const pg_next *tokens, size_t count)
+pg_tensor *pg_input_forward(pg_session *session, const pg_input *input, int64_t slot)
+{
+    return forward(session, input, slot, NULL, 0);
+}
+
+pg_tensor *pg_input_last(pg_session *session, const pg_input *input, int64_t slot)
+{
+    const int64_t last = (int64_t)input->ids.count - 1, only = 0;
+    return pg_take_rows(&session->g, forward(session, input, slot, &last, 1), &only, 1);
+}
+
+/* All logits of the rows that may be followed by anything, in one product. */
+static void give_all_logits(pg_session *session, pg_logits *out, pg_tensor *hidden, const pg_permitted *permitted)
+{
+    pg_context *g = &session->g;
+    int64_t *rows = pg_scratch(g, (size_t)hidden->rows * sizeof *rows), count = 0;
+    if (!rows)
+        return;
+    for (int64_t r = 0; r < hidden->rows; r++)
+        if (!permitted || !permitted[r].ids)
+            rows[count++] = r;
+    if (!count)
+        return;
+    pg_tensor *x = count == hidden->rows ? hidden : pg_take_rows(g, hidden, rows, count);
+    const pg_tensor *logits = pg_gemma_logits(g, &session->model->weights->text, x);
+    for (int64_t i = 0; logits && i < count; i++)
+        out[rows[i]] = (pg_logits){.values = pg_row(logits, i), .count = logits->width};
+}
+
+pg_status pg_row_logits(pg_session *session, pg_logits *out, pg_tensor *hidden, const pg_permitted *permitted)
+{
+    pg_context *g = &session->g;
+    if (!hidden)
+        return g->status;
+    give_all_logits(session, out, hidden, permitted);
+    for (int64_t r = 0; permitted && r < hidden->rows; r++) {
+        if (!permitted[r].ids)
+            continue;
+        pg_tensor x = pg_rows_view(hidden, r, 1);
+        const pg_tensor *logits =
+            pg_linear_rows(g, &x, &session->model->weights->text.output, permitted[r].ids, permitted[r].count);
+        out[r] = (pg_logits){logits ? logits->data : NULL, permitted[r].ids, permitted[r].count};
+    }
+    return g->status;
+}
+
+/* The rows of a step, and what is permitted behind each. */
+typedef struct next_rows {
+    pg_batch batch;
+    int32_t *ids, *positions;
+    int64_t *slots;
+    pg_segment *segments;
+    pg_permitted *permitted;
+} next_rows;
+
+static void make_next_rows(pg_context *g, next_rows *out, const pg_next *next, size_t count)
+{
+    size_t rows = 0;
+    for (size_t i = 0; i < count; i++)
+        rows += (size_t)next[i].count;
+    out->ids = pg_scratch(g, rows * sizeof *out->ids);
+    out->positions = pg_scratch(g, rows * sizeof *out->positions);
+    out->slots = pg_scratch(g, rows * sizeof *out->slots);
+    out->permitted = pg_scratch(g, rows * sizeof *out->permitted);
+    out->segments = pg_scratch(g, count * sizeof *out->segments);
+    out->batch = (pg_batch){.rows = (int64_t)rows,
+                            .single = (int64_t)rows,
+                            .positions = out->positions,
+                            .slots = out->slots,
+                            .segments = out->segments,
+                            .segment_count = count};
+}
+
+static void fill_next_rows(next_rows *out, const pg_next *next, size_t count)
+{
+    int64_t row = 0;
+    for (size_t i = 0; i < count; row += next[i++].count) {
+        const pg_span *last = &next[i].spans[next[i].span_count - 1];
+        out->segments[i] = (pg_segment){.first = row,
+                                        .count = next[i].count,
+                                        .prefix = next[i].prefix,
+                                        .span_count = next[i].span_count};
+        memcpy(out->segments[i].spans, next[i].spans, sizeof next[i].spans);
+        for (int64_t j = 0; j < next[i].count; j++) {
+            out->ids[row + j] = next[i].ids[j];
+            out->positions[row + j] = next[i].position + (int32_t)j;
+            out->slots[row + j] = last->first + last->count - next[i].count + j;
+            out->permitted[row + j] = next[i].permitted ? next[i].permitted[j] : (pg_permitted){0};
+        }
+    }
+}
+
+pg_status pg_next_logits(pg_session *session, pg_logits *out, const pg_next *next, size_t count)
 {
     pg_context *g = &session->g;
     const pg_gemma *text = &session->model->weights->text;
-    int32_t *ids = pg_scratch(g, count * sizeof *ids);
-    int32_t *positions = pg_scratch(g, count * sizeof *positions);
-    int64_t *slots = pg_scratch(g, count * sizeof *slots);
-    pg_segment *segments = pg_scratch(g, count * sizeof *segments);
-    if (!segments)
-        return NULL;
-    for (size_t i = 0; i < count; i++) {
-        const pg_span *last = &tokens[i].spans[tokens[i].span_count - 1];
-        ids[i] = tokens[i].id;
-        positions[i] = tokens[i].position;
-        slots[i] = last->first + last->count - 1;
-        segments[i] = (pg_segment){.first = (int64_t)i,
-                                   .count = 1,
-                                   .prefix = tokens[i].prefix,
-                                   .span_count = tokens[i].span_count};
-        memcpy(segments[i].spans, tokens[i].spans, sizeof segments[i].spans);
-    }
-    pg_batch batch = {.rows = (int64_t)count,
-                      .single = (int64_t)count,
-                      .positions = positions,
-                      .slots = slots,
-                      .segments = segments,
-                      .segment_count = count};
-    pg_tensor *x = pg_gemma_embed(g, text, ids, batch.rows, batch.single);
-    return pg_gemma_logits(g, text, pg_gemma_forward(g, text, x, &batch, &session->cache));
+    next_rows rows;
+    make_next_rows(g, &rows, next, count);
+    if (g->status != PG_OK)
+        return g->status;
+    fill_next_rows(&rows, next, count);
+    pg_tensor *x = pg_gemma_embed(g, text, rows.ids, rows.batch.rows, rows.batch.single);
+    return pg_row_logits(session, out, pg_gemma_forward(g, text, x, &rows.batch, &session->cache), rows.permitted);
 }

@@ -6,32 +6,53 @@
 
 #include "base/random.h"
 
+int64_t pg_logits_place(const pg_logits *logits, int32_t id)
+{
+    if (!logits->ids)
+        return id < logits->count ? id : -1;
+    int64_t first = 0, end = logits->count;
+    while (first < end) {
+        int64_t middle = first + (end - first) / 2;
+        if (logits->ids[middle] < id)
+            first = middle + 1;
+        else
+            end = middle;
+    }
+    return first < logits->count && logits->ids[first] == id ? first : -1;
+}
+
 /* A token that occurs often is penalised once: its score is made anew from the logit each time. */
-static void penalize_repetition(float *scores, const float *logits, float shift, double penalty, const int32_t *history,
-                                size_t count)
+static void penalize_repetition(float *scores, const pg_logits *logits, float shift, double penalty,
+                                const int32_t *history, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        double score = logits[history[i]] - shift;
-        scores[history[i]] = (float)(score < 0 ? score * penalty : score / penalty);
+        int64_t place = pg_logits_place(logits, history[i]);
+        if (place < 0)
+            continue;
+        double score = logits->values[place] - shift;
+        scores[place] = (float)(score < 0 ? score * penalty : score / penalty);
     }
 }
 
-static void forbid_ngrams(float *scores, size_t n, const int32_t *history, size_t count)
+static void forbid_ngrams(float *scores, const pg_logits *logits, size_t n, const int32_t *history, size_t count)
 {
     const int32_t *tail =
         history + count - (n - 1); /* the last n - 1 tokens: what may follow them once may not again */
     for (size_t i = 0; i + n <= count; i++)
-        if (!memcmp(history + i, tail, (n - 1) * sizeof *tail))
-            scores[history[i + n - 1]] = -INFINITY;
+        if (!memcmp(history + i, tail, (n - 1) * sizeof *tail)) {
+            int64_t place = pg_logits_place(logits, history[i + n - 1]);
+            if (place >= 0)
+                scores[place] = -INFINITY;
+        }
 }
 
-void pg_sampling_penalize(float *scores, const float *logits, float shift, const pg_sampling *sampling,
+void pg_sampling_penalize(float *scores, const pg_logits *logits, float shift, const pg_sampling *sampling,
                           const int32_t *history, size_t count)
 {
     if (sampling->repetition_penalty != 1)
         penalize_repetition(scores, logits, shift, sampling->repetition_penalty, history, count);
     if (sampling->no_repeat_ngram > 0 && count >= (size_t)sampling->no_repeat_ngram)
-        forbid_ngrams(scores, (size_t)sampling->no_repeat_ngram, history, count);
+        forbid_ngrams(scores, logits, (size_t)sampling->no_repeat_ngram, history, count);
 }
 
 /* ---------------------------------------------------------------- filters */
@@ -149,6 +170,8 @@ int32_t pg_sampling_next(const float *logits, int64_t vocabulary, const pg_sampl
     if (sampling->temperature <= 0)
         return best_token(logits, vocabulary);
     size_t count = pg_sampling_filter(choices, logits, vocabulary, sampling);
+    if (!count)
+        return 0;
     double left = pg_random_uniform(sampling->seed, stream, step);
     size_t i = 0;
     while (i + 1 < count && left >= choices[i].probability)

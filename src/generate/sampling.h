@@ -20,17 +20,33 @@ typedef struct pg_choice {
     double probability;
 } pg_choice;
 
+/* The logits of a step: of every token, or of some. */
+typedef struct pg_logits {
+    const float *values;
+    const int32_t *ids; /* whose they are, ascending; NULL: value i is token i's */
+    int64_t count;
+} pg_logits;
+
+/* The place of a token among the logits; -1: it has none. The token at a place. */
+int64_t pg_logits_place(const pg_logits *logits, int32_t id);
+
+static inline int32_t pg_logits_id(const pg_logits *logits, int64_t place)
+{
+    return logits->ids ? logits->ids[place] : (int32_t)place;
+}
+
 /* Changes scores, which are logits minus `shift` on entry: tokens that occur in `history` are made less likely, tokens
  * that would repeat an n-gram of it are ruled out. */
-void pg_sampling_penalize(float *scores, const float *logits, float shift, const pg_sampling *sampling,
+void pg_sampling_penalize(float *scores, const pg_logits *logits, float shift, const pg_sampling *sampling,
                           const int32_t *history, size_t count);
 
 /* The distribution to draw from: temperature, top_k, top_p, min_p, then the softmax of what is left. `out` has room for
- * the whole vocabulary; returns how many choices it holds (at least 1), in no particular order. temperature > 0. */
+ * the whole vocabulary; returns how many choices it holds (0 if everything is ruled out), in no particular order.
+ * temperature > 0. */
 size_t pg_sampling_filter(pg_choice *out, const float *logits, int64_t vocabulary, const pg_sampling *sampling);
 
-/* The next token: the best one, or drawn with the random number of (seed, stream, step). choices: scratch for the
- * vocabulary. */
+/* The next token: the best one, or drawn with the random number of (seed, stream, step); the first one where everything
+ * is ruled out. choices: scratch for the vocabulary. */
 int32_t pg_sampling_next(const float *logits, int64_t vocabulary, const pg_sampling *sampling, pg_choice *choices,
                          uint64_t stream, uint64_t step);
 

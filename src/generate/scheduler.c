@@ -1,13 +1,12 @@
 /*
  * Answering: requests wait for a free sequence, go through prefill one by one, and then take turns token by token, all
- * running ones in one ragged batch. A request that ends makes room for the next one.
+ * running ones in one ragged batch, with proposed tokens as further rows. A request that ends makes room for the next
+ * one.
  */
 #include <string.h>
 
 #include "generate/beam.h"
 #include "generate/sequence.h"
-#include "model/gemma.h"
-#include "ops/ops.h"
 
 typedef struct generation {
     pg_session *session;
@@ -17,21 +16,32 @@ typedef struct generation {
     size_t active_count;
 } generation;
 
-/* The logits of the prompt's last token. */
-static const float *prefill(pg_session *session, pg_sequence *sequence)
+/* The logits of the prompt's last token, as far as they are permitted. */
+static pg_status prefill(pg_logits *out, pg_session *session, pg_sequence *sequence, const pg_permitted *permitted)
 {
-    pg_context *g = &session->g;
     const pg_request *request = sequence->request;
     double start = pg_clock();
     sequence->input.features =
         request->image_count ? pg_input_features(session, request->images, request->image_count) : NULL;
     double pictures = pg_clock();
-    pg_tensor *hidden = pg_input_forward(session, &sequence->input, sequence->slot);
-    const int64_t last = (int64_t)sequence->input.ids.count - 1;
-    pg_tensor *logits = pg_gemma_logits(g, &session->model->weights->text, pg_take_rows(g, hidden, &last, 1));
+    pg_tensor *hidden = pg_input_last(session, &sequence->input, sequence->slot);
+    pg_status status = pg_row_logits(session, out, hidden, permitted);
     sequence->timings.pictures = request->image_count ? pictures - start : 0;
     sequence->timings.prefill = pg_clock() - pictures;
-    return logits && g->status == PG_OK ? logits->data : NULL;
+    return status;
+}
+
+static pg_status begin(pg_session *session, pg_sequence *sequence)
+{
+    pg_permitted permitted;
+    pg_logits logits;
+    PG_TRY(pg_sequence_permit(&permitted, sequence, session, 0));
+    if (pg_permitted_none(&permitted))
+        return pg_sequence_end(sequence);
+    PG_TRY(prefill(&logits, session, sequence, &permitted));
+    if (sequence->plan.beams > 1)
+        return pg_beam_search(session, sequence, &logits);
+    return pg_sequence_step(sequence, session, &logits);
 }
 
 static void release(generation *run, pg_sequence *sequence)
@@ -49,12 +59,7 @@ static pg_status start(generation *run, pg_sequence *sequence)
     sequence->slot = 0;
     while (run->active[sequence->slot])
         sequence->slot++;
-    const float *logits = prefill(session, sequence);
-    pg_status status = logits ? PG_OK : session->g.status;
-    if (status == PG_OK && sequence->plan.beams > 1)
-        status = pg_beam_search(session, sequence, logits);
-    else if (status == PG_OK)
-        status = pg_sequence_step(sequence, session, logits);
+    pg_status status = begin(session, sequence);
     pg_arena_release(&session->g.arena, mark);
     run->active[sequence->slot] = sequence;
     run->active_count++;
@@ -73,51 +78,118 @@ static pg_status start_waiting(generation *run)
     return PG_OK;
 }
 
-/* One more token for every running sequence; *rows: whose they are. */
-static pg_tensor *decode(generation *run, pg_sequence **rows)
+/* One pass through the model: a row for every running sequence, and one for each of its proposals. */
+typedef struct pass {
+    pg_sequence **sequences; /* [count] */
+    pg_next *next;           /* the same */
+    size_t count;
+    int64_t rows;
+    pg_logits *logits; /* [rows] */
+} pass;
+
+/* What the sequence could do in the pass; one that nothing may follow ends instead. */
+static pg_status join(pass *out, generation *run, pg_sequence *sequence)
 {
     pg_session *session = run->session;
-    size_t count = 0;
-    pg_next *tokens = pg_scratch(&session->g, run->active_count * sizeof *tokens);
-    if (!tokens)
-        return NULL;
-    for (size_t s = 0; s < session->sequences; s++) {
-        pg_sequence *sequence = run->active[s];
-        if (!sequence)
-            continue;
-        int64_t length = (int64_t)(sequence->input.ids.count + sequence->made);
-        tokens[count] = (pg_next){.id = sequence->history[length - 1],
-                                  .position = sequence->input.first + (int32_t)length - 1,
-                                  .prefix = sequence->input.prefix,
-                                  .spans = {{sequence->slot * session->context, length}},
-                                  .span_count = 1};
-        rows[count++] = sequence;
+    pg_permitted *permitted = pg_scratch(&session->g, (PG_SPECULATE_MOST + 1) * sizeof *permitted);
+    if (!permitted)
+        return session->g.status;
+    PG_TRY(pg_sequence_permit(permitted, sequence, session, 0));
+    if (pg_permitted_none(permitted)) {
+        PG_TRY(pg_sequence_end(sequence));
+        release(run, sequence);
+        return PG_OK;
     }
-    return pg_next_logits(session, tokens, count);
+    PG_TRY(pg_sequence_propose(permitted, sequence, session));
+    out->next[out->count] = (pg_next){.permitted = permitted};
+    out->sequences[out->count++] = sequence;
+    return PG_OK;
 }
 
-static pg_status step(generation *run, pg_sequence **rows)
+/* Decides how many proposals are checked. */
+static void fill_pass(pass *out, const pg_session *session)
+{
+    double tokens = (double)out->count;
+    out->rows = (int64_t)out->count;
+    for (size_t i = 0; i < out->count; i++) {
+        pg_sequence *sequence = out->sequences[i];
+        int64_t length = (int64_t)(sequence->input.ids.count + sequence->made);
+        tokens += pg_speculation_decide(&sequence->speculation, &session->pace, out->rows, tokens);
+        int64_t checked = (int64_t)sequence->speculation.checked;
+        out->rows += checked;
+        out->next[i] = (pg_next){.ids = sequence->history + length - 1,
+                                 .count = 1 + checked,
+                                 .position = sequence->input.first + (int32_t)length - 1,
+                                 .prefix = sequence->input.prefix,
+                                 .spans = {{sequence->slot * session->context, length + checked}},
+                                 .span_count = 1,
+                                 .permitted = out->next[i].permitted};
+    }
+}
+
+static pg_status make_pass(pass *out, generation *run)
 {
     pg_session *session = run->session;
-    pg_arena_mark mark = pg_arena_get_mark(&session->g.arena);
-    size_t count = run->active_count;
-    pg_tensor *logits = decode(run, rows);
-    pg_status status = session->g.status;
-    for (size_t i = 0; status == PG_OK && i < count; i++) {
-        status = pg_sequence_step(rows[i], session, (const float *)logits->data + (int64_t)i * logits->width);
-        release(run, rows[i]);
+    *out = (pass){0};
+    out->sequences = pg_scratch(&session->g, run->active_count * sizeof(pg_sequence *));
+    out->next = pg_scratch(&session->g, run->active_count * sizeof *out->next);
+    if (!out->next)
+        return session->g.status;
+    for (size_t s = 0; s < session->sequences; s++)
+        if (run->active[s])
+            PG_TRY(join(out, run, run->active[s]));
+    fill_pass(out, session);
+    out->logits = pg_scratch(&session->g, (size_t)out->rows * sizeof *out->logits);
+    return session->g.status;
+}
+
+/* Chooses tokens as long as their logits are there: behind the last token, and behind proposals that came true. */
+static pg_status advance(generation *run, pg_sequence *sequence, const pg_logits *logits)
+{
+    pg_speculation *speculation = &sequence->speculation;
+    bool right = true;
+    for (size_t at = 0; right && at <= speculation->checked && !sequence->done; at++) {
+        PG_TRY(pg_sequence_step(sequence, run->session, &logits[at]));
+        right =
+            pg_speculation_learn(speculation, at, sequence->history[sequence->input.ids.count + sequence->made - 1]);
     }
-    pg_arena_release(&session->g.arena, mark);
+    release(run, sequence);
+    return PG_OK;
+}
+
+static pg_status run_pass(generation *run)
+{
+    pg_session *session = run->session;
+    pass now;
+    PG_TRY(make_pass(&now, run));
+    if (!now.count)
+        return PG_OK;
+    double start = pg_clock();
+    PG_TRY(pg_next_logits(session, now.logits, now.next, now.count));
+    pg_pace_add(&session->pace, now.rows, pg_clock() - start);
+    const pg_logits *logits = now.logits;
+    for (size_t i = 0; i < now.count; i++) {
+        PG_TRY(advance(run, now.sequences[i], logits));
+        logits += now.next[i].count;
+    }
+    return PG_OK;
+}
+
+static pg_status step(generation *run)
+{
+    pg_arena_mark mark = pg_arena_get_mark(&run->session->g.arena);
+    pg_status status = run_pass(run);
+    pg_arena_release(&run->session->g.arena, mark);
     return status;
 }
 
-static pg_status run_all(generation *run, pg_sequence **rows)
+static pg_status run_all(generation *run)
 {
     for (size_t i = 0; i < run->count; i++)
         run->sequences[i].started = pg_clock();
     PG_TRY(start_waiting(run));
     while (run->active_count) {
-        PG_TRY(step(run, rows));
+        PG_TRY(step(run));
         PG_TRY(start_waiting(run));
     }
     return PG_OK;
@@ -136,15 +208,14 @@ static pg_status make_sequences(generation *run, const pg_request *requests)
 pg_status pg_generate(pg_answer **answers, pg_session *session, const pg_request *requests, size_t count)
 {
     generation run = {.session = session, .count = count};
-    pg_sequence **rows = pg_alloc(session->sequences, sizeof *rows);
     run.sequences = pg_alloc(count, sizeof *run.sequences);
     run.active = pg_alloc(session->sequences, sizeof *run.active);
-    pg_status status = rows && run.sequences && run.active ? PG_OK : PG_ERROR_MEMORY;
+    pg_status status = run.sequences && run.active ? PG_OK : PG_ERROR_MEMORY;
     session->g.status = PG_OK;
     memset(answers, 0, count * sizeof *answers);
     PG_TRY_GOTO(status);
     PG_TRY_GOTO(make_sequences(&run, requests));
-    PG_TRY_GOTO(run_all(&run, rows));
+    PG_TRY_GOTO(run_all(&run));
     for (size_t i = 0; i < count; i++)
         PG_TRY_GOTO(pg_sequence_answer(&answers[i], &run.sequences[i]));
 done:
@@ -158,7 +229,6 @@ done:
     }
     pg_free(run.sequences);
     pg_free(run.active);
-    pg_free(rows);
     return status;
 }
 

@@ -26,6 +26,8 @@ static pg_status check_plan(const pg_plan *plan, const pg_session *session, cons
                        plan->sampling.min_p);
     if (plan->beams > 1 && (plan->sampling.temperature > 0 || request->stop_count || request->on_text))
         return pg_fail(PG_ERROR_ARGUMENT, "beam search goes with neither sampling nor stop texts nor streaming");
+    if (plan->beams > 1 && request->constraint)
+        return pg_fail(PG_ERROR_ARGUMENT, "beam search does not go with a constraint");
     if (plan->beams > (int64_t)session->sequences)
         return pg_fail(PG_ERROR_ARGUMENT, "%lld beams need a session with as many sequences; this one has %zu",
                        (long long)plan->beams, session->sequences);
@@ -72,6 +74,7 @@ pg_status pg_plan_make(pg_plan *out, const pg_session *session, const pg_request
     out->beams = full.beams > 1 ? full.beams : 1;
     out->beams_returned = full.beams_returned > 0 ? full.beams_returned : 1;
     out->length_penalty = full.length_penalty;
+    out->speculate = full.speculate;
     if (out->limit <= 0)
         return pg_fail(PG_ERROR_LIMIT, "the prompt has %zu tokens, which leaves no room for an answer",
                        input->ids.count);
@@ -96,6 +99,7 @@ pg_status pg_sequence_init(pg_sequence *out, const pg_session *session, const pg
     if (!out->history || !out->logprobs || !out->top)
         return PG_ERROR_MEMORY;
     memcpy(out->history, out->input.ids.data, out->input.ids.count * sizeof *out->history);
+    pg_speculation_init(&out->speculation, out->plan.speculate);
     return pg_decoder_new(&out->decoder, session->model->tokenizer, true);
 }
 
@@ -187,6 +191,18 @@ static pg_status add_text(pg_sequence *sequence, const char *text, size_t size)
     return PG_OK;
 }
 
+/* Hands out what was held back; `whole`: the bytes of an unfinished character as well. */
+static pg_status show_rest(pg_sequence *sequence, bool whole)
+{
+    const char *text;
+    size_t size;
+    PG_TRY(pg_decoder_finish(sequence->decoder, &text, &size));
+    if (whole)
+        PG_TRY(add_text(sequence, text, size));
+    show(sequence, 0);
+    return PG_OK;
+}
+
 static pg_status add_token_text(pg_sequence *sequence, const pg_model *model, int32_t id)
 {
     const char *text;
@@ -201,48 +217,105 @@ static pg_status add_token_text(pg_sequence *sequence, const pg_model *model, in
         show(sequence, held_back(sequence));
         return PG_OK;
     }
-    pg_finish why = sequence->finish;
-    PG_TRY(pg_decoder_finish(sequence->decoder, &text, &size));
-    if (why != PG_FINISH_STOP || pg_is_eos(model, id))
-        PG_TRY(add_text(sequence, text, size));
-    show(sequence, 0);
-    return PG_OK;
+    return show_rest(sequence, sequence->finish != PG_FINISH_STOP || pg_is_eos(model, id));
 }
 
 /* ---------------------------------------------------------------- a step */
 
+pg_status pg_sequence_permit(pg_permitted *out, const pg_sequence *sequence, pg_session *session, size_t ahead)
+{
+    return pg_permitted_make(out, &session->g, sequence->request->constraint,
+                             session->model->weights->config.text.vocabulary,
+                             sequence->history + sequence->input.ids.count, sequence->made + ahead);
+}
+
+/* The token that probably comes behind the proposals so far; -1: nobody knows. */
+static int32_t guess_next(int *run, const pg_sequence *sequence, const pg_permitted *permitted)
+{
+    *run = 0;
+    if (permitted->ids && permitted->count == 1)
+        return permitted->ids[0];
+    int32_t id = pg_lookup_next(run, sequence->history,
+                                sequence->input.ids.count + sequence->made + sequence->speculation.count);
+    return pg_permitted_has(permitted, id) ? id : -1;
+}
+
+pg_status pg_sequence_propose(pg_permitted permitted[PG_SPECULATE_MOST + 1], pg_sequence *sequence, pg_session *session)
+{
+    pg_speculation *speculation = &sequence->speculation;
+    size_t length = sequence->input.ids.count + sequence->made;
+    size_t room = (size_t)sequence->plan.limit - sequence->made - 1;
+    speculation->count = speculation->checked = 0;
+    while (speculation->count < room && pg_speculation_wants(speculation)) {
+        int run;
+        int32_t id = guess_next(&run, sequence, &permitted[speculation->count]);
+        if (id < 0 || pg_is_eos(session->model, id))
+            break;
+        sequence->history[length + speculation->count] = id;
+        pg_permitted *behind = &permitted[speculation->count + 1];
+        PG_TRY(pg_sequence_permit(behind, sequence, session, speculation->count + 1));
+        if (pg_permitted_none(behind))
+            break;
+        pg_speculation_add(speculation, id, run);
+    }
+    return PG_OK;
+}
+
 /* The logits to choose from: the raw ones, or a copy with penalties. */
-static const float *processed_logits(const pg_sequence *sequence, pg_session *session, const float *logits)
+static const float *processed_logits(const pg_sequence *sequence, pg_session *session, const pg_logits *logits)
 {
     const pg_plan *plan = &sequence->plan;
-    int64_t vocabulary = session->model->weights->config.text.vocabulary;
+    const pg_generation_config *generation = &session->model->generation;
     bool too_short = (int64_t)sequence->made < plan->least;
     if (plan->sampling.repetition_penalty == 1 && plan->sampling.no_repeat_ngram <= 0 && !too_short)
-        return logits;
-    memcpy(session->logits, logits, (size_t)vocabulary * sizeof *logits);
+        return logits->values;
+    memcpy(session->logits, logits->values, (size_t)logits->count * sizeof *session->logits);
     pg_sampling_penalize(session->logits, logits, 0, &plan->sampling, sequence->history,
                          sequence->input.ids.count + sequence->made);
-    for (int i = 0; too_short && i < session->model->generation.eos_count; i++)
-        session->logits[session->model->generation.eos[i]] = -__builtin_inff();
+    for (int i = 0; too_short && i < generation->eos_count; i++) {
+        int64_t place = pg_logits_place(logits, generation->eos[i]);
+        if (place >= 0)
+            session->logits[place] = -__builtin_inff();
+    }
     return session->logits;
 }
 
-pg_status pg_sequence_step(pg_sequence *sequence, pg_session *session, const float *logits)
+/* The best of the step's logits, as far as there are as many. */
+static void keep_top(pg_sequence *sequence, const pg_logits *logits)
 {
-    int64_t vocabulary = session->model->weights->config.text.vocabulary;
+    pg_candidate *top = sequence->top + sequence->made * sequence->top_count;
+    size_t count = sequence->top_count < (size_t)logits->count ? sequence->top_count : (size_t)logits->count;
+    pg_best_logits(top, count, logits->values, logits->count);
+    for (size_t i = 0; i < sequence->top_count; i++)
+        top[i] = i < count ? (pg_candidate){pg_logits_id(logits, top[i].id), top[i].logit}
+                           : (pg_candidate){-1, -__builtin_inff()};
+}
+
+pg_status pg_sequence_step(pg_sequence *sequence, pg_session *session, const pg_logits *logits)
+{
     const float *processed = processed_logits(sequence, session, logits);
-    int32_t id = pg_sampling_next(processed, vocabulary, &sequence->plan.sampling, session->choices, 0, sequence->made);
-    double total = pg_log_sum_exp(&session->g, logits, vocabulary);
+    int32_t place =
+        pg_sampling_next(processed, logits->count, &sequence->plan.sampling, session->choices, 0, sequence->made);
+    int32_t id = pg_logits_id(logits, place);
+    double total = pg_log_sum_exp(&session->g, logits->values, logits->count);
     if (!(total - total == 0)) /* infinite or not a number */
         return pg_fail(PG_ERROR_FORMAT, "%s: the logits are not finite; are the weights damaged?",
                        session->model->folder);
-    sequence->logprobs[sequence->made] = (float)(logits[id] - total);
-    pg_best_logits(sequence->top + sequence->made * sequence->top_count, sequence->top_count, logits, vocabulary);
+    sequence->logprobs[sequence->made] = (float)(logits->values[place] - total);
+    keep_top(sequence, logits);
     sequence->history[sequence->input.ids.count + sequence->made++] = id;
     sequence->last_token = pg_clock();
     if (sequence->made == 1)
         sequence->first_token = sequence->last_token;
     return add_token_text(sequence, session->model, id);
+}
+
+pg_status pg_sequence_end(pg_sequence *sequence)
+{
+    if (!sequence->made)
+        sequence->first_token = sequence->last_token = pg_clock();
+    finish(sequence, PG_FINISH_STOP);
+    return show_rest(sequence, true);
 }
 
 /* ---------------------------------------------------------------- the answer */
@@ -290,6 +363,8 @@ pg_status pg_sequence_answer(pg_answer **out, pg_sequence *sequence)
                           .count = sequence->made,
                           .finish = sequence->finish,
                           .prompt_tokens = sequence->input.ids.count,
+                          .proposed = sequence->speculation.proposed,
+                          .accepted = sequence->speculation.accepted,
                           .top = sequence->top,
                           .top_count = sequence->top_count,
                           .beams = sequence->beams,

@@ -2,7 +2,8 @@
 #ifndef PG_GENERATE_SESSION_H
 #define PG_GENERATE_SESSION_H
 
-#include "generate/model.h"
+#include "generate/constraint.h"
+#include "generate/pace.h"
 #include "generate/sampling.h"
 #include "tensor/context.h"
 #include "text/ids.h"
@@ -16,6 +17,7 @@ struct pg_session {
     pg_resize_order resize_order;
     float *logits;      /* [vocabulary], a copy to penalise */
     pg_choice *choices; /* [vocabulary] */
+    pg_pace pace;       /* of the steps so far */
 };
 
 /* What the decoder is given: token ids, and the pictures as rows of its width. */
@@ -46,15 +48,25 @@ pg_tensor *pg_input_embed(pg_session *session, const pg_input *input);
  * states after the final norm, [count, D]. */
 pg_tensor *pg_input_forward(pg_session *session, const pg_input *input, int64_t slot);
 
-/* The last token of a sequence that goes on. */
+/* The same, of which only the last token's row is wanted: [1, D], as a generated token's. */
+pg_tensor *pg_input_last(pg_session *session, const pg_input *input, int64_t slot);
+
+/* Logits of rows of hidden states, each of what is permitted behind it (permitted NULL: everything): `out` has one
+ * entry for each row; their values are in the arena. */
+pg_status pg_row_logits(pg_session *session, pg_logits *out, pg_tensor *hidden, const pg_permitted *permitted);
+
+/* The last token of a sequence that goes on, and any that are proposed to follow it. */
 typedef struct pg_next {
-    int32_t id, position;
+    const int32_t *ids;
+    int64_t count;               /* 1 or more */
+    int32_t position;            /* of the first; the others follow */
     int64_t prefix;              /* see pg_segment */
-    pg_span spans[PG_SPANS_MAX]; /* cache rows of the sequence; the last row takes this token */
+    pg_span spans[PG_SPANS_MAX]; /* cache rows of the sequence; the last `count` rows take these tokens */
     int span_count;
+    const pg_permitted *permitted; /* [count]: behind each of them; NULL: everything */
 } pg_next;
 
-/* One more token for `count` sequences: the logits of what follows, [count, V] in the arena; NULL on failure. */
-pg_tensor *pg_next_logits(pg_session *session, const pg_next *tokens, size_t count);
+/* A step of `count` sequences: the logits of what follows each token, one sequence after another. */
+pg_status pg_next_logits(pg_session *session, pg_logits *out, const pg_next *next, size_t count);
 
 #endif

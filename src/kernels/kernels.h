@@ -70,6 +70,11 @@ typedef struct pg_kernels {
     /* Packs k values of up to `lanes` rows of x into a panel; an odd k is made even with zeros in a bf16 panel. */
     void (*pack)(void *panel, pg_panel_dtype type, const float *x, int64_t stride, int64_t rows, int64_t k);
 
+    /* out[r][n] = sums[n][r] + bias[n], for r < rows and n < count; bias may be NULL. Rows of sums are readable up to a
+     * multiple of 16 beyond `rows`. */
+    void (*unpack)(float *out, int64_t out_stride, const float *sums, int64_t sums_stride, int64_t rows, int64_t count,
+                   const float *bias);
+
     /* c[n][lane] += sum over k of w[n][k] * panel[k][lane], for n < rows and the first `lanes` lanes (others may be
      * computed too); an even k for bf16. */
     void (*panel_product[PG_PANEL_COUNT])(float *c, int64_t c_stride, const void *w, int64_t w_stride, int64_t rows,

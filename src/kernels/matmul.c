@@ -102,19 +102,6 @@ static void fill_tile(const panel_run *run, char *tile, float *row, int64_t outp
     }
 }
 
-/* Results of a block, transposed back, with the bias. */
-static void store_sums(const panel_run *run, const float *sums, int64_t output, int64_t count)
-{
-    const pg_matmul *job = run->job;
-    for (int64_t r = 0; r < run->rows; r++) {
-        float *out = job->out + (run->first + r) * job->outputs + output;
-        for (int64_t n = 0; n < count; n++)
-            out[n] = sums[n * SUMS_STRIDE + r];
-        if (job->bias)
-            run->kernels->add(out, out, job->bias + output, count);
-    }
-}
-
 static void multiply_block(void *context, int64_t index, int worker)
 {
     const panel_run *run = context;
@@ -135,7 +122,8 @@ static void multiply_block(void *context, int64_t index, int worker)
                                                panel_start(run, p + 1) - r, padded);
         }
     }
-    store_sums(run, sums, output, count);
+    kernels->unpack(job->out + run->first * job->outputs + output, job->outputs, sums, SUMS_STRIDE, run->rows, count,
+                    job->bias ? job->bias + output : NULL);
 }
 
 void pg_matmul_panels(const pg_kernels *kernels, int threads, const pg_matmul *job, void *scratch)

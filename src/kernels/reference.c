@@ -45,6 +45,14 @@ static void pack(void *panel, pg_panel_dtype type, const float *x, int64_t strid
         }
 }
 
+static void unpack(float *out, int64_t out_stride, const float *sums, int64_t sums_stride, int64_t rows, int64_t count,
+                   const float *bias)
+{
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t n = 0; n < count; n++)
+            out[r * out_stride + n] = sums[n * sums_stride + r] + (bias ? bias[n] : 0);
+}
+
 static void panel_product_f32(float *c, int64_t c_stride, const void *weights, int64_t w_stride, int64_t rows,
                               const void *packed, int64_t lanes, int64_t k)
 {
@@ -227,6 +235,7 @@ const pg_kernels pg_reference_kernels = {
     .widen = widen,
     .narrow = narrow,
     .pack = pack,
+    .unpack = unpack,
     .panel_product = {panel_product_f32, panel_product_bf16},
     .dot_rows = dot_rows,
     .quantize = pg_reference_quantize,

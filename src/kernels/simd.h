@@ -85,6 +85,37 @@ static inline vf larger(vf a, vf b)
     return select_lanes(a > b, a, b);
 }
 
+/* a0 b0 a1 b1 ...: lanes of a and b in turns, over two vectors. */
+static inline void interleave(vf *first, vf *second, vf a, vf b)
+{
+#if defined(__AVX512F__)
+    const __m512i low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    const __m512i high = _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+    *first = (vf)_mm512_permutex2var_ps((__m512)a, low, (__m512)b);
+    *second = (vf)_mm512_permutex2var_ps((__m512)a, high, (__m512)b);
+#elif defined(__AVX2__)
+    __m256 low = _mm256_unpacklo_ps((__m256)a, (__m256)b), high = _mm256_unpackhi_ps((__m256)a, (__m256)b);
+    *first = (vf)_mm256_permute2f128_ps(low, high, 0x20);
+    *second = (vf)_mm256_permute2f128_ps(low, high, 0x31);
+#else
+    *first = (vf){a[0], b[0], a[1], b[1]};
+    *second = (vf){a[2], b[2], a[3], b[3]};
+#endif
+}
+
+/* W rows become W columns: every round of interleaving moves one bit of a value's row number into its column's. */
+static inline void transpose(vf *rows)
+{
+#pragma GCC unroll 4
+    for (int round = 1; round < W; round *= 2) {
+        vf next[W];
+#pragma GCC unroll 8
+        for (int i = 0; i < W / 2; i++)
+            interleave(&next[2 * i], &next[2 * i + 1], rows[i], rows[i + W / 2]);
+        memcpy(rows, next, sizeof next);
+    }
+}
+
 /* Adds the lanes in a fixed tree. */
 static inline float sum_lanes(vf v)
 {
@@ -135,6 +166,19 @@ static inline vf gelu_lanes(vf x)
     return x / (1.0f + exp_lanes(-2.0f * u));
 }
 
+/* To bf16, in the upper half of every lane; the lower half is what was rounded off. */
+static inline vu round_lanes(vf v)
+{
+    vu bits = (vu)v;
+    return bits + 0x7fff + (bits >> 16 & 1);
+}
+
+/* One lane for two values of k, as a panel in bf16 holds them. */
+static inline vf pair_bf16(vf even, vf odd)
+{
+    return (vf)(round_lanes(even) >> 16 | (round_lanes(odd) & 0xffff0000));
+}
+
 static inline uint16_t round_bf16(float value)
 {
     uint32_t bits;
@@ -171,6 +215,8 @@ void PG_SIMD(panel_product_f32)(float *c, int64_t c_stride, const void *w, int64
 void PG_SIMD(panel_product_bf16)(float *c, int64_t c_stride, const void *w, int64_t w_stride, int64_t rows,
                                  const void *panel, int64_t lanes, int64_t k);
 void PG_SIMD(pack)(void *panel, pg_panel_dtype type, const float *x, int64_t stride, int64_t rows, int64_t k);
+void PG_SIMD(unpack)(float *out, int64_t out_stride, const float *sums, int64_t sums_stride, int64_t rows,
+                     int64_t count, const float *bias);
 void PG_SIMD(dot_rows)(float *out, int64_t out_stride, const void *w, pg_dtype dtype, int64_t w_stride, int64_t w_rows,
                        const float *x, int64_t x_stride, int64_t x_rows, int64_t k);
 void PG_SIMD(dot_rows_bf16)(float *out, int64_t out_stride, const void *w, int64_t w_stride, int64_t w_rows,

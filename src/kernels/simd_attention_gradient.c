@@ -40,16 +40,22 @@ static gradient_state start(const pg_attention_gradient *block)
     return state;
 }
 
-static void put_lane(float *panel, int64_t lane, const float *row, int64_t size, float factor)
+/* The block's own rows as panels, the first ones scaled. */
+static void pack_own(const gradient_state *state, const tile_rows *rows)
 {
-    for (int64_t i = 0; i < size; i++)
-        panel[i * LANES + lane] = row[i] * factor;
+    const pg_attention_gradient *block = state->block;
+    PG_SIMD(pack)(state->first, PG_PANEL_F32, rows->first, rows->stride, block->lanes, block->size);
+    PG_SIMD(pack)(state->second, PG_PANEL_F32, rows->second, rows->stride, block->lanes, block->size);
+    for (int64_t i = 0; i < block->size * LANES; i += W)
+        store(state->first + i, load(state->first + i) * block->scale);
 }
 
-static void add_lane(float *row, const float *panel, int64_t lane, int64_t size, float factor)
+/* A panel of sums as rows [lanes][size], in the memory of gathered rows. */
+static const float *unpack_sums(const gradient_state *state, const float *panel)
 {
-    for (int64_t i = 0; i < size; i++)
-        row[i] += panel[i * LANES + lane] * factor;
+    const pg_attention_gradient *block = state->block;
+    PG_SIMD(unpack)(state->gathered, block->size, panel, LANES, block->lanes, block->size, NULL);
+    return state->gathered;
 }
 
 /* scores = rows * first panel, dscores = rows * second panel. */
@@ -72,8 +78,25 @@ static void turn_back(float *scores, float *dscores, vf log_sums, vf shares)
     store(dscores, weight * (load(dscores) - shares));
 }
 
-/* ---------------------------------------------------------------- queries */
+/* ---------------------------------------------------------------- rows */
 
+/* Query lanes first .. first + count - 1. */
+static tile_rows query_rows(const gradient_state *state, int64_t first, int64_t count)
+{
+    const pg_attention_gradient *block = state->block;
+    int64_t size = block->size, at = pg_gradient_lane(block, first);
+    if (block->group == 1 || block->query_stride == block->group * size)
+        return (tile_rows){block->queries + at, block->dout + at, block->group == 1 ? block->query_stride : size};
+    float *queries = state->gathered, *dout = queries + TILE * size;
+    for (int64_t i = 0; i < count; i++) {
+        at = pg_gradient_lane(block, first + i);
+        memcpy(queries + i * size, block->queries + at, (size_t)size * sizeof *queries);
+        memcpy(dout + i * size, block->dout + at, (size_t)size * sizeof *dout);
+    }
+    return (tile_rows){queries, dout, size};
+}
+
+/* Keys first .. first + count - 1, and their values. */
 static tile_rows key_rows(const gradient_state *state, int64_t first, int64_t count)
 {
     const pg_attention_gradient *block = state->block;
@@ -90,6 +113,8 @@ static tile_rows key_rows(const gradient_state *state, int64_t first, int64_t co
     }
     return (tile_rows){keys, values, size};
 }
+
+/* ---------------------------------------------------------------- queries */
 
 /* Hides the keys first .. first + count - 1 from the lanes that do not see them. */
 static void mask_keys(const gradient_state *state, int64_t first, int64_t count)
@@ -108,10 +133,10 @@ void PG_SIMD(attend_queries_gradient)(const pg_attention_gradient *block)
 {
     gradient_state state = start(block);
     float log_sums[LANES] = {0}, shares[LANES] = {0};
+    tile_rows own = query_rows(&state, block->first, block->lanes);
+    pack_own(&state, &own);
     for (int64_t lane = 0; lane < block->lanes; lane++) {
-        int64_t at = pg_gradient_lane(block, block->first + lane), sum = pg_gradient_sum(block, block->first + lane);
-        put_lane(state.first, lane, block->queries + at, block->size, block->scale);
-        put_lane(state.second, lane, block->dout + at, block->size, 1);
+        int64_t sum = pg_gradient_sum(block, block->first + lane);
         log_sums[lane] = block->log_sums[sum];
         shares[lane] = block->shares[sum];
     }
@@ -126,28 +151,14 @@ void PG_SIMD(attend_queries_gradient)(const pg_attention_gradient *block)
         PG_SIMD(panel_product_strided)
         (state.dfirst, LANES, rows.first, 1, rows.stride, block->size, state.dscores, block->lanes, count);
     }
+    const float *sums = unpack_sums(&state, state.dfirst);
     for (int64_t lane = 0; lane < block->lanes; lane++)
-        add_lane(block->dqueries + pg_gradient_lane(block, block->first + lane), state.dfirst, lane, block->size,
-                 block->scale);
+        PG_SIMD(add_scaled)
+    (block->dqueries + pg_gradient_lane(block, block->first + lane), sums + lane * block->size, block->scale,
+     block->size);
 }
 
 /* ---------------------------------------------------------------- keys and values */
-
-/* Query lanes first .. first + count - 1. */
-static tile_rows query_rows(const gradient_state *state, int64_t first, int64_t count)
-{
-    const pg_attention_gradient *block = state->block;
-    int64_t size = block->size, at = pg_gradient_lane(block, first);
-    if (block->group == 1 || block->query_stride == block->group * size)
-        return (tile_rows){block->queries + at, block->dout + at, block->group == 1 ? block->query_stride : size};
-    float *queries = state->gathered, *dout = queries + TILE * size;
-    for (int64_t i = 0; i < count; i++) {
-        at = pg_gradient_lane(block, first + i);
-        memcpy(queries + i * size, block->queries + at, (size_t)size * sizeof *queries);
-        memcpy(dout + i * size, block->dout + at, (size_t)size * sizeof *dout);
-    }
-    return (tile_rows){queries, dout, size};
-}
 
 /* The weights of query lane l, row `row` of the tile. */
 static void turn_row_back(const gradient_state *state, int64_t row, int64_t l)
@@ -161,16 +172,25 @@ static void turn_row_back(const gradient_state *state, int64_t row, int64_t l)
         turn_back(scores + lane, dscores + lane, splat(block->log_sums[sum]), splat(block->shares[sum]));
 }
 
+/* Adds a panel of sums to the derivatives of the block's keys, or of their values. */
+static void add_keys(const gradient_state *state, const float *panel, bool keys)
+{
+    const pg_attention_gradient *block = state->block;
+    const float *sums = unpack_sums(state, panel);
+    for (int64_t lane = 0; lane < block->lanes; lane++) {
+        int64_t j = block->first + lane;
+        const pg_gradient_span *span = pg_gradient_find(block, &j);
+        float *to = (keys ? span->dkeys : span->dvalues) + j * block->key_stride;
+        PG_SIMD(add_scaled)(to, sums + lane * block->size, keys ? block->scale : 1, block->size);
+    }
+}
+
 void PG_SIMD(attend_keys_gradient)(const pg_attention_gradient *block)
 {
     gradient_state state = start(block);
     int64_t size = block->size;
-    for (int64_t lane = 0; lane < block->lanes; lane++) {
-        int64_t j = block->first + lane;
-        const pg_gradient_span *span = pg_gradient_find(block, &j);
-        put_lane(state.first, lane, span->keys + j * block->key_stride, size, block->scale);
-        put_lane(state.second, lane, span->values + j * block->key_stride, size, 1);
-    }
+    tile_rows own = key_rows(&state, block->first, block->lanes);
+    pack_own(&state, &own);
     int64_t blind = block->first < block->prefix || block->first < block->past ? 0 : block->first - block->past;
     for (int64_t first = blind * block->group; first < block->rows * block->group; first += TILE) {
         int64_t left = block->rows * block->group - first, count = left < TILE ? left : TILE;
@@ -183,10 +203,6 @@ void PG_SIMD(attend_keys_gradient)(const pg_attention_gradient *block)
         PG_SIMD(panel_product_strided)
         (state.dsecond, LANES, rows.second, 1, rows.stride, size, state.scores, block->lanes, count);
     }
-    for (int64_t lane = 0; lane < block->lanes; lane++) {
-        int64_t j = block->first + lane;
-        const pg_gradient_span *span = pg_gradient_find(block, &j);
-        add_lane(span->dkeys + j * block->key_stride, state.dfirst, lane, size, block->scale);
-        add_lane(span->dvalues + j * block->key_stride, state.dsecond, lane, size, 1);
-    }
+    add_keys(&state, state.dfirst, true);
+    add_keys(&state, state.dsecond, false);
 }

@@ -1,4 +1,4 @@
-/* Products with many rows (panels) and with few (dots), and packing. See kernels.h for the layouts. */
+/* Products with many rows (panels) and with few (dots). See kernels.h for the layouts. */
 #include "kernels/simd.h"
 
 #define TILE_ROWS 6
@@ -154,32 +154,14 @@ void PG_SIMD(panel_product_bf16)(float *c, int64_t c_stride, const void *w, int6
     FOR_VECTORS(lanes, product_bf16(c, c_stride, w, w_stride, rows, panel, k, VECTORS));
 }
 
-void PG_SIMD(pack)(void *panel, pg_panel_dtype type, const float *x, int64_t stride, int64_t rows, int64_t k)
-{
-    if (rows < LANES)
-        memset(panel, 0, type == PG_PANEL_F32 ? (size_t)(k * LANES) * 4 : (size_t)((k + 1) / 2 * LANES) * 4);
-    float *single = panel;
-    uint16_t *half = panel;
-    if (type == PG_PANEL_F32)
-        for (int64_t i = 0; i < k; i++)
-            for (int64_t r = 0; r < rows; r++)
-                single[i * LANES + r] = x[r * stride + i];
-    else
-        for (int64_t i = 0; i < k; i += 2)
-            for (int64_t r = 0; r < rows; r++) {
-                half[i * LANES + 2 * r] = round_bf16(x[r * stride + i]);
-                half[i * LANES + 2 * r + 1] = i + 1 < k ? round_bf16(x[r * stride + i + 1]) : 0;
-            }
-}
-
 /* ---------------------------------------------------------------- few rows: lanes run along k */
 
 #define DOT_W_ROWS 4
 #define DOT_X_ROWS 4
 
-/* One row of x meets the rows of w one after another, as they lie in memory: four at a time would be four streams,
- * which the processor's prefetching follows less well (26 instead of 34 GB/s with rows of 4 KiB). Several rows of x
- * meet four rows of w at a time, so that what is loaded is used four times. */
+/* One to three rows of x meet the rows of w one after another, as they lie in memory: four at a time would be four
+ * streams, which the processor's prefetching follows less well (26 instead of 34 GB/s with rows of 4 KiB). Four rows of
+ * x meet four rows of w at a time, so that what is loaded is used four times. */
 #define PREFETCH_BYTES 4096
 
 /* Every sum runs over k in vectors of W, one accumulator each, whatever the numbers of rows. */
@@ -219,20 +201,44 @@ static inline __attribute__((always_inline)) void dot_tile(float *out, int64_t o
             out[r * out_stride + n] = sum_lanes(sum[n][r]);
 }
 
+/* All rows of w with the next x_rows_each rows of x, in tiles of w_rows_each. */
+#define DOT_TILES(w_rows_each, x_rows_each, TILE)               \
+    do {                                                        \
+        int64_t n = 0;                                          \
+        for (; n + (w_rows_each) <= w_rows; n += (w_rows_each)) \
+            TILE(w_rows_each, x_rows_each);                     \
+        for (; n < w_rows; n++)                                 \
+            TILE(1, x_rows_each);                               \
+    } while (0)
+
+#define DOT_PART(w_rows_each, TILE)                           \
+    switch (x_rows) {                                         \
+    case 1: DOT_TILES(w_rows_each, 1, TILE); break;           \
+    case 2: DOT_TILES(w_rows_each, 2, TILE); break;           \
+    case 3: DOT_TILES(w_rows_each, 3, TILE); break;           \
+    default: DOT_TILES(w_rows_each, DOT_X_ROWS, TILE); break; \
+    }
+
+/* Fewer rows of x than a tile has meet the rows of w one after another. Behind full tiles they find w in the cache, and
+ * take four rows of it at a time: a sum alone would wait for itself. */
+#define DOT_ALL(TILE)                                                                                          \
+    do {                                                                                                       \
+        const bool stream = x_rows < DOT_X_ROWS;                                                               \
+        for (; x_rows > 0; x_rows -= DOT_X_ROWS, out += DOT_X_ROWS * out_stride, x += DOT_X_ROWS * x_stride) { \
+            if (stream)                                                                                        \
+                DOT_PART(1, TILE)                                                                              \
+            else                                                                                               \
+                DOT_PART(DOT_W_ROWS, TILE)                                                                     \
+        }                                                                                                      \
+    } while (0)
+
 static inline __attribute__((always_inline)) void dot_all(float *out, int64_t out_stride, const char *w, pg_dtype dtype,
                                                           int64_t w_bytes, int64_t w_rows, const float *x,
                                                           int64_t x_stride, int64_t x_rows, int64_t k)
 {
-    for (; x_rows >= DOT_X_ROWS; x_rows -= DOT_X_ROWS, out += DOT_X_ROWS * out_stride, x += DOT_X_ROWS * x_stride) {
-        int64_t n = 0;
-        for (; n + DOT_W_ROWS <= w_rows; n += DOT_W_ROWS)
-            dot_tile(out + n, out_stride, w + n * w_bytes, dtype, w_bytes, x, x_stride, k, DOT_W_ROWS, DOT_X_ROWS);
-        for (; n < w_rows; n++)
-            dot_tile(out + n, out_stride, w + n * w_bytes, dtype, w_bytes, x, x_stride, k, 1, DOT_X_ROWS);
-    }
-    for (; x_rows > 0; x_rows--, out += out_stride, x += x_stride)
-        for (int64_t n = 0; n < w_rows; n++)
-            dot_tile(out + n, out_stride, w + n * w_bytes, dtype, w_bytes, x, x_stride, k, 1, 1);
+#define FLOAT_TILE(n_rows, r_rows) \
+    dot_tile(out + n, out_stride, w + n * w_bytes, dtype, w_bytes, x, x_stride, k, n_rows, r_rows)
+    DOT_ALL(FLOAT_TILE);
 }
 
 void PG_SIMD(dot_rows)(float *out, int64_t out_stride, const void *w, pg_dtype dtype, int64_t w_stride, int64_t w_rows,
@@ -290,16 +296,9 @@ void PG_SIMD(dot_rows_bf16)(float *out, int64_t out_stride, const void *weights,
                             const uint16_t *x, int64_t x_stride, int64_t x_rows, int64_t k)
 {
     const uint16_t *w = weights;
-    for (; x_rows >= DOT_X_ROWS; x_rows -= DOT_X_ROWS, out += DOT_X_ROWS * out_stride, x += DOT_X_ROWS * x_stride) {
-        int64_t n = 0;
-        for (; n + DOT_W_ROWS <= w_rows; n += DOT_W_ROWS)
-            dot_tile_bf16(out + n, out_stride, w + n * w_stride, w_stride, x, x_stride, k, DOT_W_ROWS, DOT_X_ROWS);
-        for (; n < w_rows; n++)
-            dot_tile_bf16(out + n, out_stride, w + n * w_stride, w_stride, x, x_stride, k, 1, DOT_X_ROWS);
-    }
-    for (; x_rows > 0; x_rows--, out += out_stride, x += x_stride)
-        for (int64_t n = 0; n < w_rows; n++)
-            dot_tile_bf16(out + n, out_stride, w + n * w_stride, w_stride, x, x_stride, k, 1, 1);
+#define HALVES_TILE(n_rows, r_rows) \
+    dot_tile_bf16(out + n, out_stride, w + n * w_stride, w_stride, x, x_stride, k, n_rows, r_rows)
+    DOT_ALL(HALVES_TILE);
 }
 #endif
 

@@ -18,6 +18,7 @@ const pg_kernels PG_SIMD(kernels) = {
     .widen = PG_SIMD(widen),
     .narrow = PG_SIMD(narrow),
     .pack = PG_SIMD(pack),
+    .unpack = PG_SIMD(unpack),
     .panel_product = {PG_SIMD(panel_product_f32), PG_SIMD(panel_product_bf16)},
     .dot_rows = PG_SIMD(dot_rows),
     .quantize = PG_SIMD(quantize),

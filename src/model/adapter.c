@@ -90,7 +90,8 @@ static pg_status list_modules(module_list *out, pg_weights *weights, pg_module_n
         PG_TRY(add_entry(out, &weight, names));
     if (weights->config.text.tied && pg_weights_output(weights, &weight))
         PG_TRY(add_entry(out, &weight, names));
-    qsort(out->entries, out->count, sizeof *out->entries, compare_entries);
+    if (out->count)
+        qsort(out->entries, out->count, sizeof *out->entries, compare_entries);
     return make_choices(out, &weights->text.output);
 }
 

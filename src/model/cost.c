@@ -19,15 +19,21 @@ double pg_cost_vision(const pg_config *config)
     return product(P, c->channels * c->patch * c->patch, D) + (double)c->layers * layer + projector;
 }
 
-double pg_cost_prompt(const pg_gemma_config *c, int64_t tokens, int64_t prefix)
+/* One layer for `tokens` keys and values, of which `rows` are asked for; they see `seen` keys in all. */
+static double layer(const pg_gemma_config *c, int64_t tokens, int64_t rows, double seen)
 {
     int64_t D = c->width, HE = c->heads * c->size, KE = c->kv_heads * c->size;
+    return product(tokens, D, 2 * KE) + product(rows, D, HE) /* k, v, q */
+           + 4 * seen * (double)HE                           /* scores, and their sum of values */
+           + product(rows, HE, D) + 3 * product(rows, D, c->mlp);
+}
+
+double pg_cost_prompt(const pg_gemma_config *c, int64_t tokens, int64_t prefix)
+{
     double seen = (double)prefix * (double)prefix; /* pairs of a query and a key that it sees */
     seen += ((double)tokens * (double)(tokens + 1) - (double)prefix * (double)(prefix + 1)) / 2;
-    double layer = product(tokens, D, HE + 2 * KE) /* q, k, v */
-                   + 4 * seen * (double)HE         /* scores, and their sum of values */
-                   + product(tokens, HE, D) + 3 * product(tokens, D, c->mlp);
-    return (double)c->layers * layer + product(1, D, c->vocabulary);
+    return (double)(c->layers - 1) * layer(c, tokens, tokens, seen) + layer(c, tokens, 1, (double)tokens) +
+           product(1, c->width, c->vocabulary);
 }
 
 typedef struct tally {

@@ -11,8 +11,8 @@
 /* Operations of the vision tower for one picture, with the projector where the model has one. */
 double pg_cost_vision(const pg_config *config);
 
-/* Operations of the decoder for a prompt of `tokens`, of which the first `prefix` see each other both ways, and one row
- * of logits. */
+/* Operations of the decoder for a prompt of `tokens`, of which the first `prefix` see each other both ways, up to the
+ * last one's logits: of the last layer that takes all keys and values, and the rest of one row. */
 double pg_cost_prompt(const pg_gemma_config *config, int64_t tokens, int64_t prefix);
 
 /* Bytes of all weights that a generated token reads: the whole decoder, of the embedding table only where it is the

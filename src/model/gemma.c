@@ -16,28 +16,56 @@ pg_tensor *pg_gemma_embed(pg_context *g, const pg_gemma *model, const int32_t *i
     return pg_embed(g, &model->embed, ids, count, embedding_scale(g, model->config.width), single);
 }
 
-static pg_tensor *attention(pg_context *g, const pg_gemma *model, int64_t layer, pg_tensor *x, const pg_tensor *angles,
-                            const pg_batch *batch, const pg_cache *cache)
+/* The batch whose queries are the wanted rows only: each a segment of its own over the keys that it sees. */
+static pg_batch wanted_queries(pg_context *g, const pg_batch *batch)
+{
+    pg_batch queries = *batch;
+    pg_segment *segments = pg_scratch(g, (size_t)batch->wanted_count * sizeof *segments);
+    const pg_segment *from = batch->segments;
+    for (int64_t i = 0; segments && i < batch->wanted_count; i++) {
+        while (batch->wanted[i] >= from->first + from->count)
+            from++;
+        segments[i] = pg_segment_of_row(from, batch->wanted[i] - from->first, i);
+    }
+    queries.rows = batch->wanted_count;
+    queries.segments = segments;
+    queries.segment_count = segments ? (size_t)batch->wanted_count : 0;
+    return queries;
+}
+
+/* Those rows of x that are asked for. They stay what they were, rows of prompts. */
+static pg_tensor *take(pg_context *g, pg_tensor *x, const pg_batch *queries)
+{
+    if (!queries->wanted)
+        return x;
+    pg_tensor *rows = pg_take_rows(g, x, queries->wanted, queries->wanted_count);
+    if (rows)
+        rows->single = 0;
+    return rows;
+}
+
+static pg_tensor *attention(pg_context *g, const pg_gemma *model, int64_t layer, pg_tensor *x, pg_tensor *angles,
+                            const pg_batch *batch, const pg_batch *queries, const pg_cache *cache)
 {
     const pg_gemma_config *c = &model->config;
     const pg_gemma_layer *w = &model->layers[layer];
-    pg_tensor *q = pg_rope(g, pg_linear(g, x, &w->q, NULL), angles); /* [T, H E] */
-    pg_tensor *k = pg_rope(g, pg_linear(g, x, &w->k, NULL), angles); /* [T, K E] */
-    pg_tensor *v = pg_linear(g, x, &w->v, NULL);                     /* [T, K E] */
+    pg_tensor *q = pg_rope(g, pg_linear(g, take(g, x, queries), &w->q, NULL), take(g, angles, queries)); /* [T, H E] */
+    pg_tensor *k = pg_rope(g, pg_linear(g, x, &w->k, NULL), angles);                                     /* [T, K E] */
+    pg_tensor *v = pg_linear(g, x, &w->v, NULL);                                                         /* [T, K E] */
     if (!cache)
-        return pg_linear(g, pg_attention(g, q, k, v, c->heads, c->kv_heads, batch), &w->o, NULL);
+        return pg_linear(g, pg_attention(g, q, k, v, c->heads, c->kv_heads, queries), &w->o, NULL);
     pg_tensor keys = pg_cache_keys(cache, layer), values = pg_cache_values(cache, layer);
     pg_store_rows(g, &keys, batch->slots, k);
     pg_store_rows(g, &values, batch->slots, v);
-    return pg_linear(g, pg_attention(g, q, &keys, &values, c->heads, c->kv_heads, batch), &w->o, NULL);
+    return pg_linear(g, pg_attention(g, q, &keys, &values, c->heads, c->kv_heads, queries), &w->o, NULL);
 }
 
 /* Which layer, and what it works with. */
 typedef struct layer_arguments {
     const pg_gemma *model;
     int64_t layer;
-    const pg_tensor *angles;
-    pg_batch batch;
+    pg_tensor *angles;
+    pg_batch batch, queries; /* queries: of the rows that are wanted behind the layer */
     const pg_cache *cache;
 } layer_arguments;
 
@@ -47,8 +75,8 @@ static pg_tensor *forward_layer(pg_context *g, const void *arguments, pg_tensor 
     const pg_gemma_layer *w = &a->model->layers[a->layer];
     double epsilon = a->model->config.epsilon;
     pg_tensor *normed = pg_rmsnorm(g, x, &w->input_norm, epsilon);
-    pg_tensor *attended = attention(g, a->model, a->layer, normed, a->angles, &a->batch, a->cache);
-    x = pg_add(g, x, pg_residual_dropout(g, attended, w->o.name));
+    pg_tensor *attended = attention(g, a->model, a->layer, normed, a->angles, &a->batch, &a->queries, a->cache);
+    x = pg_add(g, take(g, x, &a->queries), pg_residual_dropout(g, attended, w->o.name));
     pg_tensor *mlp = pg_gated_mlp(g, pg_rmsnorm(g, x, &w->post_norm, epsilon), &w->gate, &w->up, &w->down);
     return pg_add(g, x, pg_residual_dropout(g, mlp, w->down.name));
 }
@@ -58,9 +86,11 @@ pg_tensor *pg_gemma_forward(pg_context *g, const pg_gemma *model, pg_tensor *x, 
 {
     pg_trace_tensor(g, x, "text.input");
     pg_tensor *angles = pg_rope_angles(g, batch->positions, batch->rows, model->config.size, model->config.theta);
+    pg_batch all = *batch, last = batch->wanted ? wanted_queries(g, batch) : *batch;
+    all.wanted = NULL;
     pg_arena_mark scope = pg_scope_begin(g);
     for (int64_t i = 0; i < model->config.layers; i++) {
-        layer_arguments layer = {model, i, angles, *batch, cache};
+        layer_arguments layer = {model, i, angles, *batch, i + 1 < model->config.layers ? all : last, cache};
         x = pg_run_block(g, scope, forward_layer, &layer, sizeof layer, x);
         pg_trace_tensor(g, x, "text.layer.%d", (int)i);
     }

@@ -174,33 +174,41 @@ static void round_input(const pg_quantized_parts *out, const pg_quantized *to, c
         float unit = units[i / STEP * ROWS + r], whole = unit > 0 ? values[r] / unit : 0;
         whole = whole < low ? low : whole > high ? high : whole;
         whole = whole + ROUNDER - ROUNDER;
-        if (high_half)
-            *at = (uint8_t)(*at | ((int)whole + 8) << 4);
-        else
-            *at = (uint8_t)((int)whole + (bytes ? 128 : 8));
+        int byte = (int)whole + (bytes ? 128 : 8);
+        *at = (uint8_t)(*at | (high_half ? byte << 4 : byte));
         values[r] = whole * unit;
     }
 }
 
-/* Input i of a window, `k` inputs into it: what is wanted of it after the errors of those before. */
+/* What is wanted of an input after the errors of the `k` before it. Nearly all of the time goes here: sums of even and
+ * odd errors, so that no addition waits for the one before it. */
 static void feed_back(float values[ROWS], const float *errors, const float *factors, int64_t k)
 {
-    for (int64_t j = 0; j < k; j++)
-        for (int64_t r = 0; r < ROWS; r++)
-            values[r] -= errors[j * ROWS + r] * factors[j];
+    float even[ROWS] = {0}, odd[ROWS] = {0};
+    int64_t j = 0;
+    for (; j + 1 < k; j += 2)
+        for (int64_t r = 0; r < ROWS; r++) {
+            even[r] += errors[j * ROWS + r] * factors[j];
+            odd[r] += errors[(j + 1) * ROWS + r] * factors[j + 1];
+        }
+    for (int64_t r = 0; r < ROWS; r++)
+        values[r] -= even[r] + odd[r] + (j < k ? errors[j * ROWS + r] * factors[j] : 0);
 }
 
+/* Values are put together from halves: what was there must be zero. */
 static void round_inputs(const pg_quantized_parts *out, const pg_quantized *to, const group_work *work,
                          const pg_feedback *feedback)
 {
     int64_t padded = pg_quantized_padded(to->inputs), window = feedback ? feedback->window : padded;
-    for (int64_t i = 0; i < padded; i++) {
-        float values[ROWS], *errors = work->errors + i % window * ROWS;
-        bool fed = feedback && i < to->inputs;
+    memset(out->values, 0, (size_t)pg_quantized_group_bytes(to));
+    for (int64_t place = 0; place < padded; place++) {
+        bool fed = feedback && place < to->inputs;
+        int64_t i = fed ? feedback->order[place] : place, k = place % window;
+        float values[ROWS], *errors = work->errors + k * ROWS;
         for (int64_t r = 0; r < ROWS; r++)
             values[r] = work->rows[r * padded + i];
         if (fed)
-            feed_back(values, work->errors, feedback->factors[i / window] + i % window * window, i % window);
+            feed_back(values, work->errors, feedback->factors[place / window] + k * window, k);
         round_input(out, to, work->units, i, values);
         for (int64_t r = 0; fed && r < ROWS; r++)
             errors[r] = values[r] - work->rows[r * padded + i];
@@ -223,4 +231,24 @@ bool pg_quantize_group(const pg_quantized_parts *out, const pg_quantized *to, co
     }
     round_inputs(out, to, &work, feedback);
     return true;
+}
+
+/* With H = U D U^T, e H e^T is the sum over i of D[i] (e[i] + sum over j < i of e[j] U[j][i])^2. */
+double pg_feedback_square(const pg_feedback *feedback, const float *rows, void *scratch)
+{
+    int64_t window = feedback->window;
+    float *errors = scratch; /* [window][16]: -e */
+    double sum = 0;
+    for (int64_t place = 0; place < feedback->inputs; place++) {
+        int64_t i = feedback->order[place], k = place % window;
+        float values[ROWS];
+        for (int64_t r = 0; r < ROWS; r++) {
+            values[r] = rows[r * feedback->inputs + i];
+            errors[k * ROWS + r] = -values[r];
+        }
+        feed_back(values, errors, feedback->factors[place / window] + k * window, k);
+        for (int64_t r = 0; r < ROWS; r++)
+            sum += (double)feedback->pivots[place] * values[r] * values[r];
+    }
+    return sum;
 }

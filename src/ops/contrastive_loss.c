@@ -113,7 +113,7 @@ static void each_text(pg_context *g, contrastive_run *run, void (*task)(void *co
         if (g->status == PG_OK)
             pg_each_row(g, images.rows, texts.rows * 32, task, run); /* an exponential and a logarithm each */
         if (g->status == PG_OK && back)
-            pg_linear_back(g, run->cosines->data, &images, dimages, &texts, NULL);
+            pg_linear_back(g, run->cosines->data, &images, dimages, false, &texts, NULL);
         pg_arena_release(&g->arena, mark);
     }
     g->compute = compute;

@@ -149,28 +149,45 @@ static void add_row(void *context, int64_t row)
     }
 }
 
-/* x's derivative, or y's, gets that of the sum times `factor`. */
+/* One term's derivative gets that of the sum times `factor`; where it has none yet, it is set. */
+typedef struct pass_run {
+    const pg_kernels *kernels;
+    float *to;
+    const float *from;
+    int64_t width;
+    float factor;
+    bool fresh;
+} pass_run;
+
 static void pass_row(void *context, int64_t row)
 {
-    const pair_run *run = context;
-    int64_t at = row * run->x->width;
-    if (run->factor == 1)
-        run->kernels->add(run->x->grad + at, run->x->grad + at, run->out->grad + at, run->x->width);
+    const pass_run *run = context;
+    float *to = run->to + row * run->width;
+    const float *from = run->from + row * run->width;
+    if (run->fresh)
+        run->kernels->scale(to, from, run->factor, run->width);
     else
-        run->kernels->gradient->add_scaled(run->x->grad + at, run->out->grad + at, run->factor, run->x->width);
+        run->kernels->gradient->add_scaled(to, from, run->factor, run->width);
+}
+
+static void pass_back(pg_context *g, pg_tensor *to, const pg_tensor *out, float factor)
+{
+    pass_run run = {.kernels = g->kernels, .from = out->grad, .width = out->width, .factor = factor};
+    run.to = pg_gradient_begin(g, to, &run.fresh);
+    if (run.to)
+        pg_each_row(g, out->rows, out->width, pass_row, &run);
 }
 
 static void add_backward(pg_context *g, const void *saved)
 {
     PG_PROFILE(g, "add back", NULL);
     const pair_run *pair = saved;
-    pair_run to_x = {.kernels = g->kernels, .x = pair->x, .out = pair->out, .factor = 1}, to_y = to_x;
-    to_y.x = pair->y;
-    to_y.factor = pair->factor;
-    if (pg_gradient(g, to_x.x))
-        pg_each_row(g, to_x.x->rows, to_x.x->width, pass_row, &to_x);
-    if (pg_gradient(g, to_y.x))
-        pg_each_row(g, to_y.x->rows, to_y.x->width, pass_row, &to_y);
+    pass_back(g, pair->y, pair->out, pair->factor);
+    if (pair->x->tracked && !pair->x->grad && pair->x != pair->y) { /* the sum's own is needed no more */
+        pair->x->grad = pair->out->grad;
+        pair->out->grad = NULL;
+    } else
+        pass_back(g, pair->x, pair->out, 1);
 }
 
 pg_tensor *pg_add_scaled(pg_context *g, pg_tensor *x, pg_tensor *y, double factor)

@@ -92,6 +92,8 @@ static void multiply_widened(pg_context *g, pg_tensor *out, const pg_tensor *x, 
 void pg_linear_into(pg_context *g, pg_tensor *out, const pg_tensor *x, const pg_parameter *w, const pg_parameter *bias)
 {
     assert(x->width == w->width && out->width == w->rows);
+    if (g->watch && g->status == PG_OK)
+        g->watch(g->watch_user, g, w, x);
     PG_PROFILE(g, "linear", w->name);
     pg_arena_mark mark = pg_arena_get_mark(&g->arena);
     const float *b = bias && bias->name ? pg_parameter_floats(g, bias) : NULL;
@@ -116,12 +118,13 @@ static void multiply_back(pg_context *g, pg_matmul_gradient job)
     pg_arena_release(&g->arena, mark);
 }
 
-void pg_linear_back(pg_context *g, const float *dout, const pg_tensor *x, float *dx, const pg_parameter *w,
+void pg_linear_back(pg_context *g, const float *dout, const pg_tensor *x, float *dx, bool fresh, const pg_parameter *w,
                     const pg_parameter *bias)
 {
     PG_PROFILE(g, "linear back", w->name);
     if (dx)
         multiply_back(g, (pg_matmul_gradient){.out = dx,
+                                              .fresh = fresh,
                                               .a = dout,
                                               .b = w->data,
                                               .dtype = w->dtype,
@@ -150,7 +153,9 @@ typedef struct saved_linear {
 static void linear_backward(pg_context *g, const void *memory)
 {
     const saved_linear *saved = memory;
-    pg_linear_back(g, saved->out->grad, saved->x, pg_gradient(g, saved->x), &saved->w, &saved->bias);
+    bool fresh;
+    float *dx = pg_gradient_begin(g, saved->x, &fresh);
+    pg_linear_back(g, saved->out->grad, saved->x, dx, fresh, &saved->w, &saved->bias);
 }
 
 /* ---------------------------------------------------------------- the operation */

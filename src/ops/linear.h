@@ -7,9 +7,9 @@
 /* out = x w^T + bias into a tensor that is there already; w's low-rank addition is left out. */
 void pg_linear_into(pg_context *g, pg_tensor *out, const pg_tensor *x, const pg_parameter *w, const pg_parameter *bias);
 
-/* Adds to dx (NULL: nobody asks) and to the gradients of w and bias what follows from dout, out's derivative. bias may
- * be NULL. */
-void pg_linear_back(pg_context *g, const float *dout, const pg_tensor *x, float *dx, const pg_parameter *w,
+/* Adds to dx (NULL: nobody asks; fresh: sets it) and to the gradients of w and bias what follows from dout, out's
+ * derivative. bias may be NULL. */
+void pg_linear_back(pg_context *g, const float *dout, const pg_tensor *x, float *dx, bool fresh, const pg_parameter *w,
                     const pg_parameter *bias);
 
 #endif

@@ -109,14 +109,15 @@ static bool compute_logits(pg_context *g, output_run *run)
 static void output_backward(pg_context *g, const void *saved)
 {
     output_run run = *(const output_run *)saved;
-    float *dx = pg_gradient(g, run.x);
+    bool fresh;
+    float *dx = pg_gradient_begin(g, run.x, &fresh);
     int64_t width = run.x->width;
     for (run.first = 0; run.first < run.x->rows && g->status == PG_OK; run.first += run.logits.rows) {
         pg_arena_mark mark = pg_arena_get_mark(&g->arena);
         if (compute_logits(g, &run)) {
             pg_tensor x = pg_rows_view(run.x, run.first, run.logits.rows);
             pg_each_row(g, run.logits.rows, run.logits.width * EXP_COST, output_back_row, &run);
-            pg_linear_back(g, run.logits.data, &x, dx ? dx + run.first * width : NULL, &run.w, &run.bias);
+            pg_linear_back(g, run.logits.data, &x, dx ? dx + run.first * width : NULL, fresh, &run.w, &run.bias);
         }
         pg_arena_release(&g->arena, mark);
     }

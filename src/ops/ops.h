@@ -14,6 +14,10 @@
 /* x w^T + bias: [rows, inputs] -> [rows, outputs]; with a low-rank addition (pg_lora), that too. bias may be NULL. */
 pg_tensor *pg_linear(pg_context *g, pg_tensor *x, const pg_parameter *w, const pg_parameter *bias);
 
+/* Columns rows[0 .. count - 1], ascending, of pg_linear(g, x, w, NULL), the same bits: [rows, inputs] -> [rows, count].
+ * Only these rows of the weight are read (of a quantised one, their groups). */
+pg_tensor *pg_linear_rows(pg_context *g, pg_tensor *x, const pg_parameter *w, const int32_t *rows, int64_t count);
+
 /* x / sqrt(mean(x^2) + epsilon) * (1 + w) */
 pg_tensor *pg_rmsnorm(pg_context *g, pg_tensor *x, const pg_parameter *w, double epsilon);
 
@@ -95,6 +99,9 @@ pg_tensor *pg_output_losses(pg_context *g, pg_tensor *x, const pg_parameter *w, 
 
 /* The sum of all values of x times their weights [rows][width]: [1, 1]. */
 pg_tensor *pg_weighted_sum(pg_context *g, pg_tensor *x, const float *weights);
+
+/* moments += x^T x over columns first .. first + count - 1 of x: the lower triangle of [count][count]. */
+void pg_add_moments(pg_context *g, float *moments, const pg_tensor *x, int64_t first, int64_t count);
 
 /* x with every row divided by its length. */
 pg_tensor *pg_unit_rows(pg_context *g, pg_tensor *x);

@@ -209,22 +209,20 @@ static pg_status see(bench_run *run, double *seconds)
     return run->session->g.status;
 }
 
-/* The logits of the last of the ids, in the arena. */
-static const float *last_logits(bench_run *run, const pg_input *input, int64_t slot)
+/* The logits of what follows a prompt: [1, V]. */
+static pg_tensor *input_logits(pg_session *session, const pg_input *input, int64_t slot)
 {
-    pg_context *g = &run->session->g;
-    int64_t last = (int64_t)input->ids.count - 1;
-    pg_tensor *hidden = pg_input_forward(run->session, input, slot);
-    pg_tensor *logits = pg_gemma_logits(g, &run->weights.text, pg_take_rows(g, hidden, &last, 1));
-    return logits && g->status == PG_OK ? logits->data : NULL;
+    return pg_gemma_logits(&session->g, &session->model->weights->text, pg_input_last(session, input, slot));
 }
 
 /* The prompt, up to the first token. */
 static pg_status read_prompt(bench_run *run, double *seconds, int32_t *token)
 {
     double start = pg_clock();
-    const float *logits = last_logits(run, &run->input, 0);
-    pg_status status = logits ? choose(token, run, logits) : run->session->g.status;
+    pg_tensor *logits = input_logits(run->session, &run->input, 0);
+    pg_status status = run->session->g.status;
+    if (logits && status == PG_OK)
+        status = choose(token, run, logits->data);
     *seconds = pg_clock() - start;
     return status;
 }
@@ -236,21 +234,21 @@ static pg_status write_token(bench_run *run, size_t sequences, size_t at)
     size_t length = run->options.new_tokens + 1;
     int64_t prompt = (int64_t)run->input.ids.count, tokens = prompt + (int64_t)at;
     pg_next *next = pg_scratch(&session->g, sequences * sizeof *next);
-    if (!next)
+    pg_logits *logits = pg_scratch(&session->g, sequences * sizeof *logits);
+    if (!logits)
         return session->g.status;
     for (size_t s = 0; s < sequences; s++)
-        next[s] = (pg_next){.id = run->tokens[s * length + at - 1],
+        next[s] = (pg_next){.ids = &run->tokens[s * length + at - 1],
+                            .count = 1,
                             .position = run->input.first + (int32_t)tokens - 1,
                             .prefix = run->input.prefix,
                             .spans = {{(int64_t)s * session->context, tokens}},
                             .span_count = 1};
-    pg_tensor *logits = pg_next_logits(session, next, sequences);
-    if (!logits || session->g.status != PG_OK)
-        return session->g.status;
+    PG_TRY(pg_next_logits(session, logits, next, sequences));
     if (at == run->options.new_tokens)
-        memcpy(session->logits, logits->data, (size_t)logits->width * sizeof(float));
+        memcpy(session->logits, logits[0].values, (size_t)logits[0].count * sizeof(float));
     for (size_t s = 0; s < sequences; s++)
-        PG_TRY(choose(&run->tokens[s * length + at], run, (float *)logits->data + (int64_t)s * logits->width));
+        PG_TRY(choose(&run->tokens[s * length + at], run, logits[s].values));
     return PG_OK;
 }
 
@@ -296,10 +294,10 @@ static pg_status check_answer(bench_run *run)
     all.ids = (pg_ids){.data = ids, .count = count};
     memcpy(ids, run->input.ids.data, prompt * sizeof *ids);
     memcpy(ids + prompt, run->answer, run->options.new_tokens * sizeof *ids);
-    const float *logits = last_logits(run, &all, -1);
-    if (!logits)
+    pg_tensor *logits = input_logits(run->session, &all, -1);
+    if (!logits || run->session->g.status != PG_OK)
         return run->session->g.status;
-    double error = relative_error(run->session->logits, logits, run->weights.config.text.vocabulary);
+    double error = relative_error(run->session->logits, logits->data, run->weights.config.text.vocabulary);
     if (!(error <= allowed))
         return pg_fail(PG_ERROR_FORMAT,
                        "%s: the answer's last logits differ by %.2g of their size from those of one pass over all "

@@ -1,7 +1,9 @@
 /*
  * A model with smaller weights. What becomes of every weight is planned first, because the file begins with its list;
  * then they are made and written one after another, some groups of rows at a time. Reading the new model back compares
- * what it says with what the old one says, so that the errors reported are those of the file.
+ * what it says with what the old one says, so that the errors reported are those of the file. With examples to
+ * calibrate with, all of this happens twice: first the values are rounded to the nearest, then with compensation, and
+ * the second file takes the place of the first, which stays open to be compared with.
  */
 #include <math.h>
 #include <stdatomic.h>
@@ -14,10 +16,13 @@
 #include "generate/model.h"
 #include "model/model_writer.h"
 #include "model/quantizer.h"
+#include "tasks/calibration.h"
 #include "tensor/quantized_arrays.h"
 #include "tensor/safetensors.h"
 
 #define PIECE_BYTES (8 << 20) /* of values that are made before they are written */
+#define HELD_OUT    8         /* one of so many examples is judged by, not calibrated with */
+#define MANY_GROUPS 64        /* beyond, products are taken from every eighth group */
 
 /* What one weight becomes. */
 typedef struct planned_weight {
@@ -25,7 +30,15 @@ typedef struct planned_weight {
     pg_quantized to; /* bits 0: it stays floats */
     pg_quantized_arrays arrays;
     pg_array array; /* as floats */
+    pg_rounding rounding;
+    pg_quantized_error error, nearest;
 } planned_weight;
+
+/* The model in the making, opened to be read. */
+typedef struct made_model {
+    pg_model *model;
+    const pg_parameter **weights; /* as planned */
+} made_model;
 
 typedef struct quantization {
     const pg_model *model;
@@ -35,7 +48,23 @@ typedef struct quantization {
     size_t count, capacity;
     pg_status planning;
     pg_safetensors_writer *file;
+    size_t done; /* weights written, in all passes */
+
+    pg_session *session; /* of the original; NULL without examples */
+    pg_examples calibrating, judging;
+    const pg_example **judged; /* borrowed from either */
+    size_t judged_count;
+    pg_prediction original;
+    pg_calibration calibration;
+    size_t collected; /* weights up to here have their moments collected, or never will */
+    const made_model *nearest;
 } quantization;
+
+const char *pg_rounding_name(pg_rounding rounding)
+{
+    static const char *const names[] = {"original", "nearest", "compensated"};
+    return names[rounding];
+}
 
 void pg_quantize_options_init(pg_quantize_options *options)
 {
@@ -45,6 +74,18 @@ void pg_quantize_options_init(pg_quantize_options *options)
 static int64_t smaller(int64_t a, int64_t b)
 {
     return a < b ? a : b;
+}
+
+static pg_status go_on(bool yes)
+{
+    return yes ? PG_OK : pg_fail(PG_ERROR_CANCELLED, "cancelled");
+}
+
+static bool tick(void *user)
+{
+    const quantization *run = user;
+    const pg_quantize_options *o = &run->options;
+    return !o->on_progress || o->on_progress(o->user, run->done, run->count * (o->calibrate ? 2 : 1));
 }
 
 /* ---------------------------------------------------------------- the plan */
@@ -69,6 +110,11 @@ static pg_status check_options(quantization *run)
     o->threads = o->threads ? o->threads : pg_threads_default();
     if (o->threads < 0 || o->threads > PG_THREADS_MAX)
         return pg_fail(PG_ERROR_ARGUMENT, "threads: %d, expected 1 to %d", o->threads, PG_THREADS_MAX);
+    o->window = o->window ? o->window : 2048;
+    if (o->window < 32 || o->window > 16384)
+        return pg_fail(PG_ERROR_ARGUMENT, "window: %zu, expected 32 to 16384", o->window);
+    if (o->calibrate || o->evaluate)
+        PG_TRY(pg_model_require(run->model, config->kind != PG_MODEL_SIGLIP, "predict text"));
     run->scheme = (pg_quantization){
         .text = bits_of(o->text),
         .vision = config->kind == PG_MODEL_GEMMA ? 0 : bits_of(o->vision),
@@ -93,11 +139,12 @@ static void plan_weight(void *user, const pg_parameter *p)
     if (run->planning != PG_OK)
         return;
     planned_weight *weight = &run->weights[run->count++];
-    *weight = (planned_weight){.from = p, .array = *p->stored};
+    *weight = (planned_weight){.from = p, .array = *p->stored, .error = {0, NAN}, .nearest = {0, NAN}};
     weight->to = (pg_quantized){.bits = pg_weights_bits(run->model->weights, p, &run->scheme),
                                 .rows = p->rows,
                                 .inputs = p->width,
                                 .block = run->scheme.block};
+    weight->rounding = weight->to.bits ? PG_ROUNDING_NEAREST : PG_ROUNDING_NONE;
     if (becomes_bf16(run, p))
         weight->array.dtype = PG_BF16;
     pg_array_size(&weight->array.bytes, &weight->array);
@@ -128,15 +175,67 @@ static pg_status list_arrays(pg_array **out, size_t *count, quantization *run)
 
 /* ---------------------------------------------------------------- making and writing */
 
+/* Sums of squares of products with the examples' activations: of a group's values, of its errors, and of its errors
+ * where it is rounded to the nearest. */
+typedef struct group_squares {
+    double values, errors, nearest;
+} group_squares;
+
 /* A weight in the making: values of some groups, scales and steps of all. */
 typedef struct rounding_run {
     const planned_weight *weight;
+    const pg_feedback *feedback; /* NULL: to the nearest */
+    const pg_parameter *nearest; /* with feedback: the weight as it was rounded before */
     pg_quantized_parts parts;
-    int64_t first, groups; /* of the piece */
-    char *workers;         /* of each: 16 rows of floats, and scratch */
+    group_squares *squares; /* [groups of the weight]; zero where they are not taken */
+    int64_t first, groups;  /* of the piece */
+    char *workers;          /* of each: 16 rows of floats, 16 rows of differences, and scratch */
     size_t worker_bytes;
     atomic_bool strange;
 } rounding_run;
+
+/* Row `row` of a weight as floats. */
+static void read_row(float *out, const pg_parameter *p, int64_t row)
+{
+    if (p->quantized.bits)
+        pg_quantized_widen(out, &p->quantized, row, 0, p->width);
+    else
+        pg_dtype_widen(out, p->dtype, (const char *)p->data + (size_t)(row * p->width) * pg_dtype_size(p->dtype),
+                       p->width);
+}
+
+static void subtract(float *out, const float *values, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++)
+        out[i] -= values[i];
+}
+
+static void weigh_group(const rounding_run *run, const pg_quantized_parts *parts, int64_t group, const float *floats,
+                        float *differences, void *scratch)
+{
+    int64_t width = run->weight->from->width, row = group * PG_QUANTIZED_ROWS;
+    int64_t rows = smaller(run->weight->from->rows - row, PG_QUANTIZED_ROWS);
+    group_squares *squares = &run->squares[group];
+    pg_quantized made = run->weight->to;
+    made.values = parts->values;
+    made.steps = parts->steps;
+    made.scales = parts->scales;
+    squares->values = pg_feedback_square(run->feedback, floats, scratch);
+    memset(differences, 0, (size_t)(PG_QUANTIZED_ROWS * width) * sizeof *differences);
+    for (int64_t r = 0; r < rows; r++)
+        pg_quantized_widen(differences + r * width, &made, r, 0, width);
+    subtract(differences, floats, rows * width);
+    squares->errors = pg_feedback_square(run->feedback, differences, scratch);
+    for (int64_t r = 0; r < rows; r++)
+        read_row(differences + r * width, run->nearest, row + r);
+    subtract(differences, floats, rows * width);
+    squares->nearest = pg_feedback_square(run->feedback, differences, scratch);
+}
+
+static bool is_weighed(const rounding_run *run, int64_t group)
+{
+    return run->feedback && (group % 8 == 0 || pg_quantized_groups(run->weight->to.rows) <= MANY_GROUPS);
+}
 
 static void round_group(void *context, int64_t index, int worker)
 {
@@ -146,28 +245,34 @@ static void round_group(void *context, int64_t index, int worker)
     int64_t group = run->first + index, blocks = pg_quantized_blocks(to->inputs, to->block);
     int64_t row = group * PG_QUANTIZED_ROWS, rows = smaller(from->rows - row, PG_QUANTIZED_ROWS);
     float *floats = (float *)(run->workers + (size_t)worker * run->worker_bytes);
-    size_t row_bytes = (size_t)from->width * pg_dtype_size(from->dtype);
+    float *differences = floats + PG_QUANTIZED_ROWS * from->width;
+    void *scratch = differences + PG_QUANTIZED_ROWS * from->width;
     memset(floats, 0, (size_t)(PG_QUANTIZED_ROWS * from->width) * sizeof *floats);
-    pg_dtype_widen(floats, from->dtype, (const char *)from->data + (size_t)row * row_bytes, rows * from->width);
+    for (int64_t r = 0; r < rows; r++)
+        read_row(floats + r * from->width, from, row + r);
     pg_quantized_parts parts = {.values = run->parts.values + index * pg_quantized_group_bytes(to),
                                 .steps = run->parts.steps + group * pg_quantized_step_bytes(to),
                                 .scales = run->parts.scales + group * blocks * PG_QUANTIZED_ROWS};
-    if (!pg_quantize_group(&parts, to, floats, NULL, floats + PG_QUANTIZED_ROWS * from->width))
+    if (!pg_quantize_group(&parts, to, floats, run->feedback, scratch))
         atomic_store(&run->strange, true);
+    else if (is_weighed(run, group))
+        weigh_group(run, &parts, group, floats, differences, scratch);
 }
 
 static pg_status make_room(rounding_run *run, int threads)
 {
     const planned_weight *weight = run->weight;
-    int64_t group_bytes = pg_quantized_group_bytes(&weight->to);
-    run->groups = smaller(pg_quantized_groups(weight->to.rows), PIECE_BYTES / group_bytes + threads);
+    int64_t group_bytes = pg_quantized_group_bytes(&weight->to), groups = pg_quantized_groups(weight->to.rows);
+    run->groups = smaller(groups, PIECE_BYTES / group_bytes + threads);
     run->worker_bytes =
-        (size_t)(PG_QUANTIZED_ROWS * weight->from->width) * sizeof(float) + pg_quantize_scratch(&weight->to);
+        (size_t)(2 * PG_QUANTIZED_ROWS * weight->from->width) * sizeof(float) + pg_quantize_scratch(&weight->to);
     run->parts.values = pg_alloc((size_t)run->groups, (size_t)group_bytes);
     run->parts.scales = pg_alloc(weight->arrays.arrays[1].bytes, 1);
     run->parts.steps = pg_alloc(weight->to.bits == 4 ? weight->arrays.arrays[2].bytes : 0, 1);
+    run->squares = pg_alloc((size_t)groups, sizeof *run->squares);
     run->workers = pg_alloc((size_t)threads, run->worker_bytes);
-    return run->parts.values && run->parts.scales && run->parts.steps && run->workers ? PG_OK : PG_ERROR_MEMORY;
+    bool enough = run->parts.values && run->parts.scales && run->parts.steps && run->squares && run->workers;
+    return enough ? PG_OK : PG_ERROR_MEMORY;
 }
 
 static pg_status write_pieces(quantization *run, rounding_run *rounding)
@@ -189,31 +294,73 @@ static pg_status write_pieces(quantization *run, rounding_run *rounding)
                : PG_OK;
 }
 
-static pg_status write_quantized(quantization *run, const planned_weight *weight)
+/* Errors of products, as parts of them. */
+static void sum_squares(planned_weight *weight, const rounding_run *rounding)
 {
-    rounding_run rounding = {.weight = weight};
+    group_squares sum = {0};
+    for (int64_t i = 0; i < pg_quantized_groups(weight->to.rows); i++) {
+        sum.values += rounding->squares[i].values;
+        sum.errors += rounding->squares[i].errors;
+        sum.nearest += rounding->squares[i].nearest;
+    }
+    weight->error.products = sum.values > 0 ? sqrt(sum.errors / sum.values) : 0;
+    weight->nearest.products = sum.values > 0 ? sqrt(sum.nearest / sum.values) : 0;
+}
+
+static pg_status write_quantized(quantization *run, planned_weight *weight, const pg_feedback *feedback)
+{
+    rounding_run rounding = {.weight = weight, .feedback = feedback};
+    if (feedback)
+        rounding.nearest = run->nearest->weights[weight - run->weights];
     pg_status status = make_room(&rounding, run->options.threads);
     if (status == PG_OK)
         status = write_pieces(run, &rounding);
+    if (status == PG_OK && feedback) {
+        weight->rounding = PG_ROUNDING_COMPENSATED;
+        sum_squares(weight, &rounding);
+    }
     pg_free(rounding.parts.values);
     pg_free(rounding.parts.scales);
     pg_free(rounding.parts.steps);
+    pg_free(rounding.squares);
     pg_free(rounding.workers);
     return status;
 }
 
-static pg_status write_weight(quantization *run, const planned_weight *weight)
+/* Moments for the next quantised weights, as many as there is room for. */
+static pg_status collect_moments(quantization *run, size_t next)
 {
-    if (weight->to.bits)
-        return write_quantized(run, weight);
+    const pg_parameter **list = pg_alloc(run->count - next, sizeof *list);
+    size_t *place = pg_alloc(run->count - next + 1, sizeof *place), count = 0, done = 0;
+    pg_status status = list && place ? PG_OK : PG_ERROR_MEMORY;
+    for (size_t i = next; status == PG_OK && i < run->count; i++)
+        if (run->weights[i].to.bits) {
+            place[count] = i;
+            list[count++] = run->weights[i].from;
+        }
+    if (status == PG_OK) {
+        place[count] = run->count;
+        status = pg_calibration_collect(&done, &run->calibration, list, count);
+    }
+    if (status == PG_OK)
+        run->collected = place[done];
+    pg_free(list);
+    pg_free(place);
+    return status;
+}
+
+static pg_status write_weight(quantization *run, size_t index)
+{
+    planned_weight *weight = &run->weights[index];
+    if (weight->to.bits) {
+        if (run->nearest && index >= run->collected)
+            PG_TRY(collect_moments(run, index));
+        const char *name = weight->from->name;
+        return write_quantized(run, weight, run->nearest ? pg_calibration_find(&run->calibration, name) : NULL);
+    }
     if (weight->array.dtype != weight->from->dtype)
         return pg_weight_write(run->file, weight->from, weight->array.dtype, run->options.threads);
     return pg_safetensors_writer_write(run->file, weight->array.data, weight->array.bytes);
-}
-
-static pg_status go_on(bool yes)
-{
-    return yes ? PG_OK : pg_fail(PG_ERROR_CANCELLED, "cancelled");
 }
 
 static pg_status write_weights(quantization *run, const char *path)
@@ -226,11 +373,11 @@ static pg_status write_weights(quantization *run, const char *path)
         status = pg_safetensors_writer_open(&run->file, path, arrays, count, metadata, 1);
     pg_free(arrays);
     PG_TRY(status);
-    const pg_quantize_options *o = &run->options;
     for (size_t i = 0; status == PG_OK && i < run->count; i++) {
-        status = write_weight(run, &run->weights[i]);
-        if (status == PG_OK && o->on_progress)
-            status = go_on(o->on_progress(o->user, i + 1, run->count));
+        status = write_weight(run, i);
+        run->done++;
+        if (status == PG_OK)
+            status = go_on(tick(run));
     }
     if (status == PG_OK)
         return pg_safetensors_writer_commit(run->file);
@@ -276,16 +423,6 @@ typedef struct comparison {
     int64_t rows;       /* of a task */
     atomic_bool strange;
 } comparison;
-
-/* Row `row` of a weight as floats. */
-static void read_row(float *out, const pg_parameter *p, int64_t row)
-{
-    if (p->quantized.bits)
-        pg_quantized_widen(out, &p->quantized, row, 0, p->width);
-    else
-        pg_dtype_widen(out, p->dtype, (const char *)p->data + (size_t)(row * p->width) * pg_dtype_size(p->dtype),
-                       p->width);
-}
 
 static void compare_rows(void *context, int64_t index, int worker)
 {
@@ -350,73 +487,209 @@ static void list_weight(void *user, const pg_parameter *p)
         list->items[list->next++] = p;
 }
 
-static pg_status compare_all(const quantization *run, const pg_model *made)
+static void close_made(made_model *made)
+{
+    pg_model_close(made->model);
+    pg_free(made->weights);
+    *made = (made_model){0};
+}
+
+static pg_status open_made(made_model *out, const quantization *run, const char *folder)
+{
+    PG_TRY(pg_model_open(&out->model, folder));
+    out->weights = pg_alloc(run->count, sizeof *out->weights);
+    weight_list list = {.items = out->weights, .count = run->count};
+    if (!out->weights)
+        return PG_ERROR_MEMORY;
+    pg_weights_each(out->model->weights, list_weight, &list);
+    return PG_OK;
+}
+
+static pg_status compare_all(quantization *run, const made_model *made)
+{
+    for (size_t i = 0; i < run->count; i++) {
+        planned_weight *weight = &run->weights[i];
+        PG_TRY(compare_weight(&weight->error.values, run, weight->from, made->weights[i]));
+        if (weight->rounding != PG_ROUNDING_COMPENSATED)
+            weight->nearest = weight->error;
+    }
+    return PG_OK;
+}
+
+static pg_status report_all(const quantization *run, const made_model *made)
 {
     const pg_quantize_options *o = &run->options;
-    weight_list list = {.count = run->count};
-    list.items = pg_alloc(list.count, sizeof *list.items);
-    pg_status status = list.items ? PG_OK : PG_ERROR_MEMORY;
-    if (status == PG_OK)
-        pg_weights_each(made->weights, list_weight, &list);
-    for (size_t i = 0; status == PG_OK && i < run->count; i++) {
-        const pg_parameter *old = run->weights[i].from, *new = list.items[i];
-        pg_quantized_weight report = {.name = old->name,
-                                      .format = format_of(new),
-                                      .bytes_before = (size_t)pg_parameter_bytes(old),
-                                      .bytes_after = (size_t)pg_parameter_bytes(new),
+    for (size_t i = 0; o->on_weight && i < run->count; i++) {
+        const planned_weight *weight = &run->weights[i];
+        pg_quantized_weight report = {.name = weight->from->name,
+                                      .format = format_of(made->weights[i]),
+                                      .bytes_before = (size_t)pg_parameter_bytes(weight->from),
+                                      .bytes_after = (size_t)pg_parameter_bytes(made->weights[i]),
+                                      .rounding = weight->rounding,
+                                      .error = weight->error,
+                                      .nearest_error = weight->nearest,
                                       .index = i,
                                       .count = run->count};
-        status = compare_weight(&report.error, run, old, new);
-        if (status == PG_OK && o->on_weight)
-            status = go_on(o->on_weight(o->user, &report));
+        PG_TRY(go_on(o->on_weight(o->user, &report)));
     }
-    pg_free(list.items);
+    return PG_OK;
+}
+
+/* ---------------------------------------------------------------- the examples */
+
+/* Every eighth example, the last among them, is judged by; the others are calibrated with. */
+static pg_status hold_out(quantization *run)
+{
+    const pg_examples *all = &run->calibrating;
+    const pg_example **fitted = pg_alloc(all->count, sizeof *fitted);
+    run->calibration.examples = fitted;
+    if (!fitted)
+        return PG_ERROR_MEMORY;
+    for (size_t i = 0; i < all->count; i++)
+        if (run->options.evaluate || (all->count - 1 - i) % HELD_OUT != 0)
+            fitted[run->calibration.example_count++] = &all->items[i];
+        else
+            run->judged[run->judged_count++] = &all->items[i];
+    return run->calibration.example_count
+               ? PG_OK
+               : pg_fail(PG_ERROR_ARGUMENT, "%s: found one example, expected more: every eighth is judged by",
+                         run->options.calibrate);
+}
+
+static pg_status load_examples(quantization *run)
+{
+    const pg_quantize_options *o = &run->options;
+    if (o->calibrate)
+        PG_TRY(pg_examples_load(&run->calibrating, run->session, o->calibrate));
+    if (o->evaluate)
+        PG_TRY(pg_examples_load(&run->judging, run->session, o->evaluate));
+    run->judged = pg_alloc(run->calibrating.count + run->judging.count, sizeof *run->judged);
+    if (!run->judged)
+        return PG_ERROR_MEMORY;
+    for (size_t i = 0; i < run->judging.count; i++)
+        run->judged[run->judged_count++] = &run->judging.items[i];
+    return o->calibrate ? hold_out(run) : PG_OK;
+}
+
+static pg_status judge(quantization *run, pg_session *session, pg_rounding rounding)
+{
+    const pg_quantize_options *o = &run->options;
+    bool original = rounding == PG_ROUNDING_NONE;
+    pg_prediction rounded = {0}, *out = original ? &run->original : &rounded;
+    for (size_t i = 0; i < run->judged_count; i++) {
+        PG_TRY(pg_example_predict(out, session, run->judged[i], original ? NULL : &run->original));
+        PG_TRY(go_on(tick(run)));
+    }
+    pg_quantized_model report = {.rounding = rounding,
+                                 .examples = run->judged_count,
+                                 .tokens = out->tokens,
+                                 .nll = out->nll / (double)out->tokens,
+                                 .agreement = (double)out->agreed / (double)out->tokens};
+    return o->on_model ? go_on(o->on_model(o->user, &report)) : PG_OK;
+}
+
+static pg_status judge_made(quantization *run, const made_model *made, pg_rounding rounding)
+{
+    pg_session_options options;
+    pg_session *session;
+    pg_session_options_init(&options);
+    options.threads = run->options.threads;
+    if (!run->session)
+        return PG_OK;
+    PG_TRY(pg_session_new(&session, made->model, &options));
+    pg_status status = judge(run, session, rounding);
+    pg_session_free(session);
     return status;
 }
 
-static pg_status read_back(const quantization *run, const char *folder)
+/* Loads the examples and lets the original predict them. */
+static pg_status begin_examples(quantization *run)
 {
-    pg_model *made;
-    PG_TRY(pg_model_open(&made, folder));
-    pg_status status = compare_all(run, made);
-    pg_model_close(made);
-    return status;
+    pg_session_options options;
+    pg_session_options_init(&options);
+    options.threads = run->options.threads;
+    if (!run->options.calibrate && !run->options.evaluate)
+        return PG_OK;
+    PG_TRY(pg_session_new(&run->session, run->model, &options));
+    PG_TRY(load_examples(run));
+    run->calibration.session = run->session;
+    run->calibration.window = (int64_t)run->options.window;
+    run->calibration.on_example = tick;
+    run->calibration.user = run;
+    return judge(run, run->session, PG_ROUNDING_NONE);
+}
+
+static void end_examples(quantization *run)
+{
+    pg_calibration_reset(&run->calibration);
+    pg_free((void *)run->calibration.examples);
+    pg_free(run->judged);
+    pg_free(run->original.best);
+    pg_examples_free(&run->calibrating);
+    pg_examples_free(&run->judging);
+    pg_session_free(run->session);
 }
 
 /* ---------------------------------------------------------------- all of it */
 
+/* Writes all weights, reads them back and judges them. */
+static pg_status make_weights(made_model *out, quantization *run, const char *folder, const char *path,
+                              pg_rounding rounding)
+{
+    PG_TRY(write_weights(run, path));
+    PG_TRY(open_made(out, run, folder));
+    PG_TRY(compare_all(run, out));
+    return judge_made(run, out, rounding);
+}
+
 static pg_status write_model(quantization *run, const char *folder)
 {
     pg_buffer from = {0}, to = {0};
+    made_model nearest = {0}, compensated = {0};
     pg_status status;
-    PG_TRY_GOTO(pg_file_join(&to, folder, "model.safetensors"));
-    PG_TRY_GOTO(write_weights(run, to.data));
     PG_TRY_GOTO(pg_file_join(&from, run->model->folder, "config.json"));
     PG_TRY_GOTO(pg_file_join(&to, folder, "config.json"));
     PG_TRY_GOTO(write_config(run, from.data, to.data));
     PG_TRY_GOTO(pg_model_copy_files(folder, run->model->folder));
-    PG_TRY_GOTO(read_back(run, folder));
+    PG_TRY_GOTO(pg_file_join(&to, folder, "model.safetensors"));
+    PG_TRY_GOTO(make_weights(&nearest, run, folder, to.data, PG_ROUNDING_NEAREST));
+    if (run->options.calibrate) {
+        run->nearest = &nearest;
+        PG_TRY_GOTO(make_weights(&compensated, run, folder, to.data, PG_ROUNDING_COMPENSATED));
+    }
+    PG_TRY_GOTO(report_all(run, run->nearest ? &compensated : &nearest));
 done:
+    close_made(&nearest);
+    close_made(&compensated);
     pg_buffer_free(&from);
     pg_buffer_free(&to);
+    return status;
+}
+
+static pg_status make_model(quantization *run, const char *folder)
+{
+    pg_folder_writer writer;
+    PG_TRY(pg_folder_writer_open(&writer, folder));
+    pg_weights_each(run->model->weights, plan_weight, run);
+    pg_status status = run->planning;
+    if (status == PG_OK)
+        status = begin_examples(run);
+    if (status == PG_OK)
+        status = write_model(run, writer.partial.data);
+    if (status == PG_OK)
+        return pg_folder_writer_commit(&writer);
+    pg_folder_writer_abort(&writer);
     return status;
 }
 
 pg_status pg_quantize(const char *folder, const pg_model *model, const pg_quantize_options *options)
 {
     quantization run = {.model = model};
-    pg_folder_writer writer;
     pg_quantize_options_init(&run.options);
     run.options = options ? *options : run.options;
     PG_TRY(check_options(&run));
-    PG_TRY(pg_folder_writer_open(&writer, folder));
-    pg_weights_each(model->weights, plan_weight, &run);
-    pg_status status = run.planning;
-    if (status == PG_OK)
-        status = write_model(&run, writer.partial.data);
+    pg_status status = make_model(&run, folder);
+    end_examples(&run);
     pg_free(run.weights);
-    if (status == PG_OK)
-        return pg_folder_writer_commit(&writer);
-    pg_folder_writer_abort(&writer);
     return status;
 }

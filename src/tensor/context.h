@@ -14,6 +14,10 @@
 
 struct pg_kernels;
 struct pg_tape;
+struct pg_context;
+
+/* Sees what goes into a linear layer, [rows, inputs], before the product is made. */
+typedef void pg_watch_callback(void *user, struct pg_context *g, const pg_parameter *w, const pg_tensor *x);
 
 typedef struct pg_context {
     const struct pg_kernels *kernels;
@@ -25,6 +29,8 @@ typedef struct pg_context {
     pg_status status;
     pg_trace_callback *trace; /* sees every named intermediate; NULL: nobody */
     void *trace_user;
+    pg_watch_callback *watch; /* sees the input of every linear layer; NULL: nobody */
+    void *watch_user;
     pg_profile *profile;  /* counts the time of every operation; NULL: nobody asks */
     struct pg_tape *tape; /* records what is computed, for the way back (tape.h); NULL: it is only computed */
 } pg_context;

@@ -35,7 +35,7 @@ static float *take_block(pg_tape *tape, size_t bytes)
     if (!block)
         return NULL;
     block->used = true;
-    return memset(block->data, 0, bytes);
+    return block->data;
 }
 
 static void give_back(pg_tape *tape, const float *data)
@@ -80,15 +80,25 @@ void pg_tape_record(pg_context *g, pg_tensor *out, pg_backward *backward, const 
     out->tracked = true;
 }
 
-float *pg_gradient(pg_context *g, pg_tensor *x)
+float *pg_gradient_begin(pg_context *g, pg_tensor *x, bool *fresh)
 {
+    *fresh = false;
     if (!x || !x->tracked || g->status != PG_OK)
         return NULL;
-    if (!x->grad)
+    if (!x->grad) {
         x->grad = take_block(g->tape, (size_t)(x->rows * x->width) * sizeof *x->grad);
+        *fresh = true;
+    }
     if (!x->grad)
         g->status = PG_ERROR_MEMORY;
     return x->grad;
+}
+
+float *pg_gradient(pg_context *g, pg_tensor *x)
+{
+    bool fresh;
+    float *grad = pg_gradient_begin(g, x, &fresh);
+    return grad && fresh ? memset(grad, 0, (size_t)(x->rows * x->width) * sizeof *grad) : grad;
 }
 
 void pg_tape_clear(pg_tape *tape)

@@ -55,6 +55,9 @@ void pg_tape_record(pg_context *g, pg_tensor *out, pg_backward *backward, const 
 /* Where the derivative of x is to be added, zero at first; NULL if x is not tracked or there is no memory. */
 float *pg_gradient(pg_context *g, pg_tensor *x);
 
+/* The same, but memory that is new is not cleared: *fresh says so, and then every value must be written, not added. */
+float *pg_gradient_begin(pg_context *g, pg_tensor *x, bool *fresh);
+
 /* Goes back from `loss` [1, 1], whose own derivative is `weight`. Afterwards the tape is empty. Trained parameters have
  * their derivatives added to pg_parameter.grad. */
 pg_status pg_tape_backward(pg_context *g, pg_tensor *loss, float weight);

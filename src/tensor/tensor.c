@@ -48,3 +48,19 @@ pg_tensor pg_cache_values(const pg_cache *cache, int64_t layer)
 {
     return matrix(cache, 2 * layer + 1);
 }
+
+pg_segment pg_segment_of_row(const pg_segment *segment, int64_t row, int64_t first)
+{
+    pg_segment own = {.first = first, .count = 1, .span_count = segment->span_count};
+    int64_t keys = 0;
+    for (int i = 0; i < segment->span_count; i++)
+        keys += segment->spans[i].count;
+    int64_t seen = keys - segment->count + row + 1;
+    own.prefix = seen = seen > segment->prefix ? seen : segment->prefix;
+    for (int i = 0; i < segment->span_count; i++) {
+        own.spans[i] = segment->spans[i];
+        own.spans[i].count = own.spans[i].count < seen ? own.spans[i].count : seen;
+        seen -= own.spans[i].count;
+    }
+    return own;
+}

@@ -56,6 +56,9 @@ typedef struct pg_segment {
     int span_count;
 } pg_segment;
 
+/* Query row `row` of a segment as a segment of its own, whose only row is `first`. */
+pg_segment pg_segment_of_row(const pg_segment *segment, int64_t row, int64_t first);
+
 /* The sequences of one forward pass. */
 typedef struct pg_batch {
     int64_t rows;             /* of all segments */
@@ -64,6 +67,8 @@ typedef struct pg_batch {
     const int64_t *slots;     /* [rows]: the cache row that takes this row's key and value; NULL without a cache */
     const pg_segment *segments;
     size_t segment_count;
+    const int64_t *wanted; /* ascending rows of prompts whose results are asked for; NULL: all rows' are */
+    int64_t wanted_count;
 } pg_batch;
 
 /* Keys and values of earlier tokens: for each layer, two matrices [rows][width] of F32, BF16 or I8. Rows belong to

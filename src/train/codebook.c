@@ -50,12 +50,12 @@ void pg_codebook_free(pg_codebook *codebook)
 
 /* ---------------------------------------------------------------- a batch */
 
-void pg_codebook_begin(pg_codebook *codebook)
+static void begin(pg_codebook *c)
 {
-    size_t codes = (size_t)codebook->codes;
-    codebook->rows = 0;
-    memset(codebook->seen, 0, codes * sizeof *codebook->seen);
-    memset(codebook->seen_sums, 0, codes * (size_t)codebook->width * sizeof *codebook->seen_sums);
+    size_t codes = (size_t)c->codes;
+    c->rows = 0;
+    memset(c->seen, 0, codes * sizeof *c->seen);
+    memset(c->seen_sums, 0, codes * (size_t)c->width * sizeof *c->seen_sums);
 }
 
 /* Keeps those of these rows that were drawn for a code. */
@@ -120,6 +120,7 @@ int64_t pg_codebook_step(pg_codebook *codebook)
         revive_code(codebook, i, (float)(BEGIN * mean));
         revived++;
     }
+    begin(codebook);
     return revived;
 }
 

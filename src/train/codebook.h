@@ -25,15 +25,12 @@ typedef struct pg_codebook {
 pg_status pg_codebook_new(pg_codebook **out, const pg_parameter *table, bool trained);
 void pg_codebook_free(pg_codebook *codebook); /* NULL is allowed */
 
-/* Forgets what the batch has had so far. */
-void pg_codebook_begin(pg_codebook *codebook);
-
 /* Notes a part of a batch of `total` vectors: x [rows][width], and their codes. Which vectors may revive codes follows
  * from seed and step. */
 void pg_codebook_note(pg_codebook *codebook, const pg_tensor *x, const int32_t *codes, int64_t total, uint64_t seed,
                       uint64_t step);
 
-/* Moves the table by what was noted. How many codes began again. */
+/* Ends a batch: moves the table by what was noted. How many codes began again. */
 int64_t pg_codebook_step(pg_codebook *codebook);
 
 /* Marks codes as used from here on, and how many are. */

@@ -24,9 +24,38 @@ static encoded_pairs encode(pg_context *g, const pg_weights *weights, const pg_c
     return (encoded_pairs){pg_unit_rows(g, images), pg_unit_rows(g, texts)};
 }
 
-pg_tensor *pg_contrastive(pg_context *g, const pg_weights *weights, const pg_contrastive_batch *batch)
+static float largest_at(const float *values, int64_t count, int64_t at)
+{
+    for (int64_t j = 0; j < count; j++)
+        if (values[j] > values[at])
+            return 0;
+    return 1;
+}
+
+/* Which pictures find their text, of rows of length one. */
+static void find_texts(float *hits, pg_context *g, const encoded_pairs *all)
+{
+    if (!hits || !all->images || !all->texts)
+        return;
+    struct pg_tape *tape = g->tape;
+    pg_arena_mark mark = pg_arena_get_mark(&g->arena);
+    pg_parameter texts = {.name = "texts",
+                          .dtype = PG_F32,
+                          .rows = all->texts->rows,
+                          .width = all->texts->width,
+                          .data = all->texts->data};
+    g->tape = NULL;
+    const pg_tensor *near = pg_linear(g, all->images, &texts, NULL);
+    for (int64_t i = 0; near && i < near->rows; i++)
+        hits[i] = largest_at((const float *)near->data + i * near->width, near->width, i);
+    g->tape = tape;
+    pg_arena_release(&g->arena, mark);
+}
+
+pg_tensor *pg_contrastive(pg_context *g, const pg_weights *weights, const pg_contrastive_batch *batch, float *hits)
 {
     encoded_pairs all = encode(g, weights, batch, 0, batch->count);
+    find_texts(hits, g, &all);
     return pg_contrastive_loss(g, all.images, all.texts, &weights->logit_scale, &weights->logit_bias);
 }
 
@@ -91,7 +120,7 @@ static float *keep_gradient(pg_context *g, const pg_tensor *x)
     return x->grad ? memcpy(kept, x->grad, bytes) : memset(kept, 0, bytes);
 }
 
-static void run_parts(float *loss, pg_context *g, const part_run *run, float weight)
+static void run_parts(float *loss, pg_context *g, const part_run *run, float weight, float *hits)
 {
     int64_t count = run->batch->count;
     encoded_pairs all = {pg_tensor_new(g, count, run->weights->vision.config.width),
@@ -99,6 +128,7 @@ static void run_parts(float *loss, pg_context *g, const part_run *run, float wei
     if (!all.images || !all.texts)
         return;
     encode_parts(g, run, &all);
+    find_texts(hits, g, &all);
     all.images->tracked = all.texts->tracked = true;
     pg_tensor *total =
         pg_contrastive_loss(g, all.images, all.texts, &run->weights->logit_scale, &run->weights->logit_bias);
@@ -111,11 +141,11 @@ static void run_parts(float *loss, pg_context *g, const part_run *run, float wei
 }
 
 pg_status pg_contrastive_in_parts(float *loss, pg_context *g, const pg_weights *weights,
-                                  const pg_contrastive_batch *batch, int64_t at_once, float weight)
+                                  const pg_contrastive_batch *batch, int64_t at_once, float weight, float *hits)
 {
     part_run run = {weights, batch, at_once, g->tape->step};
     pg_arena_mark mark = pg_arena_get_mark(&g->arena);
-    run_parts(loss, g, &run, weight);
+    run_parts(loss, g, &run, weight, hits);
     pg_tape_clear(g->tape);
     g->tape->step = run.step;
     pg_arena_release(&g->arena, mark);

@@ -4,7 +4,7 @@
 
 #include "base/file.h"
 #include "image/chart.h"
-#include "train/records.h"
+#include "train/run_records.h"
 
 #define LARGEST_FILE ((size_t)4 << 30)
 #define PANELS_MOST  64

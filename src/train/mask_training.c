@@ -5,6 +5,7 @@
 #include "base/folder.h"
 #include "base/file.h"
 #include "ops/ops.h"
+#include "train/objective_parts.h"
 #include "model/mask_codec.h"
 
 #define COMMITMENT 0.25 /* as the paper has it */
@@ -32,12 +33,11 @@ static double overlap(const float *a, const float *b)
     return either ? (double)both / either : 1;
 }
 
-/* Part of a batch of `total` masks. */
-static pg_status run_part(pg_score *out, pg_context *g, const pg_objective *objective, pg_sample *const *samples,
-                          size_t count, uint64_t step)
+pg_status pg_learn_masks(pg_score *out, pg_context *g, const pg_objective *objective, pg_sample *const *samples,
+                         size_t count, const pg_batch_totals *totals)
 {
     const pg_mask_codec *codec = objective->codec;
-    double total = (double)out->rows, vectors = total * PG_MASK_CODES;
+    double places = (double)totals->rows * (double)PLACES, vectors = (double)totals->rows * PG_MASK_CODES;
     int32_t *codes = pg_scratch(g, count * PG_MASK_CODES * sizeof *codes);
     pg_tensor *masks = sample_masks(g, samples, count);
     pg_tensor *features = pg_mask_codec_features(g, codec, masks);
@@ -46,7 +46,7 @@ static pg_status run_part(pg_score *out, pg_context *g, const pg_objective *obje
     if (!nearest || !values)
         return g->status;
     pg_tensor *loss =
-        pg_add_scaled(g, pg_squared_difference(g, values, masks->data, 1 / (total * (double)PLACES)),
+        pg_add_scaled(g, pg_squared_difference(g, values, masks->data, 1 / places),
                       pg_squared_difference(g, features, nearest->data, 1 / (vectors * PG_MASK_WIDTH)), COMMITMENT);
     if (!loss)
         return g->status;
@@ -56,29 +56,9 @@ static pg_status run_part(pg_score *out, pg_context *g, const pg_objective *obje
     pg_codebook_see(objective->codebook, codes, (int64_t)(count * PG_MASK_CODES));
     if (!g->tape)
         return PG_OK;
-    pg_codebook_note(objective->codebook, features, codes, (int64_t)vectors, g->tape->seed, step);
+    pg_codebook_note(objective->codebook, features, codes, (int64_t)vectors, g->tape->seed,
+                     g->tape->step >> PG_PART_BITS);
     return pg_tape_backward(g, loss, 1);
-}
-
-pg_status pg_mask_objective_run(pg_score *out, pg_context *g, const pg_objective *objective, pg_sample *const *samples,
-                                size_t count, uint64_t step)
-{
-    size_t most = objective->micro_rows && objective->micro_rows < count ? objective->micro_rows : count;
-    *out = (pg_score){.rows = count, .scored = (double)count};
-    out->tokens = count * PG_MASK_CODES;
-    g->status = PG_OK;
-    if (g->tape)
-        pg_codebook_begin(objective->codebook);
-    for (size_t first = 0; first < count; first += most) {
-        size_t rows = count - first < most ? count - first : most;
-        pg_arena_mark mark = pg_arena_get_mark(&g->arena);
-        pg_status status = run_part(out, g, objective, samples + first, rows, step);
-        pg_arena_release(&g->arena, mark);
-        if (g->tape && status != PG_OK)
-            pg_tape_clear(g->tape);
-        PG_TRY(status);
-    }
-    return PG_OK;
 }
 
 /* ---------------------------------------------------------------- what is trained */

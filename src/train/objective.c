@@ -1,31 +1,51 @@
-#include "train/objective.h"
+#include "train/objective_parts.h"
 
 #include "image/image.h"
 #include "ops/ops.h"
-#include "train/mask_training.h"
-#include "train/teacher_forcing.h"
+
+/* ---------------------------------------------------------------- what fits */
+
+typedef struct fitting {
+    bool siglip, decoder; /* kinds of models */
+    const char *model;    /* what another one is told that it cannot do */
+    pg_row_kind rows[2];
+} fitting;
+
+static const fitting fits[] = {
+    [PG_OBJECTIVE_SFT] = {false,
+                          true,
+                          "be trained on tokens; a SigLIP learns \"siglip\" or \"classifier\"",
+                          {PG_ROW_SUFFIX, PG_ROW_SUFFIX}},
+    [PG_OBJECTIVE_LM] = {false,
+                         true,
+                         "be trained on tokens; a SigLIP learns \"siglip\" or \"classifier\"",
+                         {PG_ROW_TEXT, PG_ROW_TEXT}},
+    [PG_OBJECTIVE_SIGLIP] = {true, false, "learn \"siglip\"; only a SigLIP can", {PG_ROW_TEXT, PG_ROW_SUFFIX}},
+    [PG_OBJECTIVE_DPO] = {false,
+                          true,
+                          "learn preferences between answers; a SigLIP gives none",
+                          {PG_ROW_PREFERENCE, PG_ROW_PREFERENCE}},
+    [PG_OBJECTIVE_CLASSIFIER] = {true, true, "be trained", {PG_ROW_LABEL, PG_ROW_LABEL}},
+    [PG_OBJECTIVE_MASKCODEC] = {.rows = {PG_ROW_MASK, PG_ROW_MASK}},
+};
 
 pg_status pg_objective_check(const pg_objective *objective, pg_row_kind rows)
 {
-    static const pg_row_kind wanted[] = {
-        [PG_OBJECTIVE_SFT] = PG_ROW_SUFFIX,
-        [PG_OBJECTIVE_LM] = PG_ROW_TEXT,
-        [PG_OBJECTIVE_MASKCODEC] = PG_ROW_MASK,
-    };
-    if (objective->model)
-        PG_TRY(pg_model_require(objective->model, objective->model->weights->config.kind != PG_MODEL_SIGLIP,
-                                "be trained on tokens; a SigLIP learns \"siglip\""));
-    if (rows != wanted[objective->kind])
+    const fitting *fit = &fits[objective->kind];
+    if (objective->model) {
+        bool siglip = objective->model->weights->config.kind == PG_MODEL_SIGLIP;
+        PG_TRY(pg_model_require(objective->model, siglip ? fit->siglip : fit->decoder, fit->model));
+    }
+    if (rows != fit->rows[0] && rows != fit->rows[1])
         return pg_fail(PG_ERROR_ARGUMENT, "the objective needs rows of kind \"%s\", the data has \"%s\"",
-                       pg_row_kind_name(wanted[objective->kind]), pg_row_kind_name(rows));
+                       pg_row_kind_name(fit->rows[0]), pg_row_kind_name(rows));
     return PG_OK;
 }
 
-/* ---------------------------------------------------------------- samples to tensors */
+/* ---------------------------------------------------------------- what parts share */
 
-/* The pictures of all samples as the vision tower takes them, in g's arena; *count of them. */
-static float *sample_pixels(pg_context *g, const pg_model *model, pg_sample *const *samples, size_t count,
-                            int64_t *pictures)
+float *pg_sample_pixels(pg_context *g, const pg_model *model, pg_sample *const *samples, size_t count,
+                        int64_t *pictures)
 {
     const pg_processor *processor = &model->processor;
     size_t plane = (size_t)(processor->side * processor->side), at = 0;
@@ -40,105 +60,60 @@ static float *sample_pixels(pg_context *g, const pg_model *model, pg_sample *con
     return pixels;
 }
 
-/* ---------------------------------------------------------------- tokens */
-
-/* The first scored token: behind the prefix, and never the first of all, which nothing comes before. */
-static int64_t first_scored(const pg_sample *sample)
+float *pg_mean_weights(pg_context *g, size_t count, size_t all)
 {
-    return sample->prefix > 1 ? (int64_t)sample->prefix : 1;
+    float *weights = pg_scratch(g, count * sizeof *weights);
+    for (size_t i = 0; weights && i < count; i++)
+        weights[i] = (float)(1 / (double)all);
+    return weights;
 }
 
-static int64_t count_scored(const pg_sample *sample)
+pg_status pg_end_part(pg_score *out, pg_context *g, pg_tensor *losses, const float *weights, const float *hits)
 {
-    int64_t scored = (int64_t)sample->count - first_scored(sample);
-    return scored > 0 ? scored : 0;
-}
-
-/* The weight of every token of a row in the whole batch's loss. */
-static double token_weight(const pg_objective *objective, const pg_sample *sample, double scored, size_t rows)
-{
-    if (objective->reduction == PG_REDUCE_TOKENS)
-        return scored > 0 ? 1 / scored : 0;
-    int64_t own = count_scored(sample);
-    return own ? 1 / ((double)rows * (double)own) : 0;
-}
-
-/* What the whole batch has: for weights. */
-typedef struct batch_totals {
-    double scored;
-    size_t rows;
-} batch_totals;
-
-typedef struct token_memory {
-    pg_token_row *rows;
-    float *weights, *hits; /* [scored] */
-} token_memory;
-
-static bool lay_out(token_memory *out, pg_token_batch *batch, pg_context *g, const pg_objective *objective,
-                    pg_sample *const *samples, size_t count, const batch_totals *totals)
-{
-    int64_t scored = 0;
-    bool both_ways =
-        objective->model->weights->config.kind == PG_MODEL_PALIGEMMA && objective->kind == PG_OBJECTIVE_SFT;
-    for (size_t i = 0; i < count; i++)
-        scored += count_scored(samples[i]);
-    out->rows = pg_scratch(g, count * sizeof *out->rows);
-    out->weights = pg_scratch(g, (size_t)scored * sizeof *out->weights);
-    out->hits = pg_scratch(g, (size_t)scored * sizeof *out->hits);
-    if (!out->hits)
-        return false;
-    scored = 0;
-    for (size_t i = 0; i < count; i++) {
-        const pg_sample *sample = samples[i];
-        int64_t length = (int64_t)sample->count, first = first_scored(sample);
-        out->rows[i] = (pg_token_row){.ids = sample->ids,
-                                      .count = length,
-                                      .prefix = both_ways ? (int64_t)sample->prefix : 0,
-                                      .scored = first < length ? first : length};
-        double weight = token_weight(objective, sample, totals->scored, totals->rows);
-        for (int64_t k = 0; k < count_scored(sample); k++)
-            out->weights[scored++] = (float)weight;
-    }
-    *batch = (pg_token_batch){.rows = out->rows, .row_count = (int64_t)count, .smoothing = objective->smoothing};
-    return true;
-}
-
-/* Part of a batch: adds to `out`, and to the gradients if g records. */
-static pg_status run_tokens(pg_score *out, pg_context *g, const pg_objective *objective, pg_sample *const *samples,
-                            size_t count, const batch_totals *totals)
-{
-    token_memory memory;
-    pg_token_batch batch;
-    if (!lay_out(&memory, &batch, g, objective, samples, count, totals))
-        return g->status;
-    batch.pixels = sample_pixels(g, objective->model, samples, count, &batch.pictures);
-    pg_tensor *losses = pg_teacher_forcing(g, objective->model->weights, &batch, memory.hits);
-    pg_tensor *loss = pg_weighted_sum(g, losses, memory.weights);
+    pg_tensor *loss = pg_weighted_sum(g, losses, weights);
     if (!loss)
         return g->status;
     out->loss += *(const float *)loss->data;
     for (int64_t i = 0; i < losses->rows; i++)
-        out->hits += memory.hits[i];
+        out->hits += hits[i];
     return g->tape ? pg_tape_backward(g, loss, 1) : PG_OK;
 }
 
 /* ---------------------------------------------------------------- batches */
 
-static pg_status run_pieces(pg_score *out, pg_context *g, const pg_objective *objective, pg_sample *const *samples,
-                            size_t count, uint64_t step)
+static pg_status run_part(pg_score *out, pg_context *g, const pg_objective *objective, pg_sample *const *samples,
+                          size_t count, const pg_batch_totals *totals)
 {
-    batch_totals totals = {out->scored, count};
-    size_t most = objective->micro_rows && objective->micro_rows < count ? objective->micro_rows : count;
-    for (size_t first = 0, piece = 0; first < count; first += most, piece++) {
+    static pg_objective_part *const parts[] = {
+        [PG_OBJECTIVE_SFT] = pg_learn_tokens,         [PG_OBJECTIVE_LM] = pg_learn_tokens,
+        [PG_OBJECTIVE_SIGLIP] = pg_learn_pictures,    [PG_OBJECTIVE_DPO] = pg_learn_preferences,
+        [PG_OBJECTIVE_CLASSIFIER] = pg_learn_classes, [PG_OBJECTIVE_MASKCODEC] = pg_learn_masks,
+    };
+    pg_arena_mark mark = pg_arena_get_mark(&g->arena);
+    pg_status status = parts[objective->kind](out, g, objective, samples, count, totals);
+    pg_arena_release(&g->arena, mark);
+    if (g->tape && status != PG_OK)
+        pg_tape_clear(g->tape);
+    return status;
+}
+
+/* Every picture is compared with all texts of the batch, so that objective cuts the batch itself. */
+static size_t rows_at_once(const pg_objective *objective, size_t count)
+{
+    bool whole = objective->kind == PG_OBJECTIVE_SIGLIP || objective->micro_rows == 0;
+    return whole || objective->micro_rows > count ? count : objective->micro_rows;
+}
+
+static pg_status run_parts(pg_score *out, pg_context *g, const pg_objective *objective, pg_sample *const *samples,
+                           size_t count, uint64_t step)
+{
+    pg_batch_totals totals = {out->scored, count};
+    size_t most = rows_at_once(objective, count);
+    for (size_t first = 0, part = 0; first < count; first += most, part++) {
         size_t rows = count - first < most ? count - first : most;
-        pg_arena_mark mark = pg_arena_get_mark(&g->arena);
         if (g->tape)
-            g->tape->step = step << 12 | piece;
-        pg_status status = run_tokens(out, g, objective, samples + first, rows, &totals);
-        pg_arena_release(&g->arena, mark);
-        if (g->tape && status != PG_OK)
-            pg_tape_clear(g->tape);
-        PG_TRY(status);
+            g->tape->step = step << PG_PART_BITS | part;
+        PG_TRY(run_part(out, g, objective, samples + first, rows, &totals));
     }
     return PG_OK;
 }
@@ -146,13 +121,12 @@ static pg_status run_pieces(pg_score *out, pg_context *g, const pg_objective *ob
 pg_status pg_objective_run(pg_score *out, pg_context *g, const pg_objective *objective, pg_sample *const *samples,
                            size_t count, uint64_t step)
 {
-    if (objective->kind == PG_OBJECTIVE_MASKCODEC)
-        return pg_mask_objective_run(out, g, objective, samples, count, step);
+    bool tokens = objective->kind == PG_OBJECTIVE_SFT || objective->kind == PG_OBJECTIVE_LM;
     *out = (pg_score){.rows = count};
     g->status = PG_OK;
     for (size_t i = 0; i < count; i++) {
-        out->tokens += samples[i]->count;
-        out->scored += (double)count_scored(samples[i]);
+        out->tokens += samples[i]->count + samples[i]->rejected_count;
+        out->scored += tokens ? (double)pg_sample_scored(samples[i]) : 1;
     }
-    return run_pieces(out, g, objective, samples, count, step);
+    return run_parts(out, g, objective, samples, count, step);
 }

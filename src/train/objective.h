@@ -4,14 +4,19 @@
 
 #include "generate/model.h"
 #include "tensor/tape.h"
+#include "train/classifier.h"
 #include "train/settings.h"
 
 typedef struct pg_objective {
     pg_objective_kind kind;
-    const pg_model *model; /* NULL for a mask codec */
-    const pg_mask_codec *codec;
-    struct pg_codebook *codebook;
-    double smoothing;
+    const pg_model *model;
+    const pg_model *other; /* dpo: the reference (NULL: `model` without its adapter); classifier: the model that reads
+                              (NULL: `model` itself) */
+    const pg_mask_codec *codec;   /* maskcodec, which has no `model`; */
+    struct pg_codebook *codebook; /* what its codes follow */
+    const pg_classifier *head;    /* classifier */
+    bool pictures, texts;         /* classifier: what its rows have */
+    double smoothing, beta;
     int reduction;     /* PG_REDUCE_TOKENS, PG_REDUCE_EXAMPLES */
     size_t micro_rows; /* rows that are in memory at a time; 0: all */
 } pg_objective;
@@ -19,7 +24,7 @@ typedef struct pg_objective {
 /* Sums over a batch. */
 typedef struct pg_score {
     double loss;   /* that is minimised */
-    double hits;   /* scored tokens (pictures, pairs) that were right */
+    double hits;   /* scored tokens (pictures, pairs, rows) that were right */
     double scored; /* of so many */
     uint64_t rows, tokens;
 } pg_score;

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "model/gemma.h"
-#include "model/paligemma.h"
+#include "model/fusion.h"
 #include "ops/ops.h"
 
 /* The pairs laid end to end: prompt, chosen answer, rejected answer, prompt, ... */

@@ -22,7 +22,9 @@ typedef struct setting {
 static const setting settings[] = {
     {{"model", "MODEL", "folder of the model to start from (maskcodec: an .npz, or none)"}, TEXT, AT(model), 0, 0},
     {{"out", "RUN", "folder of the run: checkpoint, curves, results"}, TEXT, AT(out), 0, 0},
-    {{"recipe", "NAME", "settings published for a task (caption, vqa, docvqa, ...); others given here come after them"},
+    {{"recipe", "NAME",
+      "settings published for a task, before all others that are given; -448 and -896 are for models of that "
+      "resolution: " PG_RECIPE_NAMES},
      TEXT,
      AT(recipe),
      0,
@@ -45,16 +47,16 @@ static const setting settings[] = {
      0,
      0},
     {{"beta", "X", "dpo: how firmly the reference is held on to (0.1)"}, NUMBER, AT(beta), 1e-6, 1e3},
-    {{"text_model", "MODEL", "classifier: the Gemma model that reads, where --model is a SigLIP that sees"},
+    {{"text_model", "MODEL", "classifier: the model that reads, where \"model\" is one that only sees"},
      TEXT,
      AT(text_model),
      0,
      0},
 
     {{"train", "WHAT",
-      "what is trained: full, attention (the decoder's), decoder, projector, vision, lora, head, or a regular "
-      "expression "
-      "for published names (full)"},
+      "what is trained: full, attention (the decoder's), decoder, projector, vision, lora, head (of a classifier, "
+      "whose "
+      "head is always trained), or a regular expression for published names (full)"},
      TEXT,
      AT(train),
      0,
@@ -82,7 +84,7 @@ static const setting settings[] = {
     {{"steps", "N", "steps of the optimizer (0: as many as the epochs have)"}, INTEGER, AT(steps), 0, MANY},
     {{"epochs", "X", "passes over the data, where no steps are given (1)"}, NUMBER, AT(epochs), 0, 1e6},
     {{"batch", "N", "rows of a step (8)"}, INTEGER, AT(batch), 1, 1 << 20},
-    {{"micro_batch", "N", "rows that are in memory at a time (0: all of the batch)"},
+    {{"micro_batch", "N", "rows that are in memory at a time; the step is that of the whole batch (0: all of it)"},
      INTEGER,
      AT(micro_batch),
      0,
@@ -101,12 +103,33 @@ static const setting settings[] = {
      0,
      MANY},
     {{"final_rate", "X", "share of the learning rate that the schedule ends with (0)"}, NUMBER, AT(final_rate), 0, 1},
+    {{"timescale", "N", "rsqrt: steps after which the learning rate is the largest / sqrt(2) (10000)"},
+     NUMBER,
+     AT(timescale),
+     1,
+     MANY},
     {{"weight_decay", "X", "(0)"}, NUMBER, AT(weight_decay), 0, 10},
     {{"decay", "matrices|all", "what weight decay is for (matrices)"}, CHOICE, AT(decay), 0, 0},
     {{"beta1", "X", "(0.9)"}, NUMBER, AT(beta1), 0, 0.999999},
     {{"beta2", "X", "(0.999)"}, NUMBER, AT(beta2), 0, 0.9999999},
     {{"epsilon", "X", "(1e-8)"}, NUMBER, AT(epsilon), 0, 1},
     {{"momentum", "X", "sgd: (0)"}, NUMBER, AT(momentum), 0, 0.999999},
+    {{"relative_step", NULL, "adafactor: the learning rate is multiplied by min(0.01, 1 / sqrt(step))"},
+     BOOLEAN,
+     AT(relative_step),
+     0,
+     0},
+    {{"relative_scale", "true|false", "adafactor: it is multiplied by the size of the weights (true)"},
+     CHOICE,
+     AT(relative_scale),
+     0,
+     0},
+    {{"step_clip", "X", "adafactor: largest root mean square of a step (1)"}, NUMBER, AT(step_clip), 1e-6, MANY},
+    {{"decay_exponent", "X", "adafactor: squares are averaged with weight step^-X (0.8)"},
+     NUMBER,
+     AT(decay_exponent),
+     1e-6,
+     1},
     {{"clip", "X", "length of the whole gradient, at most (1); 0: any"}, NUMBER, AT(clip), 0, MANY},
     {{"average", "X", "decay of the average of the weights that is kept and saved; 0: none (0)"},
      NUMBER,
@@ -143,6 +166,12 @@ static const setting settings[] = {
     {{"brightness", "X", "vary it by a factor of 1 - X to 1 + X (0)"}, NUMBER, AT(brightness), 0, 0.99},
     {{"contrast", "X", "(0)"}, NUMBER, AT(contrast), 0, 0.99},
     {{"saturation", "X", "(0)"}, NUMBER, AT(saturation), 0, 0.99},
+    {{"style", "task|text|chat",
+      "how prompts are written: as PaliGemma's tasks, as text to be continued, as a turn of Gemma's chat (task)"},
+     CHOICE,
+     AT(style),
+     0,
+     0},
     {{"long_rows", "truncate|skip", "what becomes of rows longer than text_length (truncate)"},
      CHOICE,
      AT(long_rows),
@@ -199,6 +228,9 @@ pg_status pg_train_config_new(pg_train_config **out)
     config->beta1 = 0.9;
     config->beta2 = 0.999;
     config->epsilon = 1e-8;
+    config->timescale = 10000;
+    config->step_clip = 1;
+    config->decay_exponent = 0.8;
     config->clip = 1;
     config->loader_threads = 1;
     config->bad_share = 0.01;
@@ -481,7 +513,7 @@ pg_status pg_train_config_use(pg_train_config *config, const char *recipe)
 {
     const pg_recipe *pairs = pg_recipe_find(recipe);
     if (!pairs)
-        return pg_fail(PG_ERROR_ARGUMENT, "there is no recipe \"%s\"; there are %s", recipe, pg_recipe_names());
+        return pg_fail(PG_ERROR_ARGUMENT, "there is no recipe \"%s\"; there are " PG_RECIPE_NAMES, recipe);
     for (; (*pairs)[0]; pairs++)
         PG_TRY(pg_train_config_set(config, (*pairs)[0], (*pairs)[1]));
     return set_text(&config->recipe, recipe, SIZE_MAX);

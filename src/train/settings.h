@@ -44,12 +44,15 @@ struct pg_train_config {
     int optimizer, schedule, decay, reduction; /* indexes of the table's choices */
     double learning_rate, weight_decay, beta1, beta2, epsilon, momentum, clip, average, warmup, final_rate;
     double label_smoothing, dropout;
-    int compute; /* a pg_compute without INT8 */
+    double timescale, step_clip, decay_exponent;
+    bool relative_step;
+    int relative_scale; /* PG_SWITCH_ON, ... */
+    int compute;        /* a pg_compute without INT8 */
     bool checkpointing;
     int64_t threads, loader_threads, seed;
 
     double crop, flip, brightness, contrast, saturation;
-    int long_rows;
+    int long_rows, style; /* a pg_prompt_style */
     double bad_share;
 
     int64_t validate_every, validation_rows, patience, save_every, log_every;
@@ -57,6 +60,7 @@ struct pg_train_config {
     int dtype;
 };
 
+enum { PG_SWITCH_ON, PG_SWITCH_OFF };
 enum { PG_DECAY_MATRICES, PG_DECAY_ALL };
 enum { PG_REDUCE_TOKENS, PG_REDUCE_EXAMPLES };
 
@@ -70,7 +74,11 @@ pg_status pg_train_config_set_json(pg_train_config *config, const char *key, jso
 typedef const char *const pg_recipe[2];
 const pg_recipe *pg_recipe_find(const char *name);
 
-/* "caption, vqa, ...": for messages. */
-const char *pg_recipe_names(void);
+/* All of them: for messages and help. */
+#define PG_RECIPE_NAMES                                                                                               \
+    "caption, textcaps, coco35l, vqa, docvqa, textvqa, textvqa-448, textvqa-896, infovqa, infovqa-448, infovqa-896, " \
+    "stvqa, stvqa-448, stvqa-896, chartqa, ai2d, okvqa, aokvqa, aokvqa-mc, gqa, gqa-448, scienceqa, nlvr2, "          \
+    "nlvr2-448, ocrvqa, ocrvqa-896, tallyqa, tallyqa-896, vizwiz, scicap, screen2words, widgetcap, rsvqa-hr, "        \
+    "rsvqa-lr, refcoco, refcoco-448, refcoco-896, own-data, attention, lora"
 
 #endif

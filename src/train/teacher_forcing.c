@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "model/gemma.h"
-#include "model/paligemma.h"
+#include "model/fusion.h"
 #include "ops/ops.h"
 
 int64_t pg_token_batch_scored(const pg_token_batch *batch)

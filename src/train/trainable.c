@@ -3,6 +3,8 @@
 #include <regex.h>
 #include <string.h>
 
+#include "base/pages.h"
+
 /* ---------------------------------------------------------------- choosing */
 
 typedef struct choice {
@@ -74,7 +76,7 @@ pg_status pg_trainable_add(pg_trainable *trainable, pg_parameter *parameter, con
 
 static pg_status choose_weights(pg_trainable *trainable, const choice *c, const pg_model *model)
 {
-    pg_weight_walk walk = {.weights = trainable->weights};
+    pg_weight_walk walk = {.weights = model->weights};
     for (pg_weight_entry entry; pg_weights_next(&walk, &entry);) {
         if (!chooses(c, &entry))
             continue;
@@ -176,10 +178,12 @@ static pg_status choose_factors(pg_trainable *trainable, const pg_model *model, 
 /* ---------------------------------------------------------------- values and gradients */
 
 /* A tied output matrix is the embedding again, whatever has become of that. */
-static void tie(pg_weights *weights)
+static void tie(const pg_trainable *trainable)
 {
-    if (weights && weights->config.text.tied)
-        weights->text.output = weights->text.embed;
+    if (trainable->weights)
+        pg_weights_tie(trainable->weights);
+    if (trainable->other)
+        pg_weights_tie(trainable->other);
 }
 
 pg_status pg_trainable_ready(pg_trainable *trainable, const pg_train_config *config)
@@ -200,12 +204,14 @@ pg_status pg_trainable_ready(pg_trainable *trainable, const pg_train_config *con
         tensor->grad = trainable->grads + at;
         tensor->decay |= config->decay == PG_DECAY_ALL;
         pg_dtype_widen(tensor->values, p->dtype, p->data, count);
+        if (p->stored && p->data == p->stored->data) /* what lies in the file is not looked at again */
+            pg_pages_release(p->data, (size_t)count * pg_dtype_size(p->dtype));
         p->dtype = PG_F32;
         p->data = tensor->values;
         p->grad = tensor->grad;
         at += (size_t)count;
     }
-    tie(trainable->weights);
+    tie(trainable);
     return PG_OK;
 }
 
@@ -220,23 +226,35 @@ void pg_trainable_use(pg_trainable *trainable, const pg_optimizer *averages)
         const float *average = averages ? pg_optimizer_average(averages, i) : NULL;
         trainable->places[i].parameter->data = average ? average : trainable->tensors[i].values;
     }
-    tie(trainable->weights);
+    tie(trainable);
 }
 
-pg_status pg_trainable_new(pg_trainable **out, pg_model *model, const pg_train_config *config)
+static pg_status choose_all(pg_trainable *trainable, const choice *c, const pg_model *model, const pg_model *other,
+                            const pg_train_config *config)
+{
+    PG_TRY(choose_weights(trainable, c, model));
+    trainable->model_count = trainable->count;
+    if (other)
+        PG_TRY(choose_weights(trainable, c, other));
+    trainable->other_count = trainable->count - trainable->model_count;
+    if (!strcmp(c->what, "lora"))
+        PG_TRY(choose_factors(trainable, model, config));
+    if (trainable->count == 0 && strcmp(c->what, "head") != 0)
+        return pg_fail(PG_ERROR_ARGUMENT, "train: \"%s\" fits no weight of %s", c->what, model->folder);
+    return PG_OK;
+}
+
+pg_status pg_trainable_new(pg_trainable **out, pg_model *model, pg_model *other, const pg_train_config *config)
 {
     choice c = {0};
     pg_trainable *trainable = *out = pg_alloc(1, sizeof *trainable);
     if (!trainable)
         return PG_ERROR_MEMORY;
     trainable->weights = model->weights;
+    trainable->other = other ? other->weights : NULL;
     pg_status status = start_choice(&c, config);
     if (status == PG_OK)
-        status = choose_weights(trainable, &c, model);
-    if (status == PG_OK && !strcmp(c.what, "lora"))
-        status = choose_factors(trainable, model, config);
-    if (status == PG_OK && trainable->count == 0 && strcmp(c.what, "head") != 0)
-        status = pg_fail(PG_ERROR_ARGUMENT, "train: \"%s\" fits no weight of %s", c.what, model->folder);
+        status = choose_all(trainable, &c, model, other, config);
     if (c.is_pattern)
         regfree(&c.pattern);
     if (status != PG_OK) {
@@ -252,7 +270,7 @@ void pg_trainable_free(pg_trainable *trainable)
         return;
     for (size_t i = 0; i < trainable->count; i++)
         *trainable->places[i].parameter = trainable->places[i].before;
-    tie(trainable->weights);
+    tie(trainable);
     if (trainable->adapter)
         pg_adapter_detach(trainable->adapter);
     pg_adapter_free(trainable->adapter);

@@ -17,17 +17,19 @@ typedef struct pg_trained_place {
 } pg_trained_place;
 
 typedef struct pg_trainable {
-    pg_weights *weights; /* NULL: what is trained is no model of this kind */
-    pg_adapter *adapter; /* of a "lora" run; owned */
-    pg_trained *tensors; /* [count], as optimizers take them */
+    pg_weights *weights, *other; /* NULL: none */
+    pg_adapter *adapter;         /* of a "lora" run; owned */
+    pg_trained *tensors;         /* [count], as optimizers take them */
     pg_trained_place *places;
     size_t count, capacity, values_count;
-    float *values, *grads; /* of all tensors, one after another */
+    size_t model_count, other_count; /* tensors of the two models; the rest are factors and a head */
+    float *values, *grads;           /* of all tensors, one after another */
 } pg_trainable;
 
-/* Chooses by the settings "train" and "lora_...". A choice that fits nothing, or weights that cannot be trained because
- * they are quantised, are errors. */
-pg_status pg_trainable_new(pg_trainable **out, pg_model *model, const pg_train_config *config);
+/* Chooses by the settings "train" and "lora_..." among the weights of a model, and of a second one if it is not NULL
+ * (which has no adapter). A choice that fits nothing, or weights that cannot be trained because they are quantised, are
+ * errors. */
+pg_status pg_trainable_new(pg_trainable **out, pg_model *model, pg_model *other, const pg_train_config *config);
 void pg_trainable_free(pg_trainable *trainable);
 
 /* Adds a tensor that is no weight of the model, such as the head of a classifier. */

@@ -2,9 +2,10 @@
 #ifndef PG_TRAIN_TRAINER_H
 #define PG_TRAIN_TRAINER_H
 
+#include "data/dataset.h"
 #include "train/codebook.h"
 #include "train/objective.h"
-#include "train/records.h"
+#include "train/run_records.h"
 #include "train/schedule.h"
 #include "train/trainable.h"
 
@@ -16,12 +17,22 @@ typedef struct pg_rows {
     pg_mixture *mixture; /* NULL: there are none */
 } pg_rows;
 
-pg_status pg_rows_open(pg_rows *out, const pg_data_list *list, const pg_objective *objective, uint64_t seed,
-                       bool shuffle);
+/* classes: names of labels, or NULL for those of each data set. */
+pg_status pg_rows_open(pg_rows *out, const pg_data_list *list, const pg_objective *objective,
+                       const pg_label_table *classes, uint64_t seed, bool shuffle);
 void pg_rows_close(pg_rows *rows);
 
 /* How a run's rows become samples. */
-pg_status pg_rows_options(pg_loader_options *out, const pg_model *model, const pg_train_config *config, bool training);
+pg_status pg_rows_options(pg_loader_options *out, const pg_objective *objective, const pg_train_config *config,
+                          bool training);
+
+/* The classes of rows with labels; freed with pg_labels_free, also after a failure. */
+pg_status pg_classes_find(pg_label_table *out, const pg_rows *rows);
+
+/* Sets what a classifier looks at: pictures, texts or both, as the first row has them. */
+pg_status pg_classes_look(pg_objective *objective, const pg_rows *rows);
+
+#define PG_HEAD_FILE "head.safetensors" /* of a classifier, beside its model or adapter */
 
 #define PG_RECENT 20 /* steps that the watch over divergence looks at */
 
@@ -37,9 +48,10 @@ typedef struct pg_progress_state {
 
 struct pg_trainer {
     pg_train_config *config;
-    pg_model *model;       /* NULL for a mask codec: */
-    pg_mask_codec *codec;  /* that is trained */
-    pg_codebook *codebook; /* of it */
+    pg_model *model, *other; /* other: dpo's reference, the classifier's reader; NULL: none */
+    pg_classifier *head;     /* NULL: none */
+    pg_mask_codec *codec;    /* that is trained, instead of a model; NULL: none */
+    pg_codebook *codebook;   /* of it */
     pg_context g;
     pg_tape tape;
     pg_objective objective;
@@ -63,6 +75,19 @@ pg_status pg_run_state_load(bool *found, pg_trainer *trainer);
 
 /* The model or adapter as users load it; a folder that exists is replaced. */
 pg_status pg_trainer_write(const char *folder, pg_trainer *trainer);
+
+/* A copy; and a check of what settings say together (`run`: for a run, not for a batch's gradients). */
+pg_status pg_train_config_copy(pg_train_config **out, const pg_train_config *config);
+pg_status pg_train_config_check(const pg_train_config *config, bool run);
+
+/* Models, rows, trained weights and schedule, from trainer->config. */
+pg_status pg_trainer_open_parts(pg_trainer *trainer);
+
+/* Makes the folder, or checks that it belongs to this run, and removes what a killed one left half written. */
+pg_status pg_run_folder_open(const pg_trainer *trainer);
+
+/* Fills trainer->batch. */
+pg_status pg_trainer_take_batch(pg_trainer *trainer);
 
 /* FOLDER/NAME of the run, freed with pg_free; NULL without memory. */
 char *pg_trainer_path(const pg_trainer *trainer, const char *name);

@@ -1,6 +1,7 @@
 /* The rows of a run: data sets as they were named, mixed. */
 #include <string.h>
 
+#include "data/dataset.h"
 #include "train/trainer.h"
 
 static pg_status find_kind(pg_data_kind *out, const char *name)
@@ -14,7 +15,8 @@ static pg_status find_kind(pg_data_kind *out, const char *name)
     return name ? pg_fail(PG_ERROR_ARGUMENT, "data: there is no kind \"%s\"", name) : PG_OK;
 }
 
-static pg_status open_set(pg_dataset **out, const pg_data_setting *setting, const pg_objective *objective)
+static pg_status open_set(pg_dataset **out, const pg_data_setting *setting, const pg_objective *objective,
+                          const pg_label_table *classes)
 {
     pg_dataset_options options;
     pg_dataset_options_init(&options);
@@ -26,13 +28,15 @@ static pg_status open_set(pg_dataset **out, const pg_data_setting *setting, cons
     options.prefix = setting->prefix;
     options.annotations = setting->annotations;
     options.image_name = setting->image_name;
+    options.labels = classes ? (const char *const *)classes->names : NULL;
+    options.label_count = classes ? classes->count : 0;
     PG_TRY(pg_dataset_open(out, setting->path, &options));
     pg_status status = pg_objective_check(objective, pg_dataset_row_kind(*out));
     return status == PG_OK ? PG_OK : pg_fail_context(status, "%s", setting->path);
 }
 
-pg_status pg_rows_open(pg_rows *out, const pg_data_list *list, const pg_objective *objective, uint64_t seed,
-                       bool shuffle)
+pg_status pg_rows_open(pg_rows *out, const pg_data_list *list, const pg_objective *objective,
+                       const pg_label_table *classes, uint64_t seed, bool shuffle)
 {
     *out =
         (pg_rows){.sets = pg_alloc(list->count, sizeof *out->sets), .parts = pg_alloc(list->count, sizeof *out->parts)};
@@ -40,7 +44,7 @@ pg_status pg_rows_open(pg_rows *out, const pg_data_list *list, const pg_objectiv
         return PG_ERROR_MEMORY;
     for (; out->count < list->count; out->count++) {
         const pg_data_setting *setting = &list->items[out->count];
-        PG_TRY(open_set(&out->sets[out->count], setting, objective));
+        PG_TRY(open_set(&out->sets[out->count], setting, objective, classes));
         out->parts[out->count] = (pg_mixture_part){.dataset = out->sets[out->count],
                                                    .weight = setting->weight,
                                                    .repeat = (uint64_t)setting->repeat};
@@ -58,19 +62,30 @@ void pg_rows_close(pg_rows *rows)
     *rows = (pg_rows){0};
 }
 
-pg_status pg_rows_options(pg_loader_options *out, const pg_model *model, const pg_train_config *config, bool training)
+/* Of a row with a text for one model and a picture for another, each says how it takes its own. */
+static pg_status use_models(pg_loader_options *out, const pg_objective *objective)
+{
+    if (!objective->model)
+        return PG_OK;
+    bool two = objective->kind == PG_OBJECTIVE_CLASSIFIER && objective->other;
+    PG_TRY(pg_loader_options_use_model(out, two ? objective->other : objective->model));
+    if (two)
+        out->image_size = pg_model_image_size(objective->model);
+    return PG_OK;
+}
+
+pg_status pg_rows_options(pg_loader_options *out, const pg_objective *objective, const pg_train_config *config,
+                          bool training)
 {
     pg_loader_options_init(out);
-    if (model)
-        PG_TRY(pg_loader_options_use_model(out, model));
+    PG_TRY(use_models(out, objective));
     out->text_length = (size_t)config->text_length;
     out->threads = (int)config->loader_threads;
     out->ahead = (size_t)config->batch * 2 + 16;
     out->long_rows = config->long_rows ? PG_LONG_SKIP : PG_LONG_TRUNCATE;
     out->bad_share = config->bad_share;
     out->seed = (uint64_t)config->seed;
-    if (config->objective == PG_OBJECTIVE_LM)
-        out->style = PG_PROMPT_TEXT;
+    out->style = (pg_prompt_style)config->style;
     if (training)
         out->augment = (pg_augmentation){.crop = config->crop,
                                          .flip = config->flip,

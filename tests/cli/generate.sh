@@ -33,3 +33,11 @@ done | uniq -c | sed 's/ [0-9a-f]*$//'
 try generate -m $gemma -p 'The cow walked along' -n 30
 try generate -m $gemma -p 'The cow walked along' -n 8 --chat
 paligemma generate --image $images/cow.jpg -p 'caption en' -n 8 --prefault
+printf 'a cow\n\na cow on the beach\na lily\r\n' >candidates
+paligemma generate --image $images/cow.jpg -p 'caption en' --candidates candidates
+try generate --image $images/cow.jpg -p 'caption en' --candidates candidates --beams 2
+printf '\n' >nothing
+try generate --image $images/cow.jpg -p 'caption en' --candidates nothing
+for tokens in 0 3; do
+    paligemma generate --image $images/cow.jpg -p 'cow cow cow cow' -n 30 --speculate $tokens
+done | uniq -c

@@ -52,7 +52,7 @@ static void check_parts(const char *part)
     fixture f;
     start(&f);
     pg_trained_model_train(f.model, part);
-    pg_tensor *loss = pg_contrastive(&f.g, f.model->weights, &f.batch);
+    pg_tensor *loss = pg_contrastive(&f.g, f.model->weights, &f.batch, NULL);
     float whole = *(const float *)loss->data, found = 0;
     CHECK_OK(pg_tape_backward(&f.g, loss, 0.5f));
     pg_kept_gradients expected = pg_trained_model_keep(f.model);
@@ -61,7 +61,7 @@ static void check_parts(const char *part)
         for (int threads = 1; threads < 4; threads++) {
             pg_trained_model_clear(f.model);
             f.g.threads = threads;
-            CHECK_OK(pg_contrastive_in_parts(&found, &f.g, f.model->weights, &f.batch, at_once, 0.5f));
+            CHECK_OK(pg_contrastive_in_parts(&found, &f.g, f.model->weights, &f.batch, at_once, 0.5f, NULL));
             assert_true(fabsf(found - whole) < 1e-5f);
             assert_null(f.tape.last);
             pg_kept_gradients kept = pg_trained_model_keep(f.model);
@@ -109,7 +109,7 @@ static void dropout_is_the_same_in_both_passes(void **state)
     v->lora = &lora;
     f.tape.seed = 6;
     float loss[3];
-    CHECK_OK(pg_contrastive_in_parts(&loss[0], &f.g, f.model->weights, &f.batch, 3, 1));
+    CHECK_OK(pg_contrastive_in_parts(&loss[0], &f.g, f.model->weights, &f.batch, 3, 1, NULL));
     double slope = 0, step = 1e-2;
     float direction[192];
     for (int64_t i = 0; i < 4 * width; i++)
@@ -118,7 +118,7 @@ static void dropout_is_the_same_in_both_passes(void **state)
         double along = (side ? -1 : 1) * step / sqrt(slope);
         for (int64_t i = 0; i < 4 * width; i++)
             high[i] = (float)pg_random_uniform(1, 2, (uint64_t)i) - 0.5f + (float)(along * direction[i]);
-        CHECK_OK(pg_contrastive_in_parts(&loss[1 + side], &f.g, f.model->weights, &f.batch, 3, 1));
+        CHECK_OK(pg_contrastive_in_parts(&loss[1 + side], &f.g, f.model->weights, &f.batch, 3, 1, NULL));
     }
     double measured = ((double)loss[1] - (double)loss[2]) / (2 * step);
     assert_true(fabs(measured / sqrt(slope) - 1) < 0.01);
@@ -138,7 +138,7 @@ static void failures_stay(void **state)
         pg_arena_free(&f.g.arena);
         pg_tape_free(&f.tape);
         pg_memory_fail_once(at);
-        pg_status status = pg_contrastive_in_parts(&loss, &f.g, f.model->weights, &f.batch, 4, 1);
+        pg_status status = pg_contrastive_in_parts(&loss, &f.g, f.model->weights, &f.batch, 4, 1, NULL);
         failed = pg_memory_fail_once(0);
         assert_int_equal(status, failed ? PG_ERROR_MEMORY : PG_OK);
         assert_null(f.tape.last);

@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-#include "train/records.h"
+#include "train/run_records.h"
 
 /* A path that outlives further calls of folder_file. */
 static const char *keep(const char *path)

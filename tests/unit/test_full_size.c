@@ -105,10 +105,10 @@ static const struct {
     const char *model;
     double vision, prompt, weights, cache;
 } costs[] = {
-    {"google/paligemma-3b-pt-224", 220176580608, 1073893867520, 5017325568, 4939776},
-    {"google/paligemma-3b-pt-448", 978551046144, 4265624993792, 5017325568, 4939776},
-    {"google/paligemma-3b-pt-896", 5479719763968, 18772011253760, 5017325568, 4939776},
-    {"google/gemma-2b", 0, 1068613206016, 5012344832, 4939776},
+    {"google/paligemma-3b-pt-224", 220176580608, 1015073964032, 5017325568, 4939776},
+    {"google/paligemma-3b-pt-448", 978551046144, 4031103598592, 5017325568, 4939776},
+    {"google/paligemma-3b-pt-896", 5479719763968, 17738047127552, 5017325568, 4939776},
+    {"google/gemma-2b", 0, 1010086395904, 5012344832, 4939776},
 };
 
 static void check_costs(const pg_model *model, const char *name)

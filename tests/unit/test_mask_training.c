@@ -30,7 +30,6 @@ static pg_codebook *open_codebook(float *table, bool trained)
 static void note(pg_codebook *codebook, float *values, const int32_t *codes, int64_t rows, uint64_t step)
 {
     pg_tensor x = {.dtype = PG_F32, .rows = rows, .width = WIDTH, .data = values};
-    pg_codebook_begin(codebook);
     pg_codebook_note(codebook, &x, codes, rows, 1, step);
 }
 

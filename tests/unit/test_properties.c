@@ -9,6 +9,9 @@
 #include "golden_case.h"
 
 #include "base/buffer.h"
+#include "generate/session.h"
+#include "model/gemma.h"
+#include "ops/ops.h"
 
 #define PALIGEMMA "paligemma-tiny-f32"
 #define GROUPED   "paligemma-tiny-sharded"
@@ -316,6 +319,43 @@ static void test_cache_agrees_with_a_full_pass(void **state)
     check_cache(PG_CACHE_INT8, 160 / 254.0F);
 }
 
+/* The logits of a prompt's last token, for which the last layer computes one row only, are those of a pass over all
+ * rows, bit for bit; causal (Gemma) and both ways (PaliGemma). */
+static void check_last_logits(const char *name, pg_compute compute)
+{
+    pg_golden_model tiny;
+    pg_golden_model_open(&tiny, name);
+    pg_session *session = session_new(&tiny, 2, compute, 1);
+    pg_context *g = &session->g;
+    pg_golden_request asked = prompt_of(&tiny, 0);
+    pg_input input;
+    CHECK_OK(pg_input_make(&input, session, &asked.request));
+    if (asked.request.image_count)
+        input.features = pg_input_features(session, asked.request.images, asked.request.image_count);
+    const int64_t last = (int64_t)input.ids.count - 1;
+    pg_tensor *hidden = pg_input_forward(session, &input, 0);
+    pg_tensor *all = pg_gemma_logits(g, &tiny.model->weights->text, pg_take_rows(g, hidden, &last, 1));
+    pg_tensor *one = pg_gemma_logits(g, &tiny.model->weights->text, pg_input_last(session, &input, 0));
+    assert_non_null(all);
+    assert_non_null(one);
+    assert_int_equal(one->rows, 1);
+    assert_memory_equal(one->data, all->data, (size_t)all->width * sizeof(float));
+    pg_input_free(&input);
+    pg_golden_request_free(&asked);
+    pg_session_free(session);
+    pg_golden_model_close(&tiny);
+}
+
+static void test_last_logits_need_one_row(void **state)
+{
+    (void)state;
+    const char *models[] = {PALIGEMMA, GROUPED, GEMMA};
+    for (int i = 0; i < 3; i++) {
+        check_last_logits(models[i], PG_COMPUTE_F32);
+        check_last_logits(models[i], PG_COMPUTE_BF16);
+    }
+}
+
 static void test_a_session_forgets(void **state)
 {
     (void)state;
@@ -598,6 +638,7 @@ int main(void)
         cmocka_unit_test(test_company_changes_nothing),
         cmocka_unit_test(test_beams_have_company_too),
         cmocka_unit_test(test_cache_agrees_with_a_full_pass),
+        cmocka_unit_test(test_last_logits_need_one_row),
         cmocka_unit_test(test_a_session_forgets),
         cmocka_unit_test(test_two_sessions_share_a_model),
         cmocka_unit_test(test_two_models_share_the_threads),

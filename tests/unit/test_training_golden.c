@@ -7,7 +7,7 @@
 #include "base/memory.h"
 #include "kernels/kernels.h"
 #include "model/gemma.h"
-#include "model/paligemma.h"
+#include "model/fusion.h"
 #include "ops/ops.h"
 #include "train/classifier.h"
 #include "train/contrastive.h"
@@ -535,7 +535,7 @@ static void contrast(void **state)
     for (size_t i = 0; i < pg_golden_count(stored); i++)
         ids[i] = (int32_t)pg_golden_number(stored, i);
     pg_contrastive_batch batch = {pg_safetensors_find(f.inputs, "pixel_values")->data, ids, stored->shape[0]};
-    pg_tensor *loss = pg_contrastive(&f.g, f.model->weights, &batch);
+    pg_tensor *loss = pg_contrastive(&f.g, f.model->weights, &batch, NULL);
     check_loss(&f, pg_training_loss(&f, loss), "loss");
     CHECK_OK(pg_tape_backward(&f.g, loss, 1));
     check_gradients(&f, "grad.");
@@ -543,7 +543,7 @@ static void contrast(void **state)
         float value = 0;
         pg_training_case_reset(&f);
         f.tape.checkpoint = at_once == 2;
-        CHECK_OK(pg_contrastive_in_parts(&value, &f.g, f.model->weights, &batch, at_once, 1));
+        CHECK_OK(pg_contrastive_in_parts(&value, &f.g, f.model->weights, &batch, at_once, 1, NULL));
         check_loss(&f, value, "loss");
         check_gradients(&f, "grad.");
     }

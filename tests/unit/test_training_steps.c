@@ -14,10 +14,13 @@
 #include "train/schedule.h"
 #include "trained_model.h"
 
-#define STEPS 5
-#define LOSS  1e-4 /* absolute */
-#define NORM  1e-4 /* relative */
-#define FINAL 1e-4 /* absolute */
+#define STEPS   5
+#define LOSS    1e-4 /* absolute */
+/* At a rate of 1e-2, absolute: the reference's gradients are 5.6e-6 off in f32, and errors of that size move its last
+ * loss by up to 1.1e-3 in f64 (tests/golden/MANIFEST.md). Lengths and parameters stay within their tolerances. */
+#define DRIFTED 1e-3
+#define NORM    1e-4 /* relative */
+#define FINAL   1e-4 /* absolute */
 
 typedef struct run {
     pg_training_case f;
@@ -27,12 +30,12 @@ typedef struct run {
     pg_trained trained[160];
     size_t count;
     const json_t *no_decay; /* names; NULL: all decay */
-    double drift;           /* tolerances are those of a rate of 1e-3, times this */
+    double loss;            /* tolerance of losses */
 } run;
 
 static void start(run *r, const char *name)
 {
-    *r = (run){.drift = 1};
+    *r = (run){.loss = LOSS};
     pg_training_case_open(&r->f, name, "checkpoint");
 }
 
@@ -90,7 +93,7 @@ static double run_loss(run *r)
     pg_training_case_reset(f);
     if (!r->pairs.count)
         return pg_training_rows_run(f, &r->rows.batch, r->reduction, 1);
-    pg_tensor *loss = pg_contrastive(&f->g, f->model->weights, &r->pairs);
+    pg_tensor *loss = pg_contrastive(&f->g, f->model->weights, &r->pairs, NULL);
     double value = pg_training_loss(f, loss);
     CHECK_OK(pg_tape_backward(&f->g, loss, 1));
     return value;
@@ -112,12 +115,12 @@ static void run_steps(run *r, const json_t *steps, const pg_optimizer_options *o
         const json_t *record = json_array_get(steps, step);
         double norm_expected = pg_training_fact(record, "grad_norm"), rate = pg_schedule_rate(schedule, (int64_t)step);
         check_near("rate", step, rate, pg_training_fact(record, "lr"), 1e-12);
-        check_near("loss", step, run_loss(r), pg_training_fact(record, "loss"), LOSS * r->drift);
+        check_near("loss", step, run_loss(r), pg_training_fact(record, "loss"), r->loss);
         double norm = pg_optimizer_norm(optimizer);
-        check_near("norm", step, norm, norm_expected, NORM * r->drift * norm_expected);
+        check_near("norm", step, norm, norm_expected, NORM * norm_expected);
         pg_optimizer_step(optimizer, rate, norm);
     }
-    check_near("loss", STEPS, run_loss(r), pg_training_fact(json_array_get(steps, STEPS), "loss"), LOSS * r->drift);
+    check_near("loss", STEPS, run_loss(r), pg_training_fact(json_array_get(steps, STEPS), "loss"), r->loss);
     pg_optimizer_free(optimizer);
 }
 
@@ -190,8 +193,8 @@ static void check_final_summary(const run *r, const json_t *summary)
         if (wanders(t->name))
             continue;
         double length = json_number_value(json_array_get(want, 1));
-        check_near(t->name, 1, sqrt(square), length, FINAL * r->drift * fmax(length, 1));
-        check_near(t->name, 2, largest, json_number_value(json_array_get(want, 2)), FINAL * r->drift);
+        check_near(t->name, 1, sqrt(square), length, FINAL * fmax(length, 1));
+        check_near(t->name, 2, largest, json_number_value(json_array_get(want, 2)), FINAL);
     }
 }
 
@@ -206,7 +209,7 @@ static void supervised(void **state)
         start(&r, "paligemma-sft");
         const json_t *facts = json_object_get(r.f.golden.facts, groups ? "adamw_trainer_groups" : "adamw");
         r.no_decay = json_object_get(facts, "no_decay");
-        r.drift = groups ? 10 : 1; /* so does rounding: instruction sets are 2e-4 apart in the last loss */
+        r.loss = groups ? DRIFTED : LOSS;
         pg_training_rows_read(&r.rows, r.f.inputs);
         pg_trained_model_train(r.f.model, NULL);
         add_weights(&r);

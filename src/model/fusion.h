@@ -1,6 +1,6 @@
 /* PaliGemma: what joins SigLIP's vision tower and Gemma's decoder. */
-#ifndef PG_MODEL_PALIGEMMA_H
-#define PG_MODEL_PALIGEMMA_H
+#ifndef PG_MODEL_FUSION_H
+#define PG_MODEL_FUSION_H
 
 #include "model/weights.h"
 #include "tensor/context.h"

@@ -7,7 +7,7 @@
 
 #include "base/crc32c.h"
 #include "base/random.h"
-#include "train/records.h"
+#include "train/run_records.h"
 
 static void checksums_are_those_of_rfc_3720(void **state)
 {

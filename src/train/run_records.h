@@ -6,8 +6,8 @@
  * Every step is handed to the system at once, so that a killed process leaves files that can be read; a line or frame
  * that it left unfinished is cut off when the run is taken up again.
  */
-#ifndef PG_TRAIN_RECORDS_H
-#define PG_TRAIN_RECORDS_H
+#ifndef PG_TRAIN_RUN_RECORDS_H
+#define PG_TRAIN_RUN_RECORDS_H
 
 #include "train/events.h"
 

@@ -1,4 +1,4 @@
-#include "model/paligemma.h"
+#include "model/fusion.h"
 
 #include "model/gemma.h"
 #include "model/siglip.h"

@@ -1,4 +1,4 @@
-#include "train/records.h"
+#include "train/run_records.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,0 +1,73 @@
+/* Classes of pictures and texts (classifier): cross entropy of a linear layer on pooled features. */
+#include "train/objective_parts.h"
+
+typedef struct class_memory {
+    const int32_t **ids;
+    int64_t *lengths;
+    int32_t *targets;
+    float *hits;
+} class_memory;
+
+static bool make_room(class_memory *out, pg_context *g, size_t count)
+{
+    out->ids = pg_scratch(g, count * sizeof *out->ids);
+    out->lengths = pg_scratch(g, count * sizeof *out->lengths);
+    out->targets = pg_scratch(g, count * sizeof *out->targets);
+    out->hits = pg_scratch(g, count * sizeof *out->hits);
+    return out->hits;
+}
+
+/* The text of a row without the places of its pictures, whose features stand beside it. */
+static void take_text(const class_memory *memory, size_t i, const pg_model *reader, const pg_sample *sample)
+{
+    const pg_config *config = &reader->weights->config;
+    size_t first = 0;
+    while (config->kind == PG_MODEL_PALIGEMMA && first < sample->count && sample->ids[first] == config->image_token)
+        first++;
+    memory->ids[i] = sample->ids + first;
+    memory->lengths[i] = (int64_t)(sample->count - first);
+}
+
+static pg_status lay_out(const class_memory *memory, const pg_objective *objective, pg_sample *const *samples,
+                         size_t count)
+{
+    const pg_model *reader = objective->other ? objective->other : objective->model;
+    for (size_t i = 0; i < count; i++) {
+        const pg_sample *sample = samples[i];
+        if (sample->image_count != objective->pictures)
+            return pg_fail(PG_ERROR_FORMAT, "row %zu has %zu pictures, and the first row %d; all rows need as many",
+                           sample->row + 1, sample->image_count, objective->pictures);
+        if (objective->texts)
+            take_text(memory, i, reader, sample);
+        if (objective->texts && memory->lengths[i] < 1)
+            return pg_fail(PG_ERROR_FORMAT, "row %zu has no text, and the first row has one", sample->row + 1);
+        if (sample->label < 0 || (size_t)sample->label >= objective->head->label_count)
+            return pg_fail(PG_ERROR_FORMAT, "row %zu has the label %lld, there are %zu classes", sample->row + 1,
+                           (long long)sample->label, objective->head->label_count);
+        memory->targets[i] = (int32_t)sample->label;
+    }
+    return PG_OK;
+}
+
+pg_status pg_learn_classes(pg_score *out, pg_context *g, const pg_objective *objective, pg_sample *const *samples,
+                           size_t count, const pg_batch_totals *totals)
+{
+    class_memory memory;
+    int64_t pictures;
+    if (!make_room(&memory, g, count))
+        return g->status;
+    PG_TRY(lay_out(&memory, objective, samples, count));
+    const float *weights = pg_mean_weights(g, count, totals->rows);
+    const float *pixels = pg_sample_pixels(g, objective->model, samples, count, &pictures);
+    if (!weights || !pixels)
+        return g->status;
+    const pg_model *reader = objective->other ? objective->other : objective->model;
+    pg_pooled_batch batch = {.pixels = objective->pictures ? pixels : NULL,
+                             .ids = objective->texts ? memory.ids : NULL,
+                             .lengths = memory.lengths,
+                             .count = (int64_t)count};
+    pg_tensor *features = pg_pooled_features(g, objective->model->weights, reader->weights, &batch);
+    pg_tensor *losses =
+        pg_classifier_losses(g, objective->head, features, memory.targets, objective->smoothing, memory.hits);
+    return pg_end_part(out, g, losses, weights, memory.hits);
+}
