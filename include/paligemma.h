@@ -649,7 +649,7 @@ typedef enum pg_data_kind {
     PG_DATA_VQA,           /* VQA v2: questions, and annotations in a second file; the most frequent answer */
     PG_DATA_TEXT,          /* plain text: documents with blank lines between them */
     PG_DATA_SHARDS,        /* tar files in webdataset's layout: KEY.jpg with KEY.txt, KEY.json or KEY.cls */
-    PG_DATA_MASKS, /* masks: a folder of PNG files, white on black, or the objects of a COCO file; never guessed */
+    PG_DATA_MASKS, /* masks: PNG files, white on black (a folder, or one), or a COCO file's objects; never guessed */
 } pg_data_kind;
 
 /* "jsonl", "coco-captions", ...; NULL beyond the last. */

@@ -1,5 +1,5 @@
 /*
- * Masks to train a mask codec on: a folder of PNG files, white on black, each cut to the box of what is white; or the
+ * Masks to train a mask codec on: PNG files (a folder or one), white on black, each cut to what is white; or the
  * objects of a COCO file, each cut to its annotation's box. Crowds are left out. A row is a mask as the codec takes it.
  */
 #include <dirent.h>
@@ -113,27 +113,19 @@ static pg_status place_picture(pg_buffer *out, const pg_dataset *dataset, size_t
 
 static const pg_source picture_source = {close_pictures, read_picture, place_picture};
 
-static pg_status add_picture(pictures *index, const char *folder, const char *name)
+static pg_status add_picture(pictures *index, const char *path)
 {
-    pg_buffer path = {0};
-    pg_status status = pg_grow((void **)&index->paths, &index->capacity, index->count + 1, sizeof *index->paths);
-    if (status == PG_OK)
-        status = pg_file_join(&path, folder, name);
-    if (status == PG_OK) {
-        char *copy = pg_copy_text(path.data, path.size);
-        if (copy)
-            index->paths[index->count++] = copy;
-        else
-            status = PG_ERROR_MEMORY;
-    }
-    pg_buffer_free(&path);
-    return status;
+    PG_TRY(pg_grow((void **)&index->paths, &index->capacity, index->count + 1, sizeof *index->paths));
+    char *copy = pg_copy_text(path, SIZE_MAX);
+    if (copy)
+        index->paths[index->count++] = copy;
+    return copy ? PG_OK : PG_ERROR_MEMORY;
 }
 
 static bool is_png(const char *name)
 {
     size_t size = strlen(name);
-    return *name != '.' && size > 4 && !strcasecmp(name + size - 4, ".png");
+    return size > 4 && !strcasecmp(name + size - 4, ".png");
 }
 
 static int compare_paths(const void *left, const void *right)
@@ -144,13 +136,16 @@ static int compare_paths(const void *left, const void *right)
 static pg_status list_pictures(pictures *index, const char *path)
 {
     DIR *folder = opendir(path);
+    pg_buffer name = {0};
     pg_status status = PG_OK;
     if (!folder)
         return pg_fail_errno(PG_ERROR_FILE, "%s: cannot be read", path);
     for (struct dirent *entry; status == PG_OK && (entry = readdir(folder));)
-        if (is_png(entry->d_name))
-            status = add_picture(index, path, entry->d_name);
+        if (*entry->d_name != '.' && is_png(entry->d_name) &&
+            (status = pg_file_join(&name, path, entry->d_name)) == PG_OK)
+            status = add_picture(index, name.data);
     closedir(folder);
+    pg_buffer_free(&name);
     if (status == PG_OK && index->count)
         qsort(index->paths, index->count, sizeof *index->paths, compare_paths);
     return status;
@@ -162,7 +157,8 @@ static pg_status open_pictures(pg_dataset *dataset)
     dataset->source = &picture_source;
     if (!index)
         return PG_ERROR_MEMORY;
-    PG_TRY(list_pictures(index, dataset->text.path));
+    PG_TRY(pg_file_is_folder(dataset->text.path) ? list_pictures(index, dataset->text.path)
+                                                 : add_picture(index, dataset->text.path));
     dataset->count = index->count;
     return dataset->count ? PG_OK : pg_fail(PG_ERROR_FORMAT, "%s: has no PNG files", dataset->text.path);
 }
@@ -225,5 +221,6 @@ static pg_status open_objects(pg_dataset *dataset)
 pg_status pg_masks_open(pg_dataset *dataset)
 {
     dataset->row_kind = PG_ROW_MASK;
-    return pg_file_is_folder(dataset->text.path) ? open_pictures(dataset) : open_objects(dataset);
+    bool pictures = pg_file_is_folder(dataset->text.path) || is_png(dataset->text.path);
+    return pictures ? open_pictures(dataset) : open_objects(dataset);
 }

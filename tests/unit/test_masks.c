@@ -49,6 +49,11 @@ static void pictures_are_cut_to_what_is_white(void **state)
         assert_true(row->mask[i] == 1);
     pg_data_row_free(row);
     pg_dataset_close(dataset);
+    dataset = open_folder("b.png"); /* alone */
+    assert_int_equal(pg_dataset_count(dataset), 1);
+    CHECK_OK(pg_dataset_row(&row, dataset, 0));
+    pg_data_row_free(row);
+    pg_dataset_close(dataset);
 }
 
 static pg_mask_view view_of(const uint8_t *pixels, size_t width, size_t height, const double box[4])
