@@ -649,6 +649,7 @@ typedef enum pg_data_kind {
     PG_DATA_VQA,           /* VQA v2: questions, and annotations in a second file; the most frequent answer */
     PG_DATA_TEXT,          /* plain text: documents with blank lines between them */
     PG_DATA_SHARDS,        /* tar files in webdataset's layout: KEY.jpg with KEY.txt, KEY.json or KEY.cls */
+    PG_DATA_MASKS, /* masks: PNG files, white on black (a folder, or one), or a COCO file's objects; never guessed */
 } pg_data_kind;
 
 /* "jsonl", "coco-captions", ...; NULL beyond the last. */
@@ -660,9 +661,10 @@ typedef enum pg_row_kind {
     PG_ROW_PREFERENCE, /* {"image", "prefix", "chosen", "rejected"} */
     PG_ROW_LABEL,      /* {"image", "text", "label"}: a class, as a number from 0 or a name */
     PG_ROW_TEXT,       /* {"text"}: a document; {"image", "text"}: a picture and what is said of it */
+    PG_ROW_MASK,       /* a mask, cut to its box */
 } pg_row_kind;
 
-PG_API const char *pg_row_kind_name(pg_row_kind kind); /* "suffix", "preference", "label", "text" */
+PG_API const char *pg_row_kind_name(pg_row_kind kind); /* "suffix", "preference", "label", "text", "mask" */
 
 /* An object's mask in a picture: height * width bytes 0 or 1, row by row; box: x1, y1, x2, y2 in pixels. */
 typedef struct pg_mask_view {
@@ -670,6 +672,13 @@ typedef struct pg_mask_view {
     size_t width, height;
     double box[4];
 } pg_mask_view;
+
+#define PG_MASK_SIDE  64 /* of a mask as a mask codec takes it */
+#define PG_MASK_CODES 16
+
+/* A mask as a mask codec takes it: what lies in the box, rounded to whole pixels, resized to 64 x 64 values 0 .. 1 as
+ * the reference does (antialiased bilinear). A box without a pixel is PG_ERROR_FORMAT. */
+PG_API pg_status pg_mask_cut(float out[PG_MASK_SIDE * PG_MASK_SIDE], const pg_mask_view *mask);
 
 /* Makes the numbers of 16 <seg> tokens (0 .. 127) of a mask. Called by several threads at once. */
 typedef pg_status pg_mask_encoder(void *user, int codes[16], const pg_mask_view *mask);
@@ -719,6 +728,7 @@ typedef struct pg_data_row {
     size_t image_count;
     char *prefix, *suffix, *chosen, *rejected, *text;
     int64_t label;
+    float *mask; /* PG_ROW_MASK: as pg_mask_cut makes it; else NULL */
 } pg_data_row;
 
 /* Reads a row; freed with pg_data_row_free. A bad one is an error that says where it is ("FILE:LINE: ...") and why:
@@ -814,6 +824,7 @@ typedef struct pg_sample {
     int32_t *rejected;    /* PG_ROW_PREFERENCE: the other answer with <eos>, behind the same prefix */
     size_t rejected_count;
     int64_t label; /* PG_ROW_LABEL; else -1 */
+    float *mask;   /* PG_ROW_MASK: [64][64], 0 .. 1; else NULL */
     bool truncated;
 } pg_sample;
 
@@ -927,6 +938,29 @@ PG_API pg_status pg_trainer_export(const char *folder, pg_trainer *trainer);
 /* "loss" and "grad.NAME" (published names) of one batch of all rows of the data, without a step, into a safetensors
  * file: for comparison with other implementations. Needs no "out". */
 PG_API pg_status pg_train_gradients(const char *path, const pg_train_config *config);
+
+/* ---------------------------------------------------------------- masks as codes */
+
+/* A mask codec: 64 x 64 masks as 16 numbers below 128, which are <seg> tokens, and back. Immutable; any number of
+ * threads may use one. */
+typedef struct pg_mask_codec pg_mask_codec;
+
+/* Reads an .npz with the published names and shapes (vae-oid.npz). A file with the decoder alone will do for decoding.
+ */
+PG_API pg_status pg_mask_codec_open(pg_mask_codec **out, const char *path);
+PG_API void pg_mask_codec_close(pg_mask_codec *codec); /* NULL is allowed */
+
+/* values: [count][64][64], above 0 inside; codes: [count][16], row by row. A code out of range is PG_ERROR_ARGUMENT.
+ * threads: 0 for one per physical core. */
+PG_API pg_status pg_mask_codec_decode(float *values, const pg_mask_codec *codec, const int32_t *codes, size_t count,
+                                      int threads);
+
+/* The other way; masks: [count][64][64], 0 .. 1 (pg_mask_cut). */
+PG_API pg_status pg_mask_codec_encode(int32_t *codes, const pg_mask_codec *codec, const float *masks, size_t count,
+                                      int threads);
+
+/* pg_mask_cut and pg_mask_codec_encode, for pg_dataset_options.encode_mask; `user` is the codec. */
+PG_API pg_status pg_mask_codec_encode_view(void *user, int codes[16], const pg_mask_view *mask);
 
 /* ---------------------------------------------------------------- 12. curves */
 

@@ -36,6 +36,7 @@ ARROWS = {
 ARROW_EXCEPTIONS = {
     ("src/generate/session.c", "kernels"): "asks for the instruction set in use",
     ("src/train/training_setup.c", "kernels"): "asks for the instruction set in use",
+    ("src/tasks/mask_encoding.c", "kernels"): "asks for the instruction set in use",
     ("src/tasks/benchmark.c", "kernels"): "measures the machine's limits with the kernels in use",
 }
 

@@ -7,8 +7,8 @@
 
 #define LOOKED_AT 65536 /* bytes, to tell a file's kind */
 
-static const char *const kind_names[] = {"auto",         "jsonl", "coco-captions", "coco-detect",
-                                         "coco-segment", "vqa",   "text",          "shards"};
+static const char *const kind_names[] = {"auto", "jsonl", "coco-captions", "coco-detect", "coco-segment",
+                                         "vqa",  "text",  "shards",        "masks"};
 
 const char *pg_data_kind_name(pg_data_kind kind)
 {
@@ -171,6 +171,7 @@ static pg_status open_kind(pg_dataset *dataset)
         [PG_DATA_VQA] = pg_vqa_open,
         [PG_DATA_TEXT] = pg_plain_open,
         [PG_DATA_SHARDS] = pg_shards_open,
+        [PG_DATA_MASKS] = pg_masks_open,
     };
     return openers[dataset->kind](dataset);
 }
@@ -209,7 +210,7 @@ pg_status pg_dataset_open(pg_dataset **out, const char *path, const pg_dataset_o
     pg_dataset_options_init(&defaults);
     options = options ? options : &defaults;
     *out = NULL;
-    if (!pg_file_is_folder(path) || options->kind == PG_DATA_SHARDS)
+    if (!pg_file_is_folder(path) || options->kind == PG_DATA_SHARDS || options->kind == PG_DATA_MASKS)
         return open_file(out, path, options);
     pg_buffer file = {0};
     pg_status status = find_in_folder(&file, path, options->split ? options->split : "train");

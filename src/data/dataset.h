@@ -40,7 +40,8 @@ struct pg_dataset {
 /* Each fills in source, index, count and row_kind. What it has allocated by then is freed through `close`, also after a
  * failure. */
 typedef pg_status pg_dataset_opener(pg_dataset *dataset);
-pg_dataset_opener pg_jsonl_open, pg_plain_open, pg_captions_open, pg_instances_open, pg_vqa_open, pg_shards_open;
+pg_dataset_opener pg_jsonl_open, pg_plain_open, pg_captions_open, pg_instances_open, pg_vqa_open, pg_shards_open,
+    pg_masks_open;
 
 /* ---------------------------------------------------------------- rows (row.c) */
 

@@ -21,7 +21,7 @@ static const char *const picture_keys[] = {"image", "images", "file_name", NULL}
 
 const char *pg_row_kind_name(pg_row_kind kind)
 {
-    static const char *const names[] = {"suffix", "preference", "label", "text"};
+    static const char *const names[] = {"suffix", "preference", "label", "text", "mask"};
     return (size_t)kind < sizeof names / sizeof *names ? names[kind] : NULL;
 }
 
@@ -35,6 +35,7 @@ void pg_row_clear(pg_data_row *row)
     pg_free(row->chosen);
     pg_free(row->rejected);
     pg_free(row->text);
+    pg_free(row->mask);
     *row = (pg_data_row){0};
 }
 

@@ -6,12 +6,15 @@
 
 #include <string.h>
 
+#include "base/random.h"
 #include "data/augment.h"
 #include "data/dataset.h"
 #include "image/image.h"
 #include "text/prompt.h"
 #include "text/siglip_text.h"
 #include "text/tokenizer.h"
+
+#define MIRROR 0x6d61736b /* the stream that it is drawn from */
 
 /* One sample in the making. */
 typedef struct maker {
@@ -29,6 +32,7 @@ void pg_sample_free(pg_sample *sample)
     pg_free(sample->pixels);
     pg_free(sample->ids);
     pg_free(sample->rejected);
+    pg_free(sample->mask);
     pg_free(sample);
 }
 
@@ -42,7 +46,7 @@ void pg_loader_options_init(pg_loader_options *options)
 static pg_status check_model(const pg_loader_options *options)
 {
     if (!options->tokenizer)
-        return pg_fail(PG_ERROR_ARGUMENT, "a loader needs a tokenizer");
+        return PG_OK; /* masks need none */
     if (options->context == 0)
         return pg_fail(PG_ERROR_ARGUMENT, "a loader needs the longest row in ids (context)");
     if (options->image_size > PG_IMAGE_MAX_SIDE / 100)
@@ -286,15 +290,37 @@ static pg_status make_ids(maker *make)
 
 /* ---------------------------------------------------------------- the whole */
 
+/* Mirrored, as pictures are, with the probability that augmentation has. */
+static void take_mask(const maker *make)
+{
+    const pg_loader_options *options = make->options;
+    float *mask = make->sample->mask = make->row->mask;
+    make->row->mask = NULL;
+    if (pg_random_uniform(options->seed, MIRROR, make->sample->position) >= options->augment.flip)
+        return;
+    for (float *line = mask; line < mask + PG_MASK_SIDE * PG_MASK_SIDE; line += PG_MASK_SIDE)
+        for (size_t x = 0; x < PG_MASK_SIDE / 2; x++) {
+            float left = line[x];
+            line[x] = line[PG_MASK_SIDE - 1 - x];
+            line[PG_MASK_SIDE - 1 - x] = left;
+        }
+}
+
 static pg_status make_all(maker *make)
 {
+    make->sample->kind = make->row->kind;
+    make->sample->label = make->row->kind == PG_ROW_LABEL ? make->row->label : -1;
+    if (make->row->kind == PG_ROW_MASK) {
+        take_mask(make);
+        return PG_OK;
+    }
+    if (!make->options->tokenizer)
+        return pg_fail(PG_ERROR_ARGUMENT, "a loader needs a tokenizer");
     if (make->row->image_count && !make->options->image_size)
         return pg_fail(PG_ERROR_UNSUPPORTED, "the row has pictures, and the model has no eyes");
     make->images = pg_alloc(make->row->image_count, sizeof *make->images);
     if (!make->images)
         return PG_ERROR_MEMORY;
-    make->sample->kind = make->row->kind;
-    make->sample->label = make->row->kind == PG_ROW_LABEL ? make->row->label : -1;
     PG_TRY(make_pictures(make));
     return make_ids(make);
 }

@@ -49,6 +49,47 @@ pg_tensor *pg_gelu(pg_context *g, pg_tensor *x)
     return run.out;
 }
 
+/* ---------------------------------------------------------------- relu */
+
+static void relu_row(void *context, int64_t row)
+{
+    const pair_run *run = context;
+    const float *x = pg_row(run->x, row);
+    float *out = pg_row(run->out, row);
+    for (int64_t i = 0; i < run->x->width; i++)
+        out[i] = x[i] > 0 ? x[i] : 0;
+}
+
+static void relu_back_row(void *context, int64_t row)
+{
+    const pair_run *run = context;
+    int64_t at = row * run->x->width;
+    const float *x = pg_row(run->x, row), *dout = run->out->grad + at;
+    float *dx = run->x->grad + at;
+    for (int64_t i = 0; i < run->x->width; i++)
+        dx[i] += x[i] > 0 ? dout[i] : 0;
+}
+
+static void relu_backward(pg_context *g, const void *saved)
+{
+    PG_PROFILE(g, "relu back", NULL);
+    pair_run run = *(const pair_run *)saved;
+    if (pg_gradient(g, run.x))
+        pg_each_row(g, run.x->rows, run.x->width, relu_back_row, &run);
+}
+
+pg_tensor *pg_relu(pg_context *g, pg_tensor *x)
+{
+    PG_PROFILE(g, "relu", NULL);
+    pair_run run = {.kernels = g->kernels, .x = x, .out = x ? pg_tensor_like(g, x) : NULL};
+    if (!run.out)
+        return NULL;
+    pg_each_row(g, x->rows, x->width, relu_row, &run);
+    if (pg_tracked(g, x))
+        pg_tape_record(g, run.out, relu_backward, &run, sizeof run);
+    return run.out;
+}
+
 /* ---------------------------------------------------------------- gelu(x) y */
 
 static void gelu_times_row(void *context, int64_t row)

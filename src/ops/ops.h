@@ -31,6 +31,9 @@ pg_tensor *pg_gelu(pg_context *g, pg_tensor *x);
 pg_tensor *pg_gated_mlp(pg_context *g, pg_tensor *x, const pg_parameter *gate, const pg_parameter *up,
                         const pg_parameter *down);
 
+/* max(x, 0) */
+pg_tensor *pg_relu(pg_context *g, pg_tensor *x);
+
 /* gelu(x) y */
 pg_tensor *pg_gelu_times(pg_context *g, pg_tensor *x, pg_tensor *y);
 
@@ -120,5 +123,46 @@ pg_tensor *pg_contrastive_loss(pg_context *g, pg_tensor *images, pg_tensor *text
  * says of them: [pairs, 1], -log sigmoid(beta margin), the margin being how much more x prefers the chosen answer (in
  * log p) than the reference does. hits[i] becomes 1 where it is positive, else 0 (NULL: not wanted). */
 pg_tensor *pg_preference_losses(pg_context *g, pg_tensor *x, const float *reference, double beta, float *hits);
+
+/* Squares of `size` points a side over pictures of height x width places: one begins at every `stride`-th point of each
+ * axis, the first `padding` points outside. */
+typedef struct pg_squares {
+    int64_t height, width;
+    int64_t size, stride, padding;
+} pg_squares;
+
+static inline int64_t pg_squares_down(const pg_squares *s)
+{
+    return (s->height + 2 * s->padding - s->size) / s->stride + 1;
+}
+
+static inline int64_t pg_squares_across(const pg_squares *s)
+{
+    return (s->width + 2 * s->padding - s->size) / s->stride + 1;
+}
+
+/* Pictures [count * height * width, channels] to their squares [count * down * across, size * size * channels], zero
+ * outside the picture. */
+pg_tensor *pg_unfold(pg_context *g, pg_tensor *x, const pg_squares *squares);
+
+/* Squares to pictures: every point is the sum of what its squares have there. */
+pg_tensor *pg_fold(pg_context *g, pg_tensor *x, const pg_squares *squares);
+
+/* A convolution: [count * height * width, inputs] -> [count * down * across, outputs]; w [outputs, size * size *
+ * inputs]. */
+pg_tensor *pg_convolution(pg_context *g, pg_tensor *x, const pg_parameter *w, const pg_parameter *bias,
+                          const pg_squares *squares);
+
+/* A transposed one, `squares` over its result: [count * down * across, inputs] -> [count * height * width, outputs]; w
+ * [size * size * outputs, inputs]. */
+pg_tensor *pg_transposed_convolution(pg_context *g, pg_tensor *x, const pg_parameter *w, const pg_parameter *bias,
+                                     const pg_squares *squares);
+
+/* Every row replaced by the nearest row of the table, whose number goes to codes[row]: the first of equally near ones.
+ * On the way back the derivative passes as if nothing had been replaced. */
+pg_tensor *pg_nearest_code(pg_context *g, pg_tensor *x, const pg_parameter *table, int32_t *codes);
+
+/* factor times the sum of (x - target)^2: [1, 1]. */
+pg_tensor *pg_squared_difference(pg_context *g, pg_tensor *x, const float *target, double factor);
 
 #endif

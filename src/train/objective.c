@@ -26,13 +26,16 @@ static const fitting fits[] = {
                           "learn preferences between answers; a SigLIP gives none",
                           {PG_ROW_PREFERENCE, PG_ROW_PREFERENCE}},
     [PG_OBJECTIVE_CLASSIFIER] = {true, true, "be trained", {PG_ROW_LABEL, PG_ROW_LABEL}},
+    [PG_OBJECTIVE_MASKCODEC] = {.rows = {PG_ROW_MASK, PG_ROW_MASK}},
 };
 
 pg_status pg_objective_check(const pg_objective *objective, pg_row_kind rows)
 {
     const fitting *fit = &fits[objective->kind];
-    bool siglip = objective->model->weights->config.kind == PG_MODEL_SIGLIP;
-    PG_TRY(pg_model_require(objective->model, siglip ? fit->siglip : fit->decoder, fit->model));
+    if (objective->model) {
+        bool siglip = objective->model->weights->config.kind == PG_MODEL_SIGLIP;
+        PG_TRY(pg_model_require(objective->model, siglip ? fit->siglip : fit->decoder, fit->model));
+    }
     if (rows != fit->rows[0] && rows != fit->rows[1])
         return pg_fail(PG_ERROR_ARGUMENT, "the objective needs rows of kind \"%s\", the data has \"%s\"",
                        pg_row_kind_name(fit->rows[0]), pg_row_kind_name(rows));
@@ -84,7 +87,7 @@ static pg_status run_part(pg_score *out, pg_context *g, const pg_objective *obje
     static pg_objective_part *const parts[] = {
         [PG_OBJECTIVE_SFT] = pg_learn_tokens,         [PG_OBJECTIVE_LM] = pg_learn_tokens,
         [PG_OBJECTIVE_SIGLIP] = pg_learn_pictures,    [PG_OBJECTIVE_DPO] = pg_learn_preferences,
-        [PG_OBJECTIVE_CLASSIFIER] = pg_learn_classes,
+        [PG_OBJECTIVE_CLASSIFIER] = pg_learn_classes, [PG_OBJECTIVE_MASKCODEC] = pg_learn_masks,
     };
     pg_arena_mark mark = pg_arena_get_mark(&g->arena);
     pg_status status = parts[objective->kind](out, g, objective, samples, count, totals);
@@ -109,7 +112,7 @@ static pg_status run_parts(pg_score *out, pg_context *g, const pg_objective *obj
     for (size_t first = 0, part = 0; first < count; first += most, part++) {
         size_t rows = count - first < most ? count - first : most;
         if (g->tape)
-            g->tape->step = step << 20 | part;
+            g->tape->step = step << PG_PART_BITS | part;
         PG_TRY(run_part(out, g, objective, samples + first, rows, &totals));
     }
     return PG_OK;

@@ -12,8 +12,10 @@ typedef struct pg_objective {
     const pg_model *model;
     const pg_model *other; /* dpo: the reference (NULL: `model` without its adapter); classifier: the model that reads
                               (NULL: `model` itself) */
-    const pg_classifier *head; /* classifier */
-    bool pictures, texts;      /* classifier: what its rows have */
+    const pg_mask_codec *codec;   /* maskcodec, which has no `model`; */
+    struct pg_codebook *codebook; /* what its codes follow */
+    const pg_classifier *head;    /* classifier */
+    bool pictures, texts;         /* classifier: what its rows have */
     double smoothing, beta;
     int reduction;     /* PG_REDUCE_TOKENS, PG_REDUCE_EXAMPLES */
     size_t micro_rows; /* rows that are in memory at a time; 0: all */

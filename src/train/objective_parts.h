@@ -10,10 +10,12 @@ typedef struct pg_batch_totals {
     size_t rows;
 } pg_batch_totals;
 
+#define PG_PART_BITS 20 /* pg_tape.step is the batch's number, then so many bits with the part's */
+
 /* Adds loss and hits of some rows to `out`, and their derivatives to the gradients if g records. */
 typedef pg_status pg_objective_part(pg_score *out, pg_context *g, const pg_objective *objective,
                                     pg_sample *const *samples, size_t count, const pg_batch_totals *totals);
-pg_objective_part pg_learn_tokens, pg_learn_pictures, pg_learn_preferences, pg_learn_classes;
+pg_objective_part pg_learn_tokens, pg_learn_pictures, pg_learn_preferences, pg_learn_classes, pg_learn_masks;
 
 /* The scored tokens of a row. */
 int64_t pg_sample_scored(const pg_sample *sample);

@@ -11,7 +11,7 @@
 typedef struct state_list {
     pg_array *arrays;
     char (*names)[192];
-    size_t count;
+    size_t count, own; /* all; those that are not the optimizer's */
 } state_list;
 
 static void free_list(state_list *list)
@@ -24,7 +24,7 @@ static pg_status list_arrays(state_list *out, const pg_trainer *trainer)
 {
     size_t remembered, trained = trainer->trainable->count;
     const pg_array *state = pg_optimizer_state(trainer->optimizer, &remembered);
-    out->arrays = pg_alloc(trained + remembered, sizeof *out->arrays);
+    out->arrays = pg_alloc(trained + PG_CODEBOOK_ARRAYS + remembered, sizeof *out->arrays);
     out->names = pg_alloc(trained, sizeof *out->names);
     if (!out->arrays || !out->names)
         return PG_ERROR_MEMORY;
@@ -39,6 +39,11 @@ static pg_status list_arrays(state_list *out, const pg_trainer *trainer)
                             .data = tensor->values};
         pg_array_size(&array->bytes, array);
     }
+    if (trainer->codebook) {
+        pg_codebook_state(out->arrays + out->count, trainer->codebook);
+        out->count += PG_CODEBOOK_ARRAYS;
+    }
+    out->own = out->count;
     for (size_t i = 0; i < remembered; i++)
         out->arrays[out->count++] = state[i];
     return PG_OK;
@@ -130,9 +135,9 @@ pg_status pg_run_state_save(pg_trainer *trainer)
     return status;
 }
 
-static pg_status check_weights(const pg_safetensors *file, const state_list *list, size_t trained, const char *path)
+static pg_status check_weights(const pg_safetensors *file, const state_list *list, const char *path)
 {
-    for (size_t i = 0; i < trained; i++) {
+    for (size_t i = 0; i < list->own; i++) {
         const pg_array *want = &list->arrays[i], *found = pg_safetensors_find(file, want->name);
         if (!found || found->dtype != PG_F32 || found->bytes != want->bytes)
             return pg_fail(PG_ERROR_FORMAT, "%s: \"%s\" is missing or of another shape; it belongs to another run",
@@ -146,17 +151,15 @@ static pg_status load_file(pg_trainer *trainer, const pg_safetensors *file)
     state_list list = {0};
     pg_progress_state state;
     const char *path = trainer->checkpoint;
-    size_t trained = trainer->trainable->count;
     pg_status status = list_arrays(&list, trainer);
     if (status == PG_OK)
         status = read_numbers(&state, file, path);
     if (status == PG_OK)
-        status = check_weights(file, &list, trained, path);
+        status = check_weights(file, &list, path);
     if (status == PG_OK)
         status = pg_optimizer_load(trainer->optimizer, file, path);
-    for (size_t i = 0; status == PG_OK && i < trained; i++)
-        memcpy(trainer->trainable->tensors[i].values, pg_safetensors_find(file, list.arrays[i].name)->data,
-               list.arrays[i].bytes);
+    for (size_t i = 0; status == PG_OK && i < list.own; i++)
+        memcpy((void *)list.arrays[i].data, pg_safetensors_find(file, list.arrays[i].name)->data, list.arrays[i].bytes);
     if (status == PG_OK)
         trainer->state = state;
     free_list(&list);

@@ -20,7 +20,7 @@ typedef struct setting {
 #define MANY      1e15
 
 static const setting settings[] = {
-    {{"model", "MODEL", "folder of the model to start from"}, TEXT, AT(model), 0, 0},
+    {{"model", "MODEL", "folder of the model to start from (maskcodec: an .npz, or none)"}, TEXT, AT(model), 0, 0},
     {{"out", "RUN", "folder of the run: checkpoint, curves, results"}, TEXT, AT(out), 0, 0},
     {{"recipe", "NAME",
       "settings published for a task, before all others that are given; -448 and -896 are for models of that "
@@ -35,8 +35,8 @@ static const setting settings[] = {
      0,
      0},
     {{"validation", "FILE", "rows held out, to be measured from time to time"}, DATA, AT(validation), 0, 0},
-    {{"objective", "sft|lm|siglip|dpo|classifier",
-      "what is learned: answers to prompts, text, pictures with their texts, preferences, classes (sft)"},
+    {{"objective", "sft|lm|siglip|dpo|classifier|maskcodec",
+      "what is learned: answers to prompts, text, pictures with their texts, preferences, classes, a mask codec (sft)"},
      CHOICE,
      AT(objective),
      0,

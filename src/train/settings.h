@@ -11,6 +11,7 @@ typedef enum pg_objective_kind {
     PG_OBJECTIVE_SIGLIP,
     PG_OBJECTIVE_DPO,
     PG_OBJECTIVE_CLASSIFIER,
+    PG_OBJECTIVE_MASKCODEC,
 } pg_objective_kind;
 
 /* A data set as it was named: PATH, or PATH,key=value,... with the fields below as keys. */

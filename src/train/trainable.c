@@ -180,7 +180,8 @@ static pg_status choose_factors(pg_trainable *trainable, const pg_model *model, 
 /* A tied output matrix is the embedding again, whatever has become of that. */
 static void tie(const pg_trainable *trainable)
 {
-    pg_weights_tie(trainable->weights);
+    if (trainable->weights)
+        pg_weights_tie(trainable->weights);
     if (trainable->other)
         pg_weights_tie(trainable->other);
 }

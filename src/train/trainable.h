@@ -17,7 +17,7 @@ typedef struct pg_trained_place {
 } pg_trained_place;
 
 typedef struct pg_trainable {
-    pg_weights *weights, *other; /* other: NULL, or a second model's */
+    pg_weights *weights, *other; /* NULL: none */
     pg_adapter *adapter;         /* of a "lora" run; owned */
     pg_trained *tensors;         /* [count], as optimizers take them */
     pg_trained_place *places;

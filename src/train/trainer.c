@@ -108,6 +108,8 @@ void pg_trainer_close(pg_trainer *trainer)
     pg_arena_free(&trainer->g.arena);
     pg_model_close(trainer->model);
     pg_model_close(trainer->other);
+    pg_codebook_free(trainer->codebook);
+    pg_mask_codec_close(trainer->codec);
     pg_train_config_free(trainer->config);
     pg_free(trainer->checkpoint);
     pg_free(trainer);
@@ -189,6 +191,8 @@ static pg_status learn(pg_train_report *report, pg_trainer *trainer)
     if (diverges(&trainer->state, score.loss, trainer->config->divergence))
         return fail_step(trainer, "the loss diverges; a smaller learning rate may help");
     pg_optimizer_step(trainer->optimizer, report->learning_rate, report->gradient_norm);
+    if (trainer->codebook)
+        pg_codebook_step(trainer->codebook);
     return PG_OK;
 }
 
@@ -248,11 +252,15 @@ pg_status pg_trainer_validate(pg_measurement *out, pg_trainer *trainer)
 
 static pg_status validate(pg_train_report *report, pg_trainer *trainer)
 {
+    if (trainer->codebook)
+        pg_codebook_watch(trainer->codebook);
     PG_TRY(pg_trainer_validate(&report->validation, trainer));
     report->validated = true;
     const pg_scalar scalars[] = {{"validation/loss", report->validation.loss},
-                                 {"validation/accuracy", report->validation.accuracy}};
-    PG_TRY(pg_records_add(trainer->records, trainer->state.step, scalars, sizeof scalars / sizeof *scalars));
+                                 {"validation/accuracy", report->validation.accuracy},
+                                 {"validation/codes",
+                                  trainer->codebook ? (double)pg_codebook_used(trainer->codebook) : 0}};
+    PG_TRY(pg_records_add(trainer->records, trainer->state.step, scalars, trainer->codebook ? 3 : 2));
     if (report->validation.loss >= trainer->state.best) {
         trainer->state.worse++;
         return PG_OK;

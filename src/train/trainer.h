@@ -3,6 +3,7 @@
 #define PG_TRAIN_TRAINER_H
 
 #include "data/dataset.h"
+#include "train/codebook.h"
 #include "train/objective.h"
 #include "train/run_records.h"
 #include "train/schedule.h"
@@ -49,6 +50,8 @@ struct pg_trainer {
     pg_train_config *config;
     pg_model *model, *other; /* other: dpo's reference, the classifier's reader; NULL: none */
     pg_classifier *head;     /* NULL: none */
+    pg_mask_codec *codec;    /* that is trained, instead of a model; NULL: none */
+    pg_codebook *codebook;   /* of it */
     pg_context g;
     pg_tape tape;
     pg_objective objective;

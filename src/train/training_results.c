@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/folder.h"
+#include "train/mask_training.h"
 #include "train/trainer.h"
 
 /* ---------------------------------------------------------------- models and adapters */
@@ -56,7 +57,8 @@ static pg_status replace_classifier(const char *folder, const pg_trainer *traine
 pg_status pg_trainer_write(const char *folder, pg_trainer *trainer)
 {
     pg_trainable_use(trainer->trainable, trainer->optimizer);
-    pg_status status = trainer->head                 ? replace_classifier(folder, trainer)
+    pg_status status = trainer->codec                ? pg_mask_training_write(folder, trainer->codec)
+                       : trainer->head               ? replace_classifier(folder, trainer)
                        : trainer->trainable->adapter ? pg_adapter_save(trainer->trainable->adapter, folder, true)
                                                      : save_model(folder, trainer->model, trainer);
     pg_trainable_use(trainer->trainable, NULL);
@@ -135,6 +137,8 @@ pg_status pg_train_gradients(const char *path, const pg_train_config *config)
     if (status == PG_OK)
         status = pg_objective_run(&score, &trainer->g, &trainer->objective, trainer->batch,
                                   (size_t)trainer->config->batch, 0);
+    if (status == PG_OK && trainer->codec)
+        status = pg_mask_publish_gradients(trainer->trainable);
     if (status == PG_OK)
         status = save_gradients(path, trainer, (float)score.loss);
     pg_trainer_close(trainer);

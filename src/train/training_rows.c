@@ -21,6 +21,8 @@ static pg_status open_set(pg_dataset **out, const pg_data_setting *setting, cons
     pg_dataset_options options;
     pg_dataset_options_init(&options);
     PG_TRY(find_kind(&options.kind, setting->kind));
+    if (!setting->kind && objective->kind == PG_OBJECTIVE_MASKCODEC)
+        options.kind = PG_DATA_MASKS;
     options.images = setting->images;
     options.split = setting->split;
     options.prefix = setting->prefix;
@@ -63,6 +65,8 @@ void pg_rows_close(pg_rows *rows)
 /* Of a row with a text for one model and a picture for another, each says how it takes its own. */
 static pg_status use_models(pg_loader_options *out, const pg_objective *objective)
 {
+    if (!objective->model)
+        return PG_OK;
     bool two = objective->kind == PG_OBJECTIVE_CLASSIFIER && objective->other;
     PG_TRY(pg_loader_options_use_model(out, two ? objective->other : objective->model));
     if (two)

@@ -5,6 +5,7 @@
 
 #include "base/threads.h"
 #include "kernels/kernels.h"
+#include "train/mask_training.h"
 #include "train/trainer.h"
 
 /* ---------------------------------------------------------------- settings */
@@ -63,7 +64,7 @@ static pg_status check_training(const pg_train_config *c)
 
 pg_status pg_train_config_check(const pg_train_config *config, bool run)
 {
-    if (!config->model)
+    if (!config->model && config->objective != PG_OBJECTIVE_MASKCODEC)
         return pg_fail(PG_ERROR_ARGUMENT, "model: not given; it is the folder of the model to start from");
     if (config->data.count == 0)
         return pg_fail(PG_ERROR_ARGUMENT, "data: not given; it is the file with the rows to train on");
@@ -85,8 +86,9 @@ static pg_status start_context(pg_trainer *trainer)
     g->threads = config->threads ? (int)config->threads : pg_threads_default();
     if (g->threads > PG_THREADS_MAX)
         return pg_fail(PG_ERROR_ARGUMENT, "threads: %d, at most %d", g->threads, PG_THREADS_MAX);
-    g->compute = config->compute == PG_COMPUTE_AUTO ? pg_model_compute(trainer->model, g->kernels->bf16_products)
-                                                    : (pg_compute)config->compute;
+    g->compute = (pg_compute)config->compute;
+    if (config->compute == PG_COMPUTE_AUTO)
+        g->compute = trainer->codec ? PG_COMPUTE_F32 : pg_model_compute(trainer->model, g->kernels->bf16_products);
     g->tape = &trainer->tape;
     trainer->tape.checkpoint = config->checkpointing;
     trainer->tape.dropout = config->dropout;
@@ -119,6 +121,8 @@ static pg_status open_other(pg_trainer *trainer)
 {
     const pg_train_config *c = trainer->config;
     bool dpo = c->objective == PG_OBJECTIVE_DPO, lora = c->train && !strcmp(c->train, "lora");
+    if (trainer->codec)
+        return PG_OK;
     const char *folder = !dpo ? c->text_model : c->reference ? c->reference : lora ? NULL : c->model;
     if (!folder)
         return PG_OK;
@@ -153,6 +157,8 @@ static pg_status open_rows(pg_trainer *trainer)
     trainer->objective = (pg_objective){.kind = (pg_objective_kind)config->objective,
                                         .model = trainer->model,
                                         .other = trainer->other,
+                                        .codec = trainer->codec,
+                                        .codebook = trainer->codebook,
                                         .smoothing = config->label_smoothing,
                                         .beta = config->beta,
                                         .reduction = config->reduction,
@@ -179,6 +185,10 @@ static pg_status add_head(pg_trainable *trainable, pg_classifier *head)
 
 static pg_status open_trainable(pg_trainer *trainer)
 {
+    if (trainer->codec) {
+        PG_TRY(pg_mask_trainable_new(&trainer->trainable, trainer->codec));
+        return pg_trainable_ready(trainer->trainable, trainer->config);
+    }
     pg_model *other = trainer->config->objective == PG_OBJECTIVE_CLASSIFIER ? trainer->other : NULL;
     PG_TRY(pg_trainable_new(&trainer->trainable, trainer->model, other, trainer->config));
     if (trainer->head)
@@ -204,7 +214,10 @@ static pg_status make_schedule(pg_trainer *trainer)
 
 pg_status pg_trainer_open_parts(pg_trainer *trainer)
 {
-    PG_TRY(pg_model_open(&trainer->model, trainer->config->model));
+    if (trainer->config->objective == PG_OBJECTIVE_MASKCODEC)
+        PG_TRY(pg_mask_training_open(&trainer->codec, &trainer->codebook, trainer->config));
+    else
+        PG_TRY(pg_model_open(&trainer->model, trainer->config->model));
     PG_TRY(start_context(trainer));
     PG_TRY(open_other(trainer));
     PG_TRY(open_rows(trainer));
