@@ -3,7 +3,7 @@ _paligemma()
 {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
     local command=${COMP_WORDS[1]} options folders files words others
-    local commands='caption ask ocr generate embed trace preprocess tokenize inspect perplexity bench quantize merge init data train gradients plot help '
+    local commands='caption ask ocr generate embed trace preprocess tokenize inspect perplexity bench quantize merge init data mask train gradients plot help '
     # --name=VALUE arrives as three words.
     if [[ $word == = ]]; then
         word=
@@ -115,6 +115,13 @@ _paligemma()
         files=' --annotations '
         words=' --kind=auto|jsonl|coco-captions|coco-detect|coco-segment|vqa|text|shards --style=task|text|chat --order=pillow13|classic '
         others=' --images --split --prefix --image-name -n --rows --sample --context --max-bad -t --threads '
+        ;;
+    mask)
+        options=' --codec -o --out --json -t --threads -h --help'
+        folders=' '
+        files=' --codec -o --out '
+        words=' '
+        others=' -t --threads '
         ;;
     train)
         options=' --config -m --model -o --out --recipe --data --validation --objective --reference --beta --text-model --train --adapter --lora-rank --lora-alpha --lora-dropout --lora-modules --lora-parts --lora-rslora --steps --epochs --batch --micro-batch --text-length --optimizer --learning-rate --schedule --warmup --final-rate --timescale --weight-decay --decay --beta1 --beta2 --epsilon --momentum --relative-step --relative-scale --step-clip --decay-exponent --clip --average --reduction --label-smoothing --dropout --compute --checkpointing -t --threads --loader-threads --seed --crop --flip --brightness --contrast --saturation --style --long-rows --bad-share --validate-every --validation-rows --patience --save-every --log-every --divergence --dtype --json -h --help'
