@@ -221,6 +221,6 @@ static pg_status open_objects(pg_dataset *dataset)
 pg_status pg_masks_open(pg_dataset *dataset)
 {
     dataset->row_kind = PG_ROW_MASK;
-    bool pictures = pg_file_is_folder(dataset->text.path) || is_png(dataset->text.path);
-    return pictures ? open_pictures(dataset) : open_objects(dataset);
+    bool files = pg_file_is_folder(dataset->text.path) || is_png(dataset->text.path);
+    return files ? open_pictures(dataset) : open_objects(dataset);
 }

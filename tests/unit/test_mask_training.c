@@ -40,8 +40,10 @@ static void codes_follow_what_they_stand_for(void **state)
     const int32_t codes[] = {0, 1, 2, 3, 0, 1, 2, 3};
     for (int i = 0; i < CODES * WIDTH; i++)
         table[i] = 5;
-    for (int i = 0; i < 8 * WIDTH; i++)
-        values[i] = (float)(codes[i / WIDTH] + 1);
+    for (int i = 0; i < 8 * WIDTH; i++) {
+        int row = i / WIDTH;
+        values[i] = (float)(codes[row] + 1);
+    }
     pg_codebook *codebook = open_codebook(table, true);
     float before = fabsf(table[0] - 1);
     for (uint64_t step = 0; step < 400; step++) {
@@ -50,8 +52,10 @@ static void codes_follow_what_they_stand_for(void **state)
         assert_true(fabsf(table[0] - 1) <= before);
         before = fabsf(table[0] - 1);
     }
-    for (int i = 0; i < CODES * WIDTH; i++)
-        assert_true(fabsf(table[i] - (float)(i / WIDTH + 1)) < 1e-3f);
+    for (int i = 0; i < CODES * WIDTH; i++) {
+        int code = i / WIDTH;
+        assert_true(fabsf(table[i] - (float)(code + 1)) < 1e-3f);
+    }
     pg_codebook_free(codebook);
 }
 
@@ -62,8 +66,10 @@ static void dead_codes_are_revived(void **state)
     float table[CODES * WIDTH] = {0}, values[8 * WIDTH];
     const int32_t codes[] = {0, 0, 1, 1, 2, 2, 2, 2};
     int64_t revived = 0;
-    for (int i = 0; i < 8 * WIDTH; i++)
-        values[i] = (float)(1 + i / WIDTH);
+    for (int i = 0; i < 8 * WIDTH; i++) {
+        int row = i / WIDTH;
+        values[i] = (float)(1 + row);
+    }
     pg_codebook *codebook = open_codebook(table, false);
     note(codebook, values, codes, 8, 0);
     assert_int_equal(pg_codebook_step(codebook), CODES);
