@@ -35,6 +35,7 @@ static void show_step(pg_cli_train_progress *progress, const pg_train_report *re
     const pg_cli_train_figures figures = {.step = report->step,
                                           .samples = (int64_t)report->train.rows,
                                           .tokens = (int64_t)report->train.tokens,
+                                          .seconds = report->seconds,
                                           .loss = report->train.loss,
                                           .accuracy = report->train.accuracy,
                                           .gradient_norm = report->gradient_norm,

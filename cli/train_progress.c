@@ -5,14 +5,10 @@
 #include <unistd.h>
 
 #include "output.h"
-#include "progress.h"
 
 void pg_cli_train_progress_start(pg_cli_train_progress *progress, int64_t first, int64_t total, bool json)
 {
-    *progress = (pg_cli_train_progress){.first = first,
-                                        .total = total,
-                                        .start = pg_cli_clock(),
-                                        .line = !json && isatty(STDERR_FILENO)};
+    *progress = (pg_cli_train_progress){.first = first, .total = total, .line = !json && isatty(STDERR_FILENO)};
 }
 
 typedef struct train_speed {
@@ -21,7 +17,7 @@ typedef struct train_speed {
 
 static train_speed measure(const pg_cli_train_progress *progress, int64_t step)
 {
-    double seconds = pg_cli_clock() - progress->start, steps = (double)(step - progress->first);
+    double seconds = progress->seconds, steps = (double)(step - progress->first);
     if (!(seconds > 0) || !(steps > 0))
         return (train_speed){NAN, NAN, NAN};
     return (train_speed){(double)progress->samples / seconds, (double)progress->tokens / seconds,
@@ -89,6 +85,7 @@ static void print_json(const pg_cli_train_progress *progress, const pg_cli_train
 void pg_cli_train_progress_show(pg_cli_train_progress *progress, const pg_cli_train_figures *figures)
 {
     progress->samples += figures->samples;
+    progress->seconds += figures->seconds;
     progress->tokens += figures->tokens;
     if (progress->line)
         print_line(progress, figures);

@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 typedef struct pg_cli_train_progress {
-    int64_t first, total; /* steps; those before `first` were made by an earlier run */
-    double start;
+    int64_t first, total;    /* steps; those before `first` were made by an earlier run */
+    double seconds;          /* of the steps since the start */
     int64_t samples, tokens; /* since the start */
     bool line;
 } pg_cli_train_progress;
@@ -17,6 +17,7 @@ typedef struct pg_cli_train_progress {
 typedef struct pg_cli_train_figures {
     int64_t step;            /* 1 for the first */
     int64_t samples, tokens; /* of this step */
+    double seconds;          /* the same */
     double loss, accuracy;   /* accuracy: share of the scored tokens */
     double gradient_norm;    /* before clipping */
     double rate;

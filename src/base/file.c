@@ -103,6 +103,18 @@ pg_status pg_file_writer_write(pg_file_writer *writer, const void *bytes, size_t
     return PG_OK;
 }
 
+static bool waits_for_disk = true;
+
+void pg_file_set_sync(bool wait)
+{
+    waits_for_disk = wait;
+}
+
+static bool sync_file(int file)
+{
+    return !waits_for_disk || fsync(file) == 0;
+}
+
 /* A renamed file survives a power cut only if its folder reaches the disk too; file systems that cannot do that (some
  * network ones) still have the file. */
 void pg_file_sync_folder(const char *path)
@@ -112,14 +124,14 @@ void pg_file_sync_folder(const char *path)
     snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
     int file = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (file >= 0) {
-        fsync(file);
+        sync_file(file);
         close(file);
     }
 }
 
 pg_status pg_file_writer_commit(pg_file_writer *writer)
 {
-    bool written = fflush(writer->stream) == 0 && fsync(fileno(writer->stream)) == 0;
+    bool written = fflush(writer->stream) == 0 && sync_file(fileno(writer->stream));
     int code = errno;
     if (fclose(writer->stream) != 0 && written) {
         written = false;

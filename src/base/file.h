@@ -30,6 +30,9 @@ pg_status pg_file_join(pg_buffer *out, const char *folder, const char *name);
 /* Brings the entry of a file or folder that was just made or renamed to the disk. */
 void pg_file_sync_folder(const char *path);
 
+/* For tests that write the same file many times: whether commits wait for the disk (true at first). */
+void pg_file_set_sync(bool wait);
+
 /* A file in the making, beside its final place: commit syncs and renames, abort removes. One of them ends it. */
 typedef struct pg_file_writer {
     FILE *stream;

@@ -45,12 +45,12 @@ pg_status pg_rows_open(pg_rows *out, const pg_data_list *list, const pg_objectiv
         (pg_rows){.sets = pg_alloc(list->count, sizeof *out->sets), .parts = pg_alloc(list->count, sizeof *out->parts)};
     if (!out->sets || !out->parts)
         return PG_ERROR_MEMORY;
-    for (; out->count < list->count; out->count++) {
-        const pg_data_setting *setting = &list->items[out->count];
-        PG_TRY(open_set(&out->sets[out->count], setting, objective, classes));
-        out->parts[out->count] = (pg_mixture_part){.dataset = out->sets[out->count],
-                                                   .weight = setting->weight,
-                                                   .repeat = (uint64_t)setting->repeat};
+    while (out->count < list->count) {
+        size_t i = out->count++; /* at once: a set that was opened and does not fit is closed with the others */
+        const pg_data_setting *setting = &list->items[i];
+        PG_TRY(open_set(&out->sets[i], setting, objective, classes));
+        out->parts[i] =
+            (pg_mixture_part){.dataset = out->sets[i], .weight = setting->weight, .repeat = (uint64_t)setting->repeat};
     }
     return out->count ? pg_mixture_new(&out->mixture, out->parts, out->count, seed, shuffle) : PG_OK;
 }

@@ -7,6 +7,7 @@
 
 #include "check.h"
 
+#include "base/file.h"
 #include "base/memory.h"
 
 static bool sweep_with_json;
@@ -27,6 +28,7 @@ static inline void sweep_include_json(void)
 #define CHECK_SWEEP(call)                                                                     \
     do {                                                                                      \
         pg_status sweep_status = PG_ERROR_MEMORY;                                             \
+        pg_file_set_sync(false);                                                              \
         for (long n = 1; sweep_status != PG_OK; n++) {                                        \
             pg_memory_fail_from(n);                                                           \
             sweep_status = (call);                                                            \
@@ -36,6 +38,7 @@ static inline void sweep_include_json(void)
                 fail_msg("allocation %ld: status %d (%s)", n, sweep_status, pg_error_last()); \
             assert_in_range(n, 1, 100000);                                                    \
         }                                                                                     \
+        pg_file_set_sync(true);                                                               \
     } while (0)
 
 #endif

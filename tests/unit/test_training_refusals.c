@@ -170,7 +170,7 @@ static void check_checkpoint(const char *bytes, size_t size)
 /* The file with one text of its header replaced by another of the same length. */
 static void check_changed(const char *bytes, size_t size, const char *from, const char *to)
 {
-    char *changed = malloc(size);
+    char *changed = malloc(size + 1);
     assert_non_null(changed);
     memcpy(changed, bytes, size);
     char *at = memmem(changed, size, from, strlen(from));
