@@ -30,6 +30,8 @@ const pg_cli_option pg_cli_arithmetic_options[] = {
     {"prefault", 0, NULL, PG_CLI_FLAG, offsetof(pg_cli_arithmetic, prefault),
      "read all weights before anything else, not when they are needed", 0, 0},
     {"mlock", 0, NULL, PG_CLI_FLAG, offsetof(pg_cli_arithmetic, lock), "the same, and keep them in memory", 0, 0},
+    {"huge-pages", 0, NULL, PG_CLI_FLAG, offsetof(pg_cli_arithmetic, huge_pages),
+     "copy all weights into huge pages first: a slower start, faster tokens, memory that is not shared", 0, 0},
     {0},
 };
 
@@ -56,6 +58,7 @@ pg_model_options pg_cli_model_how(const pg_cli_source *source, const pg_cli_arit
     pg_model_options_init(&options);
     options.prefault = arithmetic->prefault;
     options.lock = arithmetic->lock;
+    options.huge_pages = arithmetic->huge_pages;
     options.adapter = source->adapter;
     return options;
 }

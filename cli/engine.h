@@ -14,12 +14,12 @@ typedef struct pg_cli_source {
 
 extern const pg_cli_option pg_cli_source_options[];
 
-/* --compute, --cache, -t, --prefault, --mlock */
+/* --compute, --cache, -t, --prefault, --mlock, --huge-pages */
 typedef struct pg_cli_arithmetic {
     int compute; /* a pg_compute */
     int cache;   /* a pg_cache_type */
     int64_t threads;
-    bool prefault, lock;
+    bool prefault, lock, huge_pages;
 } pg_cli_arithmetic;
 
 extern const pg_cli_option pg_cli_arithmetic_options[];

@@ -12,42 +12,42 @@ _paligemma()
     fi
     case $command in
     caption)
-        options=' --lang -m --model --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --speculate --special --json --top-logits --stats --no-exif --order --compute --cache -t --threads --prefault --mlock -h --help'
+        options=' --lang -m --model --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --speculate --special --json --top-logits --stats --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
         folders=' -m --model '
         files=' '
         words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
         others=' --lang --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --speculate --top-logits -t --threads '
         ;;
     ask)
-        options=' --lang -m --model --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --speculate --special --json --top-logits --stats --no-exif --order --compute --cache -t --threads --prefault --mlock -h --help'
+        options=' --lang -m --model --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --speculate --special --json --top-logits --stats --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
         folders=' -m --model '
         files=' '
         words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
         others=' --lang --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --speculate --top-logits -t --threads '
         ;;
     ocr)
-        options=' -m --model --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --speculate --special --json --top-logits --stats --no-exif --order --compute --cache -t --threads --prefault --mlock -h --help'
+        options=' -m --model --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --speculate --special --json --top-logits --stats --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
         folders=' -m --model '
         files=' '
         words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
         others=' --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --speculate --top-logits -t --threads '
         ;;
     generate)
-        options=' --image -p --prompt --prompt-file --chat --candidates --batch -o --output --parallel -m --model --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --speculate --special --json --top-logits --stats --no-exif --order --compute --cache -t --threads --prefault --mlock -h --help'
+        options=' --image -p --prompt --prompt-file --chat --candidates --batch -o --output --parallel -m --model --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --speculate --special --json --top-logits --stats --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
         folders=' -m --model '
         files=' --image --prompt-file --candidates --batch -o --output '
         words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
         others=' -p --prompt --parallel --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --speculate --top-logits -t --threads '
         ;;
     embed)
-        options=' -m --model --adapter --image --text -o --out --json --no-exif --order --compute --cache -t --threads --prefault --mlock -h --help'
+        options=' -m --model --adapter --image --text -o --out --json --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
         folders=' -m --model '
         files=' --image -o --out '
         words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
         others=' --adapter --text -t --threads '
         ;;
     trace)
-        options=' -m --model --adapter --image -p --prompt --chat --special -o --out --no-exif --order --compute --cache -t --threads --prefault --mlock -h --help'
+        options=' -m --model --adapter --image -p --prompt --chat --special -o --out --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
         folders=' -m --model '
         files=' --image -o --out '
         words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
@@ -75,14 +75,14 @@ _paligemma()
         others=' '
         ;;
     perplexity)
-        options=' -m --model --adapter -w --window --json --compute --cache -t --threads --prefault --mlock -h --help'
+        options=' -m --model --adapter -w --window --json --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
         folders=' -m --model '
         files=' '
         words=' --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
         others=' --adapter -w --window -t --threads '
         ;;
     bench)
-        options=' -m --model --adapter --image-size -p --prompt-tokens -n --new-tokens -b --batch -r --repeat --json --profile --compute --cache -t --threads --prefault --mlock -h --help'
+        options=' -m --model --adapter --image-size -p --prompt-tokens -n --new-tokens -b --batch -r --repeat --json --profile --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
         folders=' -m --model '
         files=' '
         words=' --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '

@@ -179,8 +179,11 @@ PG_API pg_status pg_model_open(pg_model **out, const char *folder);
 
 /* Weights are read from their mapped files when they are needed, unless: */
 typedef struct pg_model_options {
-    bool prefault; /* all of them are brought into memory before the model is open */
-    bool lock;     /* the same, and they stay there (mlock); PG_ERROR_LIMIT where the system does not allow as much */
+    bool prefault;   /* all of them are brought into memory before the model is open */
+    bool lock;       /* the same, and they stay there (mlock); PG_ERROR_LIMIT where the system does not allow as much */
+    bool huge_pages; /* all of them are copied into memory of this process, in huge pages where the system gives them:
+                        tokens come faster, but opening takes as long as reading all weights, other processes do not
+                        share the memory, and the system cannot give it to others. PG_ERROR_MEMORY without room */
     const char
         *adapter; /* folder of a LoRA adapter in PEFT's layout, which is added to the weights as they are used,
                      quantised ones too (NULL: none). A key in it that matches nothing in the model is an error */

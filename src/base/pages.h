@@ -10,6 +10,11 @@ void pg_pages_prefault(const void *data, size_t bytes, int threads);
 /* The same, and keeps them there as long as they are mapped. False, with errno, where the system does not allow it. */
 bool pg_pages_lock(const void *data, size_t bytes);
 
+/* Puts private memory in huge pages, where the system gives them, in the place of mapped pages of a file, with their
+ * contents and at their addresses: nobody may use them meanwhile. What lies outside whole huge pages stays mapped.
+ * PG_ERROR_MEMORY leaves some pages replaced and others not. */
+pg_status pg_pages_copy(const void *data, size_t bytes, int threads);
+
 /* Gives the whole pages among them back; they are read again when they are needed. For mapped files only: other memory
  * would lose its contents. */
 void pg_pages_release(const void *data, size_t bytes);

@@ -86,10 +86,12 @@ static pg_status fail_lock(const pg_model *model)
                    model->folder, pg_checkpoint_bytes(model->weights->files), (unsigned long long)limit.rlim_cur);
 }
 
-static pg_status bring_in(const pg_model *model, const pg_model_options *options)
+static pg_status bring_in(pg_model *model, const pg_model_options *options)
 {
-    const pg_checkpoint *files = model->weights->files;
+    pg_checkpoint *files = model->weights->files;
     int threads = pg_threads_default();
+    if (options->huge_pages)
+        PG_TRY(pg_checkpoint_copy(files, threads));
     for (size_t i = 0; i < pg_checkpoint_count(files); i++) {
         const pg_array *array = pg_checkpoint_at(files, i);
         if (options->lock && !pg_pages_lock(array->data, array->bytes))

@@ -9,10 +9,12 @@
 #define TILE_ROWS   5
 #define TILE_GROUPS 4
 #define FEW_ROWS    4
+#define FEW_GROUPS  2
 #else
 #define TILE_ROWS   4
 #define TILE_GROUPS 1
 #define FEW_ROWS    2
+#define FEW_GROUPS  1
 #endif
 
 #define HIGH_SHIFT 0

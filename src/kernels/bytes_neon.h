@@ -11,6 +11,7 @@
 #endif
 #define TILE_GROUPS 1
 #define FEW_ROWS    4
+#define FEW_GROUPS  1
 #define HIGH_SHIFT  0
 typedef vi weights8;
 

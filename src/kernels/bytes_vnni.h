@@ -10,9 +10,11 @@
 #if defined(__AVX512F__)
 #define TILE_GROUPS 4
 #define FEW_ROWS    4
+#define FEW_GROUPS  2
 #else
 #define TILE_GROUPS 1
 #define FEW_ROWS    2
+#define FEW_GROUPS  1
 #endif
 
 #define HIGH_SHIFT 4 /* high halves stay where they are: their sums are 16 times as large */

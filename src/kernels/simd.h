@@ -32,6 +32,16 @@ typedef uint16_t vh __attribute__((vector_size(W * 2)));
 typedef uint16_t vb __attribute__((vector_size(W * 4))); /* pairs of bf16, one in each lane */
 
 #define HALVES (2 * W)
+
+/* Keeps a value in a register, and the compiler from knowing it. */
+#if defined(__AVX512F__)
+#define OPAQUE(value) __asm__ volatile("" : "+v"(value))
+#elif defined(__x86_64__)
+#define OPAQUE(value) __asm__ volatile("" : "+x"(value))
+#else
+#define OPAQUE(value) __asm__ volatile("" : "+w"(value))
+#endif
+
 #define INLINE static inline __attribute__((always_inline))
 
 #if defined(__x86_64__)

@@ -141,57 +141,133 @@ static void multiply_block8(float *sums, weight_block w, const row_block *x, int
 #endif
 }
 
-/* ---------------------------------------------------------------- 4 bits */
+/* ---------------------------------------------------------------- few rows */
 
-/* The block of 4-bit weights against few rows (a constant), straight from the halves. */
-INLINE void multiply_halves(float *sums, const weight_block *w, const uint8_t *steps, const row_block *x, int rows)
+/* Few rows (a constant) take a group, or two, from its first block to its last: memory is what limits them, and groups
+ * are streams. Sums of whole numbers are the same in any order, so a row is still computed as in other company. */
+#define READ_AHEAD 4096
+
+INLINE void read_ahead(const uint8_t *values)
+{
+    for (int line = 0; line < W * 4; line += 64)
+        __builtin_prefetch(values + line + READ_AHEAD, 0, 2);
+}
+
+/* Two sums for each row: one alone would wait for itself. */
+INLINE void stream_bytes(float *sums, const weight_block *w, const row_block *x, int rows)
 {
     for (int h = 0; h < GROUP_VECTORS; h++) {
-        vi total[FEW_ROWS] = {0};
-        const uint8_t *values = w->values + h * W * 4, *step = steps + h * W;
-        for (int64_t i = 0; i < w->inputs; i += 32, values += 256, step += PG_QUANTIZED_ROWS) {
-            vi low[FEW_ROWS], high[FEW_ROWS], pair = widen_bytes(step);
+        vi sum[FEW_ROWS][2];
+        const uint8_t *values = w->values + h * W * 4;
 #pragma GCC unroll 4
-            for (int r = 0; r < rows; r++) {
-                const int32_t *zeros = x->zeros4 + (r * w->inputs + i) / PG_QUANTIZED_STEP;
-                low[r] = start4(zeros[0]);
-                high[r] = start4(zeros[1]) << HIGH_SHIFT;
-            }
-#pragma GCC unroll 4
-            for (int j = 0; j < 4; j++) {
-                vi bytes = load_ints(values + j * 64);
-#pragma GCC unroll 4
-                for (int r = 0; r < rows; r++) {
-                    const int8_t *four = x->values + r * w->inputs + i + 4 * j;
-                    low[r] = multiply4(low[r], low_halves(bytes), splat_four(four));
-                    high[r] = multiply4(high[r], high_halves(bytes), splat_four(four + 16));
-                }
-            }
-            vi low_step = expand_step(pair & 15), high_step = expand_step(pair >> 4);
-#pragma GCC unroll 4
-            for (int r = 0; r < rows; r++) {
-                total[r] = add_steps(total[r], low[r], low_step);
-                total[r] = add_steps(total[r], high[r] >> HIGH_SHIFT, high_step);
-            }
+        for (int r = 0; r < rows; r++) {
+            sum[r][0] = start8(x->zeros8[r]);
+            sum[r][1] = (vi){0};
         }
+        for (int64_t i = 0; i < w->inputs; i += 8)
+#pragma GCC unroll 2
+            for (int j = 0; j < 2; j++, values += PG_QUANTIZED_ROWS * 4) {
+                read_ahead(values);
+                weights8 part = split8(load_ints(values));
+#pragma GCC unroll 4
+                for (int r = 0; r < rows; r++)
+                    sum[r][j] = multiply8(sum[r][j], part, splat_four(x->values + r * w->inputs + i + 4 * j));
+            }
         vf scale = widen_bf16(w->scales + h * W * 2);
 #pragma GCC unroll 4
         for (int r = 0; r < rows; r++)
-            add_scaled(sums + r * PG_INTEGER_OUTPUTS + h * W, total[r], scale * x->scales[r]);
+            add_scaled(sums + r * PG_INTEGER_OUTPUTS + h * W, sum[r][0] + sum[r][1], scale * x->scales[r]);
     }
 }
 
-static void multiply_few(float *sums, const weight_block *w, const uint8_t *steps, const row_block *x, int64_t rows)
+static void multiply_few8(float *sums, const weight_block *w, const row_block *x, int64_t rows)
 {
     switch (rows) {
 #if FEW_ROWS > 2
-    case 4: multiply_halves(sums, w, steps, x, 4); break;
-    case 3: multiply_halves(sums, w, steps, x, 3); break;
+    case 4: stream_bytes(sums, w, x, 4); break;
+    case 3: stream_bytes(sums, w, x, 3); break;
 #endif
-    case 2: multiply_halves(sums, w, steps, x, 2); break;
-    case 1: multiply_halves(sums, w, steps, x, 1); break;
+    case 2: stream_bytes(sums, w, x, 2); break;
+    case 1: stream_bytes(sums, w, x, 1); break;
     }
 }
+
+/* 4-bit weights, straight from the halves; `groups` is a constant, too. */
+INLINE void stream_halves(float *sums, const weight_block *w, const uint8_t *steps, int64_t step_bytes,
+                          const row_block *x, int rows, int groups)
+{
+    for (int h = 0; h < GROUP_VECTORS; h++) {
+        vi total[FEW_ROWS][FEW_GROUPS] = {0};
+        const uint8_t *values = w->values + h * W * 4, *step = steps + h * W;
+        for (int64_t i = 0; i < w->inputs; i += 32, values += 256, step += PG_QUANTIZED_ROWS) {
+            vi low[FEW_ROWS][FEW_GROUPS], high[FEW_ROWS][FEW_GROUPS];
+#pragma GCC unroll 4
+            for (int r = 0; r < rows; r++) {
+                const int32_t *zeros = x->zeros4 + (r * w->inputs + i) / PG_QUANTIZED_STEP;
+#pragma GCC unroll 2
+                for (int g = 0; g < groups; g++) {
+                    low[r][g] = start4(zeros[0]);
+                    high[r][g] = start4(zeros[1]) << HIGH_SHIFT;
+                }
+            }
+#pragma GCC unroll 8
+            for (int j = 0; j < 4 * groups; j++) {
+                const int g = j % groups, four = j / groups;
+                const uint8_t *at = values + g * w->group_bytes + four * 64;
+                read_ahead(at);
+                vi bytes = load_ints(at);
+                OPAQUE(bytes); /* or it is loaded again for the high halves: loads are what there is too few of */
+#pragma GCC unroll 4
+                for (int r = 0; r < rows; r++) {
+                    const int8_t *from = x->values + r * w->inputs + i + 4 * four;
+                    low[r][g] = multiply4(low[r][g], low_halves(bytes), splat_four(from));
+                    high[r][g] = multiply4(high[r][g], high_halves(bytes), splat_four(from + 16));
+                }
+            }
+#pragma GCC unroll 2
+            for (int g = 0; g < groups; g++) {
+                __builtin_prefetch(step + g * step_bytes + READ_AHEAD / 16);
+                vi pair = widen_bytes(step + g * step_bytes);
+                vi low_step = expand_step(pair & 15), high_step = expand_step(pair >> 4);
+#pragma GCC unroll 4
+                for (int r = 0; r < rows; r++) {
+                    total[r][g] = add_steps(total[r][g], low[r][g], low_step);
+                    total[r][g] = add_steps(total[r][g], high[r][g] >> HIGH_SHIFT, high_step);
+                }
+            }
+        }
+#pragma GCC unroll 2
+        for (int g = 0; g < groups; g++) {
+            vf scale = widen_bf16(w->scales + g * w->scale_bytes + h * W * 2);
+            float *to = sums + g * PG_QUANTIZED_ROWS + h * W;
+#pragma GCC unroll 4
+            for (int r = 0; r < rows; r++)
+                add_scaled(to + r * PG_INTEGER_OUTPUTS, total[r][g], scale * x->scales[r]);
+        }
+    }
+}
+
+#define STREAM_HALVES(rows)                                             \
+    if (groups == FEW_GROUPS)                                           \
+        stream_halves(sums, w, steps, step_bytes, x, rows, FEW_GROUPS); \
+    else                                                                \
+        stream_halves(sums, w, steps, step_bytes, x, rows, 1);          \
+    break
+
+static void multiply_few4(float *sums, const weight_block *w, const uint8_t *steps, int64_t step_bytes,
+                          const row_block *x, int64_t rows, int64_t groups)
+{
+    switch (rows) {
+#if FEW_ROWS > 2
+    case 4: STREAM_HALVES(4);
+    case 3: STREAM_HALVES(3);
+#endif
+    case 2: STREAM_HALVES(2);
+    case 1: STREAM_HALVES(1);
+    }
+}
+
+/* ---------------------------------------------------------------- 4 bits, many rows */
 
 /* step * (half - 8) + 128 for the halves of a byte: 8-bit weights. Steps stand in both 16-bit parts of a lane. */
 INLINE vi unpack_halves(vi halves, vi step)
@@ -223,47 +299,50 @@ static void multiply_block4(float *sums, const weight_block *w, const uint8_t *s
                             const row_block *x, int64_t rows, int64_t groups, uint8_t *scratch)
 {
     weight_block wide = *w;
-    if (rows > FEW_ROWS) {
-        wide.values = scratch;
-        wide.group_bytes = w->inputs * PG_QUANTIZED_ROWS;
-        for (int64_t g = 0; g < groups; g++)
-            unpack_group(scratch + g * wide.group_bytes, w->values + g * w->group_bytes, steps + g * step_bytes,
-                         w->inputs);
-        multiply_block8(sums, wide, x, rows, groups);
-        return;
-    }
-    for (int64_t g = 0; g < groups; g++) {
-        multiply_few(sums + g * PG_QUANTIZED_ROWS, &wide, steps + g * step_bytes, x, rows);
-        wide.values += w->group_bytes;
-        wide.scales += w->scale_bytes;
-    }
+    wide.values = scratch;
+    wide.group_bytes = w->inputs * PG_QUANTIZED_ROWS;
+    for (int64_t g = 0; g < groups; g++)
+        unpack_group(scratch + g * wide.group_bytes, w->values + g * w->group_bytes, steps + g * step_bytes, w->inputs);
+    multiply_block8(sums, wide, x, rows, groups);
 }
 
 /* ---------------------------------------------------------------- all blocks */
 
-void PG_SIMD(integer_product)(float *sums, const pg_quantized *w, int64_t group, int64_t groups,
-                              const pg_integer_rows *x, uint8_t *scratch)
+static void multiply_groups(float *sums, const pg_quantized *w, int64_t group, int64_t groups, const pg_integer_rows *x,
+                            uint8_t *scratch)
 {
     int64_t blocks = pg_quantized_blocks(w->inputs, w->block), step_bytes = pg_quantized_step_bytes(w);
     weight_block part = {.values = w->values + group * pg_quantized_group_bytes(w),
                          .group_bytes = pg_quantized_group_bytes(w),
                          .scales = (const char *)w->scales + group * blocks * PG_QUANTIZED_ROWS * 2,
                          .scale_bytes = blocks * PG_QUANTIZED_ROWS * 2};
-    const bool halves = w->bits == 4;
+    const bool halves = w->bits == 4, few = x->rows <= FEW_ROWS;
     const uint8_t *steps = halves ? w->steps + group * step_bytes : NULL;
     for (int64_t b = 0; b < blocks; b++) {
         int64_t left = x->inputs - b * w->block;
         part.inputs = left < w->block ? left : w->block;
         row_block rows = {x->values + b * w->block * x->rows, x->scales + b * x->rows, x->zeros8 + b * x->rows,
                           x->zeros4 + b * x->rows * (w->block / PG_QUANTIZED_STEP)};
-        if (halves) {
+        if (halves && few)
+            multiply_few4(sums, &part, steps, step_bytes, &rows, x->rows, groups);
+        else if (halves)
             multiply_block4(sums, &part, steps, step_bytes, &rows, x->rows, groups, scratch);
-            steps += part.inputs / PG_QUANTIZED_INPUTS * PG_QUANTIZED_ROWS;
-        } else
+        else if (few)
+            multiply_few8(sums, &part, &rows, x->rows);
+        else
             multiply_block8(sums, part, &rows, x->rows, groups);
+        steps += halves ? part.inputs / PG_QUANTIZED_INPUTS * PG_QUANTIZED_ROWS : 0;
         part.values += part.inputs * PG_QUANTIZED_ROWS * w->bits / 8;
         part.scales += PG_QUANTIZED_ROWS * 2;
     }
+}
+
+void PG_SIMD(integer_product)(float *sums, const pg_quantized *w, int64_t group, int64_t groups,
+                              const pg_integer_rows *x, uint8_t *scratch)
+{
+    int64_t most = x->rows > FEW_ROWS ? groups : w->bits == 4 ? FEW_GROUPS : 1;
+    for (; groups > 0; groups -= most, group += most, sums += most * PG_QUANTIZED_ROWS)
+        multiply_groups(sums, w, group, groups < most ? groups : most, x, scratch);
 }
 
 /* ---------------------------------------------------------------- activations */

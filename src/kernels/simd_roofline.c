@@ -8,15 +8,6 @@
 #define CHAINS 12
 #endif
 
-/* Keeps a value in a register, and the compiler from knowing it. */
-#if defined(__AVX512F__)
-#define OPAQUE(value) __asm__ volatile("" : "+v"(value))
-#elif defined(__x86_64__)
-#define OPAQUE(value) __asm__ volatile("" : "+x"(value))
-#else
-#define OPAQUE(value) __asm__ volatile("" : "+w"(value))
-#endif
-
 /* static void name(int64_t rounds): every round does sum = STEP(sum, x, y) in all chains. x is another one each time
  * for all that the compiler knows, so that nothing is taken out of the loop. */
 #define DEFINE_CHAINS(name, type, x_value, y_value, STEP)             \

@@ -34,6 +34,7 @@ typedef struct value_run {
     const pg_weight_entry *entry; /* with options: the weight has no data */
     const pg_model_write_options *options;
     pg_dtype dtype;
+    bool keep; /* the weight's pages: they are no file's */
     int64_t first, rows;
     float *a;      /* the first factor, [rank][width] */
     float *floats; /* of each worker: a row, its addition, a row of the second factor */
@@ -91,10 +92,11 @@ static pg_status make_room(value_run *run, int threads)
 }
 
 /* Mapped pages that will not be read again. What is not mapped must not be given back. */
-static void release(const pg_parameter *p, int64_t first, int64_t rows)
+static void release(const value_run *run, int64_t first, int64_t rows)
 {
+    const pg_parameter *p = run->p;
     size_t row_bytes = (size_t)p->width * pg_dtype_size(p->dtype);
-    if (p->stored && p->data == p->stored->data && !p->quantized.bits)
+    if (!run->keep && p->stored && p->data == p->stored->data && !p->quantized.bits)
         pg_pages_release((const char *)p->data + (size_t)first * row_bytes, (size_t)rows * row_bytes);
 }
 
@@ -110,7 +112,7 @@ static pg_status write_pieces(pg_safetensors_writer *file, value_run *run, int t
         else
             pg_parallel(threads, run->rows, make_row, run);
         PG_TRY(pg_safetensors_writer_write(file, bytes, (size_t)run->rows * row_bytes));
-        release(p, run->first, run->rows);
+        release(run, run->first, run->rows);
     }
     return PG_OK;
 }
@@ -137,6 +139,7 @@ pg_status pg_weight_write(pg_safetensors_writer *file, const pg_parameter *p, pg
 typedef struct write_plan {
     const pg_model_write_options *options;
     int threads;
+    bool keep;
     pg_weight_entry *entries;
     pg_array *arrays;
     size_t *shards; /* of each weight */
@@ -184,7 +187,9 @@ static pg_status make_plan(write_plan *plan, pg_weights *weights, const pg_model
 {
     pg_weight_walk walk = {.weights = weights};
     pg_weight_entry entry;
-    *plan = (write_plan){.options = options, .threads = options->threads};
+    *plan = (write_plan){.options = options,
+                         .threads = options->threads,
+                         .keep = weights->files && pg_checkpoint_is_copied(weights->files)};
     while (pg_weights_next(&walk, &entry)) {
         PG_TRY(pg_grow((void **)&plan->entries, &plan->capacity, plan->count + 1, sizeof *plan->entries));
         plan->entries[plan->count++] = entry;
@@ -233,7 +238,8 @@ static pg_status write_weight(pg_safetensors_writer *file, const write_plan *pla
     value_run run = {.p = plan->entries[i].parameter,
                      .entry = &plan->entries[i],
                      .options = options,
-                     .dtype = plan->arrays[i].dtype};
+                     .dtype = plan->arrays[i].dtype,
+                     .keep = plan->keep};
     PG_TRY(write_values(file, &run, plan->threads));
     if (options->on_progress && !options->on_progress(options->user, i + 1, plan->count))
         return pg_fail(PG_ERROR_CANCELLED, "cancelled");

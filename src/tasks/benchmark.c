@@ -313,7 +313,8 @@ static void note_memory(bench_run *run)
     run->out->weight_bytes = bytes;
     run->out->token_memory = pg_session_token_memory(run->session);
     run->out->peak_memory = memory.peak;
-    run->out->private_memory = memory.peak - (memory.mapped < bytes ? memory.mapped : bytes);
+    bool whole = run->options.model.huge_pages || memory.mapped > bytes;
+    run->out->private_memory = memory.peak - (whole ? bytes : memory.mapped);
 }
 
 static pg_status answer_first(bench_run *run, double load_seconds)

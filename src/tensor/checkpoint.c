@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/pages.h"
 #include "tensor/safetensors.h"
 
 typedef struct shard {
@@ -20,6 +21,7 @@ struct pg_checkpoint {
     size_t shard_count;
     pg_array *arrays; /* ordered by name; name and data are borrowed from the shards */
     size_t count;
+    bool copied;
 };
 
 static pg_status add_shard(pg_checkpoint *checkpoint, const char *path, size_t name_offset)
@@ -197,6 +199,33 @@ void pg_checkpoint_close(pg_checkpoint *checkpoint)
     pg_free(checkpoint->shards);
     pg_free(checkpoint->arrays);
     pg_free(checkpoint);
+}
+
+static pg_status copy_shard(const pg_safetensors *file, int threads)
+{
+    const char *first = NULL, *end = NULL;
+    for (size_t i = 0; i < pg_safetensors_count(file); i++) {
+        const pg_array *array = pg_safetensors_at(file, i);
+        const char *data = array->data;
+        if (!first || data < first)
+            first = data;
+        if (!end || data + array->bytes > end)
+            end = data + array->bytes;
+    }
+    return first ? pg_pages_copy(first, (size_t)(end - first), threads) : PG_OK;
+}
+
+pg_status pg_checkpoint_copy(pg_checkpoint *checkpoint, int threads)
+{
+    checkpoint->copied = true;
+    for (size_t s = 0; s < checkpoint->shard_count; s++)
+        PG_TRY(copy_shard(checkpoint->shards[s].file, threads));
+    return PG_OK;
+}
+
+bool pg_checkpoint_is_copied(const pg_checkpoint *checkpoint)
+{
+    return checkpoint->copied;
 }
 
 size_t pg_checkpoint_count(const pg_checkpoint *checkpoint)

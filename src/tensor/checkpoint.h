@@ -12,6 +12,12 @@ typedef struct pg_checkpoint pg_checkpoint;
 pg_status pg_checkpoint_open(pg_checkpoint **out, const char *path);
 void pg_checkpoint_close(pg_checkpoint *checkpoint); /* NULL is allowed */
 
+/* Puts private memory in huge pages in the place of the mapped files. Nobody may read the tensors meanwhile. */
+pg_status pg_checkpoint_copy(pg_checkpoint *checkpoint, int threads);
+
+/* Then the tensors' pages must not be given back (pg_pages_release). */
+bool pg_checkpoint_is_copied(const pg_checkpoint *checkpoint);
+
 /* Tensors in the order of their names. All that is returned is borrowed from `checkpoint`. */
 size_t pg_checkpoint_count(const pg_checkpoint *checkpoint);
 const pg_array *pg_checkpoint_at(const pg_checkpoint *checkpoint, size_t i);

@@ -33,6 +33,7 @@ done | uniq -c | sed 's/ [0-9a-f]*$//'
 try generate -m $gemma -p 'The cow walked along' -n 30
 try generate -m $gemma -p 'The cow walked along' -n 8 --chat
 paligemma generate --image $images/cow.jpg -p 'caption en' -n 8 --prefault
+paligemma generate --image $images/cow.jpg -p 'caption en' -n 8 --huge-pages
 printf 'a cow\n\na cow on the beach\na lily\r\n' >candidates
 paligemma generate --image $images/cow.jpg -p 'caption en' --candidates candidates
 try generate --image $images/cow.jpg -p 'caption en' --candidates candidates --beams 2

@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/memory.h"
 #include "base/pages.h"
 #include "base/process.h"
 
@@ -90,12 +91,75 @@ static void test_any_range(void **state)
     assert_false(pg_pages_lock(bytes, size)); /* nothing is there */
 }
 
+/* A mapped file whose byte i is i times 7, plus what page it is in. */
+static const uint8_t *map_pattern(size_t size)
+{
+    char path[] = "/tmp/test_pages_XXXXXX";
+    int file = mkstemp(path);
+    assert_true(file >= 0);
+    unlink(path);
+    assert_int_equal(ftruncate(file, (off_t)size), 0);
+    uint8_t *bytes = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    assert_true(bytes != MAP_FAILED);
+    close(file);
+    for (size_t i = 0; i < size; i++)
+        bytes[i] = (uint8_t)(i * 7 + i / 4096);
+    return bytes;
+}
+
+static bool has_pattern(const uint8_t *bytes, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        if (bytes[i] != (uint8_t)(i * 7 + i / 4096))
+            return false;
+    return true;
+}
+
+/* Contents and addresses stay; the memory is no file's any more. */
+static void test_copy(void **state)
+{
+    (void)state;
+    size_t size = (size_t)37 << 20;
+    const uint8_t *bytes = map_pattern(size);
+    size_t mapped = pg_process_memory_get().mapped;
+    CHECK_OK(pg_pages_copy(bytes + 5, 100, 2)); /* no whole huge page */
+    CHECK_OK(pg_pages_copy(bytes + 5, size - 10, 2));
+    assert_true(has_pattern(bytes, size));
+    assert_true(pg_process_memory_get().mapped <= mapped);
+    CHECK_OK(pg_pages_copy(bytes + 5, size - 10, 1));
+    assert_true(has_pattern(bytes, size));
+    assert_int_equal(munmap((void *)bytes, size), 0);
+}
+
+static void test_copy_without_memory(void **state)
+{
+    (void)state;
+    size_t size = (size_t)37 << 20;
+    const uint8_t *bytes = map_pattern(size);
+    for (long n = 1; n <= 2; n++) {
+        pg_memory_fail_from(n);
+        pg_status status = pg_pages_copy(bytes, size, 1);
+        pg_memory_fail_from(0);
+        CHECK_FAILS(status, PG_ERROR_MEMORY, "out of memory");
+        assert_true(has_pattern(bytes, size));
+    }
+    assert_int_equal(munmap((void *)bytes, size), 0);
+}
+
+static void test_model_in_huge_pages(void **state)
+{
+    (void)state;
+    pg_model *model;
+    CHECK_OK(pg_model_open_with(&model, CHECKPOINT, &(pg_model_options){.huge_pages = true}));
+    pg_model_close(model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_weights_come_in),
-        cmocka_unit_test(test_limit_is_named),
-        cmocka_unit_test(test_any_range),
+        cmocka_unit_test(test_weights_come_in),     cmocka_unit_test(test_limit_is_named),
+        cmocka_unit_test(test_any_range),           cmocka_unit_test(test_copy),
+        cmocka_unit_test(test_copy_without_memory), cmocka_unit_test(test_model_in_huge_pages),
     };
     return cmocka_run_group_tests_name("pages", tests, NULL, NULL);
 }
