@@ -32,10 +32,7 @@ static pg_status open_set(pg_dataset **out, const pg_data_setting *setting, cons
     options.label_count = classes ? classes->count : 0;
     PG_TRY(pg_dataset_open(out, setting->path, &options));
     pg_status status = pg_objective_check(objective, pg_dataset_row_kind(*out));
-    if (status == PG_OK)
-        return PG_OK;
-    pg_dataset_close(*out);
-    return pg_fail_context(status, "%s", setting->path);
+    return status == PG_OK ? PG_OK : pg_fail_context(status, "%s", setting->path);
 }
 
 pg_status pg_rows_open(pg_rows *out, const pg_data_list *list, const pg_objective *objective,
