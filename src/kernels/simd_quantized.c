@@ -147,10 +147,11 @@ static void multiply_block8(float *sums, weight_block w, const row_block *x, int
  * are streams. Sums of whole numbers are the same in any order, so a row is still computed as in other company. */
 #define READ_AHEAD 4096
 
-INLINE void read_ahead(const uint8_t *values)
+INLINE vi load_ahead(const uint8_t *values)
 {
     for (int line = 0; line < W * 4; line += 64)
         __builtin_prefetch(values + line + READ_AHEAD, 0, 2);
+    return load_ints(values);
 }
 
 /* Two sums for each row: one alone would wait for itself. */
@@ -167,8 +168,7 @@ INLINE void stream_bytes(float *sums, const weight_block *w, const row_block *x,
         for (int64_t i = 0; i < w->inputs; i += 8)
 #pragma GCC unroll 2
             for (int j = 0; j < 2; j++, values += PG_QUANTIZED_ROWS * 4) {
-                read_ahead(values);
-                weights8 part = split8(load_ints(values));
+                weights8 part = split8(load_ahead(values));
 #pragma GCC unroll 4
                 for (int r = 0; r < rows; r++)
                     sum[r][j] = multiply8(sum[r][j], part, splat_four(x->values + r * w->inputs + i + 4 * j));
@@ -189,6 +189,20 @@ static void multiply_few8(float *sums, const weight_block *w, const row_block *x
 #endif
     case 2: stream_bytes(sums, w, x, 2); break;
     case 1: stream_bytes(sums, w, x, 1); break;
+    }
+}
+
+/* What a block adds to lanes h * W... of each group, with its scales. */
+INLINE void add_totals(float *sums, const weight_block *w, int h, const row_block *x, vi total[][FEW_GROUPS], int rows,
+                       int groups)
+{
+#pragma GCC unroll 2
+    for (int g = 0; g < groups; g++) {
+        vf scale = widen_bf16(w->scales + g * w->scale_bytes + h * W * 2);
+        float *to = sums + g * PG_QUANTIZED_ROWS + h * W;
+#pragma GCC unroll 4
+        for (int r = 0; r < rows; r++)
+            add_scaled(to + r * PG_INTEGER_OUTPUTS, total[r][g], scale * x->scales[r]);
     }
 }
 
@@ -214,8 +228,7 @@ INLINE void stream_halves(float *sums, const weight_block *w, const uint8_t *ste
             for (int j = 0; j < 4 * groups; j++) {
                 const int g = j % groups, four = j / groups;
                 const uint8_t *at = values + g * w->group_bytes + four * 64;
-                read_ahead(at);
-                vi bytes = load_ints(at);
+                vi bytes = load_ahead(at);
                 OPAQUE(bytes); /* or it is loaded again for the high halves: loads are what there is too few of */
 #pragma GCC unroll 4
                 for (int r = 0; r < rows; r++) {
@@ -227,8 +240,8 @@ INLINE void stream_halves(float *sums, const weight_block *w, const uint8_t *ste
 #pragma GCC unroll 2
             for (int g = 0; g < groups; g++) {
                 __builtin_prefetch(step + g * step_bytes + READ_AHEAD / 16);
-                vi pair = widen_bytes(step + g * step_bytes);
-                vi low_step = expand_step(pair & 15), high_step = expand_step(pair >> 4);
+                vi pair = widen_bytes(step + g * step_bytes), low_step = expand_step(pair & 15),
+                   high_step = expand_step(pair >> 4);
 #pragma GCC unroll 4
                 for (int r = 0; r < rows; r++) {
                     total[r][g] = add_steps(total[r][g], low[r][g], low_step);
@@ -236,34 +249,32 @@ INLINE void stream_halves(float *sums, const weight_block *w, const uint8_t *ste
                 }
             }
         }
-#pragma GCC unroll 2
-        for (int g = 0; g < groups; g++) {
-            vf scale = widen_bf16(w->scales + g * w->scale_bytes + h * W * 2);
-            float *to = sums + g * PG_QUANTIZED_ROWS + h * W;
-#pragma GCC unroll 4
-            for (int r = 0; r < rows; r++)
-                add_scaled(to + r * PG_INTEGER_OUTPUTS, total[r][g], scale * x->scales[r]);
-        }
+        add_totals(sums, w, h, x, total, rows, groups);
     }
 }
 
-#define STREAM_HALVES(rows)                                             \
-    if (groups == FEW_GROUPS)                                           \
-        stream_halves(sums, w, steps, step_bytes, x, rows, FEW_GROUPS); \
-    else                                                                \
-        stream_halves(sums, w, steps, step_bytes, x, rows, 1);          \
-    break
+#define STREAM_ONE(rows) stream_halves(sums, w, steps, step_bytes, x, rows, 1)
+#if FEW_GROUPS > 1
+#define STREAM_HALVES(rows)                                    \
+    if (groups == 2)                                           \
+        stream_halves(sums, w, steps, step_bytes, x, rows, 2); \
+    else                                                       \
+        STREAM_ONE(rows)
+#else
+#define STREAM_HALVES(rows) STREAM_ONE(rows)
+#endif
 
 static void multiply_few4(float *sums, const weight_block *w, const uint8_t *steps, int64_t step_bytes,
                           const row_block *x, int64_t rows, int64_t groups)
 {
+    (void)groups; /* where one is all there is */
     switch (rows) {
 #if FEW_ROWS > 2
-    case 4: STREAM_HALVES(4);
-    case 3: STREAM_HALVES(3);
+    case 4: STREAM_HALVES(4); break;
+    case 3: STREAM_HALVES(3); break;
 #endif
-    case 2: STREAM_HALVES(2);
-    case 1: STREAM_HALVES(1);
+    case 2: STREAM_HALVES(2); break;
+    case 1: STREAM_HALVES(1); break;
     }
 }
 
@@ -340,7 +351,12 @@ static void multiply_groups(float *sums, const pg_quantized *w, int64_t group, i
 void PG_SIMD(integer_product)(float *sums, const pg_quantized *w, int64_t group, int64_t groups,
                               const pg_integer_rows *x, uint8_t *scratch)
 {
-    int64_t most = x->rows > FEW_ROWS ? groups : w->bits == 4 ? FEW_GROUPS : 1;
+    int64_t most = groups;
+    if (x->rows <= FEW_ROWS) {
+        most = 1;
+        if (w->bits == 4)
+            most = FEW_GROUPS;
+    }
     for (; groups > 0; groups -= most, group += most, sums += most * PG_QUANTIZED_ROWS)
         multiply_groups(sums, w, group, groups < most ? groups : most, x, scratch);
 }
