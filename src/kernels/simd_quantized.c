@@ -141,7 +141,7 @@ static void multiply_block8(float *sums, weight_block w, const row_block *x, int
 #endif
 }
 
-/* ---------------------------------------------------------------- few rows */
+/* ---------------------------------------------------------------- 4 bits, few rows */
 
 /* Few rows (a constant) take a group, or two, from its first block to its last: memory is what limits them, and groups
  * are streams. Sums of whole numbers are the same in any order, so a row is still computed as in other company. */
@@ -152,44 +152,6 @@ INLINE vi load_ahead(const uint8_t *values)
     for (int line = 0; line < W * 4; line += 64)
         __builtin_prefetch(values + line + READ_AHEAD, 0, 2);
     return load_ints(values);
-}
-
-/* Two sums for each row: one alone would wait for itself. */
-INLINE void stream_bytes(float *sums, const weight_block *w, const row_block *x, int rows)
-{
-    for (int h = 0; h < GROUP_VECTORS; h++) {
-        vi sum[FEW_ROWS][2];
-        const uint8_t *values = w->values + h * W * 4;
-#pragma GCC unroll 4
-        for (int r = 0; r < rows; r++) {
-            sum[r][0] = start8(x->zeros8[r]);
-            sum[r][1] = (vi){0};
-        }
-        for (int64_t i = 0; i < w->inputs; i += 8)
-#pragma GCC unroll 2
-            for (int j = 0; j < 2; j++, values += PG_QUANTIZED_ROWS * 4) {
-                weights8 part = split8(load_ahead(values));
-#pragma GCC unroll 4
-                for (int r = 0; r < rows; r++)
-                    sum[r][j] = multiply8(sum[r][j], part, splat_four(x->values + r * w->inputs + i + 4 * j));
-            }
-        vf scale = widen_bf16(w->scales + h * W * 2);
-#pragma GCC unroll 4
-        for (int r = 0; r < rows; r++)
-            add_scaled(sums + r * PG_INTEGER_OUTPUTS + h * W, sum[r][0] + sum[r][1], scale * x->scales[r]);
-    }
-}
-
-static void multiply_few8(float *sums, const weight_block *w, const row_block *x, int64_t rows)
-{
-    switch (rows) {
-#if FEW_ROWS > 2
-    case 4: stream_bytes(sums, w, x, 4); break;
-    case 3: stream_bytes(sums, w, x, 3); break;
-#endif
-    case 2: stream_bytes(sums, w, x, 2); break;
-    case 1: stream_bytes(sums, w, x, 1); break;
-    }
 }
 
 /* What a block adds to lanes h * W... of each group, with its scales. */
@@ -338,8 +300,6 @@ static void multiply_groups(float *sums, const pg_quantized *w, int64_t group, i
             multiply_few4(sums, &part, steps, step_bytes, &rows, x->rows, groups);
         else if (halves)
             multiply_block4(sums, &part, steps, step_bytes, &rows, x->rows, groups, scratch);
-        else if (few)
-            multiply_few8(sums, &part, &rows, x->rows);
         else
             multiply_block8(sums, part, &rows, x->rows, groups);
         steps += halves ? part.inputs / PG_QUANTIZED_INPUTS * PG_QUANTIZED_ROWS : 0;
@@ -351,12 +311,7 @@ static void multiply_groups(float *sums, const pg_quantized *w, int64_t group, i
 void PG_SIMD(integer_product)(float *sums, const pg_quantized *w, int64_t group, int64_t groups,
                               const pg_integer_rows *x, uint8_t *scratch)
 {
-    int64_t most = groups;
-    if (x->rows <= FEW_ROWS) {
-        most = 1;
-        if (w->bits == 4)
-            most = FEW_GROUPS;
-    }
+    int64_t most = w->bits == 4 && x->rows <= FEW_ROWS ? FEW_GROUPS : groups;
     for (; groups > 0; groups -= most, group += most, sums += most * PG_QUANTIZED_ROWS)
         multiply_groups(sums, w, group, groups < most ? groups : most, x, scratch);
 }
