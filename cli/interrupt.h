@@ -4,8 +4,8 @@
 
 #include <stdbool.h>
 
-/* From here on Ctrl-C is noted; not where the program runs in the background of a script, which ignores it. `terminate`:
- * SIGTERM too. */
+/* From here on Ctrl-C is noted; not where the program runs in the background of a script, which ignores it.
+ * `terminate`: SIGTERM too. */
 void pg_cli_catch_interrupts(bool terminate);
 
 /* True once one came. */

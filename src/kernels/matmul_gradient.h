@@ -19,7 +19,7 @@ typedef struct pg_matmul_gradient {
     const void *b;                 /* [inner][columns] */
     pg_dtype dtype;                /* of b: F32, F16 or BF16 */
     const pg_quantized *quantized; /* this instead of b; NULL: b */
-    bool fresh; /* out holds nothing yet: it is set, not added to */
+    bool fresh;                    /* out holds nothing yet: it is set, not added to */
     int64_t rows, inner, columns;
     pg_panel_dtype panel; /* how factors are rounded */
 } pg_matmul_gradient;
