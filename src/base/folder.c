@@ -175,3 +175,45 @@ pg_status pg_folder_copy(const char *from, const char *to, bool (*wanted)(const 
     closedir(folder);
     return status;
 }
+
+/* ---------------------------------------------------------------- lists */
+
+pg_status pg_path_list_add(pg_path_list *list, const char *path)
+{
+    PG_TRY(pg_grow((void **)&list->items, &list->capacity, list->count + 1, sizeof *list->items));
+    char *copy = pg_copy_text(path, SIZE_MAX);
+    if (!copy)
+        return PG_ERROR_MEMORY;
+    list->items[list->count++] = copy;
+    return PG_OK;
+}
+
+void pg_path_list_free(pg_path_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        pg_free(list->items[i]);
+    pg_free(list->items);
+    *list = (pg_path_list){0};
+}
+
+static int compare_paths(const void *left, const void *right)
+{
+    return strcmp(*(char *const *)left, *(char *const *)right);
+}
+
+pg_status pg_folder_list(pg_path_list *list, const char *folder, bool (*wanted)(const char *name))
+{
+    DIR *entries = opendir(folder);
+    pg_buffer path = {0};
+    pg_status status = PG_OK;
+    if (!entries)
+        return pg_fail_errno(PG_ERROR_FILE, "%s: cannot be read", folder);
+    for (struct dirent *entry; status == PG_OK && (entry = readdir(entries));)
+        if (wanted(entry->d_name) && (status = pg_file_join(&path, folder, entry->d_name)) == PG_OK)
+            status = pg_path_list_add(list, path.data);
+    closedir(entries);
+    pg_buffer_free(&path);
+    if (status == PG_OK && list->count)
+        qsort(list->items, list->count, sizeof *list->items, compare_paths);
+    return status;
+}

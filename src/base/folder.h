@@ -24,6 +24,18 @@ void pg_folder_writer_abort(pg_folder_writer *writer);
 /* Removes what writers of files and folders left in `folder` when their process was killed. */
 void pg_folder_clean(const char *folder);
 
+/* Paths, owned. Starts as {0}. */
+typedef struct pg_path_list {
+    char **items;
+    size_t count, capacity;
+} pg_path_list;
+
+pg_status pg_path_list_add(pg_path_list *list, const char *path);
+void pg_path_list_free(pg_path_list *list);
+
+/* Adds FOLDER/NAME of every entry for whose name `wanted` is true, and sorts the list by bytes. */
+pg_status pg_folder_list(pg_path_list *list, const char *folder, bool (*wanted)(const char *name));
+
 /* Copies the regular files in `from` (links are followed, folders and hidden files left out) for whose name
  * `wanted` is true. */
 pg_status pg_folder_copy(const char *from, const char *to, bool (*wanted)(const char *name));

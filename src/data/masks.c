@@ -2,12 +2,11 @@
  * Masks to train a mask codec on: PNG files (a folder or one), white on black, each cut to what is white; or the
  * objects of a COCO file, each cut to its annotation's box. Crowds are left out. A row is a mask as the codec takes it.
  */
-#include <dirent.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "base/folder.h"
 #include "data/coco.h"
 #include "data/dataset.h"
 #include "data/mask.h"
@@ -54,17 +53,10 @@ static pg_status set_mask(pg_data_row *row, const pg_mask_view *view)
 
 /* ---------------------------------------------------------------- pictures */
 
-typedef struct pictures {
-    char **paths;
-    size_t count, capacity;
-} pictures;
-
 static void close_pictures(void *memory)
 {
-    pictures *index = memory;
-    for (size_t i = 0; i < index->count; i++)
-        pg_free(index->paths[i]);
-    pg_free(index->paths);
+    pg_path_list *index = memory;
+    pg_path_list_free(index);
     pg_free(index);
 }
 
@@ -90,12 +82,12 @@ static pg_status find_white(pg_mask_view *view, uint8_t *pixels, const pg_image 
 
 static pg_status read_picture(pg_data_row *out, const pg_dataset *dataset, size_t row)
 {
-    const pictures *index = dataset->index;
+    const pg_path_list *index = dataset->index;
     pg_image_options options;
     pg_image *image = NULL;
     pg_mask_view view;
     pg_image_options_init(&options);
-    PG_TRY(pg_image_load(&image, index->paths[row], &options));
+    PG_TRY(pg_image_load(&image, index->items[row], &options));
     uint8_t *pixels = pg_alloc(image->width, image->height);
     pg_status status = pixels ? find_white(&view, pixels, image) : PG_ERROR_MEMORY;
     if (status == PG_OK)
@@ -107,58 +99,26 @@ static pg_status read_picture(pg_data_row *out, const pg_dataset *dataset, size_
 
 static pg_status place_picture(pg_buffer *out, const pg_dataset *dataset, size_t row)
 {
-    const pictures *index = dataset->index;
-    return pg_buffer_print(out, "%s", index->paths[row]);
+    const pg_path_list *index = dataset->index;
+    return pg_buffer_print(out, "%s", index->items[row]);
 }
 
 static const pg_source picture_source = {close_pictures, read_picture, place_picture};
 
-static pg_status add_picture(pictures *index, const char *path)
-{
-    PG_TRY(pg_grow((void **)&index->paths, &index->capacity, index->count + 1, sizeof *index->paths));
-    char *copy = pg_copy_text(path, SIZE_MAX);
-    if (copy)
-        index->paths[index->count++] = copy;
-    return copy ? PG_OK : PG_ERROR_MEMORY;
-}
-
 static bool is_png(const char *name)
 {
     size_t size = strlen(name);
-    return size > 4 && !strcasecmp(name + size - 4, ".png");
-}
-
-static int compare_paths(const void *left, const void *right)
-{
-    return strcmp(*(char *const *)left, *(char *const *)right);
-}
-
-static pg_status list_pictures(pictures *index, const char *path)
-{
-    DIR *folder = opendir(path);
-    pg_buffer name = {0};
-    pg_status status = PG_OK;
-    if (!folder)
-        return pg_fail_errno(PG_ERROR_FILE, "%s: cannot be read", path);
-    for (struct dirent *entry; status == PG_OK && (entry = readdir(folder));)
-        if (*entry->d_name != '.' && is_png(entry->d_name) &&
-            (status = pg_file_join(&name, path, entry->d_name)) == PG_OK)
-            status = add_picture(index, name.data);
-    closedir(folder);
-    pg_buffer_free(&name);
-    if (status == PG_OK && index->count)
-        qsort(index->paths, index->count, sizeof *index->paths, compare_paths);
-    return status;
+    return *name != '.' && size > 4 && !strcasecmp(name + size - 4, ".png");
 }
 
 static pg_status open_pictures(pg_dataset *dataset)
 {
-    pictures *index = dataset->index = pg_alloc(1, sizeof *index);
+    pg_path_list *index = dataset->index = pg_alloc(1, sizeof *index);
     dataset->source = &picture_source;
     if (!index)
         return PG_ERROR_MEMORY;
-    PG_TRY(pg_file_is_folder(dataset->text.path) ? list_pictures(index, dataset->text.path)
-                                                 : add_picture(index, dataset->text.path));
+    PG_TRY(pg_file_is_folder(dataset->text.path) ? pg_folder_list(index, dataset->text.path, is_png)
+                                                 : pg_path_list_add(index, dataset->text.path));
     dataset->count = index->count;
     return dataset->count ? PG_OK : pg_fail(PG_ERROR_FORMAT, "%s: has no PNG files", dataset->text.path);
 }

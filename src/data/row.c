@@ -1,7 +1,7 @@
 /* Rows out of JSON objects: which keys make which kind of row, and what their values must be. */
-#include <ctype.h>
 #include <string.h>
 
+#include "base/edits.h"
 #include "data/dataset.h"
 #include "text/utf8.h"
 
@@ -71,27 +71,6 @@ pg_status pg_row_set_answer(char **out, const char *text, size_t size, const cha
 
 /* ---------------------------------------------------------------- misspelt keys */
 
-/* Levenshtein's distance, capital letters counting as small ones; 99 for long words. */
-static size_t distance(const char *a, const char *b)
-{
-    size_t row[32], width = strlen(b);
-    if (width >= sizeof row / sizeof *row)
-        return 99;
-    for (size_t j = 0; j <= width; j++)
-        row[j] = j;
-    for (size_t i = 0; a[i]; i++) {
-        size_t diagonal = row[0];
-        row[0] = i + 1;
-        for (size_t j = 0; j < width; j++) {
-            size_t above = row[j + 1], best = above < row[j] ? above : row[j];
-            size_t change = diagonal + (tolower((unsigned char)a[i]) != b[j]);
-            row[j + 1] = change < best + 1 ? change : best + 1;
-            diagonal = above;
-        }
-    }
-    return row[width];
-}
-
 static bool is_known(const char *key)
 {
     for (const char *const *known = picture_keys; *known; known++)
@@ -110,7 +89,7 @@ static const char *find_misspelt(const json_t *object, const char *wanted)
     size_t limit = strlen(wanted) > 4 ? 2 : 1;
     for (void *at = json_object_iter((json_t *)object); at; at = json_object_iter_next((json_t *)object, at)) {
         const char *key = json_object_iter_key(at);
-        if (!is_known(key) && distance(key, wanted) <= limit)
+        if (!is_known(key) && pg_edits(key, wanted, true) <= limit)
             return key;
     }
     return NULL;

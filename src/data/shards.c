@@ -12,11 +12,11 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <ctype.h>
-#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "base/folder.h"
 #include "data/dataset.h"
 
 #define SHARDS_MAX 100000
@@ -38,9 +38,8 @@ typedef struct shard_sample {
 } shard_sample;
 
 typedef struct shards {
-    char **paths;
-    pg_file_map *maps;
-    size_t shard_count, path_capacity;
+    pg_path_list paths;
+    pg_file_map *maps; /* [paths.count] */
     shard_sample *samples;
     size_t count, capacity;
     pg_buffer names;
@@ -49,12 +48,9 @@ typedef struct shards {
 static void close_index(void *memory)
 {
     shards *index = memory;
-    for (size_t i = 0; i < index->shard_count; i++) {
-        pg_free(index->paths[i]);
-        if (index->maps)
-            pg_file_map_close(&index->maps[i]);
-    }
-    pg_free(index->paths);
+    for (size_t i = 0; index->maps && i < index->paths.count; i++)
+        pg_file_map_close(&index->maps[i]);
+    pg_path_list_free(&index->paths);
     pg_free(index->maps);
     pg_free(index->samples);
     pg_buffer_free(&index->names);
@@ -65,14 +61,9 @@ static void close_index(void *memory)
 
 static pg_status add_path(shards *index, const char *path)
 {
-    if (index->shard_count == SHARDS_MAX)
+    if (index->paths.count == SHARDS_MAX)
         return pg_fail(PG_ERROR_LIMIT, "%s: more than %d shards", path, SHARDS_MAX);
-    PG_TRY(pg_grow((void **)&index->paths, &index->path_capacity, index->shard_count + 1, sizeof *index->paths));
-    char *copy = pg_copy_text(path, SIZE_MAX);
-    if (!copy)
-        return PG_ERROR_MEMORY;
-    index->paths[index->shard_count++] = copy;
-    return PG_OK;
+    return pg_path_list_add(&index->paths, path);
 }
 
 static bool is_tar(const char *name)
@@ -81,25 +72,13 @@ static bool is_tar(const char *name)
     return size > 4 && !strcmp(name + size - 4, ".tar");
 }
 
-static int compare_paths(const void *left, const void *right)
-{
-    return strcmp(*(char *const *)left, *(char *const *)right);
-}
-
 static pg_status add_folder(shards *index, const char *path)
 {
-    DIR *folder = opendir(path);
-    pg_buffer name = {0};
-    pg_status status = PG_OK;
-    if (!folder)
-        return pg_fail_errno(PG_ERROR_FILE, "%s: cannot be read", path);
-    for (struct dirent *entry; status == PG_OK && (entry = readdir(folder));)
-        if (is_tar(entry->d_name) && (status = pg_file_join(&name, path, entry->d_name)) == PG_OK)
-            status = add_path(index, name.data);
-    closedir(folder);
-    pg_buffer_free(&name);
-    if (status == PG_OK && index->shard_count)
-        qsort(index->paths, index->shard_count, sizeof *index->paths, compare_paths);
+    pg_path_list list = {0};
+    pg_status status = pg_folder_list(&list, path, is_tar);
+    for (size_t i = 0; status == PG_OK && i < list.count; i++)
+        status = add_path(index, list.items[i]);
+    pg_path_list_free(&list);
     return status;
 }
 
@@ -201,12 +180,12 @@ static pg_status find_data(piece *out, const shards *index, size_t shard, struct
         return PG_OK;
     int code = archive_read_data_block(tar, &data, &size, &offset);
     if (code != ARCHIVE_OK)
-        return pg_fail(PG_ERROR_FORMAT, "%s: %s", index->paths[shard], archive_error_string(tar));
+        return pg_fail(PG_ERROR_FORMAT, "%s: %s", index->paths.items[shard], archive_error_string(tar));
     const uint8_t *start = data;
     if (offset != 0 || size != (uint64_t)wanted || wanted > UINT32_MAX || start < map->data ||
         size > (size_t)(map->data + map->size - start))
         return pg_fail(PG_ERROR_FORMAT, "%s: a file of %lld bytes at byte %lld cannot be read in one piece",
-                       index->paths[shard], (long long)wanted, (long long)archive_read_header_position(tar));
+                       index->paths.items[shard], (long long)wanted, (long long)archive_read_header_position(tar));
     *out = (piece){(uint64_t)(start - map->data), (uint32_t)size};
     return PG_OK;
 }
@@ -235,17 +214,17 @@ static pg_status walk(shards *index, size_t shard, struct archive *tar)
     if (status != PG_OK || code == ARCHIVE_EOF)
         return status;
     bool compressed = map->size > 4 && (!memcmp(map->data, "\x1f\x8b", 2) || !memcmp(map->data, "\x28\xb5\x2f\xfd", 4));
-    return pg_fail(PG_ERROR_FORMAT, "%s: %s", index->paths[shard],
+    return pg_fail(PG_ERROR_FORMAT, "%s: %s", index->paths.items[shard],
                    compressed ? "is compressed; rows are found by their place, so unpack it to a plain tar"
                               : archive_error_string(tar));
 }
 
 static pg_status read_shard(shards *index, size_t shard)
 {
-    PG_TRY(pg_file_map_open(&index->maps[shard], index->paths[shard]));
+    PG_TRY(pg_file_map_open(&index->maps[shard], index->paths.items[shard]));
     struct archive *tar = archive_read_new();
     if (!tar)
-        return pg_fail(PG_ERROR_MEMORY, "%s: out of memory", index->paths[shard]);
+        return pg_fail(PG_ERROR_MEMORY, "%s: out of memory", index->paths.items[shard]);
     pg_status status = archive_read_support_format_tar(tar) == ARCHIVE_OK
                            ? walk(index, shard, tar)
                            : pg_fail(PG_ERROR_UNSUPPORTED, "libarchive reads no tar files");
@@ -327,7 +306,7 @@ static pg_status place_row(pg_buffer *out, const pg_dataset *dataset, size_t row
 {
     const shards *index = dataset->index;
     const shard_sample *sample = &index->samples[row];
-    return pg_buffer_print(out, "%s: %s", index->paths[sample->shard], index->names.data + sample->key);
+    return pg_buffer_print(out, "%s: %s", index->paths.items[sample->shard], index->names.data + sample->key);
 }
 
 static const pg_source source = {close_index, read_row, place_row};
@@ -350,10 +329,10 @@ pg_status pg_shards_open(pg_dataset *dataset)
     if (!index)
         return PG_ERROR_MEMORY;
     PG_TRY(find_shards(index, dataset->text.path));
-    index->maps = pg_alloc(index->shard_count, sizeof *index->maps);
+    index->maps = pg_alloc(index->paths.count, sizeof *index->maps);
     if (!index->maps)
         return PG_ERROR_MEMORY;
-    for (size_t shard = 0; shard < index->shard_count; shard++)
+    for (size_t shard = 0; shard < index->paths.count; shard++)
         PG_TRY(read_shard(index, shard));
     if (index->count == 0)
         return pg_fail(PG_ERROR_FORMAT, "%s: found no pictures or texts, expected files such as KEY.jpg and KEY.txt",

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/edits.h"
+
 /* ---------------------------------------------------------------- the table */
 
 typedef enum setting_kind { TEXT, DATA, CHOICE, INTEGER, NUMBER, BOOLEAN } setting_kind;
@@ -375,23 +377,6 @@ static pg_status parse_boolean(bool *out, const char *name, const char *value)
     return PG_OK;
 }
 
-static size_t distance(const char *a, const char *b)
-{
-    size_t row[64], width = strlen(b) < 63 ? strlen(b) : 63;
-    for (size_t j = 0; j <= width; j++)
-        row[j] = j;
-    for (size_t i = 0; a[i]; i++) {
-        size_t diagonal = row[0];
-        row[0] = i + 1;
-        for (size_t j = 0; j < width; j++) {
-            size_t above = row[j + 1], least = above < row[j] ? above : row[j];
-            row[j + 1] = diagonal + (a[i] != b[j]) < least + 1 ? diagonal + (a[i] != b[j]) : least + 1;
-            diagonal = above;
-        }
-    }
-    return row[width];
-}
-
 /* Dashes count as underscores, as flags have them. */
 static bool same_name(const char *given, const char *name)
 {
@@ -409,7 +394,7 @@ static pg_status find_setting(const setting **out, const char *name)
             *out = &settings[i];
             return PG_OK;
         }
-        if (distance(name, settings[i].shown.name) < distance(name, nearest->shown.name))
+        if (pg_edits(name, settings[i].shown.name, false) < pg_edits(name, nearest->shown.name, false))
             nearest = &settings[i];
     }
     return pg_fail(PG_ERROR_ARGUMENT, "there is no setting \"%s\"; the nearest is \"%s\"", name, nearest->shown.name);
