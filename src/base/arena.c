@@ -1,5 +1,7 @@
 #include "base/arena.h"
 
+#include "base/numbers.h"
+
 #define SMALLEST_BLOCK ((size_t)1 << 20)
 
 /* Adds a block of at least `bytes`, twice as large as the last one. */
@@ -22,7 +24,7 @@ void *pg_arena_alloc(pg_arena *arena, size_t bytes)
         pg_fail_memory(bytes);
         return NULL;
     }
-    bytes = (bytes + PG_ALIGNMENT - 1) / PG_ALIGNMENT * PG_ALIGNMENT;
+    bytes = pg_align(bytes);
     size_t i = arena->current;
     while (i < arena->count && arena->blocks[i].size - arena->blocks[i].used < bytes)
         i++;

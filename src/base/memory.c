@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/numbers.h"
+
 static atomic_long until_failure; /* 0: never fails; 1: fails now */
 static atomic_bool fails_once;    /* then 0 follows 1; else it fails from now on */
 
@@ -38,7 +40,7 @@ void *pg_alloc(size_t count, size_t size)
         pg_fail(PG_ERROR_MEMORY, "out of memory: %zu elements of %zu bytes", count, size);
         return NULL;
     }
-    size_t rounded = bytes ? (bytes + PG_ALIGNMENT - 1) / PG_ALIGNMENT * PG_ALIGNMENT : PG_ALIGNMENT;
+    size_t rounded = bytes ? pg_align(bytes) : PG_ALIGNMENT;
     void *memory = must_fail() ? NULL : aligned_alloc(PG_ALIGNMENT, rounded);
     if (memory)
         return memset(memory, 0, rounded);

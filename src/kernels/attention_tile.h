@@ -2,6 +2,7 @@
 #ifndef PG_KERNELS_ATTENTION_TILE_H
 #define PG_KERNELS_ATTENTION_TILE_H
 
+#include "base/numbers.h"
 #include "kernels/gradient.h"
 
 #define TILE_KEYS 96
@@ -11,11 +12,6 @@ static inline int64_t pg_keys_seen(const pg_attention_block *block, int64_t l)
 {
     int64_t causal = block->past + l / block->group + 1;
     return causal > block->prefix ? causal : block->prefix;
-}
-
-static inline int64_t pg_even(int64_t n)
-{
-    return (n + 1) / 2 * 2;
 }
 
 typedef enum pg_tile_side { PG_TILE_KEYS, PG_TILE_VALUES } pg_tile_side;

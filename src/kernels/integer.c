@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "base/memory.h"
+#include "base/numbers.h"
 #include "base/threads.h"
 
 #define CHUNK_ROWS  512
@@ -21,16 +21,6 @@ typedef struct integer_run {
     char *workers;
 } integer_run;
 
-static size_t round_up(size_t bytes)
-{
-    return (bytes + PG_ALIGNMENT - 1) / PG_ALIGNMENT * PG_ALIGNMENT;
-}
-
-static int64_t smaller(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 static int64_t count_blocks(const pg_integer_matmul *job)
 {
     return pg_quantized_blocks(job->weights->inputs, job->weights->block);
@@ -43,17 +33,17 @@ typedef struct chunk_bytes {
 
 static chunk_bytes measure_chunk(const pg_integer_matmul *job)
 {
-    size_t rows = (size_t)smaller(job->rows, CHUNK_ROWS),
+    size_t rows = (size_t)pg_smaller(job->rows, CHUNK_ROWS),
            values = rows * (size_t)pg_quantized_padded(job->weights->inputs);
-    return (chunk_bytes){.values = round_up(values),
-                         .blocks = round_up(rows * (size_t)count_blocks(job) * sizeof(int32_t)),
-                         .steps = round_up(values / PG_QUANTIZED_STEP * sizeof(int32_t))};
+    return (chunk_bytes){.values = pg_align(values),
+                         .blocks = pg_align(rows * (size_t)count_blocks(job) * sizeof(int32_t)),
+                         .steps = pg_align(values / PG_QUANTIZED_STEP * sizeof(int32_t))};
 }
 
 /* Of one worker: a block of unpacked weights, and sums [rows][PG_INTEGER_OUTPUTS]. */
 static size_t worker_bytes(const pg_integer_matmul *job)
 {
-    return PG_INTEGER_SCRATCH + (size_t)smaller(job->rows, CHUNK_ROWS) * PG_INTEGER_OUTPUTS * sizeof(float);
+    return PG_INTEGER_SCRATCH + (size_t)pg_smaller(job->rows, CHUNK_ROWS) * PG_INTEGER_OUTPUTS * sizeof(float);
 }
 
 size_t pg_integer_scratch(int threads, const pg_integer_matmul *job)
@@ -69,9 +59,9 @@ static void quantize_blocks(void *context, int64_t index, int worker)
     const integer_run *run = context;
     const pg_integer_rows *x = &run->x;
     int64_t blocks = count_blocks(run->job), inputs = run->job->weights->inputs, total = x->rows * blocks;
-    for (int64_t i = index * TASK_BLOCKS; i < smaller((index + 1) * TASK_BLOCKS, total); i++) {
+    for (int64_t i = index * TASK_BLOCKS; i < pg_smaller((index + 1) * TASK_BLOCKS, total); i++) {
         int64_t r = i / blocks, b = i % blocks, first = b * x->block;
-        int64_t padded = smaller(x->inputs - first, x->block), count = smaller(inputs - first, x->block);
+        int64_t padded = pg_smaller(x->inputs - first, x->block), count = pg_smaller(inputs - first, x->block);
         const float *from = run->job->x + (run->first + r) * inputs + first;
         float filled[256];
         if (count < padded) {
@@ -90,8 +80,8 @@ static void multiply_groups(void *context, int64_t index, int worker)
     const integer_run *run = context;
     const pg_integer_matmul *job = run->job;
     int64_t outputs = job->weights->rows, group = index * PG_INTEGER_GROUPS, output = group * PG_QUANTIZED_ROWS;
-    int64_t groups = smaller(pg_quantized_groups(outputs) - group, PG_INTEGER_GROUPS);
-    int64_t count = smaller(outputs - output, PG_INTEGER_OUTPUTS);
+    int64_t groups = pg_smaller(pg_quantized_groups(outputs) - group, PG_INTEGER_GROUPS);
+    int64_t count = pg_smaller(outputs - output, PG_INTEGER_OUTPUTS);
     char *scratch = run->workers + (size_t)worker * worker_bytes(job);
     float *sums = (float *)(scratch + PG_INTEGER_SCRATCH);
     memset(sums, 0, (size_t)(run->x.rows * PG_INTEGER_OUTPUTS) * sizeof *sums);
@@ -119,7 +109,7 @@ void pg_matmul_integer(const pg_kernels *kernels, int threads, const pg_integer_
     run.workers = (char *)run.x.zeros4 + chunk.steps;
     int64_t tasks = (pg_quantized_groups(w->rows) + PG_INTEGER_GROUPS - 1) / PG_INTEGER_GROUPS;
     for (; run.first < job->rows; run.first += run.x.rows) {
-        run.x.rows = smaller(job->rows - run.first, CHUNK_ROWS);
+        run.x.rows = pg_smaller(job->rows - run.first, CHUNK_ROWS);
         pg_parallel(threads, (run.x.rows * count_blocks(job) + TASK_BLOCKS - 1) / TASK_BLOCKS, quantize_blocks, &run);
         pg_parallel(threads, tasks, multiply_groups, &run);
     }

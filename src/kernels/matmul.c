@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "base/memory.h"
+#include "base/numbers.h"
 #include "base/threads.h"
 
 #define CHUNK_ROWS    512
@@ -26,16 +26,6 @@ typedef struct panel_run {
     char *panels, *workers;
 } panel_run;
 
-static size_t round_up(size_t bytes)
-{
-    return (bytes + PG_ALIGNMENT - 1) / PG_ALIGNMENT * PG_ALIGNMENT;
-}
-
-static int64_t smaller(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 /* The first row of panel p of a chunk: rows are spread evenly over as few panels as hold them, in groups of LANE_GROUP.
  */
 #define LANE_GROUP 16
@@ -43,8 +33,8 @@ static int64_t panel_start(const panel_run *run, int64_t p)
 {
     int64_t groups = (run->rows + LANE_GROUP - 1) / LANE_GROUP, lanes = run->kernels->lanes;
     if (lanes % LANE_GROUP)
-        return smaller(p * lanes, run->rows);
-    return smaller(p * groups / run->panel_count * LANE_GROUP, run->rows);
+        return pg_smaller(p * lanes, run->rows);
+    return pg_smaller(p * groups / run->panel_count * LANE_GROUP, run->rows);
 }
 
 static size_t panel_element(const pg_matmul *job)
@@ -64,9 +54,9 @@ static size_t panel_bytes(const pg_kernels *kernels, const pg_matmul *job)
 
 size_t pg_matmul_scratch(const pg_kernels *kernels, int threads, const pg_matmul *job)
 {
-    int64_t chunk = smaller(job->rows, CHUNK_ROWS);
+    int64_t chunk = pg_smaller(job->rows, CHUNK_ROWS);
     size_t panels = (size_t)((chunk + kernels->lanes - 1) / kernels->lanes);
-    return round_up(panels * panel_bytes(kernels, job)) + (size_t)threads * WORKER_BYTES;
+    return pg_align(panels * panel_bytes(kernels, job)) + (size_t)threads * WORKER_BYTES;
 }
 
 static void pack_panel(void *context, int64_t index, int worker)
@@ -110,10 +100,11 @@ static void multiply_block(void *context, int64_t index, int worker)
     float *sums = (float *)(run->workers + (size_t)worker * WORKER_BYTES);
     char *tile = (char *)sums + SUMS_BYTES;
     float *row = (float *)(tile + TILE_BYTES);
-    int64_t output = index * BLOCK_OUTPUTS, count = smaller(job->outputs - output, BLOCK_OUTPUTS);
+    int64_t output = index * BLOCK_OUTPUTS, count = pg_smaller(job->outputs - output, BLOCK_OUTPUTS);
     memset(sums, 0, SUMS_BYTES);
     for (int64_t k = 0; k < job->inputs; k += BLOCK_INPUTS) {
-        int64_t width = smaller(job->inputs - k, BLOCK_INPUTS), padded = smaller(run->padded_inputs - k, BLOCK_INPUTS);
+        int64_t width = pg_smaller(job->inputs - k, BLOCK_INPUTS),
+                padded = pg_smaller(run->padded_inputs - k, BLOCK_INPUTS);
         fill_tile(run, tile, row, output, count, k, width, padded);
         const char *panel = run->panels + (size_t)(k * kernels->lanes) * panel_element(job);
         for (int64_t p = 0; p < run->panel_count; p++, panel += panel_bytes(kernels, job)) {
@@ -131,7 +122,7 @@ void pg_matmul_panels(const pg_kernels *kernels, int threads, const pg_matmul *j
     panel_run run = {.kernels = kernels, .job = job, .padded_inputs = (job->inputs + 1) / 2 * 2, .panels = scratch};
     run.workers = run.panels + pg_matmul_scratch(kernels, threads, job) - (size_t)threads * WORKER_BYTES;
     for (run.first = 0; run.first < job->rows; run.first += run.rows) {
-        run.rows = smaller(job->rows - run.first, CHUNK_ROWS);
+        run.rows = pg_smaller(job->rows - run.first, CHUNK_ROWS);
         run.panel_count = (run.rows + kernels->lanes - 1) / kernels->lanes;
         pg_parallel(threads, run.panel_count, pack_panel, &run);
         pg_parallel(threads, (job->outputs + BLOCK_OUTPUTS - 1) / BLOCK_OUTPUTS, multiply_block, &run);
@@ -159,7 +150,7 @@ static void dot_block(void *context, int64_t index, int worker)
     (void)worker;
     const dot_run *run = context;
     const pg_matmul *job = run->job;
-    int64_t output = index * DOT_OUTPUTS, count = smaller(job->outputs - output, DOT_OUTPUTS);
+    int64_t output = index * DOT_OUTPUTS, count = pg_smaller(job->outputs - output, DOT_OUTPUTS);
     const char *w = (const char *)job->weights + (size_t)(output * job->inputs) * pg_dtype_size(job->dtype);
     if (run->halves)
         run->kernels->dot_rows_bf16(job->out + output, job->outputs, w, job->inputs, count, run->halves, job->inputs,

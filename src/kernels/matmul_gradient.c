@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-#include "base/memory.h"
+#include "base/numbers.h"
 #include "base/threads.h"
 #include "kernels/gradient.h"
 
@@ -24,29 +24,14 @@ typedef struct gradient_run {
     const pg_matmul_gradient *job;
     int64_t first, inner;   /* of the step */
     int64_t panels, chunks; /* tasks of a step: panels * chunks */
-    uint16_t *halves;       /* a of the step, rounded: [rows][even(inner)]; NULL in f32 */
+    uint16_t *halves;       /* a of the step, rounded: [rows][pg_even(inner)]; NULL in f32 */
     float *groups;          /* a of the step, its columns in groups: [groups][inner][GROUP_ROWS]; NULL: as it lies */
     char *workers;
 } gradient_run;
 
-static int64_t smaller(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static int64_t even(int64_t n)
-{
-    return (n + 1) / 2 * 2;
-}
-
-static size_t round_up(size_t bytes)
-{
-    return (bytes + PG_ALIGNMENT - 1) / PG_ALIGNMENT * PG_ALIGNMENT;
-}
-
 static int64_t step_inner(const pg_matmul_gradient *job)
 {
-    return smaller(job->inner, BLOCK_INNER);
+    return pg_smaller(job->inner, BLOCK_INNER);
 }
 
 /* Of one worker: a panel, results of a panel that is not full, rows of a quantised b as floats, and a piece of a that
@@ -57,10 +42,10 @@ typedef struct worker_floats {
 
 static worker_floats measure_worker(const pg_kernels *kernels, const pg_matmul_gradient *job)
 {
-    size_t lanes = (size_t)kernels->lanes, inner = (size_t)even(step_inner(job));
+    size_t lanes = (size_t)kernels->lanes, inner = (size_t)pg_even(step_inner(job));
     bool turned = job->transposed && job->panel == PG_PANEL_BF16;
     return (worker_floats){.panel = inner * lanes,
-                           .ragged = (size_t)smaller(job->rows, CHUNK_ROWS) * lanes,
+                           .ragged = (size_t)pg_smaller(job->rows, CHUNK_ROWS) * lanes,
                            .wide = job->quantized ? inner * lanes : 0,
                            .turned = turned ? ROUND_ROWS * lanes : 0};
 }
@@ -68,7 +53,7 @@ static worker_floats measure_worker(const pg_kernels *kernels, const pg_matmul_g
 static size_t worker_bytes(const pg_kernels *kernels, const pg_matmul_gradient *job)
 {
     worker_floats floats = measure_worker(kernels, job);
-    return round_up((floats.panel + floats.ragged + floats.wide + floats.turned) * sizeof(float));
+    return pg_align((floats.panel + floats.ragged + floats.wide + floats.turned) * sizeof(float));
 }
 
 static int64_t count_groups(const pg_matmul_gradient *job)
@@ -81,8 +66,8 @@ static size_t ready_bytes(const pg_matmul_gradient *job)
 {
     int64_t inner = step_inner(job);
     if (job->panel == PG_PANEL_BF16)
-        return round_up((size_t)(job->rows * even(inner)) * sizeof(uint16_t));
-    return job->transposed ? round_up((size_t)(count_groups(job) * GROUP_ROWS * inner) * sizeof(float)) : 0;
+        return pg_align((size_t)(job->rows * pg_even(inner)) * sizeof(uint16_t));
+    return job->transposed ? pg_align((size_t)(count_groups(job) * GROUP_ROWS * inner) * sizeof(float)) : 0;
 }
 
 size_t pg_matmul_gradient_scratch(const pg_kernels *kernels, int threads, const pg_matmul_gradient *job)
@@ -102,9 +87,9 @@ static float *worker_memory(const gradient_run *run, int worker)
 static void turn_rows(const gradient_run *run, float *turned, int64_t first, int64_t end)
 {
     const pg_matmul_gradient *job = run->job;
-    int64_t width = even(run->inner), lanes = run->kernels->lanes;
+    int64_t width = pg_even(run->inner), lanes = run->kernels->lanes;
     for (int64_t k = 0; k < run->inner; k += lanes) {
-        int64_t count = smaller(run->inner - k, lanes);
+        int64_t count = pg_smaller(run->inner - k, lanes);
         run->kernels->pack(turned, PG_PANEL_F32, job->a + (run->first + k) * job->rows + first, job->rows, count,
                            end - first);
         for (int64_t r = first; r < end; r++)
@@ -116,7 +101,7 @@ static void round_rows(void *context, int64_t index, int worker)
 {
     const gradient_run *run = context;
     const pg_matmul_gradient *job = run->job;
-    int64_t width = even(run->inner), first = index * ROUND_ROWS, end = smaller(first + ROUND_ROWS, job->rows);
+    int64_t width = pg_even(run->inner), first = index * ROUND_ROWS, end = pg_smaller(first + ROUND_ROWS, job->rows);
     worker_floats floats = measure_worker(run->kernels, job);
     for (int64_t r = first; r < end; r++) {
         run->halves[r * width + width - 1] = 0;
@@ -132,11 +117,11 @@ static void copy_groups(void *context, int64_t index, int worker)
     (void)worker;
     const gradient_run *run = context;
     const pg_matmul_gradient *job = run->job;
-    for (int64_t k = index * COPY_STEPS; k < smaller((index + 1) * COPY_STEPS, run->inner); k++) {
+    for (int64_t k = index * COPY_STEPS; k < pg_smaller((index + 1) * COPY_STEPS, run->inner); k++) {
         const float *from = job->a + (run->first + k) * job->rows;
         for (int64_t group = 0, row = 0; row < job->rows; group++, row += GROUP_ROWS)
             memcpy(run->groups + (group * run->inner + k) * GROUP_ROWS, from + row,
-                   (size_t)smaller(job->rows - row, GROUP_ROWS) * sizeof *from);
+                   (size_t)pg_smaller(job->rows - row, GROUP_ROWS) * sizeof *from);
     }
 }
 
@@ -176,7 +161,7 @@ static void multiply_groups(const gradient_run *run, float *out, int64_t stride,
     for (int64_t row = 0; row < rows; row += GROUP_ROWS) {
         const float *group = run->groups + (first + row) / GROUP_ROWS * run->inner * GROUP_ROWS;
         run->kernels->gradient->panel_product(out + row * stride, stride, group, 1, GROUP_ROWS,
-                                              smaller(rows - row, GROUP_ROWS), panel, lanes, run->inner);
+                                              pg_smaller(rows - row, GROUP_ROWS), panel, lanes, run->inner);
     }
 }
 
@@ -184,7 +169,7 @@ static void multiply_rows(const gradient_run *run, float *out, int64_t stride, c
                           int64_t rows, int64_t lanes)
 {
     const pg_matmul_gradient *job = run->job;
-    int64_t width = even(run->inner);
+    int64_t width = pg_even(run->inner);
     if (run->halves)
         run->kernels->panel_product[PG_PANEL_BF16](out, stride, run->halves + first * width, width, rows, panel, lanes,
                                                    width);
@@ -203,8 +188,8 @@ static void multiply_panel(void *context, int64_t index, int worker)
     worker_floats floats = measure_worker(kernels, job);
     float *panel = worker_memory(run, worker);
     float *ragged = panel + floats.panel, *wide = ragged + floats.ragged;
-    int64_t column = index % run->panels * kernels->lanes, lanes = smaller(job->columns - column, kernels->lanes);
-    int64_t first = index / run->panels * CHUNK_ROWS, rows = smaller(job->rows - first, CHUNK_ROWS);
+    int64_t column = index % run->panels * kernels->lanes, lanes = pg_smaller(job->columns - column, kernels->lanes);
+    int64_t first = index / run->panels * CHUNK_ROWS, rows = pg_smaller(job->rows - first, CHUNK_ROWS);
     float *out = job->out + first * job->columns + column;
     fill_panel(run, panel, wide, column, lanes);
     for (int64_t r = 0; job->fresh && run->first == 0 && r < rows; r++)
@@ -230,7 +215,7 @@ void pg_matmul_gradient_run(const pg_kernels *kernels, int threads, const pg_mat
                         .groups = job->panel == PG_PANEL_F32 && job->transposed ? scratch : NULL,
                         .workers = (char *)scratch + ready_bytes(job)};
     for (; run.first < job->inner; run.first += run.inner) {
-        run.inner = smaller(job->inner - run.first, BLOCK_INNER);
+        run.inner = pg_smaller(job->inner - run.first, BLOCK_INNER);
         make_ready(&run, threads);
         pg_parallel(threads, run.panels * run.chunks, multiply_panel, &run);
     }

@@ -5,15 +5,11 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/numbers.h"
 #include "base/threads.h"
 
 #define DAMPING 0.01 /* of the mean diagonal */
 #define BLOCK   32   /* columns of a factor that are made together */
-
-static int64_t smaller(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
 
 int64_t pg_feedback_windows(int64_t inputs, int64_t window)
 {
@@ -22,18 +18,18 @@ int64_t pg_feedback_windows(int64_t inputs, int64_t window)
 
 size_t pg_feedback_bytes(int64_t inputs, int64_t window)
 {
-    int64_t width = smaller(window, inputs);
+    int64_t width = pg_smaller(window, inputs);
     return (size_t)(pg_feedback_windows(inputs, width) * width * width) * sizeof(float);
 }
 
 int64_t pg_feedback_count(const pg_feedback *feedback, int64_t k)
 {
-    return smaller(feedback->inputs - k * feedback->window, feedback->window);
+    return pg_smaller(feedback->inputs - k * feedback->window, feedback->window);
 }
 
 pg_status pg_feedback_init(pg_feedback *out, int64_t inputs, int64_t window)
 {
-    *out = (pg_feedback){.inputs = inputs, .window = smaller(window, inputs)};
+    *out = (pg_feedback){.inputs = inputs, .window = pg_smaller(window, inputs)};
     size_t windows = (size_t)pg_feedback_windows(inputs, out->window), width = (size_t)out->window;
     out->factors = pg_alloc(windows, sizeof *out->factors);
     out->order = pg_alloc((size_t)inputs, sizeof *out->order);
@@ -104,7 +100,7 @@ static void factor_task(void *context, int64_t index, int worker)
 static void factor(factoring *run, int threads)
 {
     for (run->first = 0; run->first < run->n; run->first += BLOCK) {
-        run->count = smaller(BLOCK, run->n - run->first);
+        run->count = pg_smaller(BLOCK, run->n - run->first);
         for (int64_t i = run->first; i < run->first + run->count; i++)
             factor_row(run, i, run->first + run->count);
         pg_parallel(threads, run->n - run->first - run->count, factor_task, run);

@@ -5,15 +5,11 @@
 #include "base/file.h"
 #include "base/folder.h"
 #include "base/json.h"
+#include "base/numbers.h"
 #include "base/pages.h"
 #include "base/threads.h"
 
 #define PIECE_BYTES (32 << 20) /* of floats that are made before they are written */
-
-static int64_t smaller(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
 
 pg_status pg_model_write_options_read(pg_model_write_options *out, const char *dtype, int threads)
 {
@@ -79,7 +75,7 @@ static pg_status make_room(value_run *run, int threads)
 {
     const pg_parameter *p = run->p;
     int64_t row_bytes = p->width * (int64_t)sizeof(float);
-    run->rows = smaller(p->rows, PIECE_BYTES / row_bytes + 1);
+    run->rows = pg_smaller(p->rows, PIECE_BYTES / row_bytes + 1);
     run->worker_floats = 2 * p->width + (p->lora ? p->lora->a.rows : 0);
     run->floats = pg_alloc((size_t)threads, (size_t)run->worker_floats * sizeof *run->floats);
     run->out = pg_alloc((size_t)run->rows, (size_t)p->width * pg_dtype_size(run->dtype));
@@ -105,7 +101,7 @@ static pg_status write_pieces(pg_safetensors_writer *file, value_run *run, int t
     const pg_parameter *p = run->p;
     size_t row_bytes = (size_t)p->width * pg_dtype_size(run->dtype);
     for (int64_t piece = run->rows; run->first < p->rows; run->first += piece) {
-        run->rows = smaller(p->rows - run->first, piece);
+        run->rows = pg_smaller(p->rows - run->first, piece);
         const char *bytes = run->out;
         if (!p->lora && !p->quantized.bits && p->data && p->dtype == run->dtype)
             bytes = (const char *)p->data + (size_t)run->first * row_bytes;

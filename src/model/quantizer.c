@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/numbers.h"
+
 #define ROWS PG_QUANTIZED_ROWS
 #define STEP PG_QUANTIZED_STEP
 
@@ -11,11 +13,6 @@
 #define ROUNDER     12582912.0f /* 1.5 * 2^23: what is added to it is rounded to a whole number */
 #define SEARCH_FROM 0.8f        /* how much of the largest values may be cut off */
 #define SEARCH_BY   0.05f
-
-static int64_t smaller(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
 
 /* The bf16 that is not smaller, so that the largest value fits. */
 static float round_scale(float scale, uint16_t *stored)
@@ -145,7 +142,7 @@ static void scale_row(const pg_quantized_parts *out, const pg_quantized *to, con
 {
     int64_t padded = pg_quantized_padded(to->inputs);
     for (int64_t first = 0; first < padded; first += to->block) {
-        int64_t count = smaller(padded - first, to->block);
+        int64_t count = pg_smaller(padded - first, to->block);
         const float *values = work->rows + r * padded + first;
         uint16_t *stored = out->scales + pg_quantized_scale_place(to, r, first);
         uint8_t steps[STEPS_MAX];

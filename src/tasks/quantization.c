@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/folder.h"
 #include "base/json.h"
+#include "base/numbers.h"
 #include "base/threads.h"
 #include "generate/model.h"
 #include "model/model_writer.h"
@@ -69,11 +70,6 @@ const char *pg_rounding_name(pg_rounding rounding)
 void pg_quantize_options_init(pg_quantize_options *options)
 {
     *options = (pg_quantize_options){.text = PG_WEIGHTS_INT8, .vision = PG_WEIGHTS_INT8};
-}
-
-static int64_t smaller(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
 }
 
 static pg_status go_on(bool yes)
@@ -214,7 +210,7 @@ static void weigh_group(const rounding_run *run, const pg_quantized_parts *parts
                         float *differences, void *scratch)
 {
     int64_t width = run->weight->from->width, row = group * PG_QUANTIZED_ROWS;
-    int64_t rows = smaller(run->weight->from->rows - row, PG_QUANTIZED_ROWS);
+    int64_t rows = pg_smaller(run->weight->from->rows - row, PG_QUANTIZED_ROWS);
     group_squares *squares = &run->squares[group];
     pg_quantized made = run->weight->to;
     made.values = parts->values;
@@ -243,7 +239,7 @@ static void round_group(void *context, int64_t index, int worker)
     const pg_parameter *from = run->weight->from;
     const pg_quantized *to = &run->weight->to;
     int64_t group = run->first + index, blocks = pg_quantized_blocks(to->inputs, to->block);
-    int64_t row = group * PG_QUANTIZED_ROWS, rows = smaller(from->rows - row, PG_QUANTIZED_ROWS);
+    int64_t row = group * PG_QUANTIZED_ROWS, rows = pg_smaller(from->rows - row, PG_QUANTIZED_ROWS);
     float *floats = (float *)(run->workers + (size_t)worker * run->worker_bytes);
     float *differences = floats + PG_QUANTIZED_ROWS * from->width;
     void *scratch = differences + PG_QUANTIZED_ROWS * from->width;
@@ -263,7 +259,7 @@ static pg_status make_room(rounding_run *run, int threads)
 {
     const planned_weight *weight = run->weight;
     int64_t group_bytes = pg_quantized_group_bytes(&weight->to), groups = pg_quantized_groups(weight->to.rows);
-    run->groups = smaller(groups, PIECE_BYTES / group_bytes + threads);
+    run->groups = pg_smaller(groups, PIECE_BYTES / group_bytes + threads);
     run->worker_bytes =
         (size_t)(2 * PG_QUANTIZED_ROWS * weight->from->width) * sizeof(float) + pg_quantize_scratch(&weight->to);
     run->parts.values = pg_alloc((size_t)run->groups, (size_t)group_bytes);
@@ -280,7 +276,7 @@ static pg_status write_pieces(quantization *run, rounding_run *rounding)
     const planned_weight *weight = rounding->weight;
     int64_t groups = pg_quantized_groups(weight->to.rows), piece = rounding->groups;
     for (; rounding->first < groups; rounding->first += piece) {
-        rounding->groups = smaller(groups - rounding->first, piece);
+        rounding->groups = pg_smaller(groups - rounding->first, piece);
         pg_parallel(run->options.threads, rounding->groups, round_group, rounding);
         if (atomic_load(&rounding->strange))
             return pg_fail(PG_ERROR_FORMAT, "%s: %s (%s): found a value that is not finite", run->model->folder,
@@ -430,7 +426,7 @@ static void compare_rows(void *context, int64_t index, int worker)
     int64_t width = run->old->width;
     float *old = run->workers + 2 * worker * width, *new = old + width;
     double off = 0, size = 0;
-    for (int64_t row = index * run->rows; row < smaller((index + 1) * run->rows, run->old->rows); row++) {
+    for (int64_t row = index * run->rows; row < pg_smaller((index + 1) * run->rows, run->old->rows); row++) {
         read_row(old, run->old, row);
         read_row(new, run->new, row);
         for (int64_t i = 0; i < width; i++) {

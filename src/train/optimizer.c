@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/numbers.h"
 #include "base/buffer.h"
 #include "ops/update.h"
 
@@ -62,17 +63,11 @@ static pg_array describe(const slot *s, const pg_trained *t)
     return array;
 }
 
-/* Arrays begin at cache lines. */
-static size_t padded(size_t bytes)
-{
-    return (bytes + PG_ALIGNMENT - 1) / PG_ALIGNMENT * PG_ALIGNMENT;
-}
-
 static size_t slot_bytes(const slot *s, const pg_trained *trained, size_t count)
 {
     size_t bytes = 0;
     for (size_t i = 0; i < count; i++)
-        bytes += padded(describe(s, &trained[i]).bytes);
+        bytes += pg_align(describe(s, &trained[i]).bytes);
     return bytes;
 }
 
@@ -166,7 +161,7 @@ static void lay_out(pg_optimizer *o, int index, const slot *s, const pg_trained 
         array->name = *names;
         array->data = at;
         memcpy((char *)&o->updates[i] + s->field, &at, sizeof at);
-        at += padded(array->bytes);
+        at += pg_align(array->bytes);
         *names += strlen(*names) + 1;
     }
 }

@@ -1,0 +1,24 @@
+/* Small sums that are needed everywhere. */
+#ifndef PG_BASE_NUMBERS_H
+#define PG_BASE_NUMBERS_H
+
+#include "base/memory.h"
+
+static inline int64_t pg_smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* The next even number, or n itself. */
+static inline int64_t pg_even(int64_t n)
+{
+    return (n + 1) / 2 * 2;
+}
+
+/* Bytes made whole cache lines. */
+static inline size_t pg_align(size_t bytes)
+{
+    return (bytes + PG_ALIGNMENT - 1) / PG_ALIGNMENT * PG_ALIGNMENT;
+}
+
+#endif
