@@ -195,7 +195,9 @@ static const setting settings[] = {
     {{"save_every", "N", "steps between checkpoints (100; 0: at the end)"}, INTEGER, AT(save_every), 0, MANY},
     {{"log_every", "N", "steps between lines of the curves (1)"}, INTEGER, AT(log_every), 1, MANY},
     {{"divergence", "X",
-      "stop where the mean loss of 20 steps is X times the lowest such mean; 0: only where it is not a number (3)"},
+      "stop where the mean loss of 20 steps exceeds X times the lowest such mean by more than 1; 0: only where it is "
+      "not a "
+      "number (3)"},
      NUMBER,
      AT(divergence),
      0,
