@@ -6,7 +6,7 @@
 #include <strings.h>
 
 #include "base/random.h"
-#include "data/boxes.h"
+#include "objects/boxes.h"
 #include "image/image.h"
 
 #define ATTEMPTS 10 /* at a crop that leaves what the texts speak of */

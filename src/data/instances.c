@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "data/boxes.h"
+#include "objects/boxes.h"
 #include "data/coco.h"
 #include "data/dataset.h"
-#include "data/mask.h"
+#include "objects/mask.h"
 
 /* Annotations of one picture, next to each other. Those of unknown pictures are together in one row, which is bad. */
 typedef struct group {

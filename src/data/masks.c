@@ -9,7 +9,7 @@
 #include "base/folder.h"
 #include "data/coco.h"
 #include "data/dataset.h"
-#include "data/mask.h"
+#include "objects/mask.h"
 #include "image/image.h"
 
 #define WHITE 128 /* and above */

@@ -3,7 +3,7 @@
 
 #include "base/json.h"
 #include "data/augment.h"
-#include "data/boxes.h"
+#include "objects/boxes.h"
 #include "image/image.h"
 
 static void pixels_become_tokens(void **state)

@@ -2,7 +2,7 @@
 #include "sweep.h"
 
 #include "base/file.h"
-#include "data/mask.h"
+#include "objects/mask.h"
 
 #define GOLDEN PG_TESTS_FOLDER "/golden/data/masks.jsonl"
 

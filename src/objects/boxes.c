@@ -1,4 +1,4 @@
-#include "data/boxes.h"
+#include "objects/boxes.h"
 
 #include <math.h>
 #include <string.h>

@@ -4,7 +4,7 @@
  * kept if it falls on the middle of a column of pixels; inside is what lies between an odd and an even crossing,
  * counted down the columns from the upper left.
  */
-#include "data/mask.h"
+#include "objects/mask.h"
 
 #include <math.h>
 #include <stdlib.h>

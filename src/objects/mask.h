@@ -1,6 +1,6 @@
 /* Masks of objects as COCO files store them, decoded into a byte a pixel. The values are pycocotools'. */
-#ifndef PG_DATA_MASK_H
-#define PG_DATA_MASK_H
+#ifndef PG_OBJECTS_MASK_H
+#define PG_OBJECTS_MASK_H
 
 #include "base/json.h"
 #include "base/memory.h"

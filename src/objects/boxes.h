@@ -1,6 +1,6 @@
 /* Boxes in texts: four <loc> tokens y1 x1 y2 x2, each 0 .. 1023 of the picture's height or width. */
-#ifndef PG_DATA_BOXES_H
-#define PG_DATA_BOXES_H
+#ifndef PG_OBJECTS_BOXES_H
+#define PG_OBJECTS_BOXES_H
 
 #include "base/buffer.h"
 
