@@ -1,5 +1,6 @@
 /* JPEG through libjpeg-turbo: baseline and progressive, grey, YCbCr, RGB, CMYK and YCCK. The library's default
- * transform (islow) and upsampling (fancy), as in Pillow. */
+ * transform (islow) and upsampling (fancy), as in Pillow. Written are baseline files, with colours at half the
+ * resolution. */
 #include <setjmp.h>
 #include <stdio.h>
 
@@ -125,5 +126,92 @@ pg_status pg_jpeg_decode(pg_image **out, int *orientation, const pg_image_source
     pg_status status = read_picture(&r, orientation);
     jpeg_destroy_decompress(&r.info);
     *out = r.image;
+    return status;
+}
+
+/* ---------------------------------------------------------------- writing */
+
+#define PIECE 16384 /* bytes that the library makes at a time */
+
+typedef struct writer {
+    struct jpeg_compress_struct info;
+    struct jpeg_error_mgr errors;
+    struct jpeg_destination_mgr destination;
+    jmp_buf escape;
+    pg_status status;
+    pg_buffer *out;
+    JOCTET piece[PIECE];
+} writer;
+
+static void give_up_writing(j_common_ptr info)
+{
+    writer *w = info->client_data;
+    char text[JMSG_LENGTH_MAX];
+    info->err->format_message(info, text);
+    bool memory = info->err->msg_code == JERR_OUT_OF_MEMORY;
+    w->status = pg_fail(memory ? PG_ERROR_MEMORY : PG_ERROR_ARGUMENT, "JPEG: %s", text);
+    longjmp(w->escape, 1);
+}
+
+static void start_piece(j_compress_ptr info)
+{
+    writer *w = info->client_data;
+    w->destination.next_output_byte = w->piece;
+    w->destination.free_in_buffer = PIECE;
+}
+
+static void keep_bytes(writer *w, size_t size)
+{
+    w->status = pg_buffer_append(w->out, w->piece, size);
+    if (w->status != PG_OK)
+        longjmp(w->escape, 1);
+}
+
+static boolean keep_piece(j_compress_ptr info)
+{
+    keep_bytes(info->client_data, PIECE);
+    start_piece(info);
+    return TRUE;
+}
+
+static void keep_rest(j_compress_ptr info)
+{
+    writer *w = info->client_data;
+    keep_bytes(w, PIECE - w->destination.free_in_buffer);
+}
+
+static pg_status write_picture(writer *w, const pg_image *image, int quality)
+{
+    struct jpeg_compress_struct *info = &w->info;
+    if (setjmp(w->escape))
+        return w->status;
+    jpeg_create_compress(info);
+    info->dest = &w->destination;
+    info->image_width = (JDIMENSION)image->width;
+    info->image_height = (JDIMENSION)image->height;
+    info->input_components = 3;
+    info->in_color_space = JCS_RGB;
+    jpeg_set_defaults(info);
+    jpeg_set_quality(info, quality, TRUE);
+    jpeg_start_compress(info, TRUE);
+    while (info->next_scanline < info->image_height) {
+        JSAMPROW row = (JSAMPROW)image->pixels + (size_t)info->next_scanline * image->width * 3;
+        jpeg_write_scanlines(info, &row, 1);
+    }
+    jpeg_finish_compress(info);
+    return PG_OK;
+}
+
+pg_status pg_jpeg_encode(pg_buffer *out, const pg_image *image, int quality)
+{
+    writer w = {.out = out};
+    w.info.err = jpeg_std_error(&w.errors);
+    w.info.client_data = &w;
+    w.errors.error_exit = give_up_writing;
+    w.destination = (struct jpeg_destination_mgr){.init_destination = start_piece,
+                                                  .empty_output_buffer = keep_piece,
+                                                  .term_destination = keep_rest};
+    pg_status status = write_picture(&w, image, quality);
+    jpeg_destroy_compress(&w.info);
     return status;
 }
