@@ -54,10 +54,10 @@ static void set_up(cairo_t *cairo)
     cairo_set_line_join(cairo, CAIRO_LINE_JOIN_ROUND);
 }
 
-pg_status pg_canvas_open(pg_canvas *out, size_t width, size_t height, const pg_image *ground)
+pg_status pg_canvas_open(pg_canvas *out, size_t width, size_t height, const pg_image *ground, pg_letters_weight weight)
 {
     pg_canvas canvas = {.width = width, .height = height};
-    cairo_surface_t *surface;
+    cairo_surface_t *surface = NULL;
     if (width > LONGEST_SIDE || height > LONGEST_SIDE)
         return pg_fail(PG_ERROR_LIMIT, "%zu x %zu pixels are to be drawn on, expected at most %d on a side", width,
                        height, LONGEST_SIDE);
@@ -70,7 +70,7 @@ pg_status pg_canvas_open(pg_canvas *out, size_t width, size_t height, const pg_i
     canvas.cairo = cairo_create(surface);
     cairo_surface_destroy(surface); /* cairo has its own hold on it */
     set_up(canvas.cairo);
-    pg_status status = pg_letters_open(&canvas.letters);
+    pg_status status = pg_letters_open(&canvas.letters, weight);
     if (status == PG_OK)
         *out = canvas;
     else
@@ -136,8 +136,8 @@ pg_status pg_draw_options_settle(pg_draw_options *out, const pg_draw_options *op
     if (options)
         *out = *options;
     PG_TRY(check_options(out));
-    out->line = out->line > 0 ? out->line : fmax(2, side / 200);
-    out->text = out->text > 0 ? out->text : fmax(11, side / 30);
+    out->line = out->line > 0 ? out->line : fmax(2, round(side / 200));
+    out->text = out->text > 0 ? out->text : fmax(12, round(side / 30));
     out->opacity = out->opacity >= 0 ? out->opacity : opacity;
     return PG_OK;
 }

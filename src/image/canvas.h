@@ -7,17 +7,18 @@
 #include "image/image.h"
 
 typedef struct pg_letters pg_letters;
+typedef enum pg_letters_weight { PG_LETTERS_PLAIN, PG_LETTERS_BOLD } pg_letters_weight;
 
 typedef struct pg_canvas {
     cairo_t *cairo;
-    pg_letters *letters; /* bold sans-serif */
-    uint32_t *pixels;    /* of the surface, with `stride` of them from row to row */
+    pg_letters *letters;
+    uint32_t *pixels; /* of the surface, with `stride` of them from row to row */
     size_t width, height, stride;
 } pg_canvas;
 
 /* A canvas with a picture on it, or (`ground` NULL) a white one. Cairo knows no sides above 32767 pixels:
  * PG_ERROR_LIMIT. */
-pg_status pg_canvas_open(pg_canvas *out, size_t width, size_t height, const pg_image *ground);
+pg_status pg_canvas_open(pg_canvas *out, size_t width, size_t height, const pg_image *ground, pg_letters_weight weight);
 void pg_canvas_close(pg_canvas *canvas);
 
 /* What is on it now; what cairo could not do fails here at the latest. */
@@ -32,7 +33,7 @@ void pg_canvas_color(const pg_canvas *canvas, const double color[3], double opac
 /* Each character is drawn in the first font that has it, of those that fontconfig finds for "sans-serif" and the user's
  * language; where there is no font at all, in cairo's own letters, which are ASCII. Letters are not joined or turned
  * round: Arabic and Indic scripts come out readable only letter by letter. */
-pg_status pg_letters_open(pg_letters **out);
+pg_status pg_letters_open(pg_letters **out, pg_letters_weight weight);
 void pg_letters_close(pg_letters *letters);
 
 /* PG_ERROR_ARGUMENT, with `what` in the text, unless this is UTF-8. */

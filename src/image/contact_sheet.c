@@ -1,6 +1,7 @@
 /* Contact sheets: a grid of pictures on white, each fitted into its cell, with its caption below. A row is as high as
  * its highest picture and its longest caption. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "image/canvas.h"
@@ -10,14 +11,14 @@
 #define LARGEST_CELL  4096
 #define CAPTION_LINES 8
 
-typedef struct sheet {
+typedef struct sheet_plan {
     const pg_image *const *images;
     pg_lines *captions; /* of every picture */
     size_t count, columns, cell;
     double text, gap;
-} sheet;
+} sheet_plan;
 
-static double line_step(const sheet *sheet)
+static double line_step(const sheet_plan *sheet)
 {
     return ceil(1.3 * sheet->text);
 }
@@ -31,7 +32,7 @@ static void fitted(size_t *width, size_t *height, const pg_image *image, size_t 
 }
 
 /* Heights of a row's pictures, and of its captions with the gap to them. */
-static void measure_row(double *pictures, double *captions, const sheet *sheet, size_t first)
+static void measure_row(double *pictures, double *captions, const sheet_plan *sheet, size_t first)
 {
     *pictures = *captions = 0;
     for (size_t i = first; i < sheet->count && i < first + sheet->columns; i++) {
@@ -44,7 +45,7 @@ static void measure_row(double *pictures, double *captions, const sheet *sheet, 
     }
 }
 
-static double sheet_height(const sheet *sheet)
+static double sheet_height(const sheet_plan *sheet)
 {
     double height = sheet->gap, pictures, captions;
     for (size_t first = 0; first < sheet->count; first += sheet->columns) {
@@ -54,7 +55,7 @@ static double sheet_height(const sheet *sheet)
     return height;
 }
 
-static double sheet_width(const sheet *sheet)
+static double sheet_width(const sheet_plan *sheet)
 {
     return (double)sheet->columns * ((double)sheet->cell + sheet->gap) + sheet->gap;
 }
@@ -80,7 +81,7 @@ static pg_status paste(const pg_canvas *canvas, const pg_image *image, size_t ce
 }
 
 /* Lines around x, from y down. */
-static void write_caption(const pg_canvas *canvas, const sheet *sheet, const pg_lines *lines, double x, double y)
+static void write_caption(const pg_canvas *canvas, const sheet_plan *sheet, const pg_lines *lines, double x, double y)
 {
     pg_canvas_color(canvas, pg_palette[0], 0.9);
     for (size_t i = 0; i < lines->count; i++) {
@@ -91,7 +92,7 @@ static void write_caption(const pg_canvas *canvas, const sheet *sheet, const pg_
     }
 }
 
-static pg_status draw_sheet(const pg_canvas *canvas, const sheet *sheet)
+static pg_status draw_sheet(const pg_canvas *canvas, const sheet_plan *sheet)
 {
     double y = sheet->gap, pictures, captions, cell = (double)sheet->cell;
     for (size_t first = 0; first < sheet->count; first += sheet->columns) {
@@ -107,7 +108,7 @@ static pg_status draw_sheet(const pg_canvas *canvas, const sheet *sheet)
     return PG_OK;
 }
 
-static pg_status check_sheet(const sheet *sheet, const char *const *captions)
+static pg_status check_sheet(const sheet_plan *sheet, const char *const *captions)
 {
     char what[64];
     if (!sheet->count)
@@ -124,14 +125,14 @@ static pg_status check_sheet(const sheet *sheet, const char *const *captions)
 }
 
 /* A canvas of one pixel is enough to measure letters on. */
-static pg_status wrap_captions(sheet *sheet, const char *const *captions)
+static pg_status wrap_captions(sheet_plan *sheet, const char *const *captions)
 {
     pg_canvas canvas = {0};
     pg_status status = PG_OK;
     sheet->captions = pg_alloc(sheet->count, sizeof *sheet->captions);
     if (!sheet->captions)
         return PG_ERROR_MEMORY;
-    PG_TRY(pg_canvas_open(&canvas, 1, 1, NULL));
+    PG_TRY(pg_canvas_open(&canvas, 1, 1, NULL, PG_LETTERS_PLAIN));
     for (size_t i = 0; captions && status == PG_OK && i < sheet->count; i++)
         if (captions[i])
             status = pg_letters_wrap(&sheet->captions[i], &canvas, captions[i], sheet->text, (double)sheet->cell,
@@ -140,7 +141,7 @@ static pg_status wrap_captions(sheet *sheet, const char *const *captions)
     return status;
 }
 
-static pg_status make_sheet(pg_image **out, const sheet *sheet)
+static pg_status make_sheet(pg_image **out, const sheet_plan *sheet)
 {
     pg_canvas canvas = {0};
     double width = sheet_width(sheet), height = sheet_height(sheet);
@@ -149,7 +150,7 @@ static pg_status make_sheet(pg_image **out, const sheet *sheet)
                        "%zu pictures make a contact sheet of %.0f x %.0f pixels, at most %d are possible: choose "
                        "smaller cells or fewer pictures",
                        sheet->count, width, height, PG_IMAGE_MAX_PIXELS);
-    PG_TRY(pg_canvas_open(&canvas, (size_t)width, (size_t)height, NULL));
+    PG_TRY(pg_canvas_open(&canvas, (size_t)width, (size_t)height, NULL, PG_LETTERS_PLAIN));
     pg_status status = draw_sheet(&canvas, sheet);
     if (status == PG_OK)
         status = pg_canvas_image(out, &canvas);
@@ -160,7 +161,7 @@ static pg_status make_sheet(pg_image **out, const sheet *sheet)
 pg_status pg_image_sheet(pg_image **out, const pg_image *const *images, const char *const *captions, size_t count,
                          size_t columns, size_t cell)
 {
-    sheet sheet = {.images = images, .count = count, .cell = cell};
+    sheet_plan sheet = {.images = images, .count = count, .cell = cell};
     *out = NULL;
     PG_TRY(check_sheet(&sheet, captions));
     sheet.columns = columns ? columns : (size_t)ceil(sqrt((double)count));

@@ -12,16 +12,16 @@
 #define CAPTION_LINES  4
 
 /* The four values around a place, of which the middle two enclose it. Beyond the ends they repeat. */
-typedef struct taps {
+typedef struct tap_set {
     size_t at[4];
     double weights[4];
-} taps;
+} tap_set;
 
-static taps find_taps(size_t place, size_t size, size_t count)
+static tap_set find_taps(size_t place, size_t size, size_t count)
 {
     double u = ((double)place + 0.5) * (double)count / (double)size - 0.5, t = u - floor(u);
-    taps taps = {.weights = {((-0.5 * t + 1) * t - 0.5) * t, (1.5 * t - 2.5) * t * t + 1,
-                             ((-1.5 * t + 2) * t + 0.5) * t, (0.5 * t - 0.5) * t * t}};
+    tap_set taps = {.weights = {((-0.5 * t + 1) * t - 0.5) * t, (1.5 * t - 2.5) * t * t + 1,
+                                ((-1.5 * t + 2) * t + 0.5) * t, (0.5 * t - 0.5) * t * t}};
     for (int i = 0; i < 4; i++) {
         double at = floor(u) - 1 + i;
         taps.at[i] = at < 0 ? 0 : at < (double)count ? (size_t)at : count - 1;
@@ -42,7 +42,7 @@ static pg_status widen(float **out, size_t width, const float *values, size_t co
         return PG_ERROR_MEMORY;
     double range = high > low ? (double)high - low : INFINITY; /* nothing stands out: all is 0 */
     for (size_t x = 0; x < width; x++) {
-        taps taps = find_taps(x, width, columns);
+        tap_set taps = find_taps(x, width, columns);
         for (size_t y = 0; y < count; y++) {
             double sum = 0;
             for (int i = 0; i < 4; i++) {
@@ -59,14 +59,15 @@ static pg_status widen(float **out, size_t width, const float *values, size_t co
 static void blend(pg_image *image, const float *rows, size_t count, double opacity)
 {
     for (size_t y = 0; y < image->height; y++) {
-        taps taps = find_taps(y, image->height, count);
+        tap_set taps = find_taps(y, image->height, count);
         for (size_t x = 0; x < image->width; x++) {
             double heat = 0, color[3];
             for (int i = 0; i < 4; i++)
                 heat += taps.weights[i] * rows[taps.at[i] * image->width + x];
             heat = fmin(fmax(heat, 0), 1); /* cubics swing over steps */
             pg_color_heat(color, heat);
-            pg_pixel_blend(image->pixels + 3 * (y * image->width + x), color, opacity * heat);
+            pg_pixel_blend(image->pixels + 3 * (y * image->width + x), color,
+                           opacity * sqrt(heat)); /* else half the heat was hardly seen */
         }
     }
 }
@@ -79,7 +80,7 @@ static pg_status write_caption(pg_image **image, const char *caption, double tex
     pg_image *written = NULL;
     double width = (double)(*image)->width, height = (double)(*image)->height, step = 1.3 * text;
     pg_status status;
-    PG_TRY_GOTO(pg_canvas_open(&canvas, (*image)->width, (*image)->height, *image));
+    PG_TRY_GOTO(pg_canvas_open(&canvas, (*image)->width, (*image)->height, *image, PG_LETTERS_BOLD));
     PG_TRY_GOTO(pg_letters_wrap(&lines, &canvas, caption, text, width - text, CAPTION_LINES));
     double top = fmax(0, floor(height - (double)lines.count * step - 0.4 * text));
     cairo_rectangle(canvas.cairo, 0, top, width, height - top);

@@ -16,27 +16,28 @@ struct pg_letters {
     cairo_font_face_t *builtin;
 };
 
-static pg_status find_fonts(pg_letters *letters)
+static pg_status find_fonts(pg_letters *letters, bool bold)
 {
     FcResult result = FcResultNoMatch;
     letters->wanted = FcPatternBuild(NULL, FC_FAMILY, FcTypeString, "sans-serif", FC_WEIGHT, FcTypeInteger,
-                                     FC_WEIGHT_BOLD, (char *)NULL);
+                                     bold ? FC_WEIGHT_BOLD : FC_WEIGHT_REGULAR, (char *)NULL);
     if (!letters->wanted || !FcConfigSubstitute(NULL, letters->wanted, FcMatchPattern))
         return pg_fail(PG_ERROR_MEMORY, "no memory for the list of fonts");
     FcDefaultSubstitute(letters->wanted);
     letters->fonts = FcFontSort(NULL, letters->wanted, FcTrue, NULL, &result);
     size_t count = letters->fonts ? (size_t)letters->fonts->nfont : 0;
     letters->faces = pg_alloc(count, sizeof *letters->faces);
-    letters->builtin = cairo_toy_font_face_create("@cairo:", CAIRO_FONT_SLANT_NORMAL, CAIRO_FONT_WEIGHT_BOLD);
+    letters->builtin = cairo_toy_font_face_create("@cairo:", CAIRO_FONT_SLANT_NORMAL,
+                                                  bold ? CAIRO_FONT_WEIGHT_BOLD : CAIRO_FONT_WEIGHT_NORMAL);
     return letters->faces ? PG_OK : PG_ERROR_MEMORY;
 }
 
-pg_status pg_letters_open(pg_letters **out)
+pg_status pg_letters_open(pg_letters **out, pg_letters_weight weight)
 {
     pg_letters *letters = pg_alloc(1, sizeof *letters);
     if (!letters)
         return PG_ERROR_MEMORY;
-    pg_status status = find_fonts(letters);
+    pg_status status = find_fonts(letters, weight == PG_LETTERS_BOLD);
     if (status == PG_OK)
         *out = letters;
     else
@@ -81,11 +82,10 @@ pg_status pg_letters_check(const char *text, const char *what)
     return PG_OK;
 }
 
-/* Joiners and variation selectors, which belong to the character before them, and blanks. */
+/* Joiners and variation selectors, which belong to the character before them. */
 static bool goes_along(FcChar32 character)
 {
-    return character <= ' ' || (character >= 0x200b && character <= 0x200f) ||
-           (character >= 0xfe00 && character <= 0xfe0f);
+    return (character >= 0x200b && character <= 0x200f) || (character >= 0xfe00 && character <= 0xfe0f);
 }
 
 /* The first font that has it, or else the best font, which draws a box in its place. */
@@ -233,6 +233,17 @@ pg_status pg_letters_shorten(char **out, const pg_canvas *canvas, const char *te
     return cut_line(out, canvas, text, length, size, room);
 }
 
+/* What must not begin a line. */
+static bool closes(const char *text)
+{
+    static const char *const marks[] = {"\u3001", "\u3002", "\uff0c", "\uff0e", "\uff01", "\uff1f", "\uff1a",
+                                        "\uff1b", "\uff09", "\u300d", "\u300f", "\u3011", "\u300b", "\u30fc"};
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
+        if (strncmp(text, marks[i], strlen(marks[i])) == 0)
+            return true;
+    return false;
+}
+
 /* Where a line that has room for `fits` bytes ends: behind its last blank or ideograph, if there is one. */
 static size_t find_break(const char *text, size_t fits)
 {
@@ -240,7 +251,7 @@ static size_t find_break(const char *text, size_t fits)
         FcChar32 before = 0;
         size_t start = whole(text, end - 1);
         decode(&before, text + start, end - start);
-        if (before == ' ' || before >= 0x2e80)
+        if ((before == ' ' || before >= 0x2e80) && !closes(text + end))
             return end;
     }
     return fits;

@@ -4,6 +4,7 @@
  * top of its own box, below it, inside it, or a little further down.
  */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,13 +29,13 @@ typedef struct shape {
     area tag;
 } shape;
 
-typedef struct drawing {
+typedef struct overlay {
     pg_canvas canvas;
     pg_draw_options options;
     area frame;    /* the picture */
     shape *shapes; /* largest first */
     size_t count;
-} drawing;
+} overlay;
 
 static double size_of(area a)
 {
@@ -98,11 +99,11 @@ static void choose_color(shape *s, const shape *before)
 }
 
 /* "cat 0.93" */
-static pg_status write_tag(drawing *drawing, shape *s)
+static pg_status write_tag(overlay *over, shape *s)
 {
     pg_buffer text = {0};
     pg_status status = PG_OK;
-    double room = drawing->frame.right - drawing->options.text; /* with what a tag has beside its text */
+    double room = over->frame.right - over->options.text; /* with what a tag has beside its text */
     bool scored = !isnan(s->mark->score), named = *label_of(s->mark);
     if (!scored && !named)
         return PG_OK;
@@ -110,7 +111,7 @@ static pg_status write_tag(drawing *drawing, shape *s)
         PG_TRY_GOTO(pg_buffer_print(&text, "%s%s", s->mark->label, scored ? " " : ""));
     if (scored)
         PG_TRY_GOTO(pg_buffer_print(&text, "%.2f", s->mark->score));
-    status = pg_letters_shorten(&s->text, &drawing->canvas, text.data, drawing->options.text, room);
+    status = pg_letters_shorten(&s->text, &over->canvas, text.data, over->options.text, room);
 done:
     pg_buffer_free(&text);
     return status;
@@ -126,161 +127,170 @@ static int compare(const void *a, const void *b)
     return one->mark < two->mark ? -1 : one->mark > two->mark;
 }
 
-static pg_status collect(drawing *drawing, const pg_mark *marks, size_t count)
+static pg_status collect(overlay *over, const pg_mark *marks, size_t count)
 {
-    drawing->shapes = pg_alloc(count, sizeof *drawing->shapes);
-    if (!drawing->shapes)
+    over->shapes = pg_alloc(count, sizeof *over->shapes);
+    if (!over->shapes)
         return PG_ERROR_MEMORY;
     for (size_t i = 0; i < count; i++) {
-        shape *s = &drawing->shapes[drawing->count];
+        shape *s = &over->shapes[over->count];
         PG_TRY(check_mark(&marks[i], i));
         s->mark = &marks[i];
-        if (!find_place(&s->place, s->mark, drawing->frame))
+        if (!find_place(&s->place, s->mark, over->frame))
             continue;
-        choose_color(s, drawing->shapes);
-        drawing->count++;
+        choose_color(s, over->shapes);
+        over->count++;
     }
-    qsort(drawing->shapes, drawing->count, sizeof *drawing->shapes, compare);
+    qsort(over->shapes, over->count, sizeof *over->shapes, compare);
     return PG_OK;
 }
 
 /* ---------------------------------------------------------------- where tags go */
 
 /* A tag moved into the picture. */
-static area put_tag(const drawing *drawing, double left, double top, double width, double height)
+static area put_tag(const overlay *over, double left, double top, double width, double height)
 {
-    left = fmax(0, fmin(left, drawing->frame.right - width));
-    top = fmax(0, fmin(top, drawing->frame.bottom - height));
+    left = fmax(0, fmin(left, over->frame.right - width));
+    top = fmax(0, fmin(top, over->frame.bottom - height));
     return (area){left, top, left + width, top + height};
 }
 
-/* Pixels of other tags that it hides, and a share of its own size for what it hides of other boxes. */
-static double hidden(const drawing *drawing, const shape *s, area tag)
+/* How much of its own size a tag may as well be away from its box, as hide: pixels of other tags, and of other boxes
+ * the more the smaller they are. */
+static double hidden(const overlay *over, const shape *s, area tag)
 {
     double sum = 0;
-    for (size_t i = 0; i < drawing->count; i++) {
-        const shape *other = &drawing->shapes[i];
+    for (size_t i = 0; i < over->count; i++) {
+        const shape *other = &over->shapes[i];
         if (other == s)
             continue;
         sum += size_of(overlap(tag, other->tag)); /* empty while it has no place */
-        if (other->mark->box && size_of(other->place) > 0)
-            sum += size_of(overlap(tag, other->place)) / size_of(other->place) * size_of(tag);
+        double share = other->mark->box ? size_of(overlap(tag, other->place)) / fmax(size_of(other->place), 1) : 0;
+        sum += share * share * size_of(tag);
     }
-    return sum;
+    return sum / size_of(tag);
 }
 
-static void try_tag(const drawing *drawing, shape *s, area tag, double *best)
+static void try_tag(const overlay *over, shape *s, area tag, double dislike, double *best)
 {
-    double cost = hidden(drawing, s, tag);
-    if (cost < *best - 1e-6 * size_of(tag)) {
+    double cost = dislike + hidden(over, s, tag);
+    if (cost < *best) {
         *best = cost;
         s->tag = tag;
     }
 }
 
-/* Places in the order in which they are liked. */
-static void place_tag(const drawing *drawing, shape *s)
+/* On the box, below it, or inside at its top or bottom, at the left or right; then from its top downwards. */
+static void place_tag(const overlay *over, shape *s)
 {
-    double text = drawing->options.text, half = drawing->options.line / 2, best = INFINITY;
-    double width = text * 0.7 + pg_letters_width(&drawing->canvas, s->text, strlen(s->text), text);
+    double text = over->options.text, half = over->options.line / 2, best = INFINITY;
+    double width = text * 0.7 + pg_letters_width(&over->canvas, s->text, strlen(s->text), text);
     double height = ceil(text * 1.3);
     area p = s->place;
-    bool alone = !s->mark->box && !s->mark->mask;
     const double tops[] = {p.top - height + half, p.bottom - half, p.top - half, p.bottom - height + half};
     const double lefts[] = {p.left - half, p.right - width + half};
-    for (size_t i = 0; i < (alone ? 0 : 4); i++)
-        if (tops[i] >= 0 && tops[i] + height <= drawing->frame.bottom)
+    bool anchored = s->mark->box || s->mark->mask;
+    for (size_t i = 0; anchored && i < 4; i++)
+        if (tops[i] >= 0 && tops[i] + height <= over->frame.bottom)
             for (size_t k = 0; k < 2; k++)
-                try_tag(drawing, s, put_tag(drawing, lefts[k], tops[i], width, height), &best);
-    for (size_t i = 0; i < 12; i++)
+                try_tag(over, s, put_tag(over, lefts[k], tops[i], width, height), 0.02 * (double)(2 * i + k), &best);
+    for (size_t i = 0; i < 20; i++)
         for (size_t k = 0; k < 2; k++)
-            try_tag(drawing, s, put_tag(drawing, lefts[k], p.top + (double)i * (height + 1), width, height), &best);
+            try_tag(over, s, put_tag(over, lefts[k], p.top + (double)i * (height + 1), width, height),
+                    0.1 + 0.15 * (double)i + 0.02 * (double)k, &best);
 }
 
 /* ---------------------------------------------------------------- drawing */
 
-static void stroke_box(const drawing *drawing, const shape *s)
+/* A line of whole pixels where that is possible: its middle between the edges of a picture and next to `at`. */
+static double snap(double at, double line, double end)
+{
+    double first = fmax(0, fmin(round(at - line / 2), end - line));
+    return first + line / 2;
+}
+
+static void stroke_box(const overlay *over, const shape *s)
 {
     static const double dashes[][2] = {{5, 2.5}, {1.5, 2}};
-    cairo_t *cairo = drawing->canvas.cairo;
-    double line = drawing->options.line, half = line / 2;
-    area frame = drawing->frame, p = s->place;
-    area inner = {frame.left + half, frame.top + half, frame.right - half, frame.bottom - half};
-    p = overlap(p, inner);
+    cairo_t *cairo = over->canvas.cairo;
+    double line = over->options.line;
+    double left = snap(s->place.left, line, over->frame.right), top = snap(s->place.top, line, over->frame.bottom);
+    double right = snap(s->place.right, line, over->frame.right);
+    double bottom = snap(s->place.bottom, line, over->frame.bottom);
     double pattern[2] = {dashes[(s->round + 1) % 2][0] * line, dashes[(s->round + 1) % 2][1] * line};
-    cairo_rectangle(cairo, p.left, p.top, fmax(p.right - p.left, 0), fmax(p.bottom - p.top, 0));
+    cairo_rectangle(cairo, left, top, right - left, bottom - top);
     cairo_set_dash(cairo, NULL, 0, 0);
-    cairo_set_line_width(cairo, line + fmax(1.5, line * 0.6));
-    pg_canvas_color(&drawing->canvas, pg_color_on(s->color), 0.5);
+    cairo_set_line_width(cairo, line + 2 * ceil(line / 4));
+    pg_canvas_color(&over->canvas, pg_color_on(s->color), 0.55);
     cairo_stroke_preserve(cairo);
     cairo_set_dash(cairo, pattern, s->round ? 2 : 0, 0);
     cairo_set_line_width(cairo, line);
-    pg_canvas_color(&drawing->canvas, s->color, 1);
+    pg_canvas_color(&over->canvas, s->color, 1);
     cairo_stroke(cairo);
 }
 
-static void draw_tag(const drawing *drawing, const shape *s)
+static void draw_tag(const overlay *over, const shape *s)
 {
-    cairo_t *cairo = drawing->canvas.cairo;
-    double text = drawing->options.text;
+    cairo_t *cairo = over->canvas.cairo;
+    double text = over->options.text;
     area t = s->tag;
     cairo_rectangle(cairo, t.left, t.top, t.right - t.left, t.bottom - t.top);
-    pg_canvas_color(&drawing->canvas, s->color, 1);
+    pg_canvas_color(&over->canvas, s->color, 1);
     cairo_fill(cairo);
-    pg_canvas_color(&drawing->canvas, pg_color_on(s->color), 1);
-    pg_letters_show(&drawing->canvas, s->text, strlen(s->text), text, t.left + 0.35 * text,
+    pg_canvas_color(&over->canvas, pg_color_on(s->color), 1);
+    pg_letters_show(&over->canvas, s->text, strlen(s->text), text, t.left + 0.35 * text,
                     (t.top + t.bottom) / 2 + 0.36 * text);
 }
 
-static void draw_shapes(drawing *drawing)
+static void draw_shapes(overlay *over)
 {
-    for (size_t i = 0; i < drawing->count; i++)
-        if (drawing->shapes[i].mark->box)
-            stroke_box(drawing, &drawing->shapes[i]);
-    for (size_t i = 0; i < drawing->count; i++)
-        if (drawing->shapes[i].text)
-            place_tag(drawing, &drawing->shapes[i]);
-    for (size_t i = 0; i < drawing->count; i++)
-        if (drawing->shapes[i].text)
-            draw_tag(drawing, &drawing->shapes[i]);
+    for (size_t i = 0; i < over->count; i++)
+        if (over->shapes[i].mark->box)
+            stroke_box(over, &over->shapes[i]);
+    for (size_t i = over->count; i-- > 0;) /* small ones have the least choice */
+        if (over->shapes[i].text)
+            place_tag(over, &over->shapes[i]);
+    for (size_t i = 0; i < over->count; i++)
+        if (over->shapes[i].text)
+            draw_tag(over, &over->shapes[i]);
 }
 
-static pg_status draw_masks(pg_image *image, const drawing *drawing)
+static pg_status draw_masks(pg_image *image, const overlay *over)
 {
-    for (size_t i = 0; i < drawing->count; i++) {
-        const shape *s = &drawing->shapes[i];
+    for (size_t i = 0; i < over->count; i++) {
+        const shape *s = &over->shapes[i];
         if (s->mark->mask)
-            PG_TRY(pg_image_tint(image, s->mark->mask, s->color, drawing->options.opacity, drawing->options.line));
+            PG_TRY(pg_image_tint(image, s->mark->mask, s->color, over->options.opacity, over->options.line));
     }
     return PG_OK;
 }
 
-static void free_drawing(drawing *drawing)
+static void free_overlay(overlay *over)
 {
-    for (size_t i = 0; i < drawing->count; i++)
-        pg_free(drawing->shapes[i].text);
-    pg_free(drawing->shapes);
-    pg_canvas_close(&drawing->canvas);
+    for (size_t i = 0; i < over->count; i++)
+        pg_free(over->shapes[i].text);
+    pg_free(over->shapes);
+    pg_canvas_close(&over->canvas);
 }
 
 pg_status pg_image_draw_marks(pg_image **out, const pg_image *image, const pg_mark *marks, size_t count,
                               const pg_draw_options *options)
 {
-    drawing drawing = {.frame = {0, 0, (double)image->width, (double)image->height}};
+    overlay over = {.frame = {0, 0, (double)image->width, (double)image->height}};
     pg_image *tinted = NULL;
     pg_status status;
     *out = NULL;
-    PG_TRY(pg_draw_options_settle(&drawing.options, options, image, MASK_OPACITY));
-    PG_TRY_GOTO(collect(&drawing, marks, count));
+    PG_TRY(pg_draw_options_settle(&over.options, options, image, MASK_OPACITY));
+    PG_TRY_GOTO(collect(&over, marks, count));
     PG_TRY_GOTO(pg_image_new(&tinted, image->pixels, image->width, image->height, 0));
-    PG_TRY_GOTO(draw_masks(tinted, &drawing));
-    PG_TRY_GOTO(pg_canvas_open(&drawing.canvas, image->width, image->height, tinted));
-    for (size_t i = 0; i < drawing.count; i++)
-        PG_TRY_GOTO(write_tag(&drawing, &drawing.shapes[i]));
-    draw_shapes(&drawing);
-    status = pg_canvas_image(out, &drawing.canvas);
+    PG_TRY_GOTO(draw_masks(tinted, &over));
+    PG_TRY_GOTO(pg_canvas_open(&over.canvas, image->width, image->height, tinted, PG_LETTERS_BOLD));
+    for (size_t i = 0; i < over.count; i++)
+        PG_TRY_GOTO(write_tag(&over, &over.shapes[i]));
+    draw_shapes(&over);
+    status = pg_canvas_image(out, &over.canvas);
 done:
     pg_image_free(tinted);
-    free_drawing(&drawing);
+    free_overlay(&over);
     return status;
 }
