@@ -14,6 +14,7 @@
  *  10. data        rows to train on: data sets, mixtures, a loader that works ahead
  *  11. training    runs that can be stopped and go on; losses and gradients
  *  12. curves      what training runs recorded, as pictures
+ *  14. drawing     boxes, masks, labels and heat maps on pictures; contact sheets
  *  15. recognition classes of pictures, search among them, and how they bear damage
  *
  * Conventions. A result comes first, through `out`, and is the caller's to free; what a function returns directly is
@@ -108,6 +109,13 @@ PG_API pg_status pg_image_resize(pg_image **out, const pg_image *image, size_t w
 
 /* Writes a PNG file; nothing is left behind on failure. */
 PG_API pg_status pg_image_save_png(const pg_image *image, const char *path);
+
+/* Writes a file of the kind that its name ends in, in either case: .png, or .jpg and .jpeg (quality 92, full colour
+ * resolution); another ending is PG_ERROR_ARGUMENT. Nothing is left behind on failure. */
+PG_API pg_status pg_image_save(const pg_image *image, const char *path);
+
+/* A PNG file in memory: *size bytes, freed with pg_free. */
+PG_API pg_status pg_image_encode_png(uint8_t **out, size_t *size, const pg_image *image);
 
 /* ---------------------------------------------------------------- 3. text */
 
@@ -990,6 +998,45 @@ PG_API void pg_plot_options_init(pg_plot_options *options);
  * panel; several runs are compared in one picture. The file's name ends in .png or .svg; it appears complete or not at
  * all. options: NULL for the defaults. */
 PG_API pg_status pg_plot_save(const char *path, const char *const *runs, size_t count, const pg_plot_options *options);
+
+/* ---------------------------------------------------------------- 14. drawing */
+
+/* Something to be drawn on a picture. Borrowed. */
+typedef struct pg_mark {
+    const char *label;   /* UTF-8, of one line; NULL: none */
+    double score;        /* shown behind the label as 0.93; NAN: none */
+    const double *box;   /* x1, y1, x2, y2 in pixels of the picture, finite; NULL: none */
+    const uint8_t *mask; /* height * width bytes of the whole picture, inside where not 0; NULL: none */
+} pg_mark;
+
+typedef struct pg_draw_options {
+    double line;    /* width of boxes' and masks' lines in pixels (0: by the picture's size) */
+    double text;    /* size of letters in pixels (0: by the picture's size) */
+    double opacity; /* of masks and of the hottest place of a heat map, 0 .. 1 (-1: 0.45 for masks, 0.8 for heat) */
+} pg_draw_options;
+
+PG_API void pg_draw_options_init(pg_draw_options *options);
+
+/* A copy with boxes, masks and labels on it. A label has the same colour in every picture, one of Okabe and Ito's,
+ * which the colour-blind tell apart; where several labels share one, the boxes of the later ones are dashed. Labels
+ * stay inside the picture, readable on any ground, and off each other where there is room; long ones are shortened. A
+ * mark without box and mask is a note at the top. options: NULL for the defaults. Text that is not UTF-8 and boxes that
+ * are not finite are PG_ERROR_ARGUMENT; of what lies outside the picture nothing is shown; sides above 32767 pixels are
+ * PG_ERROR_LIMIT. Letters come from the fonts that the system has (fontconfig); without any, only ASCII is readable. */
+PG_API pg_status pg_image_draw_marks(pg_image **out, const pg_image *image, const pg_mark *marks, size_t count,
+                                     const pg_draw_options *options);
+
+/* A copy with a heat map over it: values [rows][columns], row by row, the smallest transparent, the largest strongest,
+ * smoothly enlarged; NaN counts as the smallest. The colours are matplotlib's inferno, black to pale yellow. caption:
+ * at the bottom, in up to four lines; NULL: none. options, errors: as above. */
+PG_API pg_status pg_image_draw_heat(pg_image **out, const pg_image *image, const float *values, size_t columns,
+                                    size_t rows, const char *caption, const pg_draw_options *options);
+
+/* A contact sheet: pictures in a grid on white, each fitted into cell x cell pixels (32 .. 4096) with its aspect ratio,
+ * captions below, wrapped, in up to eight lines; a caption may have line breaks. captions, single ones and single
+ * pictures may be NULL. columns: 0 for a nearly square sheet. Errors: as above. */
+PG_API pg_status pg_image_sheet(pg_image **out, const pg_image *const *images, const char *const *captions,
+                                size_t count, size_t columns, size_t cell);
 
 /* ---------------------------------------------------------------- 15. recognition */
 

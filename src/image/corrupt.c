@@ -152,7 +152,7 @@ static pg_status compress(pg_plane *plane, const pg_damage *damage)
     pg_buffer file = {0};
     pg_status status;
     PG_TRY_GOTO(pg_plane_to_image(&image, plane));
-    PG_TRY_GOTO(pg_jpeg_encode(&file, image, qualities[damage->severity]));
+    PG_TRY_GOTO(pg_jpeg_encode(&file, image, qualities[damage->severity], false));
     PG_TRY_GOTO(pg_image_decode(&read, file.data, file.size, "compressed picture", NULL));
     status = replace_plane(plane, read);
 done:

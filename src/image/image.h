@@ -26,8 +26,9 @@ typedef pg_status pg_image_decoder(pg_image **out, int *orientation, const pg_im
 pg_image_decoder pg_jpeg_decode, pg_png_decode, pg_webp_decode, pg_gif_decode, pg_bmp_decode, pg_pnm_decode,
     pg_tiff_decode;
 
-/* Appends the picture as a JPEG file; quality: 1 to 100, as libjpeg counts it. */
-pg_status pg_jpeg_encode(pg_buffer *out, const pg_image *image, int quality);
+/* Appends the picture as a JPEG file; quality: 1 to 100, as libjpeg counts it. full_colour: at the picture's resolution,
+ * else at half of it. */
+pg_status pg_jpeg_encode(pg_buffer *out, const pg_image *image, int quality, bool full_colour);
 
 /* No side is 0 or above PG_IMAGE_MAX_SIDE, and there are at most max_pixels pixels: products of these sizes and of a
  * few bytes a pixel do not overflow. */
@@ -39,6 +40,9 @@ pg_status pg_image_blank(pg_image **out, size_t width, size_t height);
 /* A black picture of the size a file declares, after checking that size, and that the file is as long as it must be if
  * it has `least` bytes a pixel (0 if its compression knows no bound). */
 pg_status pg_image_start(pg_image **out, const pg_image_source *source, uint64_t width, uint64_t height, double least);
+
+/* Writes a JPEG file of quality 92 with full colour resolution; nothing is left behind on failure. */
+pg_status pg_image_save_jpeg(const pg_image *image, const char *path);
 
 /* Reads the orientation out of an EXIF block ("Exif\0\0" in front or not). Leaves *orientation alone if there is none.
  */

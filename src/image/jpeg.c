@@ -1,12 +1,12 @@
 /* JPEG through libjpeg-turbo: baseline and progressive, grey, YCbCr, RGB, CMYK and YCCK. The library's default
- * transform (islow) and upsampling (fancy), as in Pillow. Written are baseline files, with colours at half the
- * resolution. */
+ * transform (islow) and upsampling (fancy), as in Pillow. */
 #include <setjmp.h>
 #include <stdio.h>
 
 #include <jpeglib.h>
 #include <jerror.h>
 
+#include "base/file.h"
 #include "image/image.h"
 
 /* A scan of a few bytes can walk over a whole picture, so hundreds of them are an attack. Encoders write about ten. */
@@ -131,7 +131,8 @@ pg_status pg_jpeg_decode(pg_image **out, int *orientation, const pg_image_source
 
 /* ---------------------------------------------------------------- writing */
 
-#define PIECE 16384 /* bytes that the library makes at a time */
+#define PIECE   16384 /* bytes that the library makes at a time */
+#define QUALITY 92    /* of files */
 
 typedef struct writer {
     struct jpeg_compress_struct info;
@@ -180,7 +181,7 @@ static void keep_rest(j_compress_ptr info)
     keep_bytes(w, PIECE - w->destination.free_in_buffer);
 }
 
-static pg_status write_picture(writer *w, const pg_image *image, int quality)
+static pg_status write_picture(writer *w, const pg_image *image, int quality, bool full_colour)
 {
     struct jpeg_compress_struct *info = &w->info;
     if (setjmp(w->escape))
@@ -193,6 +194,9 @@ static pg_status write_picture(writer *w, const pg_image *image, int quality)
     info->in_color_space = JCS_RGB;
     jpeg_set_defaults(info);
     jpeg_set_quality(info, quality, TRUE);
+    if (full_colour)
+        info->comp_info[0].h_samp_factor = info->comp_info[0].v_samp_factor = 1;
+    info->optimize_coding = TRUE;
     jpeg_start_compress(info, TRUE);
     while (info->next_scanline < info->image_height) {
         JSAMPROW row = (JSAMPROW)image->pixels + (size_t)info->next_scanline * image->width * 3;
@@ -202,7 +206,7 @@ static pg_status write_picture(writer *w, const pg_image *image, int quality)
     return PG_OK;
 }
 
-pg_status pg_jpeg_encode(pg_buffer *out, const pg_image *image, int quality)
+pg_status pg_jpeg_encode(pg_buffer *out, const pg_image *image, int quality, bool full_colour)
 {
     writer w = {.out = out};
     w.info.err = jpeg_std_error(&w.errors);
@@ -211,7 +215,26 @@ pg_status pg_jpeg_encode(pg_buffer *out, const pg_image *image, int quality)
     w.destination = (struct jpeg_destination_mgr){.init_destination = start_piece,
                                                   .empty_output_buffer = keep_piece,
                                                   .term_destination = keep_rest};
-    pg_status status = write_picture(&w, image, quality);
+    pg_status status = write_picture(&w, image, quality, full_colour);
     jpeg_destroy_compress(&w.info);
+    return status;
+}
+
+/* Every sample of colour is kept: thin lines and letters lose theirs when they are halved. */
+pg_status pg_image_save_jpeg(const pg_image *image, const char *path)
+{
+    pg_buffer bytes = {0};
+    pg_file_writer file;
+    pg_status status = pg_jpeg_encode(&bytes, image, QUALITY, true);
+    if (status != PG_OK)
+        pg_fail_context(status, "%s", path);
+    else if ((status = pg_file_writer_open(&file, path)) == PG_OK) {
+        status = pg_file_writer_write(&file, bytes.data, bytes.size);
+        if (status == PG_OK)
+            status = pg_file_writer_commit(&file);
+        else
+            pg_file_writer_abort(&file);
+    }
+    pg_buffer_free(&bytes);
     return status;
 }
