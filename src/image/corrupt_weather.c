@@ -162,7 +162,7 @@ static pg_status draw_needles(pg_plane *ice, const pg_plane *like, double angle,
 {
     pg_plane needles;
     PG_TRY(draw_specks(&needles, like, 0, 1, damage, stream));
-    keep_bright(&needles, 2.2f);
+    keep_bright(&needles, 2);
     pg_status status = pg_plane_smear(&needles, 12 * damage->unit, 9 * damage->unit, angle);
     if (status == PG_OK)
         status = pg_plane_smear(&needles, 12 * damage->unit, 9 * damage->unit, angle + PI);
@@ -184,7 +184,7 @@ static pg_status draw_ice(pg_plane *ice, const pg_plane *like, const pg_damage *
     PG_TRY(draw_clouds(&film, like, 1.5, damage));
     for (size_t i = 0; i < ice->width * ice->height; i++) {
         float thick = film.values[i / ice->width * film.width + i % ice->width];
-        ice->values[i] = thick * (0.5f + 0.5f * ice->values[i]) + 0.4f * thick * thick;
+        ice->values[i] = fminf(1, 0.5f * thick + (0.2f + 0.8f * thick) * sqrtf(ice->values[i]));
     }
     pg_plane_free(&film);
     return PG_OK;

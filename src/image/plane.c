@@ -42,12 +42,19 @@ pg_status pg_plane_to_image(pg_image **out, const pg_plane *plane)
 
 /* ---------------------------------------------------------------- between pixels */
 
+/* floor, for numbers that are places. */
+static int64_t whole_part(double x)
+{
+    int64_t near = (int64_t)x;
+    return (double)near > x ? near - 1 : near;
+}
+
 float pg_plane_at(const pg_plane *plane, double x, double y, size_t channel)
 {
-    double left = floor(x), top = floor(y), right = x - left, down = y - top;
-    size_t columns[] = {pg_mirror((int64_t)left, plane->width), pg_mirror((int64_t)left + 1, plane->width)};
-    size_t rows[] = {pg_mirror((int64_t)top, plane->height), pg_mirror((int64_t)top + 1, plane->height)};
-    double value = 0;
+    int64_t left = whole_part(x), top = whole_part(y);
+    double right = x - (double)left, down = y - (double)top, value = 0;
+    size_t columns[] = {pg_mirror(left, plane->width), pg_mirror(left + 1, plane->width)};
+    size_t rows[] = {pg_mirror(top, plane->height), pg_mirror(top + 1, plane->height)};
     for (int j = 0; j < 2; j++)
         for (int i = 0; i < 2; i++)
             value += (double)plane->values[(rows[j] * plane->width + columns[i]) * plane->channels + channel] *
@@ -82,7 +89,8 @@ void pg_line_sums_set(pg_line_sums *line, const float *values, size_t count, siz
 
 static double integral(const pg_line_sums *line, double to)
 {
-    double period = 2 * (double)line->count, periods = floor(to / period), rest = to - periods * period;
+    double period = 2 * (double)line->count;
+    double periods = to >= 0 && to < period ? 0 : (double)whole_part(to / period), rest = to - periods * period;
     size_t whole = (size_t)rest;
     if (whole >= 2 * line->count)
         return (periods + 1) * line->sums[2 * line->count];
