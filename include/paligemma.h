@@ -15,6 +15,7 @@
  *  11. training    runs that can be stopped and go on; losses and gradients
  *  12. curves      what training runs recorded, as pictures
  *  14. drawing     boxes, masks, labels and heat maps on pictures; contact sheets
+ *  16. why         which patches of a picture a word, a box or a match comes from
  *
  * Conventions. A result comes first, through `out`, and is the caller's to free; what a function returns directly is
  * borrowed from its parent. Strings are UTF-8 and end in NUL. Sizes are in bytes, pixels or tokens as named. Objects
@@ -1026,6 +1027,102 @@ PG_API pg_status pg_image_draw_heat(pg_image **out, const pg_image *image, const
  * below, wrapped. captions, single ones and single pictures may be NULL. columns: 0 for a nearly square sheet. */
 PG_API pg_status pg_image_sheet(pg_image **out, const pg_image *const *images, const char *const *captions,
                                 size_t count, size_t columns, size_t cell);
+
+/* ---------------------------------------------------------------- 16. why */
+
+typedef enum pg_explain_method {
+    PG_EXPLAIN_AUTO, /* GRADIENT; of SigLIP SIMILARITY */
+
+    /* Gradient x attention (Chefer, Gur and Wolf 2021): what raised the logit of this token. Each layer's attention A
+     * counts by the positive part of A dlogit/dA, mean over the heads, and adds to what the layers behind it passed on.
+     * A pass back through the model for each token. */
+    PG_EXPLAIN_GRADIENT,
+
+    /* Attention rollout (Abnar and Zuidema 2020): where the position that says a token has its contents from, whatever
+     * it then says: the product of all layers' (A + 1) / 2, A being the mean over the heads. One pass forward for all
+     * tokens. */
+    PG_EXPLAIN_ROLLOUT,
+
+    PG_EXPLAIN_ATTENTION,  /* A itself, mean over the heads and over the last `layers` layers; of SigLIP, the probe's */
+    PG_EXPLAIN_SIMILARITY, /* SigLIP only; see pg_explain_texts */
+} pg_explain_method;
+
+/* Called as tokens, or texts, are explained. Returning false ends the call with PG_ERROR_CANCELLED. */
+typedef bool pg_explain_progress(void *user, size_t done, size_t total);
+
+typedef struct pg_explain_options {
+    pg_explain_method method;
+    bool tower; /* GRADIENT and ROLLOUT go on through the vision tower, to the patches as they enter it; else they end
+                   at its output, of which each row stands for its patch but has seen the others */
+    size_t layers; /* of ATTENTION (0: 1; more than there are: all) */
+    pg_explain_progress *on_progress;
+    void *user;
+} pg_explain_options;
+
+PG_API void pg_explain_options_init(pg_explain_options *options);
+
+typedef enum pg_explained_kind {
+    PG_EXPLAINED_WORD,  /* what stands between blanks; a token where the script has none (Chinese, Thai) */
+    PG_EXPLAINED_BOX,   /* the location tokens of an object */
+    PG_EXPLAINED_MASK,  /* its mask tokens */
+    PG_EXPLAINED_LABEL, /* its name, of one or more words */
+    PG_EXPLAINED_TEXT,  /* of pg_explain_texts */
+} pg_explained_kind;
+
+PG_API const char *pg_explained_kind_name(pg_explained_kind kind); /* "word", "box", "mask", "label", "text" */
+
+/* A part of an answer, and where it comes from. */
+typedef struct pg_explained {
+    pg_explained_kind kind;
+    char *text;          /* the word, label or text; of a box or mask, its object's label (may be "") */
+    size_t first, count; /* tokens of the answer: first .. first + count - 1 */
+    double share;        /* of what it has from other places than its own, how much is from the pictures, 0 .. 1; the
+                            rest is from the prompt and the answer before it */
+    const float *map;    /* [images][rows][columns] in [0, 1], of sum 1 (or all 0 where nothing in the pictures had a
+                            part); of SIMILARITY, cosines in [-1, 1] */
+} pg_explained;
+
+/* Maps show patches row by row from the upper left; a patch covers 1 / columns of the picture's width and 1 / rows of
+ * its height (but for a rest at the right and below that fills no patch, where the model's picture has one). */
+typedef struct pg_explanation {
+    pg_explain_method method; /* what PG_EXPLAIN_AUTO became */
+    size_t images, rows, columns;
+    pg_explained *parts; /* in the order of the answer; end tokens and separators belong to none */
+    size_t part_count;
+    int32_t *tokens; /* the answer's; none with texts */
+    size_t token_count;
+    double *token_shares;    /* [token_count] */
+    float *token_maps;       /* [token_count][images][rows][columns]; those of a part are their mean */
+    float *maps;             /* [part_count][images][rows][columns]: the parts' */
+} pg_explanation;
+
+/* Why a PaliGemma model answers `count` tokens, <eos> included or not, to the request's prompt about its pictures: those
+ * of pg_generate, or any others, such as an answer that was expected. Of the request, only pictures, prompt, style and
+ * `special` count. Freed with pg_explanation_free.
+ *
+ * With T tokens of prompt and answer, D the decoder's width and L its layers, the memory beside an answer's own is about
+ * 4 T (D L + 40 D + 3 mlp width) bytes for GRADIENT, which computes every layer again on its way back, and 4 T L (width
+ * of queries and keys) for ROLLOUT; `tower` adds the same for the vision tower. Attention's own weights exist for a few
+ * rows at a time. An answer without tokens and a request without pictures are PG_ERROR_ARGUMENT, models of other kinds
+ * PG_ERROR_UNSUPPORTED. options: NULL for the defaults. */
+PG_API pg_status pg_explain(pg_explanation **out, pg_session *session, const pg_request *request, const int32_t *tokens,
+                            size_t count, const pg_explain_options *options);
+
+/* Where in a picture a SigLIP model finds each of `count` texts; a part for each.
+ *
+ * SIMILARITY: every patch's last hidden state alone through the pooling head, and its cosine with the text's embedding.
+ * With one patch the probe's attention is 1, which leaves value, output and MLP: the head's way from a patch into the
+ * space of the texts (as MaskCLIP, Zhou, Loy and Dai 2022, reads CLIP's). GRADIENT: as above, from the cosine of picture
+ * and text to the patches by way of the probe's attention. ROLLOUT and ATTENTION are the same for every text. */
+PG_API pg_status pg_explain_texts(pg_explanation **out, pg_session *session, const pg_image *image,
+                                  const char *const *texts, size_t count, const pg_explain_options *options);
+
+PG_API void pg_explanation_free(pg_explanation *explanation); /* NULL is allowed */
+
+/* Writes maps and shares into a file whose name ends in .npz or .safetensors: `maps` [parts, images, rows, columns],
+ * `shares` [parts] and `spans` [parts, 2] (first token and their number) of the parts; of answers `tokens`,
+ * `token_maps` and `token_shares` as well. F32 and I64. The file appears complete or not at all. */
+PG_API pg_status pg_explanation_save(const char *path, const pg_explanation *explanation);
 
 #ifdef __cplusplus
 }
