@@ -44,15 +44,16 @@ pg_status pg_explain_report(const pg_explain_options *options, size_t done, size
     return PG_OK;
 }
 
-pg_status pg_explain_record_tower(pg_weights *out, pg_context *g, const pg_weights *weights)
+const pg_weights *pg_explain_recorded_tower(pg_context *g, const pg_weights *weights)
 {
     size_t bytes = (size_t)weights->vision.config.width * sizeof(float);
+    pg_weights *copy = pg_scratch(g, sizeof *copy);
     float *grad = pg_scratch(g, bytes);
-    *out = *weights;
-    if (!grad)
-        return g->status;
-    out->vision.patch_bias.grad = memset(grad, 0, bytes);
-    return PG_OK;
+    if (!copy || !grad)
+        return NULL;
+    *copy = *weights;
+    copy->vision.patch_bias.grad = memset(grad, 0, bytes);
+    return copy;
 }
 
 /* ---------------------------------------------------------------- the result */
@@ -179,12 +180,12 @@ static pg_tensor *look(explanation_run *run)
     const pg_request *request = run->request;
     bool gradient = run->options.method == PG_EXPLAIN_GRADIENT;
     if (run->options.tower && gradient) {
-        pg_weights weights;
         float *pixels = pg_input_pixels(run->session, request->images, request->image_count);
-        if (!pixels || pg_explain_record_tower(&weights, g, run->session->model->weights) != PG_OK)
+        const pg_weights *weights = pg_explain_recorded_tower(g, run->session->model->weights);
+        if (!pixels || !weights)
             return NULL;
         g->tape = &run->tape;
-        return pg_paligemma_features(g, &weights, pixels, (int64_t)request->image_count);
+        return pg_paligemma_features(g, weights, pixels, (int64_t)request->image_count);
     }
     if (run->options.tower)
         g->see_attention = pg_relevance_see;
@@ -192,6 +193,13 @@ static pg_tensor *look(explanation_run *run)
     if (features && gradient)
         features->tracked = true;
     return features;
+}
+
+/* What went back from token i, as result `result`. */
+static void take_map(explanation_run *run, size_t i, int64_t result)
+{
+    pg_relevance_map(run->out->token_maps + i * pg_explanation_places(run->out), &run->relevance, result);
+    run->out->token_shares[i] = run->relevance.pictures[result];
 }
 
 /* Hidden states of all tokens, on the tape or with their attentions kept. */
@@ -224,14 +232,13 @@ static pg_tensor *token_logit(explanation_run *run, pg_tensor *hidden, size_t i)
 static pg_status go_back_from(explanation_run *run, pg_tensor *hidden, size_t i)
 {
     pg_context *g = &run->session->g;
-    size_t places = pg_explanation_places(run->out);
     pg_arena_mark mark = pg_arena_get_mark(&g->arena);
     PG_TRY(pg_relevance_start(&run->relevance, run->rows + i, 1, hidden->rows));
     pg_status status = pg_tape_backward(g, token_logit(run, hidden, i), 1);
     run->input.features->grad = NULL; /* it has gone back to the tape's pool */
     pg_arena_release(&g->arena, mark);
     if (status == PG_OK)
-        pg_relevance_map(run->out->token_maps + i * places, &run->out->token_shares[i], &run->relevance, 0);
+        take_map(run, i, 0);
     return status;
 }
 
@@ -253,14 +260,14 @@ static pg_status explain_by_gradient(explanation_run *run)
 static pg_status explain_forward(explanation_run *run)
 {
     pg_context *g = &run->session->g;
-    size_t places = pg_explanation_places(run->out), count = run->out->token_count;
+    size_t count = run->out->token_count;
     if (!read_answer(run))
         return g->status;
     PG_TRY(pg_relevance_start(&run->relevance, run->rows, (int64_t)count, (int64_t)run->input.ids.count));
     pg_relevance_run(&run->relevance, g);
     PG_TRY(g->status);
     for (size_t i = 0; i < count; i++)
-        pg_relevance_map(run->out->token_maps + i * places, &run->out->token_shares[i], &run->relevance, (int64_t)i);
+        take_map(run, i, (int64_t)i);
     return pg_explain_report(&run->options, count, count);
 }
 

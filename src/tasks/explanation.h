@@ -23,9 +23,9 @@ static inline size_t pg_explanation_places(const pg_explanation *explanation)
     return explanation->images * explanation->rows * explanation->columns;
 }
 
-/* The weights with something in front of the vision tower that takes derivatives, so that a tape records all of the
- * tower: a copy, whose derivatives nobody reads, in the arena. */
-pg_status pg_explain_record_tower(pg_weights *out, pg_context *g, const pg_weights *weights);
+/* The weights with something in front of the vision tower that takes derivatives, which nobody reads, so that a tape
+ * records all of the tower: a copy in the arena, or NULL. */
+const pg_weights *pg_explain_recorded_tower(pg_context *g, const pg_weights *weights);
 
 /* Calls on_progress, which may cancel. */
 pg_status pg_explain_report(const pg_explain_options *options, size_t done, size_t total);

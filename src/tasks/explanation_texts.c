@@ -73,12 +73,12 @@ static pg_tensor *record_picture(text_run *run)
 {
     pg_context *g = &run->session->g;
     if (run->options.tower) {
-        pg_weights weights;
         float *pixels = pg_input_pixels(run->session, &run->image, 1);
-        if (!pixels || pg_explain_record_tower(&weights, g, run->session->model->weights) != PG_OK)
+        const pg_weights *weights = pg_explain_recorded_tower(g, run->session->model->weights);
+        if (!pixels || !weights)
             return NULL;
         g->tape = &run->tape;
-        run->hidden = pg_siglip_vision_forward(g, &weights.vision, pixels, 1);
+        run->hidden = pg_siglip_vision_forward(g, &weights->vision, pixels, 1);
     } else {
         run->hidden = last_hidden(run);
         g->tape = &run->tape;
@@ -105,7 +105,7 @@ static pg_status explain_by_gradient(text_run *run)
         PG_TRY(pg_tape_backward(g, pg_weighted_sum(g, embedding, run->texts + t * (size_t)embedding->width), 1));
         run->hidden->grad = NULL; /* it has gone back to the tape's pool */
         pg_arena_release(&g->arena, mark);
-        pg_relevance_map(run->out->maps + t * places, NULL, &run->relevance, 0);
+        pg_relevance_map(run->out->maps + t * places, &run->relevance, 0);
         PG_TRY(pg_explain_report(&run->options, t + 1, count));
     }
     return g->status;
@@ -125,7 +125,7 @@ static pg_status explain_forward(text_run *run)
     PG_TRY(pg_relevance_start(&run->relevance, &probe, 1, 1));
     pg_relevance_run(&run->relevance, g);
     for (size_t t = 0; g->status == PG_OK && t < run->out->part_count; t++)
-        pg_relevance_map(run->out->maps + t * places, NULL, &run->relevance, 0);
+        pg_relevance_map(run->out->maps + t * places, &run->relevance, 0);
     return g->status;
 }
 

@@ -14,14 +14,14 @@ pg_status pg_relevance_start(pg_relevance *r, const int64_t *rows, int64_t resul
 {
     pg_free(r->shares);
     pg_free(r->own);
-    pg_free(r->elsewhere);
+    pg_free(r->pictures);
     r->results = results;
     r->width = width;
     r->passed = 0;
     r->shares = pg_alloc((size_t)(results * width), sizeof *r->shares);
     r->own = pg_alloc((size_t)results, sizeof *r->own);
-    r->elsewhere = pg_alloc((size_t)results, sizeof *r->elsewhere);
-    if (!r->shares || !r->own || !r->elsewhere)
+    r->pictures = pg_alloc((size_t)results, sizeof *r->pictures);
+    if (!r->shares || !r->own || !r->pictures)
         return PG_ERROR_MEMORY;
     for (int64_t n = 0; n < results; n++) {
         r->own[n] = rows[n];
@@ -47,25 +47,28 @@ void pg_relevance_free(pg_relevance *r)
     free_kept(r);
     pg_free(r->shares);
     pg_free(r->own);
-    pg_free(r->elsewhere);
+    pg_free(r->pictures);
     r->shares = NULL;
     r->own = NULL;
-    r->elsewhere = NULL;
+    r->pictures = NULL;
 }
 
 /* ---------------------------------------------------------------- going back */
 
-/* From the decoder's rows to the pictures': what is there now is shared out among all rows. */
+/* From the decoder's rows to those of the pictures. */
 static void enter_pictures(pg_relevance *r)
 {
     for (int64_t n = 0; n < r->results; n++) {
         const float *from = r->shares + n * r->width;
         float *to = r->shares + n * r->column_count; /* not behind `from`, and columns ascend */
-        r->elsewhere[n] = 0;
+        double elsewhere = 0, pictures = 0;
         for (int64_t i = 0; i < r->width; i++)
-            r->elsewhere[n] += i != r->own[n] ? (double)from[i] : 0;
-        for (int64_t c = 0; c < r->column_count; c++)
+            elsewhere += i != r->own[n] ? (double)from[i] : 0;
+        for (int64_t c = 0; c < r->column_count; c++) {
             to[c] = from[r->columns[c]];
+            pictures += (double)to[c];
+        }
+        r->pictures[n] = elsewhere > 0 ? pictures / elsewhere : 0;
     }
     r->width = r->column_count;
 }
@@ -182,7 +185,7 @@ void pg_relevance_run(pg_relevance *r, pg_context *g)
     free_kept(r);
 }
 
-void pg_relevance_map(float *map, double *share, const pg_relevance *r, int64_t result)
+void pg_relevance_map(float *map, const pg_relevance *r, int64_t result)
 {
     const float *shares = r->shares + result * r->width;
     double sum = 0;
@@ -190,6 +193,4 @@ void pg_relevance_map(float *map, double *share, const pg_relevance *r, int64_t 
         sum += (double)shares[i];
     for (int64_t i = 0; i < r->width; i++)
         map[i] = sum > 0 ? (float)((double)shares[i] / sum) : 0;
-    if (share)
-        *share = sum > 0 ? sum / r->elsewhere[result] : 0;
 }

@@ -18,7 +18,7 @@ typedef struct pg_relevance {
     int64_t results, width;
     float *shares;      /* [results][width], of the rows where we are */
     int64_t *own;       /* [results]: the row that each began with */
-    double *elsewhere;  /* [results]: what all rows of the decoder but that one had */
+    double *pictures;   /* [results]: what pictures had in the decoder, as a part of what all rows but that one had */
     int64_t passed;     /* attentions, from the last on */
     struct pg_kept_attention *kept; /* of a forward pass, in its order */
     size_t kept_count, kept_capacity;
@@ -38,8 +38,7 @@ void pg_relevance_see(void *relevance, pg_context *g, const pg_attention_view *v
 /* Goes back through what was kept, and gives that memory back. */
 void pg_relevance_run(pg_relevance *relevance, pg_context *g);
 
-/* The shares of one result over the patches, divided by their sum, into map [width]; *share (may be NULL): the sum as a
- * part of what all rows had but its own. */
-void pg_relevance_map(float *map, double *share, const pg_relevance *relevance, int64_t result);
+/* The shares of one result over the patches, divided by their sum: map [width]. */
+void pg_relevance_map(float *map, const pg_relevance *relevance, int64_t result);
 
 #endif
