@@ -14,6 +14,7 @@
  *  10. data        rows to train on: data sets, mixtures, a loader that works ahead
  *  11. training    runs that can be stopped and go on; losses and gradients
  *  12. curves      what training runs recorded, as pictures
+ *  13. objects     boxes and masks out of answers, found by a model
  *
  * Conventions. A result comes first, through `out`, and is the caller's to free; what a function returns directly is
  * borrowed from its parent. Strings are UTF-8 and end in NUL. Sizes are in bytes, pixels or tokens as named. Objects
@@ -942,7 +943,79 @@ PG_API pg_status pg_trainer_export(const char *folder, pg_trainer *trainer);
  * file: for comparison with other implementations. Needs no "out". */
 PG_API pg_status pg_train_gradients(const char *path, const pg_train_config *config);
 
-/* ---------------------------------------------------------------- masks as codes */
+/* ---------------------------------------------------------------- 12. curves */
+
+typedef struct pg_plot_options {
+    const char *const *tags; /* whole tags ("validation/loss"), or what follows their last "/" ("loss") */
+    size_t tag_count;        /* 0: all */
+    double smooth;           /* weight of the past in a running mean, 0 (none) up to but not 1; raw values stay behind
+                                it, paler */
+    bool log;                /* the y axes */
+    size_t width;            /* pixels (900) */
+    size_t height;           /* 0: 500, or more where there are many panels */
+} pg_plot_options;
+
+PG_API void pg_plot_options_init(pg_plot_options *options);
+
+/* Draws what `count` training runs recorded: folders with a scalars.csv, or such files. Tags that end alike share a
+ * panel; several runs are compared in one picture. The file's name ends in .png or .svg; it appears complete or not at
+ * all. options: NULL for the defaults. */
+PG_API pg_status pg_plot_save(const char *path, const char *const *runs, size_t count, const pg_plot_options *options);
+
+/* ---------------------------------------------------------------- 13. objects */
+
+/* An object in a picture, as detection and segmentation answer it: "<locY1><locX1><locY2><locX2>", 16 "<segNNN>" or
+ * none, and a label. */
+typedef struct pg_object {
+    char *label;   /* "" where the answer has none */
+    double score;  /* the probability that it is right (pg_detect); NAN: not known */
+    double box[4]; /* x1, y1, x2, y2 in pixels of the picture: number / 1023 * width or height */
+    int places[4]; /* numbers of the <loc> tokens, y1, x1, y2, x2: 0 .. 1023 */
+    bool has_codes;
+    int32_t codes[PG_MASK_CODES]; /* numbers of the <seg> tokens: 0 .. 127 */
+    uint8_t *mask;                /* [height][width] of the whole picture, 0 or 1; NULL: none */
+    size_t at, size;              /* the bytes of the text that it was read from, up to the end of its label */
+} pg_object;
+
+/* What could not be read: "loc_count_N" (N <loc> tokens in a row instead of 4), "empty_box" (y2 <= y1 or x2 <= x1),
+ * "seg_count_N" (N <seg> tokens behind a box, neither 0 nor 16), "stray_seg" (<seg> tokens without a box). */
+typedef struct pg_object_problem {
+    char name[32];
+    size_t at; /* byte of the text */
+} pg_object_problem;
+
+typedef struct pg_objects {
+    size_t width, height; /* of the picture, in pixels */
+    pg_object *items;
+    size_t count;
+    pg_object_problem *problems;
+    size_t problem_count;
+    char *text; /* the answer they were read from, `text_size` bytes */
+    size_t text_size;
+} pg_objects;
+
+/* Reads objects out of `size` bytes of text (SIZE_MAX: up to the NUL) about a picture of width x height pixels. Tokens
+ * are exactly <locDDDD> below 1024 and <segDDD> below 128; everything else is text. A run of <loc> tokens, a run of
+ * <seg> tokens right behind it and the text up to the next token are one candidate; its label is that text up to the
+ * first ";", line break or "<eos>", without blanks around it. A candidate that is no object becomes a problem; objects
+ * that come twice stay. Text that is not UTF-8 is PG_ERROR_FORMAT, a picture without pixels PG_ERROR_ARGUMENT. *out is
+ * freed with pg_objects_free. */
+PG_API pg_status pg_objects_parse(pg_objects **out, const char *text, size_t size, size_t width, size_t height);
+PG_API void pg_objects_free(pg_objects *objects); /* NULL is allowed */
+
+/* The four <loc> tokens of a box x1, y1, x2, y2 in pixels: round(1023 * coordinate / size), in f32 as the reference
+ * does it, halves to even, kept within 0 .. 1023. `text` has room for 37 bytes. */
+#define PG_BOX_TEXT 37
+PG_API void pg_box_text(char text[PG_BOX_TEXT], const double box[4], size_t width, size_t height);
+
+/* The pixels that a decoded mask fills: x1, y1, x2, y2, each number / 1023 * size, truncated. False if there are none.
+ */
+PG_API bool pg_box_pixels(size_t out[4], const int places[4], size_t width, size_t height);
+
+/* Puts a decoded mask (pg_mask_codec_decode, 64 x 64 values) into its box, as the reference does it: resized to the
+ * box's pixels (Pillow's bilinear filter for floats), inside where above 0. out: [height][width], becomes 0 or 1; all 0
+ * where the box has no pixel. */
+PG_API pg_status pg_mask_place(uint8_t *out, size_t width, size_t height, const float *values, const int places[4]);
 
 /* A mask codec: 64 x 64 masks as 16 numbers below 128, which are <seg> tokens, and back. Immutable; any number of
  * threads may use one. */
@@ -964,25 +1037,6 @@ PG_API pg_status pg_mask_codec_encode(int32_t *codes, const pg_mask_codec *codec
 
 /* pg_mask_cut and pg_mask_codec_encode, for pg_dataset_options.encode_mask; `user` is the codec. */
 PG_API pg_status pg_mask_codec_encode_view(void *user, int codes[16], const pg_mask_view *mask);
-
-/* ---------------------------------------------------------------- 12. curves */
-
-typedef struct pg_plot_options {
-    const char *const *tags; /* whole tags ("validation/loss"), or what follows their last "/" ("loss") */
-    size_t tag_count;        /* 0: all */
-    double smooth;           /* weight of the past in a running mean, 0 (none) up to but not 1; raw values stay behind
-                                it, paler */
-    bool log;                /* the y axes */
-    size_t width;            /* pixels (900) */
-    size_t height;           /* 0: 500, or more where there are many panels */
-} pg_plot_options;
-
-PG_API void pg_plot_options_init(pg_plot_options *options);
-
-/* Draws what `count` training runs recorded: folders with a scalars.csv, or such files. Tags that end alike share a
- * panel; several runs are compared in one picture. The file's name ends in .png or .svg; it appears complete or not at
- * all. options: NULL for the defaults. */
-PG_API pg_status pg_plot_save(const char *path, const char *const *runs, size_t count, const pg_plot_options *options);
 
 #ifdef __cplusplus
 }
