@@ -20,6 +20,9 @@ bool pg_box_pixels(size_t out[4], const int places[4], size_t width, size_t heig
 pg_status pg_mask_place(uint8_t *out, size_t width, size_t height, const float *values, const int places[4])
 {
     size_t box[4];
+    for (int i = 0; i < 4; i++)
+        if (places[i] < 0 || places[i] > 1023)
+            return pg_fail(PG_ERROR_ARGUMENT, "number %d of a box is %d, expected 0 to 1023", i, places[i]);
     memset(out, 0, width * height);
     if (!pg_box_pixels(box, places, width, height))
         return PG_OK;

@@ -12,9 +12,11 @@
 
 enum { PLACES = 1024, CODES = 128, CORNERS = 4 };
 
+typedef enum piece_kind { END, TEXT, PLACE, CODE } piece_kind;
+
 /* What stands at one point of the text. */
 typedef struct piece {
-    enum { END, TEXT, PLACE, CODE } kind;
+    piece_kind kind;
     int number;
     size_t at, end; /* bytes */
 } piece;
@@ -75,7 +77,7 @@ static void advance(reader *run)
 }
 
 /* Reads a run of tokens of one kind, of which it keeps the first `room`; returns how many there are. */
-static size_t read_run(int *out, size_t room, reader *run, int kind)
+static size_t read_run(int *out, size_t room, reader *run, piece_kind kind)
 {
     size_t count = 0;
     for (; run->next.kind == kind; advance(run), count++)
