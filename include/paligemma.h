@@ -305,6 +305,19 @@ typedef enum pg_masks {
 PG_API pg_status pg_constraint_new_objects(pg_constraint **out, const pg_model *model, const char *const *labels,
                                            size_t count, pg_masks masks);
 
+/* A token that was chosen, and the logits that it was chosen from. */
+typedef struct pg_step {
+    int32_t token;
+    float logprob;       /* of it, as in pg_answer */
+    const float *logits; /* [count], raw */
+    const int32_t *ids;  /* whose they are, ascending: what the constraint permits; NULL: logits[i] is token i's */
+    size_t count;
+    double total; /* log of the sum of exp(logits): exp(logits[i] - total) is a probability */
+} pg_step;
+
+/* Sees each step of request `index` of the call. Called from the thread that runs pg_generate. */
+typedef void pg_step_callback(void *user, size_t index, const pg_step *step);
+
 /* One question. 0 means "off" unless noted; a negative number (length_penalty: NAN), as pg_request_init sets it, leaves
  * the choice to the model: generation_config.json's value. */
 typedef struct pg_request {
@@ -344,6 +357,7 @@ typedef struct pg_request {
 
     size_t top_logits; /* keep the best this many logits of every step */
     pg_text_callback *on_text;
+    pg_step_callback *on_step; /* does not go with beams either */
     void *user;
 } pg_request;
 
@@ -968,13 +982,13 @@ PG_API pg_status pg_plot_save(const char *path, const char *const *runs, size_t 
  * none, and a label. */
 typedef struct pg_object {
     char *label;   /* "" where the answer has none */
-    double score;  /* the probability that it is right (pg_detect); NAN: not known */
+    double score;  /* 0 .. 1 (pg_detect); NAN: not known */
     double box[4]; /* x1, y1, x2, y2 in pixels of the picture: number / 1023 * width or height */
     int places[4]; /* numbers of the <loc> tokens, y1, x1, y2, x2: 0 .. 1023 */
     bool has_codes;
     int32_t codes[PG_MASK_CODES]; /* numbers of the <seg> tokens: 0 .. 127 */
-    uint8_t *mask;                /* [height][width] of the whole picture, 0 or 1; NULL: none */
-    size_t at, size;              /* the bytes of the text that it was read from, up to the end of its label */
+    float *mask;     /* [64][64], the box's inside, above 0 in the object: for pg_mask_place; NULL: none */
+    size_t at, size; /* the bytes of the text that it was read from, up to the end of its label */
 } pg_object;
 
 /* What could not be read: "loc_count_N" (N <loc> tokens in a row instead of 4), "empty_box" (y2 <= y1 or x2 <= x1),
@@ -992,6 +1006,7 @@ typedef struct pg_objects {
     size_t problem_count;
     char *text; /* the answer they were read from, `text_size` bytes */
     size_t text_size;
+    pg_finish finish; /* of the answer; PG_FINISH_STOP where it was not a model's */
 } pg_objects;
 
 /* Reads objects out of `size` bytes of text (SIZE_MAX: up to the NUL) about a picture of width x height pixels. Tokens
@@ -1037,6 +1052,37 @@ PG_API pg_status pg_mask_codec_encode(int32_t *codes, const pg_mask_codec *codec
 
 /* pg_mask_cut and pg_mask_codec_encode, for pg_dataset_options.encode_mask; `user` is the codec. */
 PG_API pg_status pg_mask_codec_encode_view(void *user, int codes[16], const pg_mask_view *mask);
+
+typedef struct pg_detect_options {
+    const char *const *labels; /* what to look for, as pg_constraint_new_objects wants them */
+    size_t label_count;
+    pg_masks masks;             /* PG_MASKS_NONE: detection; else segmentation (PG_MASKS_ALWAYS is usual) */
+    const pg_mask_codec *codec; /* decodes masks; NULL: objects have their codes only */
+    const char *prompt;         /* NULL: "detect LABEL ; LABEL", with masks "segment LABEL ; LABEL" */
+    bool free;                  /* let the model answer anything, and read out of it what can be read */
+    size_t max_objects;         /* 0: 100 */
+    double threshold;           /* objects with a lower score are left out (0) */
+    pg_text_callback *on_text;  /* as in pg_request; NULL: none */
+    void *user;
+} pg_detect_options;
+
+PG_API void pg_detect_options_init(pg_detect_options *options);
+
+/* Looks for objects in `count` pictures, which run together as far as the session has sequences; out[i], freed with
+ * pg_objects_free, belongs to images[i], with boxes in its pixels. The model is a PaliGemma and answers greedily. Unless
+ * `free`, its answers are of the form that pg_constraint_new_objects describes: none is malformed or cut off, no box
+ * comes twice, and only the logits of permitted tokens are computed. On failure nothing is left in `out`.
+ *
+ * An object's score is the probability, as the model has it, that an answer drawn at random instead of greedily has
+ * this object with nearly this box: the product of the probabilities
+ *   - of what stands between the object before and this one, which is that there is another object;
+ *   - of each corner coordinate c, given those before it: not of its one token of 1,024, among which the model spreads
+ *     what it knows, but of all <loc> tokens within max(2, side / 8) of it, where side is the box's height or width in
+ *     tokens. A box with every side that near overlaps this one by more than half (IoU of at least 0.56), so scores are
+ *     comparable with average precision at 0.5;
+ *   - of the label's tokens. Masks do not count. */
+PG_API pg_status pg_detect(pg_objects **out, pg_session *session, const pg_image *const *images, size_t count,
+                           const pg_detect_options *options);
 
 #ifdef __cplusplus
 }
