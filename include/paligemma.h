@@ -15,6 +15,7 @@
  *  11. training    runs that can be stopped and go on; losses and gradients
  *  12. curves      what training runs recorded, as pictures
  *  13. objects     boxes and masks out of answers, found by a model
+ *  14. drawing     boxes, masks, labels and heat maps on pictures; contact sheets
  *
  * Conventions. A result comes first, through `out`, and is the caller's to free; what a function returns directly is
  * borrowed from its parent. Strings are UTF-8 and end in NUL. Sizes are in bytes, pixels or tokens as named. Objects
@@ -102,6 +103,13 @@ PG_API pg_status pg_image_resize(pg_image **out, const pg_image *image, size_t w
 
 /* Writes a PNG file; nothing is left behind on failure. */
 PG_API pg_status pg_image_save_png(const pg_image *image, const char *path);
+
+/* The kind by the name's ending, in either case: .png, .jpg or .jpeg (quality 92, colours not subsampled); another is
+ * PG_ERROR_ARGUMENT. "-" is standard output, as PNG. */
+PG_API pg_status pg_image_save(const pg_image *image, const char *path);
+
+/* A PNG file in memory: *size bytes, freed with pg_free. */
+PG_API pg_status pg_image_encode_png(uint8_t **out, size_t *size, const pg_image *image);
 
 /* ---------------------------------------------------------------- 3. text */
 
@@ -1083,6 +1091,41 @@ PG_API void pg_detect_options_init(pg_detect_options *options);
  *   - of the label's tokens. Masks do not count. */
 PG_API pg_status pg_detect(pg_objects **out, pg_session *session, const pg_image *const *images, size_t count,
                            const pg_detect_options *options);
+
+/* ---------------------------------------------------------------- 14. drawing */
+
+/* Something to be drawn on a picture. Borrowed. */
+typedef struct pg_mark {
+    const char *label;   /* UTF-8, of one line; NULL: none */
+    double score;        /* shown behind the label as 0.93; NAN: none */
+    const double *box;   /* x1, y1, x2, y2 in pixels of the picture, finite; NULL: none */
+    const uint8_t *mask; /* height * width bytes of the whole picture, inside where not 0; NULL: none */
+} pg_mark;
+
+typedef struct pg_draw_options {
+    double line;    /* width of boxes' lines in pixels (0: by the picture's size) */
+    double text;    /* height of labels in pixels (0: by the picture's size) */
+    double opacity; /* of masks and of the hottest place of a heat map, 0 .. 1 (0.45 for masks, 0.8 for heat) */
+} pg_draw_options;
+
+PG_API void pg_draw_options_init(pg_draw_options *options);
+
+/* A copy with boxes, masks and labels on it. The same label always has the same colour, in every picture; labels stay
+ * inside the picture, readable on any ground, and off each other where there is room. options: NULL for the defaults.
+ * Text that is not UTF-8 and boxes that are not finite are PG_ERROR_ARGUMENT; of what lies outside the picture, nothing
+ * is shown. Letters come from the fonts that fontconfig finds. */
+PG_API pg_status pg_image_draw_marks(pg_image **out, const pg_image *image, const pg_mark *marks, size_t count,
+                                     const pg_draw_options *options);
+
+/* A copy with a heat map over it: values [rows][columns], row by row, the smallest transparent, the largest strongest,
+ * smoothly enlarged; NaN counts as the smallest. caption: shown at the bottom; NULL: none. options: as above. */
+PG_API pg_status pg_image_draw_heat(pg_image **out, const pg_image *image, const float *values, size_t columns,
+                                    size_t rows, const char *caption, const pg_draw_options *options);
+
+/* A contact sheet: pictures in a grid, each within cell x cell pixels (cell 32 .. 4096), aspect ratio kept, captions
+ * below, wrapped. captions, single ones and single pictures may be NULL. columns: 0 for a nearly square sheet. */
+PG_API pg_status pg_image_sheet(pg_image **out, const pg_image *const *images, const char *const *captions,
+                                size_t count, size_t columns, size_t cell);
 
 #ifdef __cplusplus
 }
