@@ -104,8 +104,8 @@ PG_API pg_status pg_image_resize(pg_image **out, const pg_image *image, size_t w
 /* Writes a PNG file; nothing is left behind on failure. */
 PG_API pg_status pg_image_save_png(const pg_image *image, const char *path);
 
-/* The kind by the name's ending, in either case: .png, .jpg or .jpeg (quality 92, colours not subsampled); another is
- * PG_ERROR_ARGUMENT. "-" is standard output, as PNG. */
+/* Writes a file of the kind that its name ends in, in either case: .png, or .jpg and .jpeg (quality 92, full colour
+ * resolution); another ending is PG_ERROR_ARGUMENT. Nothing is left behind on failure. */
 PG_API pg_status pg_image_save(const pg_image *image, const char *path);
 
 /* A PNG file in memory: *size bytes, freed with pg_free. */
@@ -1103,27 +1103,31 @@ typedef struct pg_mark {
 } pg_mark;
 
 typedef struct pg_draw_options {
-    double line;    /* width of boxes' lines in pixels (0: by the picture's size) */
-    double text;    /* height of labels in pixels (0: by the picture's size) */
-    double opacity; /* of masks and of the hottest place of a heat map, 0 .. 1 (0.45 for masks, 0.8 for heat) */
+    double line;    /* width of boxes' and masks' lines in pixels (0: by the picture's size) */
+    double text;    /* size of letters in pixels (0: by the picture's size) */
+    double opacity; /* of masks and of the hottest place of a heat map, 0 .. 1 (-1: 0.45 for masks, 0.8 for heat) */
 } pg_draw_options;
 
 PG_API void pg_draw_options_init(pg_draw_options *options);
 
-/* A copy with boxes, masks and labels on it. The same label always has the same colour, in every picture; labels stay
- * inside the picture, readable on any ground, and off each other where there is room. options: NULL for the defaults.
- * Text that is not UTF-8 and boxes that are not finite are PG_ERROR_ARGUMENT; of what lies outside the picture, nothing
- * is shown. Letters come from the fonts that fontconfig finds. */
+/* A copy with boxes, masks and labels on it. A label has the same colour in every picture, one of Okabe and Ito's,
+ * which the colour-blind tell apart; where several labels share one, the boxes of the later ones are dashed. Labels
+ * stay inside the picture, readable on any ground, and off each other where there is room; long ones are shortened. A
+ * mark without box and mask is a note at the top. options: NULL for the defaults. Text that is not UTF-8 and boxes that
+ * are not finite are PG_ERROR_ARGUMENT; of what lies outside the picture nothing is shown; sides above 32767 pixels are
+ * PG_ERROR_LIMIT. Letters come from the fonts that the system has (fontconfig); without any, only ASCII is readable. */
 PG_API pg_status pg_image_draw_marks(pg_image **out, const pg_image *image, const pg_mark *marks, size_t count,
                                      const pg_draw_options *options);
 
 /* A copy with a heat map over it: values [rows][columns], row by row, the smallest transparent, the largest strongest,
- * smoothly enlarged; NaN counts as the smallest. caption: shown at the bottom; NULL: none. options: as above. */
+ * smoothly enlarged; NaN counts as the smallest. The colours are matplotlib's inferno, black to pale yellow. caption:
+ * at the bottom, in up to four lines; NULL: none. options, errors: as above. */
 PG_API pg_status pg_image_draw_heat(pg_image **out, const pg_image *image, const float *values, size_t columns,
                                     size_t rows, const char *caption, const pg_draw_options *options);
 
-/* A contact sheet: pictures in a grid, each within cell x cell pixels (cell 32 .. 4096), aspect ratio kept, captions
- * below, wrapped. captions, single ones and single pictures may be NULL. columns: 0 for a nearly square sheet. */
+/* A contact sheet: pictures in a grid on white, each fitted into cell x cell pixels (32 .. 4096) with its aspect ratio,
+ * captions below, wrapped, in up to eight lines; a caption may have line breaks. captions, single ones and single
+ * pictures may be NULL. columns: 0 for a nearly square sheet. Errors: as above. */
 PG_API pg_status pg_image_sheet(pg_image **out, const pg_image *const *images, const char *const *captions,
                                 size_t count, size_t columns, size_t cell);
 
