@@ -9,6 +9,7 @@ extern const pg_cli_command pg_cli_caption;
 extern const pg_cli_command pg_cli_ask;
 extern const pg_cli_command pg_cli_ocr;
 extern const pg_cli_command pg_cli_embed;
+extern const pg_cli_command pg_cli_explain;
 extern const pg_cli_command pg_cli_trace;
 extern const pg_cli_command pg_cli_preprocess;
 extern const pg_cli_command pg_cli_tokenize;

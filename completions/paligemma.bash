@@ -3,7 +3,7 @@ _paligemma()
 {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
     local command=${COMP_WORDS[1]} options folders files words others
-    local commands='caption ask ocr generate embed trace preprocess tokenize inspect perplexity bench quantize merge init data mask train gradients plot help '
+    local commands='caption ask ocr generate embed explain trace preprocess tokenize inspect perplexity bench quantize merge init data mask train gradients plot draw sheet help '
     # --name=VALUE arrives as three words.
     if [[ $word == = ]]; then
         word=
@@ -45,6 +45,13 @@ _paligemma()
         files=' --image -o --out '
         words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
         others=' --adapter --text -t --threads '
+        ;;
+    explain)
+        options=' -p --prompt --answer -n --max-new-tokens --special --text -m --model --adapter --method --tower --layers -o --out --arrays --json --no-pictures --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
+        folders=' -m --model '
+        files=' --arrays '
+        words=' --method=auto|gradient|rollout|attention|similarity --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
+        others=' -p --prompt --answer -n --max-new-tokens --text --adapter --layers -o --out -t --threads '
         ;;
     trace)
         options=' -m --model --adapter --image -p --prompt --chat --special -o --out --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
@@ -143,6 +150,20 @@ _paligemma()
         files=' -o --out '
         words=' '
         others=' --width --height --tags --smooth '
+        ;;
+    draw)
+        options=' --objects --text --codec -o --out --opacity --line --letters --no-pictures -h --help'
+        folders=' '
+        files=' --objects --codec -o --out '
+        words=' '
+        others=' --text --opacity --line --letters '
+        ;;
+    sheet)
+        options=' --columns --cell --captions --no-captions -o --out --no-pictures -h --help'
+        folders=' '
+        files=' --captions -o --out '
+        words=' '
+        others=' --columns --cell '
         ;;
     help)
         options=' -h --help'

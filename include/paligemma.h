@@ -1200,20 +1200,20 @@ typedef struct pg_explanation {
     size_t part_count;
     int32_t *tokens; /* the answer's; none with texts */
     size_t token_count;
-    double *token_shares;    /* [token_count] */
-    float *token_maps;       /* [token_count][images][rows][columns]; those of a part are their mean */
-    float *maps;             /* [part_count][images][rows][columns]: the parts' */
+    double *token_shares; /* [token_count] */
+    float *token_maps;    /* [token_count][images][rows][columns]; those of a part are their mean */
+    float *maps;          /* [part_count][images][rows][columns]: the parts' */
 } pg_explanation;
 
-/* Why a PaliGemma model answers `count` tokens, <eos> included or not, to the request's prompt about its pictures: those
- * of pg_generate, or any others, such as an answer that was expected. Of the request, only pictures, prompt, style and
- * `special` count. Freed with pg_explanation_free.
+/* Why a PaliGemma model answers `count` tokens, <eos> included or not, to the request's prompt about its pictures:
+ * those of pg_generate, or any others, such as an answer that was expected. Of the request, only pictures, prompt,
+ * style and `special` count. Freed with pg_explanation_free.
  *
- * With T tokens of prompt and answer, D the decoder's width and L its layers, the memory beside an answer's own is about
- * 4 T (D L + 40 D + 3 mlp width) bytes for GRADIENT, which computes every layer again on its way back, and 4 T L (width
- * of queries and keys) for ROLLOUT; `tower` adds the same for the vision tower. Attention's own weights exist for a few
- * rows at a time. An answer without tokens and a request without pictures are PG_ERROR_ARGUMENT, models of other kinds
- * PG_ERROR_UNSUPPORTED. options: NULL for the defaults. */
+ * With T tokens of prompt and answer, D the decoder's width and L its layers, the memory beside an answer's own is
+ * about 4 T (D L + 40 D + 3 mlp width) bytes for GRADIENT, which computes every layer again on its way back, and 4 T L
+ * (width of queries and keys) for ROLLOUT; `tower` adds the same for the vision tower. Attention's own weights exist
+ * for a few rows at a time. An answer without tokens and a request without pictures are PG_ERROR_ARGUMENT, models of
+ * other kinds PG_ERROR_UNSUPPORTED. options: NULL for the defaults. */
 PG_API pg_status pg_explain(pg_explanation **out, pg_session *session, const pg_request *request, const int32_t *tokens,
                             size_t count, const pg_explain_options *options);
 
@@ -1221,8 +1221,9 @@ PG_API pg_status pg_explain(pg_explanation **out, pg_session *session, const pg_
  *
  * SIMILARITY: every patch's last hidden state alone through the pooling head, and its cosine with the text's embedding.
  * With one patch the probe's attention is 1, which leaves value, output and MLP: the head's way from a patch into the
- * space of the texts (as MaskCLIP, Zhou, Loy and Dai 2022, reads CLIP's). GRADIENT: as above, from the cosine of picture
- * and text to the patches by way of the probe's attention. ROLLOUT and ATTENTION are the same for every text. */
+ * space of the texts (as MaskCLIP, Zhou, Loy and Dai 2022, reads CLIP's). GRADIENT: as above, from the cosine of
+ * picture and text to the patches by way of the probe's attention. ROLLOUT and ATTENTION are the same for every text.
+ */
 PG_API pg_status pg_explain_texts(pg_explanation **out, pg_session *session, const pg_image *image,
                                   const char *const *texts, size_t count, const pg_explain_options *options);
 

@@ -43,7 +43,8 @@ pg_tensor *pg_add(pg_context *g, pg_tensor *x, pg_tensor *y);
 pg_tensor *pg_add_scaled(pg_context *g, pg_tensor *x, pg_tensor *y, double factor);
 
 /* While g records: every value is left out with probability `rate`, and the others grow by 1 / (1 - rate); else (or
- * with pg_tape.keep_all) x itself. `place` says where in the model this is, so that different places draw different numbers (pg_place). */
+ * with pg_tape.keep_all) x itself. `place` says where in the model this is, so that different places draw different
+ * numbers (pg_place). */
 pg_tensor *pg_dropout(pg_context *g, pg_tensor *x, double rate, uint64_t place);
 
 /* The same with the rate that the tape has for what layers add to the residual stream (pg_tape.dropout), at the place

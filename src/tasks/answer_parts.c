@@ -60,14 +60,16 @@ static token_kind kind_of(const part_maker *maker, size_t i)
     return *piece_text(piece, &blank) ? TEXT : BLANK;
 }
 
-/* Thai to Tibetan; Chinese and Japanese. Korean has blanks. */
+/* Thai to Tibetan; Chinese and Japanese, but for their punctuation, which stays with what it follows. Korean has
+ * blanks.
+ */
 static bool has_no_blanks(const char *text)
 {
     uint32_t c;
     if (pg_utf8_decode(&c, text, strlen(text)) < 1)
         return false;
-    return (c >= 0x0e00 && c <= 0x0fff) || (c >= 0x2e80 && c <= 0x9fff) || (c >= 0xf900 && c <= 0xfaff) ||
-           (c >= 0x20000 && c <= 0x3ffff);
+    return (c >= 0x0e00 && c <= 0x0fff) || (c >= 0x2e80 && c <= 0x2fff) || (c >= 0x3040 && c <= 0x9fff) ||
+           (c >= 0xf900 && c <= 0xfaff) || (c >= 0x20000 && c <= 0x3ffff);
 }
 
 /* Whether a text token goes on with the word before it. */

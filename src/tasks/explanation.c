@@ -66,8 +66,8 @@ pg_status pg_explanation_new(pg_explanation **out, const pg_model *model, pg_exp
     pg_explanation *explanation = pg_alloc(1, sizeof *explanation);
     if (!explanation)
         return PG_ERROR_MEMORY;
-    *explanation = (pg_explanation){
-        .method = method, .images = images, .rows = across, .columns = across, .token_count = tokens};
+    *explanation =
+        (pg_explanation){.method = method, .images = images, .rows = across, .columns = across, .token_count = tokens};
     explanation->tokens = pg_alloc(tokens, sizeof *explanation->tokens);
     explanation->token_shares = pg_alloc(tokens, sizeof *explanation->token_shares);
     explanation->token_maps = pg_alloc(tokens, pg_explanation_places(explanation) * sizeof(float));
@@ -123,8 +123,8 @@ typedef struct explanation_run {
     pg_session *session;
     const pg_request *request;
     pg_explain_options options;
-    size_t prompt;  /* ids of it */
-    pg_input input; /* prompt, and the answer but for its last token, which predicts nothing */
+    size_t prompt;           /* ids of it */
+    pg_input input;          /* prompt, and the answer but for its last token, which predicts nothing */
     int64_t *columns, *rows; /* of the pictures; of the predictions, one for each token */
     size_t column_count;
     pg_tape tape;
@@ -281,8 +281,7 @@ static pg_status explain(explanation_run *run)
                                     .joint = run->session->model->weights->text.config.layers,
                                     .columns = run->columns,
                                     .column_count = (int64_t)run->column_count};
-    pg_status status =
-        run->options.method == PG_EXPLAIN_GRADIENT ? explain_by_gradient(run) : explain_forward(run);
+    pg_status status = run->options.method == PG_EXPLAIN_GRADIENT ? explain_by_gradient(run) : explain_forward(run);
     g->tape = NULL;
     g->see_attention = NULL;
     pg_arena_release(&g->arena, mark);
@@ -294,8 +293,8 @@ static pg_status explain(explanation_run *run)
 static pg_status make_parts(explanation_run *run)
 {
     pg_explanation *out = run->out;
-    PG_TRY(pg_answer_parts(&out->parts, &out->part_count, run->session->model->tokenizer, out->tokens,
-                           out->token_count));
+    PG_TRY(
+        pg_answer_parts(&out->parts, &out->part_count, run->session->model->tokenizer, out->tokens, out->token_count));
     PG_TRY(pg_explanation_add_maps(out));
     average_tokens(out);
     return PG_OK;

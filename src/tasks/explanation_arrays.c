@@ -88,8 +88,8 @@ pg_status pg_explanation_save(const char *path, const pg_explanation *explanatio
     if (status == PG_OK)
         status = list_arrays(&list, explanation, &c);
     if (status == PG_OK)
-        status = npz ? pg_npz_save(path, list.items, list.count, true)
-                     : pg_safetensors_save(path, list.items, list.count);
+        status =
+            npz ? pg_npz_save(path, list.items, list.count, true) : pg_safetensors_save(path, list.items, list.count);
     free_converted(&c);
     return status;
 }

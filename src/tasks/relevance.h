@@ -16,10 +16,10 @@ typedef struct pg_relevance {
     int64_t column_count;
 
     int64_t results, width;
-    float *shares;      /* [results][width], of the rows where we are */
-    int64_t *own;       /* [results]: the row that each began with */
-    double *pictures;   /* [results]: what pictures had in the decoder, as a part of what all rows but that one had */
-    int64_t passed;     /* attentions, from the last on */
+    float *shares;    /* [results][width], of the rows where we are */
+    int64_t *own;     /* [results]: the row that each began with */
+    double *pictures; /* [results]: what pictures had in the decoder, as a part of what all rows but that one had */
+    int64_t passed;   /* attentions, from the last on */
     struct pg_kept_attention *kept; /* of a forward pass, in its order */
     size_t kept_count, kept_capacity;
 } pg_relevance;

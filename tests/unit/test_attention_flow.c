@@ -111,8 +111,8 @@ static void plain_weights(double out[QUERIES][KEYS], const flow_case *c, pg_atte
             double a[KEYS];
             plain_head(a, c, &segments[row >= segments[1].first], row, head);
             for (int64_t j = 0; j < KEYS; j++) {
-                double da = dot_heads(c->v, j, head / (HEADS / KV_HEADS),
-                                      c->out->grad + row * HEADS * SIZE + head * SIZE);
+                double da =
+                    dot_heads(c->v, j, head / (HEADS / KV_HEADS), c->out->grad + row * HEADS * SIZE + head * SIZE);
                 double value = kind == PG_ATTENTION_PLAIN ? a[j] : a[j] * da > 0 ? a[j] * da : 0;
                 out[row][j] += value / HEADS;
             }

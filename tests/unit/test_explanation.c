@@ -85,9 +85,9 @@ static const struct {
     pg_explain_method method;
     bool tower;
 } kinds[] = {
-    {"gradient", PG_EXPLAIN_GRADIENT, false},       {"gradient", PG_EXPLAIN_GRADIENT, true},
-    {"rollout", PG_EXPLAIN_ROLLOUT, false},         {"rollout", PG_EXPLAIN_ROLLOUT, true},
-    {"attention", PG_EXPLAIN_ATTENTION, false},     {"similarity", PG_EXPLAIN_SIMILARITY, false},
+    {"gradient", PG_EXPLAIN_GRADIENT, false},   {"gradient", PG_EXPLAIN_GRADIENT, true},
+    {"rollout", PG_EXPLAIN_ROLLOUT, false},     {"rollout", PG_EXPLAIN_ROLLOUT, true},
+    {"attention", PG_EXPLAIN_ATTENTION, false}, {"similarity", PG_EXPLAIN_SIMILARITY, false},
 };
 
 static void check_array(const explained_case *c, const char *name, const char *end, const float *got)
@@ -431,17 +431,18 @@ static void contradictions_are_refused(void **state)
     pg_explain_options options = options_of(PG_EXPLAIN_ATTENTION, true);
     const int32_t image = c.model.model->weights->config.image_token, far = 1 << 20;
     static int32_t many[9000];
-#define REFUSED(call, status, part)       \
-    do {                                  \
-        CHECK_FAILS(call, status, part);  \
-        assert_null(out);                 \
+#define REFUSED(call, status, part)      \
+    do {                                 \
+        CHECK_FAILS(call, status, part); \
+        assert_null(out);                \
     } while (0)
     REFUSED(pg_explain(&out, c.session, &request, c.tokens, 1, &options), PG_ERROR_ARGUMENT, "vision tower");
     options = options_of(PG_EXPLAIN_SIMILARITY, false);
     REFUSED(pg_explain(&out, c.session, &request, c.tokens, 1, &options), PG_ERROR_ARGUMENT, "SigLIP");
     REFUSED(pg_explain(&out, c.session, &request, c.tokens, 0, NULL), PG_ERROR_ARGUMENT, "no tokens");
     REFUSED(pg_explain(&out, c.session, &request, &image, 1, NULL), PG_ERROR_ARGUMENT, "image token");
-    REFUSED(pg_explain(&out, c.session, &request, &far, 1, NULL), PG_ERROR_ARGUMENT, "token 0 of the answer is 1048576");
+    REFUSED(pg_explain(&out, c.session, &request, &far, 1, NULL), PG_ERROR_ARGUMENT,
+            "token 0 of the answer is 1048576");
     REFUSED(pg_explain(&out, c.session, &request, many, 9000, NULL), PG_ERROR_LIMIT, "the context holds");
     int calls = 0;
     options = options_of(PG_EXPLAIN_GRADIENT, false);
