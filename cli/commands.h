@@ -9,6 +9,7 @@ extern const pg_cli_command pg_cli_caption;
 extern const pg_cli_command pg_cli_ask;
 extern const pg_cli_command pg_cli_ocr;
 extern const pg_cli_command pg_cli_embed;
+extern const pg_cli_command pg_cli_explain;
 extern const pg_cli_command pg_cli_trace;
 extern const pg_cli_command pg_cli_preprocess;
 extern const pg_cli_command pg_cli_tokenize;
@@ -27,6 +28,8 @@ extern const pg_cli_command pg_cli_classify;
 extern const pg_cli_command pg_cli_index;
 extern const pg_cli_command pg_cli_search;
 extern const pg_cli_command pg_cli_robustness;
+extern const pg_cli_command pg_cli_draw;
+extern const pg_cli_command pg_cli_sheet;
 extern const pg_cli_command pg_cli_help;
 
 /* All of them in the order of the help; ends with NULL. */

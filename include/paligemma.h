@@ -14,8 +14,10 @@
  *  10. data        rows to train on: data sets, mixtures, a loader that works ahead
  *  11. training    runs that can be stopped and go on; losses and gradients
  *  12. curves      what training runs recorded, as pictures
+ *  13. objects     boxes and masks out of answers, found by a model
  *  14. drawing     boxes, masks, labels and heat maps on pictures; contact sheets
  *  15. recognition classes of pictures, search among them, and how they bear damage
+ *  16. why         which patches of a picture a word, a box or a match comes from
  *
  * Conventions. A result comes first, through `out`, and is the caller's to free; what a function returns directly is
  * borrowed from its parent. Strings are UTF-8 and end in NUL. Sizes are in bytes, pixels or tokens as named. Objects
@@ -319,6 +321,19 @@ typedef enum pg_masks {
 PG_API pg_status pg_constraint_new_objects(pg_constraint **out, const pg_model *model, const char *const *labels,
                                            size_t count, pg_masks masks);
 
+/* A token that was chosen, and the logits that it was chosen from. */
+typedef struct pg_step {
+    int32_t token;
+    float logprob;       /* of it, as in pg_answer */
+    const float *logits; /* [count], raw */
+    const int32_t *ids;  /* whose they are, ascending: what the constraint permits; NULL: logits[i] is token i's */
+    size_t count;
+    double total; /* log of the sum of exp(logits): exp(logits[i] - total) is a probability */
+} pg_step;
+
+/* Sees each step of request `index` of the call. Called from the thread that runs pg_generate. */
+typedef void pg_step_callback(void *user, size_t index, const pg_step *step);
+
 /* One question. 0 means "off" unless noted; a negative number (length_penalty: NAN), as pg_request_init sets it, leaves
  * the choice to the model: generation_config.json's value. */
 typedef struct pg_request {
@@ -358,6 +373,7 @@ typedef struct pg_request {
 
     size_t top_logits; /* keep the best this many logits of every step */
     pg_text_callback *on_text;
+    pg_step_callback *on_step; /* does not go with beams either */
     void *user;
 } pg_request;
 
@@ -957,7 +973,85 @@ PG_API pg_status pg_trainer_export(const char *folder, pg_trainer *trainer);
  * file: for comparison with other implementations. Needs no "out". */
 PG_API pg_status pg_train_gradients(const char *path, const pg_train_config *config);
 
-/* ---------------------------------------------------------------- masks as codes */
+/* ---------------------------------------------------------------- 12. curves */
+
+typedef struct pg_plot_options {
+    const char *const *tags; /* whole tags ("validation/loss"), or what follows their last "/" ("loss") */
+    size_t tag_count;        /* 0: all */
+    double smooth;           /* weight of the past in a running mean, 0 (none) up to but not 1; raw values stay behind
+                                it, paler */
+    bool log;                /* the y axes */
+    size_t width;            /* pixels (900) */
+    size_t height;           /* 0: 500, or more where there are many panels */
+} pg_plot_options;
+
+PG_API void pg_plot_options_init(pg_plot_options *options);
+
+/* Draws what `count` training runs recorded: folders with a scalars.csv, or such files. Tags that end alike share a
+ * panel; several runs are compared in one picture. The file's name ends in .png or .svg; it appears complete or not at
+ * all. options: NULL for the defaults. */
+PG_API pg_status pg_plot_save(const char *path, const char *const *runs, size_t count, const pg_plot_options *options);
+
+/* ---------------------------------------------------------------- 13. objects */
+
+/* An object in a picture, as detection and segmentation answer it: "<locY1><locX1><locY2><locX2>", 16 "<segNNN>" or
+ * none, and a label. */
+typedef struct pg_object {
+    char *label;   /* "" where the answer has none */
+    double score;  /* 0 .. 1 (pg_detect); NAN: not known */
+    double box[4]; /* x1, y1, x2, y2 in pixels of the picture: number / 1023 * width or height */
+    int places[4]; /* numbers of the <loc> tokens, y1, x1, y2, x2: 0 .. 1023 */
+    bool has_codes;
+    int32_t codes[PG_MASK_CODES]; /* numbers of the <seg> tokens: 0 .. 127 */
+    float *mask;                  /* [64][64], the box's inside, above 0 in the object: for pg_mask_place; NULL: none */
+    size_t at, size;              /* the bytes of the text that it was read from, up to the end of its label */
+} pg_object;
+
+/* What could not be read: "loc_count_N" (N <loc> tokens in a row instead of 4), "empty_box" (y2 <= y1 or x2 <= x1),
+ * "seg_count_N" (N <seg> tokens behind a box, neither 0 nor 16), "stray_seg" (<seg> tokens without a box). */
+typedef struct pg_object_problem {
+    char name[32];
+    size_t at; /* byte of the text */
+} pg_object_problem;
+
+typedef struct pg_objects {
+    size_t width, height; /* of the picture, in pixels */
+    pg_object *items;
+    size_t count;
+    pg_object_problem *problems;
+    size_t problem_count;
+    char *text; /* the answer they were read from, `text_size` bytes */
+    size_t text_size;
+    pg_finish finish; /* of the answer; PG_FINISH_STOP where it was not a model's */
+} pg_objects;
+
+/* Reads objects out of `size` bytes of text (SIZE_MAX: up to the NUL) about a picture of width x height pixels. Tokens
+ * are exactly <locDDDD> below 1024 and <segDDD> below 128; everything else is text. A run of <loc> tokens, a run of
+ * <seg> tokens right behind it and the text up to the next token are one candidate; its label is that text up to the
+ * first ";", line break or "<eos>", without blanks around it. A candidate that is no object becomes a problem; objects
+ * that come twice stay. Text that is not UTF-8 is PG_ERROR_FORMAT, a picture without pixels PG_ERROR_ARGUMENT. *out is
+ * freed with pg_objects_free. */
+PG_API pg_status pg_objects_parse(pg_objects **out, const char *text, size_t size, size_t width, size_t height);
+PG_API void pg_objects_free(pg_objects *objects); /* NULL is allowed */
+
+/* The four <loc> tokens of a box x1, y1, x2, y2 in pixels: round(1023 * coordinate / size), in f32 as the reference
+ * does it, halves to even, kept within 0 .. 1023. `text` has room for 37 bytes. */
+#define PG_BOX_TEXT 37
+PG_API void pg_box_text(char text[PG_BOX_TEXT], const double box[4], size_t width, size_t height);
+
+/* The pixels that a decoded mask fills: x1, y1, x2, y2, each number / 1023 * size, truncated. False if there are none.
+ */
+PG_API bool pg_box_pixels(size_t out[4], const int places[4], size_t width, size_t height);
+
+/* Puts a decoded mask (pg_mask_codec_decode, 64 x 64 values) into its box, as the reference does it: resized to the
+ * box's pixels (Pillow's bilinear filter for floats), inside where above 0. out: [height][width], becomes 0 or 1; all 0
+ * where the box has no pixel. */
+PG_API pg_status pg_mask_place(uint8_t *out, size_t width, size_t height, const float *values, const int places[4]);
+
+/* Reads a mask of a picture as COCO's records have their "segmentation": JSON text (size SIZE_MAX: up to the NUL), a
+ * list of polygons or an object of "size" and "counts". out: [height][width], becomes 0 or 1. Another size than the
+ * picture's, and what is no such text, is PG_ERROR_FORMAT. */
+PG_API pg_status pg_mask_read(uint8_t *out, size_t width, size_t height, const char *json, size_t size);
 
 /* A mask codec: 64 x 64 masks as 16 numbers below 128, which are <seg> tokens, and back. Immutable; any number of
  * threads may use one. */
@@ -980,24 +1074,36 @@ PG_API pg_status pg_mask_codec_encode(int32_t *codes, const pg_mask_codec *codec
 /* pg_mask_cut and pg_mask_codec_encode, for pg_dataset_options.encode_mask; `user` is the codec. */
 PG_API pg_status pg_mask_codec_encode_view(void *user, int codes[16], const pg_mask_view *mask);
 
-/* ---------------------------------------------------------------- 12. curves */
+typedef struct pg_detect_options {
+    const char *const *labels; /* what to look for, as pg_constraint_new_objects wants them */
+    size_t label_count;
+    pg_masks masks;             /* PG_MASKS_NONE: detection; else segmentation (PG_MASKS_ALWAYS is usual) */
+    const pg_mask_codec *codec; /* decodes masks; NULL: objects have their codes only */
+    const char *prompt;         /* NULL: "detect LABEL ; LABEL", with masks "segment LABEL ; LABEL" */
+    bool free;                  /* let the model answer anything, and read out of it what can be read */
+    size_t max_objects;         /* 0: 100 */
+    double threshold;           /* objects with a lower score are left out (0) */
+    pg_text_callback *on_text;  /* as in pg_request; NULL: none */
+    void *user;
+} pg_detect_options;
 
-typedef struct pg_plot_options {
-    const char *const *tags; /* whole tags ("validation/loss"), or what follows their last "/" ("loss") */
-    size_t tag_count;        /* 0: all */
-    double smooth;           /* weight of the past in a running mean, 0 (none) up to but not 1; raw values stay behind
-                                it, paler */
-    bool log;                /* the y axes */
-    size_t width;            /* pixels (900) */
-    size_t height;           /* 0: 500, or more where there are many panels */
-} pg_plot_options;
+PG_API void pg_detect_options_init(pg_detect_options *options);
 
-PG_API void pg_plot_options_init(pg_plot_options *options);
-
-/* Draws what `count` training runs recorded: folders with a scalars.csv, or such files. Tags that end alike share a
- * panel; several runs are compared in one picture. The file's name ends in .png or .svg; it appears complete or not at
- * all. options: NULL for the defaults. */
-PG_API pg_status pg_plot_save(const char *path, const char *const *runs, size_t count, const pg_plot_options *options);
+/* Looks for objects in `count` pictures, which run together as far as the session has sequences; out[i], freed with
+ * pg_objects_free, belongs to images[i], with boxes in its pixels. The model is a PaliGemma and answers greedily.
+ * Unless `free`, its answers are of the form that pg_constraint_new_objects describes: none is malformed or cut off, no
+ * box comes twice, and only the logits of permitted tokens are computed. On failure nothing is left in `out`.
+ *
+ * An object's score is the probability, as the model has it, that an answer drawn at random instead of greedily has
+ * this object with nearly this box: the product of the probabilities
+ *   - of what stands between the object before and this one, which is that there is another object;
+ *   - of each corner coordinate c, given those before it: not of its one token of 1,024, among which the model spreads
+ *     what it knows, but of all <loc> tokens within max(2, side / 8) of it, where side is the box's height or width in
+ *     tokens. A box with every side that near overlaps this one by more than half (IoU of at least 0.56), so scores are
+ *     comparable with average precision at 0.5;
+ *   - of the label's tokens. Masks do not count. */
+PG_API pg_status pg_detect(pg_objects **out, pg_session *session, const pg_image *const *images, size_t count,
+                           const pg_detect_options *options);
 
 /* ---------------------------------------------------------------- 14. drawing */
 
@@ -1196,6 +1302,102 @@ typedef struct pg_robustness {
  * that cannot be used is an error that says where it is. */
 PG_API pg_status pg_robustness_run(pg_robustness *out, pg_session *session, const pg_dataset *dataset,
                                    const pg_robustness_options *options);
+/* ---------------------------------------------------------------- 16. why */
+
+typedef enum pg_explain_method {
+    PG_EXPLAIN_AUTO, /* GRADIENT; of SigLIP SIMILARITY */
+
+    /* Gradient x attention (Chefer, Gur and Wolf 2021): what raised the logit of this token. Each layer's attention A
+     * counts by the positive part of A dlogit/dA, mean over the heads, and adds to what the layers behind it passed on.
+     * A pass back through the model for each token. */
+    PG_EXPLAIN_GRADIENT,
+
+    /* Attention rollout (Abnar and Zuidema 2020): where the position that says a token has its contents from, whatever
+     * it then says: the product of all layers' (A + 1) / 2, A being the mean over the heads. One pass forward for all
+     * tokens. */
+    PG_EXPLAIN_ROLLOUT,
+
+    PG_EXPLAIN_ATTENTION,  /* A itself, mean over the heads and over the last `layers` layers; of SigLIP, the probe's */
+    PG_EXPLAIN_SIMILARITY, /* SigLIP only; see pg_explain_texts */
+} pg_explain_method;
+
+/* Called as tokens, or texts, are explained. Returning false ends the call with PG_ERROR_CANCELLED. */
+typedef bool pg_explain_progress(void *user, size_t done, size_t total);
+
+typedef struct pg_explain_options {
+    pg_explain_method method;
+    bool tower; /* GRADIENT and ROLLOUT go on through the vision tower, to the patches as they enter it; else they end
+                   at its output, of which each row stands for its patch but has seen the others */
+    size_t layers; /* of ATTENTION (0: 1; more than there are: all) */
+    pg_explain_progress *on_progress;
+    void *user;
+} pg_explain_options;
+
+PG_API void pg_explain_options_init(pg_explain_options *options);
+
+typedef enum pg_explained_kind {
+    PG_EXPLAINED_WORD,  /* what stands between blanks; a token where the script has none (Chinese, Thai) */
+    PG_EXPLAINED_BOX,   /* the location tokens of an object */
+    PG_EXPLAINED_MASK,  /* its mask tokens */
+    PG_EXPLAINED_LABEL, /* its name, of one or more words */
+    PG_EXPLAINED_TEXT,  /* of pg_explain_texts */
+} pg_explained_kind;
+
+PG_API const char *pg_explained_kind_name(pg_explained_kind kind); /* "word", "box", "mask", "label", "text" */
+
+/* A part of an answer, and where it comes from. */
+typedef struct pg_explained {
+    pg_explained_kind kind;
+    char *text;          /* the word, label or text; of a box or mask, its object's label (may be "") */
+    size_t first, count; /* tokens of the answer: first .. first + count - 1 */
+    double share;        /* of what it has from other places than its own, how much is from the pictures, 0 .. 1; the
+                            rest is from the prompt and the answer before it */
+    const float *map;    /* [images][rows][columns] in [0, 1], of sum 1 (or all 0 where nothing in the pictures had a
+                            part); of SIMILARITY, cosines in [-1, 1] */
+} pg_explained;
+
+/* Maps show patches row by row from the upper left; a patch covers 1 / columns of the picture's width and 1 / rows of
+ * its height (but for a rest at the right and below that fills no patch, where the model's picture has one). */
+typedef struct pg_explanation {
+    pg_explain_method method; /* what PG_EXPLAIN_AUTO became */
+    size_t images, rows, columns;
+    pg_explained *parts; /* in the order of the answer; end tokens and separators belong to none */
+    size_t part_count;
+    int32_t *tokens; /* the answer's; none with texts */
+    size_t token_count;
+    double *token_shares; /* [token_count] */
+    float *token_maps;    /* [token_count][images][rows][columns]; those of a part are their mean */
+    float *maps;          /* [part_count][images][rows][columns]: the parts' */
+} pg_explanation;
+
+/* Why a PaliGemma model answers `count` tokens, <eos> included or not, to the request's prompt about its pictures:
+ * those of pg_generate, or any others, such as an answer that was expected. Of the request, only pictures, prompt,
+ * style and `special` count. Freed with pg_explanation_free.
+ *
+ * With T tokens of prompt and answer, D the decoder's width and L its layers, the memory beside an answer's own is
+ * about 4 T (D L + 40 D + 3 mlp width) bytes for GRADIENT, which computes every layer again on its way back, and 4 T L
+ * (width of queries and keys) for ROLLOUT; `tower` adds the same for the vision tower. Attention's own weights exist
+ * for a few rows at a time. An answer without tokens and a request without pictures are PG_ERROR_ARGUMENT, models of
+ * other kinds PG_ERROR_UNSUPPORTED. options: NULL for the defaults. */
+PG_API pg_status pg_explain(pg_explanation **out, pg_session *session, const pg_request *request, const int32_t *tokens,
+                            size_t count, const pg_explain_options *options);
+
+/* Where in a picture a SigLIP model finds each of `count` texts; a part for each.
+ *
+ * SIMILARITY: every patch's last hidden state alone through the pooling head, and its cosine with the text's embedding.
+ * With one patch the probe's attention is 1, which leaves value, output and MLP: the head's way from a patch into the
+ * space of the texts (as MaskCLIP, Zhou, Loy and Dai 2022, reads CLIP's). GRADIENT: as above, from the cosine of
+ * picture and text to the patches by way of the probe's attention. ROLLOUT and ATTENTION are the same for every text.
+ */
+PG_API pg_status pg_explain_texts(pg_explanation **out, pg_session *session, const pg_image *image,
+                                  const char *const *texts, size_t count, const pg_explain_options *options);
+
+PG_API void pg_explanation_free(pg_explanation *explanation); /* NULL is allowed */
+
+/* Writes maps and shares into a file whose name ends in .npz or .safetensors: `maps` [parts, images, rows, columns],
+ * `shares` [parts] and `spans` [parts, 2] (first token and their number) of the parts; of answers `tokens`,
+ * `token_maps` and `token_shares` as well. F32 and I64. The file appears complete or not at all. */
+PG_API pg_status pg_explanation_save(const char *path, const pg_explanation *explanation);
 
 #ifdef __cplusplus
 }

@@ -201,17 +201,18 @@ static pg_tensor *forward(pg_session *session, const pg_input *input, int64_t sl
     int64_t count = (int64_t)input->ids.count, first = slot < 0 ? 0 : slot * session->context;
     int32_t *positions = pg_scratch(g, input->ids.count * sizeof *positions);
     int64_t *slots = pg_scratch(g, input->ids.count * sizeof *slots);
-    if (!slots)
+    pg_segment *segment = pg_scratch(g, sizeof *segment); /* a tape may need it longer than this call */
+    if (!segment)
         return NULL;
     for (int64_t i = 0; i < count; i++) {
         positions[i] = input->first + (int32_t)i;
         slots[i] = first + i;
     }
-    pg_segment segment = {.count = count, .prefix = input->prefix, .spans = {{first, count}}, .span_count = 1};
+    *segment = (pg_segment){.count = count, .prefix = input->prefix, .spans = {{first, count}}, .span_count = 1};
     pg_batch batch = {.rows = count,
                       .positions = positions,
                       .slots = slots,
-                      .segments = &segment,
+                      .segments = segment,
                       .segment_count = 1,
                       .wanted = wanted,
                       .wanted_count = wanted_count};

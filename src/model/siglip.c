@@ -92,11 +92,11 @@ pg_tensor *pg_siglip_pool(pg_context *g, const pg_siglip_vision *model, pg_tenso
         in[i] = weight_rows(&w->in, i * c->width, c->width);
         bias[i] = weight_rows(&w->in_bias, i * c->width, c->width);
     }
-    int64_t patches = pg_config_patches(c);
     pg_batch batch = equal_sequences(g, count, 1); /* one query, the probe, over the patches of each picture */
     int32_t *zeros = pg_scratch(g, (size_t)count * sizeof *zeros);
     if (g->status != PG_OK || !hidden)
         return NULL;
+    int64_t patches = hidden->rows / count;
     for (int64_t i = 0; i < count; i++) {
         zeros[i] = 0;
         ((pg_segment *)batch.segments)[i].spans[0] = (pg_span){i * patches, patches};

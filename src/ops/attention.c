@@ -222,11 +222,19 @@ static void all_keys_back(pg_context *g, attention_back *back, size_t scratch)
     }
 }
 
+static void show(pg_context *g, const attention_run *run, bool back)
+{
+    pg_attention_view view = {run->q, run->k, run->v, run->out, run->heads, run->kv_heads, &run->batch, back};
+    if (g->see_attention && g->status == PG_OK)
+        g->see_attention(g->attention_user, g, &view);
+}
+
 static void attention_backward(pg_context *g, const void *saved)
 {
     PG_PROFILE(g, "attention back", NULL);
     attention_back back = {.run = *(const attention_run *)saved};
     attention_run *run = &back.run;
+    show(g, run, true);
     size_t scratch = pg_attention_gradient_scratch(g->kernels, run->size);
     back.shares = pg_scratch(g, (size_t)(run->q->rows * run->heads) * sizeof *back.shares);
     back.dq = pg_gradient_or_scratch(g, run->q);
@@ -266,6 +274,7 @@ pg_tensor *pg_attention(pg_context *g, pg_tensor *q, pg_tensor *k, pg_tensor *v,
     pg_arena_mark mark = pg_arena_get_mark(&g->arena);
     run_tasks(&run, g, query_blocks, attend_block, pg_attention_scratch(g->kernels, run.size));
     pg_arena_release(&g->arena, mark);
+    show(g, &run, false);
     if (tracked && g->status == PG_OK)
         pg_tape_record(g, out, attention_backward, &run, sizeof run);
     return out;

@@ -42,8 +42,9 @@ pg_tensor *pg_add(pg_context *g, pg_tensor *x, pg_tensor *y);
 /* x + factor y */
 pg_tensor *pg_add_scaled(pg_context *g, pg_tensor *x, pg_tensor *y, double factor);
 
-/* While g records: every value is left out with probability `rate`, and the others grow by 1 / (1 - rate); else x
- * itself. `place` says where in the model this is, so that different places draw different numbers (pg_place). */
+/* While g records: every value is left out with probability `rate`, and the others grow by 1 / (1 - rate); else (or
+ * with pg_tape.keep_all) x itself. `place` says where in the model this is, so that different places draw different
+ * numbers (pg_place). */
 pg_tensor *pg_dropout(pg_context *g, pg_tensor *x, double rate, uint64_t place);
 
 /* The same with the rate that the tape has for what layers add to the residual stream (pg_tape.dropout), at the place
@@ -80,6 +81,26 @@ void pg_store_rows(pg_context *g, const pg_tensor *cache, const int64_t *slots, 
  * kv_heads * size], of which the segments' spans name the rows; query head h reads key head h / (heads / kv_heads). */
 pg_tensor *pg_attention(pg_context *g, pg_tensor *q, pg_tensor *k, pg_tensor *v, int64_t heads, int64_t kv_heads,
                         const pg_batch *batch);
+
+/* What pg_context.see_attention is shown: an attention as pg_attention has it, keys and values without a cache. On the
+ * way back out->grad is there. */
+typedef struct pg_attention_view {
+    const pg_tensor *q, *k, *v, *out;
+    int64_t heads, kv_heads;
+    const pg_batch *batch;
+    bool back;
+} pg_attention_view;
+
+/* Which weights of an attention: A = softmax(q k^T / sqrt(size)), or the positive part of A dA, dA being the derivative
+ * of the loss (gradient x attention, Chefer, Gur and Wolf 2021); both as the mean over the heads. */
+typedef enum pg_attention_weights { PG_ATTENTION_PLAIN, PG_ATTENTION_BY_GRADIENT } pg_attention_weights;
+
+/* shares [n, rows of q] says what part each query row has in n results; the product with those weights, [n, rows of k],
+ * says what part each key row has in them by way of this attention. The weights, [rows of q, rows of k], are computed
+ * from q and k for some rows at a time; rows without a part in any result are left out. BY_GRADIENT needs a view of the
+ * way back. Leaves nothing on the tape. */
+pg_tensor *pg_attention_flow(pg_context *g, const pg_attention_view *view, const pg_tensor *shares,
+                             pg_attention_weights weights);
 
 /* Pictures [count][channels][side][side] cut into patches, row by row: [count * (side / patch)^2, channels * patch *
  * patch], so that the patch convolution is pg_linear. A rest of the side that fills no patch is left out. */

@@ -19,6 +19,10 @@ struct pg_context;
 /* Sees what goes into a linear layer, [rows, inputs], before the product is made. */
 typedef void pg_watch_callback(void *user, struct pg_context *g, const pg_parameter *w, const pg_tensor *x);
 
+/* Sees an attention: its queries, keys and values, behind the operation and again on its way back (ops/ops.h). */
+struct pg_attention_view;
+typedef void pg_attention_callback(void *user, struct pg_context *g, const struct pg_attention_view *view);
+
 typedef struct pg_context {
     const struct pg_kernels *kernels;
     int threads;
@@ -31,6 +35,8 @@ typedef struct pg_context {
     void *trace_user;
     pg_watch_callback *watch; /* sees the input of every linear layer; NULL: nobody */
     void *watch_user;
+    pg_attention_callback *see_attention; /* sees every attention; NULL: nobody */
+    void *attention_user;
     pg_profile *profile;  /* counts the time of every operation; NULL: nobody asks */
     struct pg_tape *tape; /* records what is computed, for the way back (tape.h); NULL: it is only computed */
 } pg_context;

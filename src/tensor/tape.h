@@ -32,6 +32,7 @@ typedef struct pg_tape {
     pg_tape_entry *last;
     bool checkpoint;     /* blocks (pg_run_block) keep only their input and are computed again on the way back */
     double dropout;      /* share of the values that layers add to the residual stream which is left out */
+    bool keep_all;       /* no dropout at all, not of an adapter's either: derivatives of the model as it answers */
     uint64_t seed, step; /* what dropout is drawn from, beside its place in the model */
     pg_pool_block *pool;
     size_t pool_count, pool_capacity;
