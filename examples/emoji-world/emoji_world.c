@@ -17,7 +17,8 @@
 
 static const char usage[] =
     "usage: emoji-world scenes --out FOLDER --scenes N [OPTION...]   pictures and training files\n"
-    "       emoji-world text --out FILE --scenes N [OPTION...]       documents without pictures\n"
+    "       emoji-world text --out FILE --scenes N [OPTION...]       scenes as documents, blank lines between them\n"
+    "       emoji-world pairs --out FILE --scenes N [OPTION...]      what pairs.jsonl says of pictures, a line each\n"
     "\n"
     "  --split NAME     train (default), validation, test or unseen\n"
     "  --size PIXELS    side of the pictures (112)\n"
@@ -89,6 +90,11 @@ static void read_option(task *job, int option, const char *name)
     }
 }
 
+static bool is_command(const char *name)
+{
+    return !strcmp(name, "scenes") || !strcmp(name, "text") || !strcmp(name, "pairs");
+}
+
 static void read_options(task *job, int argc, char **argv)
 {
     static const struct option options[] = {
@@ -101,7 +107,7 @@ static void read_options(task *job, int argc, char **argv)
     int option, index = 0;
     while ((option = getopt_long(argc, argv, "h", options, &index)) != -1)
         read_option(job, option, options[index].name);
-    bool known = optind + 1 == argc && (!strcmp(argv[optind], "scenes") || !strcmp(argv[optind], "text"));
+    bool known = optind + 1 == argc && is_command(argv[optind]);
     if (!known || !job->out || job->scenes == 0) {
         fputs(usage, stderr);
         exit(2);
@@ -190,7 +196,14 @@ static void make_world(const task *job)
     ew_write_names(path);
 }
 
-static void make_text(const task *job)
+static void write_pair(FILE *file, const ew_scene *scene)
+{
+    char text[EW_TEXT];
+    ew_pair_text(text, scene);
+    fprintf(file, "%s\n", text);
+}
+
+static void make_text(const task *job, bool documents)
 {
     FILE *file = fopen(job->out, "wb");
     if (!file)
@@ -198,7 +211,10 @@ static void make_text(const task *job)
     for (uint64_t i = 0; i < job->scenes; i++) {
         ew_scene scene;
         ew_make_scene(&scene, job->seed, job->split, job->first + i);
-        ew_write_document(file, &scene);
+        if (documents)
+            ew_write_document(file, &scene);
+        else
+            write_pair(file, &scene);
     }
     if (fclose(file) != 0)
         ew_fail("%s: %s", job->out, strerror(errno));
@@ -215,9 +231,9 @@ int main(int argc, char **argv)
     ew_read_names(job.names);
     ew_load_glyphs();
     ew_load_fonts();
-    if (!strcmp(job.command, "text"))
-        make_text(&job);
-    else
+    if (!strcmp(job.command, "scenes"))
         make_world(&job);
+    else
+        make_text(&job, !strcmp(job.command, "text"));
     return 0;
 }

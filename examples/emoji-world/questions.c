@@ -46,9 +46,10 @@ static int choose_absent(const interview *asker)
     const ew_scene *scene = asker->scene;
     int beside = scene->objects[ew_below(asker->chance, scene->count)].thing;
     bool alike = beside != EW_SIGN && ew_happens(asker->chance, 0.6);
-    for (;;) {
+    for (int tries = 0;; tries++) { /* all of a kind may be there */
         int thing = ew_below(asker->chance, EW_THINGS);
-        if (ew_count(scene, thing) == 0 && (!alike || ew_things[thing].kind == ew_things[beside].kind))
+        bool fits = !alike || tries > 100 || ew_things[thing].kind == ew_things[beside].kind;
+        if (ew_count(scene, thing) == 0 && fits)
             return thing;
     }
 }

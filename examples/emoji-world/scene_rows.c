@@ -176,10 +176,10 @@ static void write_reading(FILE *file, const ew_scene *scene, const char *picture
     write_answer(file, picture, "ocr", text, scene->count == 1 ? "large" : "small");
 }
 
-static void write_pairs(ew_streams *streams, const ew_scene *scene, const char *picture, ew_chance *chance)
+static void write_pairs(ew_streams *streams, const ew_scene *scene, const char *picture)
 {
     char text[EW_TEXT];
-    ew_pair_text(text, scene, chance);
+    ew_pair_text(text, scene);
     write_line(streams->files[EW_STREAM_PAIRS], json_pack("{s:s, s:s}", "image", picture, "text", text));
     ew_caption(text, scene, EW_ENGLISH);
     write_line(streams->files[EW_STREAM_RETRIEVAL], json_pack("{s:s, s:s}", "image", picture, "text", text));
@@ -199,7 +199,7 @@ void ew_write_rows(ew_streams *streams, const ew_scene *scene, const ew_outline 
     write_detections(files[EW_STREAM_DETECT], scene, outline, picture, &chance);
     if (scene->has_sign)
         write_reading(files[EW_STREAM_OCR], scene, picture);
-    write_pairs(streams, scene, picture, &chance);
+    write_pairs(streams, scene, picture);
     write_instances(streams, scene, outline, picture);
     write_truth(files[EW_STREAM_TRUTH], scene, outline, picture);
 }

@@ -91,8 +91,9 @@ static void say_photo(char *out, const ew_scene *scene, ew_chance *chance)
     append_things(out, scene);
 }
 
-void ew_pair_text(char out[EW_TEXT], const ew_scene *scene, ew_chance *chance)
+void ew_pair_text(char out[EW_TEXT], const ew_scene *scene)
 {
+    ew_chance random = {ew_mix(scene->seed, 5)}, *chance = &random;
     bool only_sign = scene->has_sign && scene->count == 1;
     double choice = ew_between(chance, 0, 1);
     if (only_sign && choice < 0.6) {

@@ -197,7 +197,7 @@ enum { EW_TEXT = 512 }; /* bytes that hold any text of a scene */
 void ew_caption(char out[EW_TEXT], const ew_scene *scene, int language);
 
 /* What a picture may be said to show, shorter or longer, in some language. */
-void ew_pair_text(char out[EW_TEXT], const ew_scene *scene, ew_chance *chance);
+void ew_pair_text(char out[EW_TEXT], const ew_scene *scene);
 void ew_sign_text(char out[EW_TEXT], const ew_sign *sign, const char *between);
 void ew_append(char out[EW_TEXT], const char *format, ...) __attribute__((format(printf, 2, 3)));
 const char *ew_article(const char *noun); /* "a" or "an" */
@@ -245,6 +245,8 @@ void ew_streams_join(const char *folder, int parts);
 /* picture: the file's name relative to the folder. */
 void ew_write_rows(ew_streams *streams, const ew_scene *scene, const ew_outline *outline, const char *picture);
 void ew_write_names(const char *path); /* things and places in all languages, as JSON */
+
+/* ---------------------------------------------------------------- documents.c */
 
 /* A scene in sentences: a document. */
 void ew_write_document(FILE *file, const ew_scene *scene);
