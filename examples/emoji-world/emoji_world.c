@@ -205,17 +205,21 @@ static void write_pair(FILE *file, const ew_scene *scene)
 
 static void make_text(const task *job, bool documents)
 {
+    ew_outline outline;
     FILE *file = fopen(job->out, "wb");
     if (!file)
         ew_fail("%s: %s", job->out, strerror(errno));
+    ew_outline_init(&outline, job->size);
     for (uint64_t i = 0; i < job->scenes; i++) {
         ew_scene scene;
         ew_make_scene(&scene, job->seed, job->split, job->first + i);
-        if (documents)
-            ew_write_document(file, &scene);
-        else
+        if (documents) {
+            ew_trace(&outline, &scene);
+            ew_write_document(file, &scene, &outline);
+        } else
             write_pair(file, &scene);
     }
+    ew_outline_free(&outline);
     if (fclose(file) != 0)
         ew_fail("%s: %s", job->out, strerror(errno));
 }

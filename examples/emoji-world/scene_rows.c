@@ -1,6 +1,5 @@
 /* A scene's rows in all training files. */
 #include <jansson.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,51 +64,18 @@ static void write_questions(ew_streams *streams, const ew_scene *scene, const ch
     }
 }
 
-/* ---------------------------------------------------------------- detection */
-
-static int location(int at, int size)
-{
-    return (int)rintf(1023.0f * ((float)at / (float)size));
-}
-
-/* The objects of a thing, from left to right, behind what is already in the answer. */
-static void append_boxes(char *answer, const ew_scene *scene, const ew_outline *outline, int thing)
-{
-    for (int i = 0; i < scene->count; i++) {
-        int object = scene->order[i];
-        const int *box = outline->boxes[object];
-        if (scene->objects[object].thing != thing)
-            continue;
-        ew_append(answer, "%s<loc%04d><loc%04d><loc%04d><loc%04d> %s", *answer ? " ; " : "",
-                  location(box[1], outline->size), location(box[0], outline->size), location(box[3], outline->size),
-                  location(box[2], outline->size), ew_name(thing, EW_ENGLISH));
-    }
-}
-
-static void write_detection(FILE *file, const ew_scene *scene, const ew_outline *outline, const char *picture,
-                            const int *things, int count)
-{
-    char prefix[EW_TEXT] = "detect ", answer[EW_TEXT] = "";
-    for (int i = 0; i < count; i++) {
-        ew_append(prefix, "%s%s", i ? " ; " : "", ew_name(things[i], EW_ENGLISH));
-        append_boxes(answer, scene, outline, things[i]);
-    }
-    write_answer(file, picture, prefix, answer, count == 1 ? "one" : "all");
-}
-
-/* A row that asks for all things, in any order, and one that asks for one of them. */
 static void write_detections(FILE *file, const ew_scene *scene, const ew_outline *outline, const char *picture,
                              ew_chance *chance)
 {
-    int things[EW_OBJECTS], count = ew_list_things(things, scene);
-    for (int i = count - 1; i > 0; i--) {
-        int other = ew_below(chance, i + 1), kept = things[i];
-        things[i] = things[other];
-        things[other] = kept;
+    char prefix[EW_TEXT], answer[EW_TEXT];
+    int things[EW_OBJECTS];
+    bool several = ew_list_things(things, scene) > 1;
+    ew_detection(prefix, answer, scene, outline, chance);
+    write_answer(file, picture, prefix, answer, several ? "all" : "one");
+    if (several) {
+        ew_detection_of_one(prefix, answer, scene, outline, chance);
+        write_answer(file, picture, prefix, answer, "one");
     }
-    write_detection(file, scene, outline, picture, things, count);
-    if (count > 1)
-        write_detection(file, scene, outline, picture, things, 1);
 }
 
 /* ---------------------------------------------------------------- COCO and truth */

@@ -7,8 +7,6 @@
 
 #include "world.h"
 
-enum { CHINESE = EW_LANGUAGES - 1 };
-
 void ew_append(char out[EW_TEXT], const char *format, ...)
 {
     size_t length = strlen(out);
@@ -49,7 +47,7 @@ static void append_things(char *out, const ew_scene *scene)
 /* "Hund, Katze (2)" */
 static void append_names(char *out, const ew_scene *scene, int language)
 {
-    bool chinese = language == CHINESE;
+    bool chinese = language == EW_CHINESE;
     int things[EW_OBJECTS], count = ew_list_things(things, scene);
     for (int i = 0; i < count; i++) {
         int number = ew_count(scene, things[i]);
@@ -66,7 +64,7 @@ void ew_caption(char out[EW_TEXT], const ew_scene *scene, int language)
     if (language == EW_ENGLISH) {
         append_things(out, scene);
         ew_append(out, " %s", place);
-    } else if (language == CHINESE) {
+    } else if (language == EW_CHINESE) {
         ew_append(out, "%s：", place);
         append_names(out, scene, language);
     } else {

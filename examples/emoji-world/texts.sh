@@ -9,30 +9,32 @@ wordnet=/usr/share/wordnet/data.noun
 export LC_ALL=C.UTF-8
 mkdir -p "$folder"
 
-# Definitions of WordNet's nouns for what can be seen or touched (its files of animals, artifacts, the body, food,
-# places, objects, phenomena, plants, shapes and substances): "dog, domestic dog: a member of the genus Canis".
+# Definitions of WordNet's nouns for what can be seen or touched (its files of animals, artifacts, food, places, objects,
+# phenomena, plants, shapes and substances) without the names of whole families: "dog, domestic dog: a member of ...".
 definitions() {
     awk -F' \\| ' '/^[0-9]/ {
         split($1, field, " ")
-        if (field[2] !~ /^(05|06|08|13|15|17|19|20|25|27)$/)
+        if (field[2] !~ /^(05|06|13|15|17|19|20|25|27)$/)
             next
         names = ""
-        for (i = 0; i < strtonum16(field[4]) && i < 3; i++)
+        for (i = 0; i < count_of(field[4]) && i < 3; i++)
             names = names (i ? ", " : "") field[5 + 2 * i]
         gsub(/_/, " ", names)
         gsub(/\([a-z]+\)/, "", names)
+        if (names ~ /(genus|family|order|class|phylum|division|kingdom|tribe|suborder) /)
+            next
         gloss = $2
         sub(/ +$/, "", gloss)
         print names ": " gloss ".\n"
     }
-    function strtonum16(text) {
+    function count_of(text) { # two hexadecimal digits
         return (index("0123456789abcdef", substr(text, 1, 1)) - 1) * 16 + index("0123456789abcdef", substr(text, 2, 1)) - 1
     }' "$wordnet"
 }
 
 # Paragraphs of prose: several lines that end in a full stop, joined.
 paragraphs() {
-    zcat "$@" | awk 'BEGIN { RS = "" }
+    zcat "$@" | sed 's/\xc2\xa0/ /g' | awk 'BEGIN { RS = "" }
         !/[│|┌└+]|http|====|----/ && /[.:!?]$/ {
             gsub(/[ \t\n]+/, " ")
             sub(/^ /, "")

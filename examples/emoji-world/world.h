@@ -8,7 +8,7 @@
  *   scene.c       what is in a scene; layout.c: where; signs.c: what signs say and how they look
  *   glyphs.c      pictures of objects; scenery.c and places.c: pictures of places; painting.c: the scene's pixels
  *   outline.c     masks, boxes and runs
- *   sentences.c   captions; questions.c: questions with answers
+ *   sentences.c   captions; questions.c: questions with answers; detections.c: boxes as text; documents.c: prose
  *   scene_rows.c  rows of training files; streams.c: the files; photograph.c: JPEG
  *   emoji_world.c the program
  *
@@ -46,7 +46,7 @@ double ew_normal(ew_chance *chance); /* nearly normal, mean 0, deviation 1 */
 /* ---------------------------------------------------------------- things.c */
 
 enum { EW_LANGUAGES = 8, EW_PLACES = 12, EW_THINGS = 78, EW_SIGN = EW_THINGS, EW_NAMES = EW_THINGS + 1 };
-enum { EW_ENGLISH = 0 };
+enum { EW_ENGLISH = 0, EW_CHINESE = EW_LANGUAGES - 1 };
 
 typedef enum ew_kind {
     EW_ANIMAL,
@@ -202,6 +202,16 @@ void ew_sign_text(char out[EW_TEXT], const ew_sign *sign, const char *between);
 void ew_append(char out[EW_TEXT], const char *format, ...) __attribute__((format(printf, 2, 3)));
 const char *ew_article(const char *noun); /* "a" or "an" */
 
+/* ---------------------------------------------------------------- detections.c */
+
+/* "detect A ; B" for all things of a scene, in any order, and their boxes. */
+void ew_detection(char prefix[EW_TEXT], char answer[EW_TEXT], const ew_scene *scene, const ew_outline *outline,
+                  ew_chance *chance);
+
+/* The same for one of several things. */
+void ew_detection_of_one(char prefix[EW_TEXT], char answer[EW_TEXT], const ew_scene *scene, const ew_outline *outline,
+                         ew_chance *chance);
+
 /* ---------------------------------------------------------------- questions.c */
 
 enum { EW_QUESTIONS = 8 }; /* at most, of a scene and language */
@@ -248,8 +258,8 @@ void ew_write_names(const char *path); /* things and places in all languages, as
 
 /* ---------------------------------------------------------------- documents.c */
 
-/* A scene in sentences: a document. */
-void ew_write_document(FILE *file, const ew_scene *scene);
+/* A scene as a document, with a blank line behind it. */
+void ew_write_document(FILE *file, const ew_scene *scene, const ew_outline *outline);
 
 /* ---------------------------------------------------------------- photograph.c */
 
