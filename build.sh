@@ -13,7 +13,7 @@ usage: ./build.sh TARGET...
   install [DIR]  builds and installs under DIR (default: /usr/local)
   clean          removes everything that was built
   deps           installs the packages that building needs (the targets above do this by themselves)
-  deps-ci        the same for .ci/run, deps-long for tools/long-checks
+  deps-ci        the same for .ci/run, deps-long for tools/long-checks, deps-world for examples/emoji-world
 
 On Debian and Ubuntu, missing packages are installed with apt; elsewhere they are named.
 END
@@ -25,6 +25,9 @@ LIBRARY_PACKAGES="libc6-dev libjansson-dev libjpeg-dev libpng-dev libwebp-dev li
 BUILD_PACKAGES="gcc cmake ninja-build pkg-config python3 $LIBRARY_PACKAGES"
 CI_PACKAGES="git clang-format clang-tidy gcc-aarch64-linux-gnu qemu-user"
 LONG_PACKAGES="git clang libclang-rt-dev valgrind gcovr"
+# What examples/emoji-world needs to make its pictures, texts and vocabularies.
+WORLD_PACKAGES="libfontconfig-dev libexpat1-dev fonts-noto-color-emoji fonts-dejavu-core fonts-liberation
+    fonts-freefont-ttf unicode-cldr-core sentencepiece"
 BUILD_TOOLS="cc cmake ninja pkg-config"
 
 fail() {
@@ -135,6 +138,7 @@ while [ $# -gt 0 ]; do
     clean) rm -rf build build-* ;;
     deps) deps $BUILD_PACKAGES ;;
     deps-ci) deps $BUILD_PACKAGES $CI_PACKAGES && deps_arm ;;
+    deps-world) deps $BUILD_PACKAGES $WORLD_PACKAGES ;;
     deps-long) deps $BUILD_PACKAGES $LONG_PACKAGES ;;
     -h | --help | help) usage ;;
     *)

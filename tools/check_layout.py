@@ -44,8 +44,8 @@ ARROW_EXCEPTIONS = {
 
 # One file per external library.
 LIBRARIES = {
-    "jansson.h": ["src/base/json.h", "cli/*"],
-    "jpeglib.h": ["src/image/jpeg.c"],
+    "jansson.h": ["src/base/json.h", "cli/*", "examples/emoji-world/scene_rows.c"],
+    "jpeglib.h": ["src/image/jpeg.c", "examples/emoji-world/photograph.c"],
     "jerror.h": ["src/image/jpeg.c"],
     "png.h": ["src/image/png.c"],
     "tiffio.h": ["src/image/tiff.c"],
@@ -54,9 +54,11 @@ LIBRARIES = {
     "zip.h": ["src/tensor/npz.c"],
     "archive.h": ["src/data/shards.c"],
     "archive_entry.h": ["src/data/shards.c"],
-    "cairo.h": ["src/image/canvas.h"],
-    "cairo-ft.h": ["src/image/letters.c"],
+    "cairo.h": ["src/image/canvas.h", "examples/emoji-world/*"],
+    "cairo-ft.h": ["src/image/letters.c", "examples/emoji-world/*"],
     "cairo-svg.h": ["src/image/chart.c"],
+    "fontconfig/*": ["examples/emoji-world/glyphs.c"],
+    "expat.h": ["examples/emoji-world/names.c"],
     "zlib.h": [],
 }
 

@@ -1,0 +1,11 @@
+# examples/emoji-world makes the pictures that the shipped models learn from. Built where its packages are
+# (./build.sh deps-world installs them).
+pkg_check_modules(WORLD QUIET IMPORTED_TARGET cairo-ft fontconfig expat)
+if(WORLD_FOUND)
+  file(GLOB PG_WORLD_SOURCES CONFIGURE_DEPENDS examples/emoji-world/*.c)
+  add_executable(emoji-world ${PG_WORLD_SOURCES})
+  target_compile_definitions(emoji-world PRIVATE _GNU_SOURCE)
+  target_link_libraries(emoji-world PRIVATE pg_warnings PkgConfig::WORLD PkgConfig::JANSSON JPEG::JPEG m)
+  # Places of objects must not depend on whether the processor can fuse multiplication and addition.
+  target_compile_options(emoji-world PRIVATE -ffp-contract=off)
+endif()

@@ -1,0 +1,95 @@
+/* What is true of a scene's pixels: which of them show which object. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "world.h"
+
+void ew_outline_init(ew_outline *outline, int size)
+{
+    *outline = (ew_outline){.size = size};
+    for (int i = 0; i < EW_OBJECTS; i++)
+        outline->masks[i] = ew_alloc((size_t)size * (size_t)size, 1);
+}
+
+void ew_outline_free(ew_outline *outline)
+{
+    for (int i = 0; i < EW_OBJECTS; i++)
+        free(outline->masks[i]);
+}
+
+/* The object's coverage, 0..255, into its mask. */
+static void cover(uint8_t *mask, const ew_scene *scene, int object, int size)
+{
+    cairo_surface_t *surface = cairo_image_surface_create(CAIRO_FORMAT_A8, size, size);
+    cairo_t *cairo = cairo_create(surface);
+    cairo_scale(cairo, size, size);
+    ew_paint_object(cairo, scene, object, size);
+    cairo_destroy(cairo);
+    cairo_surface_flush(surface);
+    const uint8_t *data = cairo_image_surface_get_data(surface);
+    int stride = cairo_image_surface_get_stride(surface);
+    for (int y = 0; y < size; y++)
+        memcpy(mask + (size_t)y * (size_t)size, data + (ptrdiff_t)y * stride, (size_t)size);
+    cairo_surface_destroy(surface);
+}
+
+static void find_box(ew_outline *outline, int object)
+{
+    int *box = outline->boxes[object], size = outline->size;
+    const uint8_t *mask = outline->masks[object];
+    box[0] = box[1] = size;
+    box[2] = box[3] = outline->areas[object] = 0;
+    for (int y = 0; y < size; y++)
+        for (int x = 0; x < size; x++) {
+            if (!mask[y * size + x])
+                continue;
+            outline->areas[object]++;
+            box[0] = x < box[0] ? x : box[0];
+            box[1] = y < box[1] ? y : box[1];
+            box[2] = x + 1 > box[2] ? x + 1 : box[2];
+            box[3] = y + 1 > box[3] ? y + 1 : box[3];
+        }
+    if (outline->areas[object] == 0)
+        box[0] = box[1] = 0;
+}
+
+/* From front to back: of each pixel, what the objects in front leave over. */
+void ew_trace(ew_outline *outline, const ew_scene *scene)
+{
+    size_t pixels = (size_t)outline->size * (size_t)outline->size;
+    float *left = ew_alloc(pixels, sizeof *left);
+    for (size_t i = 0; i < pixels; i++)
+        left[i] = 1;
+    for (int object = scene->count - 1; object >= 0; object--) {
+        uint8_t *mask = outline->masks[object];
+        int whole = 0;
+        cover(mask, scene, object, outline->size);
+        for (size_t i = 0; i < pixels; i++) {
+            float alpha = (float)mask[i] / 255;
+            whole += mask[i] >= 128;
+            mask[i] = alpha * left[i] >= 0.5f;
+            left[i] *= 1 - alpha;
+        }
+        find_box(outline, object);
+        outline->shares[object] = whole ? (double)outline->areas[object] / whole : 0;
+    }
+    free(left);
+}
+
+int ew_runs(int *runs, const uint8_t *mask, int size)
+{
+    int count = 0, length = 0;
+    uint8_t value = 0;
+    for (int x = 0; x < size; x++)
+        for (int y = 0; y < size; y++) {
+            if (mask[y * size + x] != value) {
+                runs[count++] = length;
+                length = 0;
+                value = !value;
+            }
+            length++;
+        }
+    runs[count++] = length;
+    return count;
+}
