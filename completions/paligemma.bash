@@ -103,11 +103,11 @@ _paligemma()
         others=' --adapter -o --out --shard-size '
         ;;
     init)
-        options=' --config --tokenizer --from-vision --from-text --seed -o --out --dtype --shard-size -h --help'
+        options=' --config --tokenizer --from --from-vision --from-text --image-size --seed -o --out --dtype --shard-size -h --help'
         folders=' '
         files=' --config '
         words=' --dtype=stored|f32|bf16|f16 '
-        others=' --tokenizer --from-vision --from-text --seed -o --out --shard-size '
+        others=' --tokenizer --from --from-vision --from-text --image-size --seed -o --out --shard-size '
         ;;
     data)
         options=' -m --model --kind --images --split --prefix --annotations --image-name -n --rows --sample --context --max-bad --style --special --json --no-exif --order -t --threads -h --help'

@@ -618,12 +618,14 @@ PG_API void pg_save_options_init(pg_save_options *options);
 PG_API pg_status pg_model_save(const char *folder, const pg_model *model, const pg_save_options *options);
 
 typedef struct pg_create_options {
-    const char *config;    /* config.json of the model; NULL: a PaliGemma that joins `vision` and `text` */
-    const char *tokenizer; /* folder; all files in it but weights and config.json are copied. NULL: none */
-    const char *vision;    /* folder of a model whose vision tower is taken over; NULL: none */
-    const char *text;      /* folder of a model whose decoder is taken over; NULL: none */
+    const char *config;    /* config.json of the model; NULL: that of `from`, or a PaliGemma of `vision` and `text` */
+    const char *tokenizer; /* folder; all files in it but weights and config.json are copied. NULL: those of `from` */
+    const char *from;      /* folder of a model of which all is taken over that is not named below; NULL: none */
+    const char *vision;    /* folder of a model whose vision tower is taken over; NULL: that of `from` */
+    const char *text;      /* folder of a model whose decoder is taken over; NULL: that of `from` */
+    size_t image_size;     /* side of the square picture in pixels; 0: as config.json has it */
     uint64_t seed;         /* the same seed gives the same values, whatever the threads */
-    const char *dtype;     /* "F32", "BF16" or "F16"; NULL: F32 */
+    const char *dtype;     /* "F32", "BF16" or "F16"; NULL: that of `from`, else F32 */
     size_t shard_size;     /* as in pg_save_options */
     int threads;
     pg_save_progress *on_progress;
@@ -632,9 +634,12 @@ typedef struct pg_create_options {
 
 PG_API void pg_create_options_init(pg_create_options *options);
 
-/* Writes an untrained model: weights start as transformers starts them (SigLIP's logit scale and bias as in its paper).
- * Where both `vision` and `text` are given, the projector is zero instead; a decoder's tokens that the new model has
- * more are normal with deviation 0.02. The folder appears complete or not at all. */
+/* Writes a new model: weights that no other model gives start as transformers starts them (SigLIP's logit scale and
+ * bias as in its paper). Where `vision` and `text` are given without `from`, the projector is zero instead; a decoder's
+ * tokens that the new model has more are normal with deviation 0.02. `from` with `image_size` is the same model for
+ * larger or smaller pictures: positions of patches are interpolated as big_vision does it, linearly, corners upon
+ * corners. A picture whose tokens leave no room for text in the decoder's context is PG_ERROR_LIMIT. The folder appears
+ * complete or not at all. */
 PG_API pg_status pg_model_create(const char *folder, const pg_create_options *options);
 
 /* ---------------------------------------------------------------- 10. data */

@@ -1,0 +1,151 @@
+/* A model again for pictures of another size: what is kept, what changes, what is refused. */
+#include "check.h"
+
+#include <sys/stat.h>
+
+#include "base/json.h"
+#include "generate/model.h"
+#include "sweep.h"
+#include "temporary_folder.h"
+
+#define INFERENCE PG_TESTS_FOLDER "/golden/inference"
+#define PALIGEMMA INFERENCE "/paligemma-tiny-f32/checkpoint" /* 56 px, 4 x 4 patches */
+#define SIGLIP    INFERENCE "/siglip-tiny/checkpoint"        /* 48 px, 3 x 3 */
+#define GEMMA     INFERENCE "/gemma-tiny-mha/checkpoint"
+
+static pg_model *create(const char *name, const pg_create_options *options)
+{
+    pg_model *model;
+    CHECK_OK(pg_model_create(folder_file(name), options));
+    CHECK_OK(pg_model_open(&model, folder_file(name)));
+    return model;
+}
+
+/* All weights but the positions are the same bits. */
+static void check_kept(pg_weights *made, pg_weights *from)
+{
+    pg_weight_walk walk = {.weights = made}, other = {.weights = from};
+    pg_weight_entry new, old;
+    while (pg_weights_next(&walk, &new)) {
+        assert_true(pg_weights_next(&other, &old));
+        assert_string_equal(new.parameter->name, old.parameter->name);
+        if (!strcmp(new.parameter->name, "vision.position"))
+            continue;
+        assert_int_equal(new.parameter->dtype, old.parameter->dtype);
+        assert_memory_equal(new.parameter->data, old.parameter->data, (size_t)pg_parameter_bytes(old.parameter));
+    }
+}
+
+static int64_t read_integer(const char *folder, const char *file, const char *part, const char *key)
+{
+    char path[600];
+    json_t *document;
+    snprintf(path, sizeof path, "%s/%s", folder_file(folder), file);
+    CHECK_OK(pg_json_load(&document, path));
+    int64_t value = json_integer_value(json_object_get(part ? json_object_get(document, part) : document, key));
+    json_decref(document);
+    return value;
+}
+
+static void larger_pictures(void **state)
+{
+    pg_create_options options;
+    pg_model *old;
+    (void)state;
+    CHECK_OK(pg_model_open(&old, PALIGEMMA));
+    pg_create_options_init(&options);
+    options.from = PALIGEMMA;
+    options.image_size = 112;
+    pg_model *model = create("larger", &options);
+    assert_int_equal(pg_model_image_size(model), 112);
+    assert_int_equal(pg_model_image_tokens(model), 64);
+    check_kept(model->weights, old->weights);
+    const float *positions = model->weights->vision.position.data, *before = old->weights->vision.position.data;
+    assert_memory_equal(positions, before, (size_t)old->weights->vision.position.width * sizeof *positions);
+    assert_int_equal(read_integer("larger", "config.json", "vision_config", "num_image_tokens"), 64);
+    assert_int_equal(read_integer("larger", "config.json", "text_config", "num_image_tokens"), 64);
+    assert_int_equal(read_integer("larger", "preprocessor_config.json", NULL, "image_seq_length"), 64);
+    assert_int_equal(read_integer("larger", "preprocessor_config.json", "size", "height"), 112);
+    pg_model_close(model);
+    options.image_size = 0; /* the same again */
+    model = create("same", &options);
+    check_kept(model->weights, old->weights);
+    pg_model_close(model);
+    pg_model_close(old);
+}
+
+static void siglip_and_parts(void **state)
+{
+    pg_create_options options;
+    pg_model *old;
+    (void)state;
+    CHECK_OK(pg_model_open(&old, SIGLIP));
+    pg_create_options_init(&options);
+    options.from = SIGLIP;
+    options.image_size = 96;
+    pg_model *model = create("siglip", &options);
+    check_kept(model->weights, old->weights);
+    assert_int_equal(model->weights->vision.position.rows, 36);
+    assert_int_equal(read_integer("siglip", "preprocessor_config.json", "size", "width"), 96);
+    pg_model_close(model);
+    options = (pg_create_options){.vision = SIGLIP, .text = GEMMA, .tokenizer = PALIGEMMA, .image_size = 64};
+    model = create("joined", &options);
+    assert_int_equal(pg_model_image_tokens(model), 16);
+    assert_int_equal(read_integer("joined", "preprocessor_config.json", "size", "width"), 64);
+    pg_model_close(model);
+    options = (pg_create_options){.from = folder_file("joined"), .vision = SIGLIP, .dtype = "BF16"};
+    CHECK_FAILS(pg_model_create(folder_file("back"), &options), PG_ERROR_FORMAT, "--image-size 64");
+    options.image_size = 48;
+    model = create("back", &options);
+    assert_int_equal(model->weights->vision.position.dtype, PG_BF16);
+    assert_int_equal(pg_model_image_tokens(model), 9);
+    pg_model_close(model);
+    pg_model_close(old);
+}
+
+static void refused_sizes(void **state)
+{
+    static const struct {
+        const char *from;
+        size_t size;
+        pg_status status;
+        const char *text;
+    } cases[] = {
+        {GEMMA, 224, PG_ERROR_ARGUMENT, "Gemma takes no pictures"},
+        {PALIGEMMA, 13, PG_ERROR_ARGUMENT, "expected 14"},
+        {PALIGEMMA, SIZE_MAX, PG_ERROR_ARGUMENT, "to 16384"},
+        {PALIGEMMA, 1274, PG_ERROR_LIMIT, "8281 tokens"},
+    };
+    (void)state;
+    int before = folder_count();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        pg_create_options options = {.from = cases[i].from, .image_size = cases[i].size};
+        CHECK_FAILS(pg_model_create(folder_file("refused"), &options), cases[i].status, cases[i].text);
+    }
+    assert_int_equal(folder_count(), before);
+}
+
+static pg_status create_again(void)
+{
+    pg_create_options options = {.from = PALIGEMMA, .image_size = 28};
+    return pg_model_create(folder_file("swept"), &options);
+}
+
+static void short_of_memory(void **state)
+{
+    (void)state;
+    int before = folder_count();
+    CHECK_SWEEP(create_again());
+    assert_int_equal(folder_count(), before + 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(larger_pictures),
+        cmocka_unit_test(siglip_and_parts),
+        cmocka_unit_test(refused_sizes),
+        cmocka_unit_test(short_of_memory),
+    };
+    return cmocka_run_group_tests(tests, folder_setup, folder_teardown);
+}
