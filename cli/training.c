@@ -63,7 +63,7 @@ static int set_value(pg_train_config *config, const pg_cli_settings *settings, s
 static int make(pg_train_config *config, const pg_cli_settings *settings)
 {
     const char *model = getenv("PALIGEMMA_MODEL");
-    int code = model ? pg_cli_check(pg_train_config_set(config, "model", model)) : PG_CLI_DONE;
+    int code = model && *model ? pg_cli_check(pg_train_config_set(config, "model", model)) : PG_CLI_DONE;
     for (size_t i = 0; code == PG_CLI_DONE && pg_train_setting_at(i); i++)
         if (strcmp(pg_train_setting_at(i)->name, "recipe") == 0 && settings->values[i].text)
             code = pg_cli_check(pg_train_config_use(config, settings->values[i].text));

@@ -653,11 +653,15 @@ typedef enum pg_data_kind {
     PG_DATA_JSONL,         /* one object a line; see pg_row_kind. Also imagefolder's metadata.jsonl ("file_name") */
     PG_DATA_COCO_CAPTIONS, /* a row for each caption */
     PG_DATA_COCO_DETECT,   /* a row for each picture with objects: "detect A ; B", "<loc>x4 A ; <loc>x4 B"; no crowds */
-    PG_DATA_COCO_SEGMENT,  /* a row for each object: "segment A", "<loc>x4<seg>x16 A"; needs a mask encoder */
+    PG_DATA_COCO_SEGMENT,  /* a row for each object: "segment A", "<loc>x4<seg>x16 A"; needs a mask encoder. Of several
+                              objects of a name each has a row of its own, unless they go together */
     PG_DATA_VQA,           /* VQA v2: questions, and annotations in a second file; the most frequent answer */
     PG_DATA_TEXT,          /* plain text: documents with blank lines between them */
     PG_DATA_SHARDS,        /* tar files in webdataset's layout: KEY.jpg with KEY.txt, KEY.json or KEY.cls */
     PG_DATA_MASKS, /* masks: PNG files, white on black (a folder, or one), or a COCO file's objects; never guessed */
+    PG_DATA_MASK_FOLDERS, /* a row for each mask FOLDER/A/PICTURE.png, white on black: as PG_DATA_COCO_SEGMENT. Of
+                             PICTURE_1.png, PICTURE_2.png, ... each is an object of PICTURE.jpg (png, jpeg, webp) in
+                             `images` (NULL: the folder's own folder); never guessed */
 } pg_data_kind;
 
 /* "jsonl", "coco-captions", ...; NULL beyond the last. */
@@ -702,6 +706,7 @@ typedef struct pg_dataset_options {
                                   "COCO_train2014_############.jpg" (NULL: this, if the file names its subset) */
     const char *const *labels; /* names of the classes in order; NULL: those found in the file, sorted by bytes */
     size_t label_count;
+    bool together; /* segmentation: a row for each name in a picture; its answer has all objects of that name */
     pg_mask_encoder *encode_mask;
     void *user;
 } pg_dataset_options;
@@ -747,6 +752,29 @@ PG_API void pg_data_row_free(pg_data_row *row);
 
 /* Where a row stands: "FILE:LINE", "FILE: image 7". *out is freed with pg_free. */
 PG_API pg_status pg_dataset_place(char **out, const pg_dataset *dataset, size_t index);
+
+/* Called as rows are written. Returning false ends the call with PG_ERROR_CANCELLED. */
+typedef bool pg_convert_progress(void *user, size_t done, size_t total);
+
+/* Called for a row that cannot be used, in the rows' order: "FILE: annotation 7: ..." */
+typedef void pg_convert_complaint(void *user, const char *text);
+
+typedef struct pg_convert_options {
+    int threads;      /* that make rows (0: one per physical core) */
+    double bad_share; /* of rows that may be bad and are left out; more is an error (default 0.01). All rows bad is one
+                         anyway */
+    pg_convert_progress *on_progress;
+    pg_convert_complaint *on_bad;
+    void *user;
+} pg_convert_options;
+
+PG_API void pg_convert_options_init(pg_convert_options *options);
+
+/* Writes the rows as JSON lines, which PG_DATA_JSONL reads: masks have become <seg> tokens, and pictures are named
+ * relative to the file's folder. Pictures inside archives, and PG_ROW_MASK, have no such lines: PG_ERROR_UNSUPPORTED.
+ * The file appears complete or not at all. *written: rows in it (NULL: not asked). options: NULL for the defaults. */
+PG_API pg_status pg_dataset_convert(size_t *written, const char *path, const pg_dataset *dataset,
+                                    const pg_convert_options *options);
 
 /* Data sets mixed into one endless sequence of rows. What stands at a position is a function of the seed and the
  * position alone, so a run goes on from one number. Every data set is gone through in rounds that show each of its rows

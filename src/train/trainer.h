@@ -14,12 +14,13 @@ typedef struct pg_rows {
     pg_dataset **sets;
     pg_mixture_part *parts;
     size_t count;
-    pg_mixture *mixture; /* NULL: there are none */
+    pg_mixture *mixture;  /* NULL: there are none */
+    pg_mask_codec *codec; /* that makes <seg> tokens; NULL: no set needs it */
 } pg_rows;
 
-/* classes: names of labels, or NULL for those of each data set. */
-pg_status pg_rows_open(pg_rows *out, const pg_data_list *list, const pg_objective *objective,
-                       const pg_label_table *classes, uint64_t seed, bool shuffle);
+/* Those to train on, or else those to validate with. classes: names of labels, or NULL for those of each data set. */
+pg_status pg_rows_open(pg_rows *out, const pg_train_config *config, bool training, const pg_objective *objective,
+                       const pg_label_table *classes);
 void pg_rows_close(pg_rows *rows);
 
 /* How a run's rows become samples. */
