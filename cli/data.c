@@ -37,7 +37,7 @@ static const pg_cli_option data_options[] = {
     {"image-name", 0, "PATTERN", PG_CLI_TEXT, offsetof(data_settings, image_name),
      "VQA: how pictures are named, with a # for each digit of the id", 0, 0},
     {"codec", 0, "FILE.npz", PG_CLI_TEXT, offsetof(data_settings, codec),
-     "coco-segment and mask-folders: the mask codec that makes <seg> tokens", 0, 0},
+     "coco-segment and mask-folders: what makes <seg> tokens (default: world-mask-codec.npz, which ships)", 0, 0},
     {"together", 0, NULL, PG_CLI_FLAG, offsetof(data_settings, together),
      "the same: one row for all objects of a name in a picture, not one for each", 0, 0},
     {"max-bad", 0, "P", PG_CLI_NUMBER, offsetof(data_settings, max_bad),
@@ -119,9 +119,10 @@ static void close_data(opened_data *data)
     pg_mask_codec_close(data->codec);
 }
 
-static int open_data(opened_data *out, const data_settings *settings, const char *path)
+static int open_data(opened_data *out, const pg_cli_command *command, const data_settings *settings, const char *path)
 {
     pg_dataset_options options;
+    const char *codec;
     int code;
     pg_dataset_options_init(&options);
     options.kind = (pg_data_kind)settings->kind;
@@ -131,8 +132,9 @@ static int open_data(opened_data *out, const data_settings *settings, const char
     options.annotations = settings->annotations;
     options.image_name = settings->image_name;
     options.together = settings->together;
-    if (settings->codec) {
-        PG_CLI_TRY(pg_cli_check(pg_mask_codec_open(&out->codec, settings->codec)));
+    if (options.kind == PG_DATA_COCO_SEGMENT || options.kind == PG_DATA_MASK_FOLDERS) {
+        PG_CLI_TRY(pg_cli_codec_find(&codec, command, settings->codec));
+        PG_CLI_TRY(pg_cli_check(pg_mask_codec_open(&out->codec, codec)));
         options.encode_mask = pg_mask_codec_encode_view;
         options.user = out->codec;
     }
@@ -436,7 +438,7 @@ static int check_data(const pg_cli_command *command, const data_settings *settin
     data_check check = {.settings = settings, .rows = pg_cli_json_array()};
     int code;
     PG_CLI_TRY(open_model(&check, command));
-    PG_CLI_TRY(open_data(&check.data, settings, path));
+    PG_CLI_TRY(open_data(&check.data, command, settings, path));
     PG_CLI_TRY(open_loader(&check));
     PG_CLI_TRY(check_rows(&check));
     pg_loader_report report = pg_loader_get_report(check.loader);
@@ -473,7 +475,7 @@ static int convert_data(const pg_cli_command *command, const data_settings *sett
     int code;
     if (!settings->out)
         return pg_cli_usage(command, "no result: name its file with --out FILE.jsonl");
-    PG_CLI_TRY(open_data(&data, settings, path));
+    PG_CLI_TRY(open_data(&data, command, settings, path));
     pg_convert_options_init(&options);
     options.threads = (int)settings->threads;
     options.bad_share = settings->max_bad;

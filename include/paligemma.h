@@ -196,6 +196,14 @@ PG_API pg_status pg_model_open_with(pg_model **out, const char *folder, const pg
 
 PG_API void pg_model_close(pg_model *model);
 
+/* The folder of the small model that ships: of PG_MODEL_PALIGEMMA or PG_MODEL_SIGLIP (there is no Gemma). It is looked
+ * for in $PALIGEMMA_MODELS or, without that variable, beside the library: in PREFIX/share/paligemma/models, or in the
+ * source tree's models. PG_ERROR_FILE where it is not installed. *out is freed with pg_free. */
+PG_API pg_status pg_default_model(char **out, pg_model_kind kind);
+
+/* The same of the mask codec's file. */
+PG_API pg_status pg_default_mask_codec(char **out);
+
 PG_API pg_model_kind pg_model_get_kind(const pg_model *model);
 PG_API const pg_tokenizer *pg_model_tokenizer(const pg_model *model);
 
@@ -921,6 +929,11 @@ PG_API pg_status pg_train_config_use(pg_train_config *config, const char *recipe
 
 /* A JSON object of settings; its "recipe" comes first, whatever its place. */
 PG_API pg_status pg_train_config_load(pg_train_config *config, const char *path);
+
+/* Names what is not set and has a usual value: the model to start from, which is `folder` or, where that is NULL, the
+ * one that ships; and the codec that ships, where data have masks. What is needed and not installed is
+ * PG_ERROR_FILE. */
+PG_API pg_status pg_train_config_complete(pg_train_config *config, const char *folder);
 
 /* A run: model, rows, optimizer, and a folder (setting "out") with
  *     config.json                 all settings

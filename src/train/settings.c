@@ -22,7 +22,11 @@ typedef struct setting {
 #define MANY      1e15
 
 static const setting settings[] = {
-    {{"model", "MODEL", "folder of the model to start from (maskcodec: an .npz, or none)"}, TEXT, AT(model), 0, 0},
+    {{"model", "MODEL", "folder of the model to start from (the one that ships; maskcodec: an .npz, or none)"},
+     TEXT,
+     AT(model),
+     0,
+     0},
     {{"out", "RUN", "folder of the run: checkpoint, curves, results"}, TEXT, AT(out), 0, 0},
     {{"recipe", "NAME",
       "settings published for a task, before all others that are given; -448 and -896 are for models of that "
@@ -37,7 +41,7 @@ static const setting settings[] = {
      0,
      0},
     {{"validation", "FILE", "rows held out, to be measured from time to time"}, DATA, AT(validation), 0, 0},
-    {{"codec", "FILE.npz", "kind=coco-segment and mask-folders: the mask codec that makes <seg> tokens"},
+    {{"codec", "FILE.npz", "kind=coco-segment and mask-folders: what makes <seg> tokens (the one that ships)"},
      TEXT,
      AT(codec),
      0,
@@ -438,6 +442,36 @@ void pg_train_config_free(pg_train_config *config)
             free_list((pg_data_list *)(void *)field);
     }
     pg_free(config);
+}
+
+/* ---------------------------------------------------------------- what is usual */
+
+static bool have_masks(const pg_data_list *list)
+{
+    static const pg_data_kind kinds[] = {PG_DATA_COCO_SEGMENT, PG_DATA_MASK_FOLDERS};
+    for (size_t i = 0; i < list->count; i++)
+        for (size_t k = 0; list->items[i].kind && k < sizeof kinds / sizeof *kinds; k++)
+            if (!strcmp(list->items[i].kind, pg_data_kind_name(kinds[k])))
+                return true;
+    return false;
+}
+
+pg_status pg_train_config_complete(pg_train_config *config, const char *folder)
+{
+    bool pictures = config->objective == PG_OBJECTIVE_SIGLIP;
+    if (!config->model && config->objective != PG_OBJECTIVE_MASKCODEC) {
+        pg_status status = folder ? set_text(&config->model, folder, SIZE_MAX)
+                                  : pg_default_model(&config->model, pictures ? PG_MODEL_SIGLIP : PG_MODEL_PALIGEMMA);
+        if (status != PG_OK)
+            return pg_fail_context(status, "model: not given; it is the folder of the model to start from");
+    }
+    if (!config->codec && (have_masks(&config->data) || have_masks(&config->validation))) {
+        pg_status status = pg_default_mask_codec(&config->codec);
+        if (status != PG_OK)
+            return pg_fail_context(status,
+                                   "codec: not given; it is the file of the mask codec that makes <seg> tokens");
+    }
+    return PG_OK;
 }
 
 /* ---------------------------------------------------------------- JSON */
