@@ -8,6 +8,7 @@ typedef struct init_settings {
     const char *config, *tokenizer, *from, *vision, *text;
     uint64_t seed;
     int64_t image_size;
+    bool smooth_locations;
     pg_cli_saving saving;
 } init_settings;
 
@@ -23,6 +24,8 @@ static const pg_cli_option source_options[] = {
      "take the decoder of this model (Gemma or PaliGemma)", 0, 0},
     {"image-size", 0, "PIXELS", PG_CLI_INTEGER, offsetof(init_settings, image_size),
      "side of the square picture; positions of patches are interpolated to it", 1, 0x1p14},
+    {"smooth-locations", 0, NULL, PG_CLI_FLAG, offsetof(init_settings, smooth_locations),
+     "new location tokens start out like their neighbours, so that boxes are learned sooner", 0, 0},
     {"seed", 0, "N", PG_CLI_INTEGER, offsetof(init_settings, seed), "where random values start (default: 0)", 0,
      0x1p63},
     {0},
@@ -53,6 +56,7 @@ static int run(const pg_cli_command *command, void *memory, const pg_cli_list *o
     options.vision = settings->vision;
     options.text = settings->text;
     options.image_size = (size_t)settings->image_size;
+    options.smooth_locations = settings->smooth_locations;
     options.seed = settings->seed;
     options.dtype = saving.dtype;
     options.shard_size = saving.shard_size;

@@ -632,6 +632,7 @@ typedef struct pg_create_options {
     const char *vision;    /* folder of a model whose vision tower is taken over; NULL: that of `from` */
     const char *text;      /* folder of a model whose decoder is taken over; NULL: that of `from` */
     size_t image_size;     /* side of the square picture in pixels; 0: as config.json has it */
+    bool smooth_locations; /* rows of location tokens that no model gives are smooth functions of the place */
     uint64_t seed;         /* the same seed gives the same values, whatever the threads */
     const char *dtype;     /* "F32", "BF16" or "F16"; NULL: that of `from`, else F32 */
     size_t shard_size;     /* as in pg_save_options */
@@ -646,8 +647,9 @@ PG_API void pg_create_options_init(pg_create_options *options);
  * bias as in its paper). Where `vision` and `text` are given without `from`, the projector is zero instead; a decoder's
  * tokens that the new model has more are normal with deviation 0.02. `from` with `image_size` is the same model for
  * larger or smaller pictures: positions of patches are interpolated as big_vision does it, linearly, corners upon
- * corners. A picture whose tokens leave no room for text in the decoder's context is PG_ERROR_LIMIT. The folder appears
- * complete or not at all. */
+ * corners. With `smooth_locations`, <loc0000> to <loc1023> start as random Fourier features of their number with the
+ * same deviation, so that neighbours start out alike and boxes are learned sooner. A picture whose tokens leave no room
+ * for text in the decoder's context is PG_ERROR_LIMIT. The folder appears complete or not at all. */
 PG_API pg_status pg_model_create(const char *folder, const pg_create_options *options);
 
 /* ---------------------------------------------------------------- 10. data */

@@ -25,6 +25,7 @@ typedef struct creation {
     pg_model_write_options write;
     pg_weights *weights;              /* the new model's */
     pg_weights *from, *vision, *text; /* those that are taken over; `from` has all parts that no other gives */
+    pg_tokenizer *tokenizer;          /* whose location tokens get smooth rows; NULL: as any token */
     void *positions;                  /* of the patches, for pictures of another size; NULL: those that it has */
     bool joined;                      /* the projector starts from zero */
 } creation;
@@ -304,6 +305,26 @@ static pg_status take_over(creation *run)
     return PG_OK;
 }
 
+/* The number of the location token that a row of a table belongs to; -1: none. */
+static int location_of(const creation *run, const pg_weight_entry *entry, int64_t row)
+{
+    int location = -1, end = 0;
+    if (!run->tokenizer || !is_embedding(entry))
+        return -1;
+    const char *piece = pg_tokenizer_piece(run->tokenizer, (int32_t)row);
+    bool found = piece && strlen(piece) == strlen("<loc0000>") && sscanf(piece, "<loc%4d>%n", &location, &end) == 1;
+    return found && end && location >= 0 && location < PG_LOCATIONS ? location : -1;
+}
+
+static void draw_row(const creation *run, float *out, const pg_weight_entry *entry, int64_t row)
+{
+    int location = location_of(run, entry, row);
+    if (location >= 0)
+        pg_initial_location(out, entry, run->options.seed, location);
+    else
+        pg_initial_values(out, entry, run->options.seed, row, 1);
+}
+
 static void make_row(const creation *run, float *out, const pg_weight_entry *entry, const pg_parameter *old,
                      int64_t row)
 {
@@ -316,7 +337,7 @@ static void make_row(const creation *run, float *out, const pg_weight_entry *ent
     else if (run->joined && entry->part == PG_PART_PROJECTOR)
         memset(out, 0, (size_t)width * sizeof *out);
     else
-        pg_initial_values(out, entry, run->options.seed, row, 1);
+        draw_row(run, out, entry, row);
 }
 
 static void make_rows(void *user, float *out, const pg_weight_entry *entry, int64_t first, int64_t count)
@@ -347,6 +368,25 @@ static void keep_dtype(creation *run)
         run->write.dtype = from->vision.position.name ? from->vision.position.dtype : from->text.norm.dtype;
 }
 
+/* The tokenizer's files are those of the folder that they are copied from. */
+static const char *files_of(const creation *run)
+{
+    return run->options.tokenizer ? run->options.tokenizer : run->options.from;
+}
+
+static pg_status find_locations(creation *run)
+{
+    const char *files = files_of(run);
+    if (!run->options.smooth_locations)
+        return PG_OK;
+    if (!files)
+        return pg_fail(PG_ERROR_ARGUMENT, "smooth locations: a tokenizer is needed, which says what tokens they are");
+    PG_TRY(pg_tokenizer_open(&run->tokenizer, files));
+    if (pg_tokenizer_id(run->tokenizer, "<loc0000>") < 0)
+        return pg_fail(PG_ERROR_FORMAT, "smooth locations: %s: the tokenizer has no <loc0000> token", files);
+    return PG_OK;
+}
+
 static pg_status load_sources(creation *run)
 {
     PG_TRY(load_source(&run->from, run->options.from));
@@ -354,15 +394,14 @@ static pg_status load_sources(creation *run)
     PG_TRY(load_source(&run->text, run->options.text));
     run->joined = run->vision && run->text && !run->from;
     keep_dtype(run);
-    return PG_OK;
+    return find_locations(run);
 }
 
 /* The tokenizer's files, and how pictures are prepared. */
 static pg_status write_files(const creation *run, const char *folder, pg_buffer *path)
 {
-    const char *files = run->options.tokenizer ? run->options.tokenizer : run->options.from;
-    if (files)
-        PG_TRY(pg_model_copy_files(folder, files));
+    if (files_of(run))
+        PG_TRY(pg_model_copy_files(folder, files_of(run)));
     if (run->joined)
         return write_processor(run, folder, path);
     return run->options.image_size ? resize_processor(run, folder, path) : PG_OK;
@@ -389,6 +428,7 @@ static void free_parts(creation *run)
     pg_weights_free(run->vision);
     pg_weights_free(run->text);
     pg_free(run->positions);
+    pg_tokenizer_close(run->tokenizer);
 }
 
 pg_status pg_model_create(const char *folder, const pg_create_options *options)

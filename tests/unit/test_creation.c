@@ -1,6 +1,7 @@
-/* A model again for pictures of another size: what is kept, what changes, what is refused. */
+/* New models: one again for pictures of another size, what is kept, changes, is refused; how locations start. */
 #include "check.h"
 
+#include <math.h>
 #include <sys/stat.h>
 
 #include "base/json.h"
@@ -125,9 +126,72 @@ static void refused_sizes(void **state)
     assert_int_equal(folder_count(), before);
 }
 
+/* ---------------------------------------------------------------- locations */
+
+static double cosine(const float *a, const float *b, int64_t width)
+{
+    double ab = 0, aa = 0, bb = 0;
+    for (int64_t i = 0; i < width; i++) {
+        ab += (double)a[i] * (double)b[i];
+        aa += (double)a[i] * (double)a[i];
+        bb += (double)b[i] * (double)b[i];
+    }
+    return ab / sqrt(aa * bb);
+}
+
+static const float *location_row(const pg_model *model, int location)
+{
+    char piece[16];
+    snprintf(piece, sizeof piece, "<loc%04d>", location);
+    int32_t id = pg_tokenizer_id(model->tokenizer, piece);
+    assert_true(id >= 0);
+    return (const float *)model->weights->text.embed.data + id * model->weights->text.embed.width;
+}
+
+static double mean_cosine(const pg_model *model, int apart)
+{
+    double sum = 0;
+    for (int i = 0; i + apart < 1024; i++)
+        sum += cosine(location_row(model, i), location_row(model, i + apart), model->weights->text.embed.width);
+    return sum / (1024 - apart);
+}
+
+static void smooth_locations(void **state)
+{
+    pg_create_options options;
+    (void)state;
+    pg_create_options_init(&options);
+    options.config = PALIGEMMA "/config.json";
+    options.tokenizer = PALIGEMMA;
+    options.smooth_locations = true;
+    pg_model *smooth = create("smooth", &options);
+    options.smooth_locations = false;
+    pg_model *plain = create("plain", &options);
+    int64_t width = plain->weights->text.embed.width;
+    assert_true(mean_cosine(smooth, 1) > 0.95);
+    assert_true(mean_cosine(smooth, 32) > 0.2 && mean_cosine(smooth, 32) < 0.8);
+    assert_true(fabs(mean_cosine(plain, 1)) < 0.05);
+    double squares = 0;
+    for (int i = 0; i < 1024; i++)
+        for (int64_t k = 0; k < width; k++)
+            squares += (double)location_row(smooth, i)[k] * (double)location_row(smooth, i)[k];
+    assert_true(fabs(sqrt(squares / (double)(1024 * width)) - 0.02) < 0.003);
+    int64_t before = location_row(plain, 0) - (const float *)plain->weights->text.embed.data;
+    assert_memory_equal(smooth->weights->text.embed.data, plain->weights->text.embed.data,
+                        (size_t)before * sizeof(float)); /* other tokens are as ever */
+    pg_model_close(smooth);
+    pg_model_close(plain);
+    options = (pg_create_options){.vision = SIGLIP, .text = GEMMA, .tokenizer = PALIGEMMA, .smooth_locations = true};
+    CHECK_OK(pg_model_create(folder_file("smooth-joined"), &options));
+    options = (pg_create_options){.config = PALIGEMMA "/config.json", .smooth_locations = true};
+    CHECK_FAILS(pg_model_create(folder_file("none"), &options), PG_ERROR_ARGUMENT, "a tokenizer is needed");
+    options.tokenizer = SIGLIP;
+    CHECK_FAILS(pg_model_create(folder_file("none"), &options), PG_ERROR_FORMAT, "no <loc0000>");
+}
+
 static pg_status create_again(void)
 {
-    pg_create_options options = {.from = PALIGEMMA, .image_size = 28};
+    pg_create_options options = {.from = PALIGEMMA, .image_size = 28, .smooth_locations = true};
     return pg_model_create(folder_file("swept"), &options);
 }
 
@@ -142,10 +206,8 @@ static void short_of_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(larger_pictures),
-        cmocka_unit_test(siglip_and_parts),
-        cmocka_unit_test(refused_sizes),
-        cmocka_unit_test(short_of_memory),
+        cmocka_unit_test(larger_pictures),  cmocka_unit_test(siglip_and_parts), cmocka_unit_test(refused_sizes),
+        cmocka_unit_test(smooth_locations), cmocka_unit_test(short_of_memory),
     };
     return cmocka_run_group_tests(tests, folder_setup, folder_teardown);
 }
