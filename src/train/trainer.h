@@ -2,6 +2,7 @@
 #ifndef PG_TRAIN_TRAINER_H
 #define PG_TRAIN_TRAINER_H
 
+#include "base/folder.h"
 #include "data/dataset.h"
 #include "train/codebook.h"
 #include "train/objective.h"
@@ -64,6 +65,7 @@ struct pg_trainer {
     pg_sample **batch; /* [config->batch] */
     pg_records *records;
     pg_progress_state state;
+    pg_folder_lock lock; /* of the run's folder */
     char *checkpoint;    /* path */
     uint64_t bad_listed; /* bad rows that bad_rows.txt has */
     bool finished;
@@ -84,8 +86,8 @@ pg_status pg_train_config_check(const pg_train_config *config, bool run);
 /* Models, rows, trained weights and schedule, from trainer->config. */
 pg_status pg_trainer_open_parts(pg_trainer *trainer);
 
-/* Makes the folder, or checks that it belongs to this run, and removes what a killed one left half written. */
-pg_status pg_run_folder_open(const pg_trainer *trainer);
+/* Makes the folder, or checks that it belongs to this run, keeps other processes out of it, and removes what a killed one left half written. */
+pg_status pg_run_folder_open(pg_trainer *trainer);
 
 /* Fills trainer->batch. */
 pg_status pg_trainer_take_batch(pg_trainer *trainer);
