@@ -237,7 +237,7 @@ static int run(const pg_cli_command *command, void *memory, const pg_cli_list *o
     pg_bench *bench;
     pg_cli_progress progress;
     (void)operands;
-    int code = pg_cli_model_find(&folder, command, settings->source.model);
+    int code = pg_cli_model_find(&folder, command, settings->source.model, 1u << PG_MODEL_PALIGEMMA);
     if (code != PG_CLI_DONE)
         return code;
     pg_bench_options_init(&options);

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "commands.h"
-#include "output.h"
+#include "engine.h"
 
 #define PLACES ((size_t)PG_MASK_SIDE * PG_MASK_SIDE)
 
@@ -13,11 +13,6 @@ typedef struct mask_settings {
     int64_t threads;
     bool json;
 } mask_settings;
-
-static const pg_cli_option mask_options[] = {
-    {"codec", 0, "FILE.npz", PG_CLI_TEXT, offsetof(mask_settings, codec), "the mask codec's weights", 0, 0},
-    {0},
-};
 
 static const pg_cli_option output_options[] = {
     {"out", 'o', "FILE.npy", PG_CLI_TEXT, offsetof(mask_settings, out),
@@ -33,7 +28,7 @@ static const pg_cli_option speed_options[] = {
 };
 
 static const pg_cli_group groups[] = {
-    {"Codec", mask_options, 0},
+    {"Codec", pg_cli_codec_options, offsetof(mask_settings, codec)},
     {"Output", output_options, 0},
     {"Speed", speed_options, 0},
     {0},
@@ -218,16 +213,15 @@ done:
 static int run(const pg_cli_command *command, void *memory, const pg_cli_list *operands)
 {
     const mask_settings *settings = memory;
-    const char *what = operands->items[0];
+    const char *what = operands->items[0], *path;
     bool decodes = !strcmp(what, "decode");
     pg_mask_codec *codec = NULL;
     mask_list list = {0};
     int code;
     if (!decodes && strcmp(what, "encode") != 0)
         return pg_cli_usage(command, "there is no 'mask %s', expected 'mask decode' or 'mask encode'", what);
-    if (!settings->codec)
-        return pg_cli_usage(command, "no codec: name its file with --codec FILE.npz");
-    PG_CLI_TRY(pg_cli_check(pg_mask_codec_open(&codec, settings->codec)));
+    PG_CLI_TRY(pg_cli_codec_find(&path, command, settings->codec));
+    PG_CLI_TRY(pg_cli_check(pg_mask_codec_open(&codec, path)));
     code = (decodes ? decode : encode)(&list, codec, settings, operands);
 done:
     free_list(&list);
@@ -237,7 +231,7 @@ done:
 
 const pg_cli_command pg_cli_mask = {
     .name = "mask",
-    .usage = "decode|encode --codec FILE.npz CODES|FILE...",
+    .usage = "decode|encode [--codec FILE.npz] CODES|FILE...",
     .summary = "turn masks into the codes of <seg> tokens, and back",
     .details = "mask decode: CODES are 16 a mask, as \"<seg001><seg127>...\" or as numbers. The mask is drawn, or with "
                "--json or --out its 64 x 64 values are written.\n\n"

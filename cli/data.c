@@ -1,5 +1,7 @@
 /*
- * paligemma data: looks at data sets.
+ * paligemma data: looks at data sets, and converts them.
+ *
+ * data convert: every row as a JSON line, masks as <seg> tokens.
  *
  * data check: every row is made as the trainer would get it; some are shown, with their prompt and the answer that
  * carries loss as the model reads them back; then counts, lengths, and the rows that are bad.
@@ -13,16 +15,16 @@
 #include "progress.h"
 
 typedef struct data_settings {
-    const char *model, *images, *split, *prefix, *annotations, *image_name;
+    const char *model, *images, *split, *prefix, *annotations, *image_name, *codec, *out;
     int kind, style;
     int64_t rows, sample, context, threads;
     double max_bad;
-    bool json, special;
+    bool json, special, together;
     pg_cli_looking looking;
 } data_settings;
 
 static const pg_cli_option data_options[] = {
-    {"kind", 0, "auto|jsonl|coco-captions|coco-detect|coco-segment|vqa|text|shards", PG_CLI_CHOICE,
+    {"kind", 0, "auto|jsonl|coco-captions|coco-detect|coco-segment|vqa|text|shards|masks|mask-folders", PG_CLI_CHOICE,
      offsetof(data_settings, kind), "what the file is (default: told by its content)", 0, 0},
     {"images", 0, "FOLDER", PG_CLI_TEXT, offsetof(data_settings, images),
      "what names of pictures are relative to (default: the file's folder)", 0, 0},
@@ -34,6 +36,17 @@ static const pg_cli_option data_options[] = {
      0},
     {"image-name", 0, "PATTERN", PG_CLI_TEXT, offsetof(data_settings, image_name),
      "VQA: how pictures are named, with a # for each digit of the id", 0, 0},
+    {"codec", 0, "FILE.npz", PG_CLI_TEXT, offsetof(data_settings, codec),
+     "coco-segment and mask-folders: what makes <seg> tokens (default: world-mask-codec.npz, which ships)", 0, 0},
+    {"together", 0, NULL, PG_CLI_FLAG, offsetof(data_settings, together),
+     "the same: one row for all objects of a name in a picture, not one for each", 0, 0},
+    {"max-bad", 0, "P", PG_CLI_NUMBER, offsetof(data_settings, max_bad),
+     "share of bad rows from which on the exit code is 1 (default: 0.01)", 0, 1},
+    {0},
+};
+
+static const pg_cli_option convert_options[] = {
+    {"out", 'o', "FILE.jsonl", PG_CLI_TEXT, offsetof(data_settings, out), "the rows as JSON lines", 0, 0},
     {0},
 };
 
@@ -43,8 +56,6 @@ static const pg_cli_option check_options[] = {
      "check only so many rows, drawn from the whole set (default: all)", 1, INFINITY},
     {"context", 0, "N", PG_CLI_INTEGER, offsetof(data_settings, context),
      "longest row in tokens, pictures included (default: the model's)", 1, INFINITY},
-    {"max-bad", 0, "P", PG_CLI_NUMBER, offsetof(data_settings, max_bad),
-     "share of bad rows from which on the exit code is 1 (default: 0.01)", 0, 1},
     {"style", 0, "task|text|chat", PG_CLI_CHOICE, offsetof(data_settings, style), "how prompts are made", 0, 0},
     {"special", 0, NULL, PG_CLI_FLAG, offsetof(data_settings, special),
      "control tokens spelled out in the texts count as such", 0, 0},
@@ -53,8 +64,8 @@ static const pg_cli_option check_options[] = {
 };
 
 static const pg_cli_option speed_options[] = {
-    {"threads", 't', "N", PG_CLI_INTEGER, offsetof(data_settings, threads), "threads that read rows (default: 2)", 1,
-     256},
+    {"threads", 't', "N", PG_CLI_INTEGER, offsetof(data_settings, threads),
+     "threads that read rows (default: 2 to check, one per physical core to convert)", 1, 256},
     {0},
 };
 
@@ -62,6 +73,7 @@ static const pg_cli_group groups[] = {
     {"Model", pg_cli_model_options, offsetof(data_settings, model)},
     {"Data", data_options, 0},
     {"Check", check_options, 0},
+    {"Convert", convert_options, 0},
     {"Pictures", pg_cli_looking_options, offsetof(data_settings, looking)},
     {"Speed", speed_options, 0},
     {0},
@@ -72,7 +84,6 @@ static void init(void *memory)
     data_settings *settings = memory;
     settings->rows = 3;
     settings->max_bad = 0.01;
-    settings->threads = 2;
 }
 
 /* Lengths of rows, to be sorted. */
@@ -81,10 +92,16 @@ typedef struct lengths {
     size_t count, capacity;
 } lengths;
 
+/* A data set, and the codec of its masks. */
+typedef struct opened_data {
+    pg_dataset *set;
+    pg_mask_codec *codec;
+} opened_data;
+
 typedef struct data_check {
     const data_settings *settings;
     pg_cli_engine engine;
-    pg_dataset *dataset;
+    opened_data data;
     pg_mixture *mixture;
     pg_loader *loader;
     pg_loader_options options;
@@ -96,12 +113,16 @@ typedef struct data_check {
 
 /* ---------------------------------------------------------------- opening */
 
-static int open_data(data_check *check, const pg_cli_command *command, const char *path)
+static void close_data(opened_data *data)
 {
-    const data_settings *settings = check->settings;
-    pg_cli_use use = {.source = {.model = settings->model},
-                      .kinds = 1u << PG_MODEL_PALIGEMMA | 1u << PG_MODEL_GEMMA | 1u << PG_MODEL_SIGLIP};
+    pg_dataset_close(data->set);
+    pg_mask_codec_close(data->codec);
+}
+
+static int open_data(opened_data *out, const pg_cli_command *command, const data_settings *settings, const char *path)
+{
     pg_dataset_options options;
+    const char *codec;
     int code;
     pg_dataset_options_init(&options);
     options.kind = (pg_data_kind)settings->kind;
@@ -110,22 +131,35 @@ static int open_data(data_check *check, const pg_cli_command *command, const cha
     options.prefix = settings->prefix;
     options.annotations = settings->annotations;
     options.image_name = settings->image_name;
-    PG_CLI_TRY(pg_cli_engine_load(&check->engine, command, &use));
-    PG_CLI_TRY(pg_cli_check(pg_dataset_open(&check->dataset, path, &options)));
+    options.together = settings->together;
+    if (options.kind == PG_DATA_COCO_SEGMENT || options.kind == PG_DATA_MASK_FOLDERS) {
+        PG_CLI_TRY(pg_cli_codec_find(&codec, command, settings->codec));
+        PG_CLI_TRY(pg_cli_check(pg_mask_codec_open(&out->codec, codec)));
+        options.encode_mask = pg_mask_codec_encode_view;
+        options.user = out->codec;
+    }
+    PG_CLI_TRY(pg_cli_check(pg_dataset_open(&out->set, path, &options)));
 done:
     return code;
+}
+
+static int open_model(data_check *check, const pg_cli_command *command)
+{
+    pg_cli_use use = {.source = {.model = check->settings->model},
+                      .kinds = 1u << PG_MODEL_PALIGEMMA | 1u << PG_MODEL_GEMMA | 1u << PG_MODEL_SIGLIP};
+    return pg_cli_engine_load(&check->engine, command, &use);
 }
 
 /* A sample of the rows is the beginning of a shuffled pass; all of them come in their order. */
 static int open_loader(data_check *check)
 {
     const data_settings *settings = check->settings;
-    pg_mixture_part part = {.dataset = check->dataset};
-    uint64_t count = pg_dataset_count(check->dataset);
+    pg_mixture_part part = {.dataset = check->data.set};
+    uint64_t count = pg_dataset_count(check->data.set);
     int code;
     pg_loader_options_init(&check->options);
     PG_CLI_TRY(pg_cli_check(pg_loader_options_use_model(&check->options, check->engine.model)));
-    check->options.threads = (int)settings->threads;
+    check->options.threads = settings->threads ? (int)settings->threads : 2;
     check->options.style = (pg_prompt_style)settings->style;
     check->options.special = settings->special;
     check->options.resize_order = (pg_resize_order)settings->looking.order;
@@ -145,7 +179,7 @@ static void close_all(data_check *check)
     pg_cli_progress_clear(&check->progress);
     pg_loader_close(check->loader);
     pg_mixture_free(check->mixture);
-    pg_dataset_close(check->dataset);
+    close_data(&check->data);
     pg_cli_engine_close(&check->engine);
     free(check->all.values);
     free(check->answers.values);
@@ -220,7 +254,7 @@ static void print_row(const data_check *check, const pg_sample *sample, const ch
     if (sample->rejected)
         print_part(check, "rejected", sample->rejected, sample->rejected_count);
     if (sample->label >= 0) {
-        const char *label = pg_dataset_label(check->dataset, (size_t)sample->label);
+        const char *label = pg_dataset_label(check->data.set, (size_t)sample->label);
         pg_cli_print("  %-9s %lld %s\n", "label", (long long)sample->label, label ? label : "");
     }
     if (sample->truncated)
@@ -258,7 +292,7 @@ static void add_row(const data_check *check, const pg_sample *sample, const char
 static int show_row(data_check *check, const pg_sample *sample)
 {
     char *place;
-    int code = pg_cli_check(pg_dataset_place(&place, check->dataset, sample->row));
+    int code = pg_cli_check(pg_dataset_place(&place, check->data.set, sample->row));
     if (code != PG_CLI_DONE)
         return code;
     (check->settings->json ? add_row : print_row)(check, sample, place);
@@ -344,14 +378,14 @@ static void print_lengths(const char *name, const lengths *list)
 
 static void print_report(const data_check *check, const pg_loader_report *report)
 {
-    pg_cli_print("file       %s\n", pg_dataset_path(check->dataset));
-    pg_cli_print("kind       %s, rows of kind %s\n", pg_data_kind_name(pg_dataset_get_kind(check->dataset)),
-                 pg_row_kind_name(pg_dataset_row_kind(check->dataset)));
-    pg_cli_print("rows       %zu, %llu checked\n", pg_dataset_count(check->dataset), (unsigned long long)report->rows);
+    pg_cli_print("file       %s\n", pg_dataset_path(check->data.set));
+    pg_cli_print("kind       %s, rows of kind %s\n", pg_data_kind_name(pg_dataset_get_kind(check->data.set)),
+                 pg_row_kind_name(pg_dataset_row_kind(check->data.set)));
+    pg_cli_print("rows       %zu, %llu checked\n", pg_dataset_count(check->data.set), (unsigned long long)report->rows);
     pg_cli_print("pictures   %zu, at most %zu a row, %zu rows without\n", check->pictures, check->most_pictures,
                  check->without_pictures);
-    if (pg_dataset_label_count(check->dataset))
-        pg_cli_print("classes    %zu\n", pg_dataset_label_count(check->dataset));
+    if (pg_dataset_label_count(check->data.set))
+        pg_cli_print("classes    %zu\n", pg_dataset_label_count(check->data.set));
     print_lengths("ids", &check->all);
     if (check->answers.count && check->answers.values[check->answers.count - 1] &&
         check->options.model != PG_MODEL_SIGLIP)
@@ -381,10 +415,10 @@ static void print_json(const data_check *check, const pg_loader_report *report)
     json_t *object = pg_cli_json_object(), *bad = pg_cli_json_array();
     for (size_t i = 0; i < report->listed; i++)
         pg_cli_json_append(bad, pg_cli_json_text(pg_loader_bad(check->loader, i)));
-    pg_cli_json_set(object, "file", pg_cli_json_text(pg_dataset_path(check->dataset)));
-    pg_cli_json_set(object, "kind", pg_cli_json_text(pg_data_kind_name(pg_dataset_get_kind(check->dataset))));
-    pg_cli_json_set(object, "row_kind", pg_cli_json_text(pg_row_kind_name(pg_dataset_row_kind(check->dataset))));
-    pg_cli_json_set(object, "rows", pg_cli_json_integer((int64_t)pg_dataset_count(check->dataset)));
+    pg_cli_json_set(object, "file", pg_cli_json_text(pg_dataset_path(check->data.set)));
+    pg_cli_json_set(object, "kind", pg_cli_json_text(pg_data_kind_name(pg_dataset_get_kind(check->data.set))));
+    pg_cli_json_set(object, "row_kind", pg_cli_json_text(pg_row_kind_name(pg_dataset_row_kind(check->data.set))));
+    pg_cli_json_set(object, "rows", pg_cli_json_integer((int64_t)pg_dataset_count(check->data.set)));
     pg_cli_json_set(object, "checked", pg_cli_json_integer((int64_t)report->rows));
     pg_cli_json_set(object, "images", pg_cli_json_integer((int64_t)check->pictures));
     pg_cli_json_set(object, "rows_without_images", pg_cli_json_integer((int64_t)check->without_pictures));
@@ -403,7 +437,8 @@ static int check_data(const pg_cli_command *command, const data_settings *settin
 {
     data_check check = {.settings = settings, .rows = pg_cli_json_array()};
     int code;
-    PG_CLI_TRY(open_data(&check, command, path));
+    PG_CLI_TRY(open_model(&check, command));
+    PG_CLI_TRY(open_data(&check.data, command, settings, path));
     PG_CLI_TRY(open_loader(&check));
     PG_CLI_TRY(check_rows(&check));
     pg_loader_report report = pg_loader_get_report(check.loader);
@@ -415,29 +450,82 @@ done:
     return code;
 }
 
+/* ---------------------------------------------------------------- converting */
+
+static bool show_conversion(void *user, size_t done, size_t total)
+{
+    pg_cli_progress *progress = user;
+    (void)total;
+    pg_cli_progress_show(progress, done);
+    return true;
+}
+
+static void show_bad(void *user, const char *text)
+{
+    pg_cli_progress_clear(user);
+    pg_cli_fail("%s", text);
+}
+
+static int convert_data(const pg_cli_command *command, const data_settings *settings, const char *path)
+{
+    opened_data data = {0};
+    pg_cli_progress progress = {0};
+    pg_convert_options options;
+    size_t written;
+    int code;
+    if (!settings->out)
+        return pg_cli_usage(command, "no result: name its file with --out FILE.jsonl");
+    PG_CLI_TRY(open_data(&data, command, settings, path));
+    pg_convert_options_init(&options);
+    options.threads = (int)settings->threads;
+    options.bad_share = settings->max_bad;
+    options.on_progress = show_conversion;
+    options.on_bad = show_bad;
+    options.user = &progress;
+    pg_cli_progress_start(&progress, 0, pg_dataset_count(data.set));
+    pg_status status = pg_dataset_convert(&written, settings->out, data.set, &options);
+    pg_cli_progress_clear(&progress);
+    PG_CLI_TRY(pg_cli_check(status));
+    pg_cli_print("%zu rows of %zu\n", written, pg_dataset_count(data.set));
+done:
+    close_data(&data);
+    return code;
+}
+
+/* ---------------------------------------------------------------- either */
+
 static int run(const pg_cli_command *command, void *settings, const pg_cli_list *operands)
 {
     pg_cli_guess guess = {0};
     if (!strcmp(operands->items[0], "check"))
         return check_data(command, settings, operands->items[1]);
+    if (!strcmp(operands->items[0], "convert"))
+        return convert_data(command, settings, operands->items[1]);
     pg_cli_guess_offer(&guess, operands->items[0], "check");
+    pg_cli_guess_offer(&guess, operands->items[0], "convert");
     if (guess.nearest)
         return pg_cli_usage(command, "there is no 'data %s' (the nearest is 'data %s')", operands->items[0],
                             guess.nearest);
-    return pg_cli_usage(command, "there is no 'data %s', expected 'data check'", operands->items[0]);
+    return pg_cli_usage(command, "there is no 'data %s', expected 'data check' or 'data convert'", operands->items[0]);
 }
 
 const pg_cli_command pg_cli_data = {
     .name = "data",
-    .usage = "check [-m MODEL] FILE",
-    .summary = "show rows to train on as the model will see them",
+    .usage = "check|convert [-m MODEL] [--out FILE.jsonl] FILE",
+    .summary = "show rows to train on as the model will see them, or write them as JSON lines",
     .details =
         "FILE is JSONL with the keys image, prefix, suffix (or chosen and rejected; text and label; text), COCO "
         "captions or instances, VQA v2 questions, plain text with blank lines between documents, a tar shard in "
-        "webdataset's layout or several (\"set-{000..127}.tar\"), or a folder of one of these.\n\n"
-        "Every row is read, its pictures are decoded and its texts tokenized. The first ones are shown: the prompt, "
-        "and the span that carries loss. Then come counts, lengths in ids, and the bad rows with file, line and "
-        "reason. The exit code is 1 if too many are bad.",
+        "webdataset's layout or several (\"set-{000..127}.tar\"), or a folder of one of these. "
+        "Masks are read from COCO instances (--kind coco-segment), or from PNG files, white on black, in a folder for "
+        "each name (--kind mask-folders): MASKS/dog/PICTURE.png, and PICTURE_1.png, PICTURE_2.png, ... for several "
+        "dogs in one picture.\n\n"
+        "data check: every row is read, its pictures are decoded and its texts tokenized. The first ones are shown: "
+        "the prompt, and the span that carries loss. Then come counts, lengths in ids, and the bad rows with file, "
+        "line and reason. The exit code is 1 if too many are bad.\n\n"
+        "data convert: writes the rows as JSON lines with the keys image, prefix, suffix, ...: masks have become "
+        "<seg> tokens, pictures are named relative to the new file. No model is needed. Bad rows are reported and left "
+        "out.",
     .groups = groups,
     .operands_min = 2,
     .operands_max = 2,

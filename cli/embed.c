@@ -24,7 +24,7 @@ static const pg_cli_option embed_options[] = {
 };
 
 static const pg_cli_group groups[] = {
-    {"Model", pg_cli_source_options, offsetof(embed_settings, source)},
+    {"Model", pg_cli_siglip_source_options, offsetof(embed_settings, source)},
     {"Embeddings", embed_options, 0},
     {"Pictures", pg_cli_looking_options, offsetof(embed_settings, looking)},
     {"Speed", pg_cli_arithmetic_options, offsetof(embed_settings, arithmetic)},

@@ -6,16 +6,37 @@
 
 #include "progress.h"
 
+#define MODEL_HELP "folder in the published layout (default: $PALIGEMMA_MODEL, else world, the PaliGemma that ships)"
+#define SIGLIP_HELP \
+    "folder in the published layout (default: $PALIGEMMA_MODEL, else world-siglip, the SigLIP that ships)"
+
+/* The rest of pg_cli_source. */
+#define ADAPTER_OPTION                                                            \
+    {                                                                             \
+        "adapter", 0, "FOLDER", PG_CLI_TEXT, offsetof(pg_cli_source, adapter),    \
+            "a LoRA adapter in PEFT's layout, added to the model's weights", 0, 0 \
+    }
+
 const pg_cli_option pg_cli_model_options[] = {
-    {"model", 'm', "MODEL", PG_CLI_TEXT, 0, "folder in the published layout (default: $PALIGEMMA_MODEL)", 0, 0},
+    {"model", 'm', "MODEL", PG_CLI_TEXT, 0, MODEL_HELP, 0, 0},
+    {0},
+};
+
+const pg_cli_option pg_cli_codec_options[] = {
+    {"codec", 0, "FILE.npz", PG_CLI_TEXT, 0, "the mask codec's weights (default: world-mask-codec.npz, which ships)", 0,
+     0},
     {0},
 };
 
 const pg_cli_option pg_cli_source_options[] = {
-    {"model", 'm', "MODEL", PG_CLI_TEXT, offsetof(pg_cli_source, model),
-     "folder in the published layout (default: $PALIGEMMA_MODEL)", 0, 0},
-    {"adapter", 0, "FOLDER", PG_CLI_TEXT, offsetof(pg_cli_source, adapter),
-     "a LoRA adapter in PEFT's layout, added to the model's weights", 0, 0},
+    {"model", 'm', "MODEL", PG_CLI_TEXT, offsetof(pg_cli_source, model), MODEL_HELP, 0, 0},
+    ADAPTER_OPTION,
+    {0},
+};
+
+const pg_cli_option pg_cli_siglip_source_options[] = {
+    {"model", 'm', "MODEL", PG_CLI_TEXT, offsetof(pg_cli_source, model), SIGLIP_HELP, 0, 0},
+    ADAPTER_OPTION,
     {0},
 };
 
@@ -43,12 +64,47 @@ const pg_cli_option pg_cli_looking_options[] = {
     {0},
 };
 
-int pg_cli_model_find(const char **out, const pg_cli_command *command, const char *given)
+const char *pg_cli_model_named(const char *given)
 {
-    const char *folder = given ? given : getenv("PALIGEMMA_MODEL");
-    if (!folder || !*folder)
-        return pg_cli_usage(command, "no model: name its folder with -m MODEL or in PALIGEMMA_MODEL");
-    *out = folder;
+    const char *folder = getenv("PALIGEMMA_MODEL");
+    return given ? given : folder && *folder ? folder : NULL;
+}
+
+/* Puts what the library found where it may stay. */
+static const char *keep(char **place, char *found)
+{
+    free(*place);
+    *place = pg_cli_text("%s", found);
+    pg_free(found);
+    return *place;
+}
+
+int pg_cli_model_find(const char **out, const pg_cli_command *command, const char *given, unsigned kinds)
+{
+    static char *place;
+    char *found;
+    *out = pg_cli_model_named(given);
+    if (*out && !**out)
+        return pg_cli_usage(command, "no model: the name of its folder is empty");
+    if (*out)
+        return PG_CLI_DONE;
+    if (pg_default_model(&found, kinds & 1u << PG_MODEL_PALIGEMMA ? PG_MODEL_PALIGEMMA : PG_MODEL_SIGLIP) != PG_OK)
+        return pg_cli_usage(command, "no model: name its folder with -m MODEL or in PALIGEMMA_MODEL (%s)",
+                            pg_error_last());
+    *out = keep(&place, found);
+    return PG_CLI_DONE;
+}
+
+int pg_cli_codec_find(const char **out, const pg_cli_command *command, const char *given)
+{
+    static char *place;
+    char *found;
+    *out = given;
+    if (given)
+        return PG_CLI_DONE;
+    if (pg_default_mask_codec(&found) != PG_OK)
+        return pg_cli_usage(command, "no codec: name its file with --codec FILE.npz (%s)", pg_error_last());
+    *out = keep(&place, found);
     return PG_CLI_DONE;
 }
 
@@ -79,7 +135,7 @@ int pg_cli_engine_load(pg_cli_engine *out, const pg_cli_command *command, const 
     double start = pg_cli_clock();
     int code;
     *out = (pg_cli_engine){0};
-    PG_CLI_TRY(pg_cli_model_find(&out->folder, command, use->source.model));
+    PG_CLI_TRY(pg_cli_model_find(&out->folder, command, use->source.model, use->kinds));
     pg_model_options options = pg_cli_model_how(&use->source, &use->arithmetic);
     PG_CLI_TRY(pg_cli_check(pg_model_open_with(&out->model, out->folder, &options)));
     PG_CLI_TRY(check_kind(out, command, use));

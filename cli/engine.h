@@ -7,12 +7,16 @@
 /* -m: a `const char *`. */
 extern const pg_cli_option pg_cli_model_options[];
 
+/* --codec: a `const char *`. */
+extern const pg_cli_option pg_cli_codec_options[];
+
 /* -m, --adapter */
 typedef struct pg_cli_source {
     const char *model, *adapter; /* as given, or NULL */
 } pg_cli_source;
 
 extern const pg_cli_option pg_cli_source_options[];
+extern const pg_cli_option pg_cli_siglip_source_options[]; /* of commands that need a SigLIP */
 
 /* --compute, --cache, -t, --prefault, --mlock, --huge-pages */
 typedef struct pg_cli_arithmetic {
@@ -32,8 +36,15 @@ typedef struct pg_cli_looking {
 
 extern const pg_cli_option pg_cli_looking_options[];
 
-/* The folder that -m names, else PALIGEMMA_MODEL in the environment; a usage error where neither does. */
-int pg_cli_model_find(const char **out, const pg_cli_command *command, const char *given);
+/* The folder that -m names, else PALIGEMMA_MODEL in the environment; NULL where neither does. */
+const char *pg_cli_model_named(const char *given);
+
+/* The same, else the model that ships for a command that can use these kinds (as in pg_cli_use); a usage error where it
+ * is not installed. The text is valid until the next call. */
+int pg_cli_model_find(const char **out, const pg_cli_command *command, const char *given, unsigned kinds);
+
+/* The mask codec that --codec names, else the one that ships. */
+int pg_cli_codec_find(const char **out, const pg_cli_command *command, const char *given);
 
 pg_model_options pg_cli_model_how(const pg_cli_source *source, const pg_cli_arithmetic *arithmetic);
 

@@ -104,7 +104,7 @@ static int run(const pg_cli_command *command, void *memory, const pg_cli_list *o
     char *description = NULL;
     int code;
     (void)operands;
-    PG_CLI_TRY(pg_cli_model_find(&folder, command, settings->model));
+    PG_CLI_TRY(pg_cli_model_find(&folder, command, settings->model, 1u << PG_MODEL_PALIGEMMA));
     PG_CLI_TRY(pg_cli_check(pg_model_open(&model, folder)));
     PG_CLI_TRY(pg_cli_check(pg_model_describe(&description, model)));
     if (settings->json)

@@ -22,7 +22,7 @@ typedef struct token_ids {
 
 static const pg_cli_option source_options[] = {
     {"model", 'm', "MODEL", PG_CLI_TEXT, offsetof(tokenize_settings, model),
-     "folder with the tokenizer's files (default: $PALIGEMMA_MODEL)", 0, 0},
+     "folder with the tokenizer's files (default: $PALIGEMMA_MODEL, else world, the PaliGemma that ships)", 0, 0},
     {"tokenizer", 0, "FILE", PG_CLI_TEXT, offsetof(tokenize_settings, tokenizer),
      "tokenizer.json, tokenizer.model or spiece.model", 0, 0},
     {0},
@@ -212,7 +212,7 @@ static int run(const pg_cli_command *command, void *memory, const pg_cli_list *o
     if ((operands->count > 0) + !!settings->decode + !!settings->batch != 1)
         return pg_cli_usage(command, "give one of TEXT, --decode IDS and --batch FILE");
     if (!path)
-        PG_CLI_TRY(pg_cli_model_find(&path, command, settings->model));
+        PG_CLI_TRY(pg_cli_model_find(&path, command, settings->model, 1u << PG_MODEL_PALIGEMMA));
     PG_CLI_TRY(pg_cli_check(pg_tokenizer_open(&tokenizer, path)));
     if (settings->batch)
         code = run_batch(tokenizer, settings);

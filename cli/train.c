@@ -139,7 +139,7 @@ done:
 
 const pg_cli_command pg_cli_train = {
     .name = "train",
-    .usage = "[--config FILE] -m MODEL --data FILE --out RUN [SETTING]...",
+    .usage = "[--config FILE] [-m MODEL] --data FILE --out RUN [SETTING]...",
     .summary = "train, fine-tune or adapt a model",
     .details = "Trains a model on rows of data and leaves in the folder RUN a checkpoint, curves (CSV, JSON lines, "
                "TensorBoard), the best model or adapter by the validation rows (best/) and the last one (last/). A run "

@@ -62,8 +62,7 @@ static int set_value(pg_train_config *config, const pg_cli_settings *settings, s
 
 static int make(pg_train_config *config, const pg_cli_settings *settings)
 {
-    const char *model = getenv("PALIGEMMA_MODEL");
-    int code = model ? pg_cli_check(pg_train_config_set(config, "model", model)) : PG_CLI_DONE;
+    int code = PG_CLI_DONE;
     for (size_t i = 0; code == PG_CLI_DONE && pg_train_setting_at(i); i++)
         if (strcmp(pg_train_setting_at(i)->name, "recipe") == 0 && settings->values[i].text)
             code = pg_cli_check(pg_train_config_use(config, settings->values[i].text));
@@ -71,7 +70,7 @@ static int make(pg_train_config *config, const pg_cli_settings *settings)
         code = pg_cli_check(pg_train_config_load(config, settings->config));
     for (size_t i = 0; code == PG_CLI_DONE && pg_train_setting_at(i); i++)
         code = set_value(config, settings, i);
-    return code;
+    return code == PG_CLI_DONE ? pg_cli_check(pg_train_config_complete(config, pg_cli_model_named(NULL))) : code;
 }
 
 int pg_cli_settings_make(pg_train_config **out, const pg_cli_settings *settings)

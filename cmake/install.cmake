@@ -13,6 +13,16 @@ if(TARGET paligemma_cli)
           RENAME paligemma)
 endif()
 
+# The models that ship, where they are in the tree.
+foreach(model world world-siglip)
+  if(EXISTS ${CMAKE_SOURCE_DIR}/models/${model}/config.json)
+    install(DIRECTORY models/${model} DESTINATION ${CMAKE_INSTALL_DATADIR}/paligemma/models)
+  endif()
+endforeach()
+if(EXISTS ${CMAKE_SOURCE_DIR}/models/world-mask-codec.npz)
+  install(FILES models/world-mask-codec.npz DESTINATION ${CMAKE_INSTALL_DATADIR}/paligemma/models)
+endif()
+
 # find_package(paligemma)
 configure_package_config_file(cmake/paligemmaConfig.cmake.in ${CMAKE_BINARY_DIR}/paligemmaConfig.cmake
                               INSTALL_DESTINATION ${PG_PACKAGE_FOLDER})

@@ -213,6 +213,14 @@ PG_API pg_status pg_model_open_with(pg_model **out, const char *folder, const pg
 
 PG_API void pg_model_close(pg_model *model);
 
+/* The folder of the small model that ships: of PG_MODEL_PALIGEMMA or PG_MODEL_SIGLIP (there is no Gemma). It is looked
+ * for in $PALIGEMMA_MODELS or, without that variable, beside the library: in PREFIX/share/paligemma/models, or in the
+ * source tree's models. PG_ERROR_FILE where it is not installed. *out is freed with pg_free. */
+PG_API pg_status pg_default_model(char **out, pg_model_kind kind);
+
+/* The same of the mask codec's file. */
+PG_API pg_status pg_default_mask_codec(char **out);
+
 PG_API pg_model_kind pg_model_get_kind(const pg_model *model);
 PG_API const pg_tokenizer *pg_model_tokenizer(const pg_model *model);
 
@@ -649,12 +657,15 @@ PG_API void pg_save_options_init(pg_save_options *options);
 PG_API pg_status pg_model_save(const char *folder, const pg_model *model, const pg_save_options *options);
 
 typedef struct pg_create_options {
-    const char *config;    /* config.json of the model; NULL: a PaliGemma that joins `vision` and `text` */
-    const char *tokenizer; /* folder; all files in it but weights and config.json are copied. NULL: none */
-    const char *vision;    /* folder of a model whose vision tower is taken over; NULL: none */
-    const char *text;      /* folder of a model whose decoder is taken over; NULL: none */
+    const char *config;    /* config.json of the model; NULL: that of `from`, or a PaliGemma of `vision` and `text` */
+    const char *tokenizer; /* folder; all files in it but weights and config.json are copied. NULL: those of `from` */
+    const char *from;      /* folder of a model of which all is taken over that is not named below; NULL: none */
+    const char *vision;    /* folder of a model whose vision tower is taken over; NULL: that of `from` */
+    const char *text;      /* folder of a model whose decoder is taken over; NULL: that of `from` */
+    size_t image_size;     /* side of the square picture in pixels; 0: as config.json has it */
+    bool smooth_locations; /* rows of location tokens that no model gives are smooth functions of the place */
     uint64_t seed;         /* the same seed gives the same values, whatever the threads */
-    const char *dtype;     /* "F32", "BF16" or "F16"; NULL: F32 */
+    const char *dtype;     /* "F32", "BF16" or "F16"; NULL: that of `from`, else F32 */
     size_t shard_size;     /* as in pg_save_options */
     int threads;
     pg_save_progress *on_progress;
@@ -663,9 +674,13 @@ typedef struct pg_create_options {
 
 PG_API void pg_create_options_init(pg_create_options *options);
 
-/* Writes an untrained model: weights start as transformers starts them (SigLIP's logit scale and bias as in its paper).
- * Where both `vision` and `text` are given, the projector is zero instead; a decoder's tokens that the new model has
- * more are normal with deviation 0.02. The folder appears complete or not at all. */
+/* Writes a new model: weights that no other model gives start as transformers starts them (SigLIP's logit scale and
+ * bias as in its paper). Where `vision` and `text` are given without `from`, the projector is zero instead; a decoder's
+ * tokens that the new model has more are normal with deviation 0.02. `from` with `image_size` is the same model for
+ * larger or smaller pictures: positions of patches are interpolated as big_vision does it, linearly, corners upon
+ * corners. With `smooth_locations`, <loc0000> to <loc1023> start as random Fourier features of their number with the
+ * same deviation, so that neighbours start out alike and boxes are learned sooner. A picture whose tokens leave no room
+ * for text in the decoder's context is PG_ERROR_LIMIT. The folder appears complete or not at all. */
 PG_API pg_status pg_model_create(const char *folder, const pg_create_options *options);
 
 /* ---------------------------------------------------------------- 10. data */
@@ -679,11 +694,15 @@ typedef enum pg_data_kind {
     PG_DATA_JSONL,         /* one object a line; see pg_row_kind. Also imagefolder's metadata.jsonl ("file_name") */
     PG_DATA_COCO_CAPTIONS, /* a row for each caption */
     PG_DATA_COCO_DETECT,   /* a row for each picture with objects: "detect A ; B", "<loc>x4 A ; <loc>x4 B"; no crowds */
-    PG_DATA_COCO_SEGMENT,  /* a row for each object: "segment A", "<loc>x4<seg>x16 A"; needs a mask encoder */
+    PG_DATA_COCO_SEGMENT,  /* a row for each object: "segment A", "<loc>x4<seg>x16 A"; needs a mask encoder. Of several
+                              objects of a name each has a row of its own, unless they go together */
     PG_DATA_VQA,           /* VQA v2: questions, and annotations in a second file; the most frequent answer */
     PG_DATA_TEXT,          /* plain text: documents with blank lines between them */
     PG_DATA_SHARDS,        /* tar files in webdataset's layout: KEY.jpg with KEY.txt, KEY.json or KEY.cls */
     PG_DATA_MASKS, /* masks: PNG files, white on black (a folder, or one), or a COCO file's objects; never guessed */
+    PG_DATA_MASK_FOLDERS, /* a row for each mask FOLDER/A/PICTURE.png, white on black: as PG_DATA_COCO_SEGMENT. Of
+                             PICTURE_1.png, PICTURE_2.png, ... each is an object of PICTURE.jpg (png, jpeg, webp) in
+                             `images` (NULL: the folder's own folder); never guessed */
 } pg_data_kind;
 
 /* "jsonl", "coco-captions", ...; NULL beyond the last. */
@@ -728,6 +747,7 @@ typedef struct pg_dataset_options {
                                   "COCO_train2014_############.jpg" (NULL: this, if the file names its subset) */
     const char *const *labels; /* names of the classes in order; NULL: those found in the file, sorted by bytes */
     size_t label_count;
+    bool together; /* segmentation: a row for each name in a picture; its answer has all objects of that name */
     pg_mask_encoder *encode_mask;
     void *user;
 } pg_dataset_options;
@@ -773,6 +793,29 @@ PG_API void pg_data_row_free(pg_data_row *row);
 
 /* Where a row stands: "FILE:LINE", "FILE: image 7". *out is freed with pg_free. */
 PG_API pg_status pg_dataset_place(char **out, const pg_dataset *dataset, size_t index);
+
+/* Called as rows are written. Returning false ends the call with PG_ERROR_CANCELLED. */
+typedef bool pg_convert_progress(void *user, size_t done, size_t total);
+
+/* Called for a row that cannot be used, in the rows' order: "FILE: annotation 7: ..." */
+typedef void pg_convert_complaint(void *user, const char *text);
+
+typedef struct pg_convert_options {
+    int threads;      /* that make rows (0: one per physical core) */
+    double bad_share; /* of rows that may be bad and are left out; more is an error (default 0.01). All rows bad is one
+                         anyway */
+    pg_convert_progress *on_progress;
+    pg_convert_complaint *on_bad;
+    void *user;
+} pg_convert_options;
+
+PG_API void pg_convert_options_init(pg_convert_options *options);
+
+/* Writes the rows as JSON lines, which PG_DATA_JSONL reads: masks have become <seg> tokens, and pictures are named
+ * relative to the file's folder. Pictures inside archives, and PG_ROW_MASK, have no such lines: PG_ERROR_UNSUPPORTED.
+ * The file appears complete or not at all. *written: rows in it (NULL: not asked). options: NULL for the defaults. */
+PG_API pg_status pg_dataset_convert(size_t *written, const char *path, const pg_dataset *dataset,
+                                    const pg_convert_options *options);
 
 /* Data sets mixed into one endless sequence of rows. What stands at a position is a function of the seed and the
  * position alone, so a run goes on from one number. Every data set is gone through in rounds that show each of its rows
@@ -919,6 +962,11 @@ PG_API pg_status pg_train_config_use(pg_train_config *config, const char *recipe
 
 /* A JSON object of settings; its "recipe" comes first, whatever its place. */
 PG_API pg_status pg_train_config_load(pg_train_config *config, const char *path);
+
+/* Names what is not set and has a usual value: the model to start from, which is `folder` or, where that is NULL, the
+ * one that ships; and the codec that ships, where data have masks. What is needed and not installed is
+ * PG_ERROR_FILE. */
+PG_API pg_status pg_train_config_complete(pg_train_config *config, const char *folder);
 
 /* A run: model, rows, optimizer, and a folder (setting "out") with
  *     config.json                 all settings

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -174,6 +175,29 @@ pg_status pg_folder_copy(const char *from, const char *to, bool (*wanted)(const 
             status = copy_entry(from, to, entry->d_name);
     closedir(folder);
     return status;
+}
+
+/* ---------------------------------------------------------------- locks */
+
+pg_status pg_folder_lock_take(pg_folder_lock *lock, bool *taken, const char *folder)
+{
+    int descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (descriptor < 0)
+        return pg_fail_errno(PG_ERROR_FILE, "%s: cannot be opened", folder);
+    bool busy = flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    *taken = !busy;
+    if (busy)
+        close(descriptor);
+    else
+        *lock = (pg_folder_lock){true, descriptor};
+    return PG_OK;
+}
+
+void pg_folder_lock_release(pg_folder_lock *lock)
+{
+    if (lock->held)
+        close(lock->descriptor);
+    *lock = (pg_folder_lock){0};
 }
 
 /* ---------------------------------------------------------------- lists */

@@ -24,6 +24,17 @@ void pg_folder_writer_abort(pg_folder_writer *writer);
 /* Removes what writers of files and folders left in `folder` when their process was killed. */
 void pg_folder_clean(const char *folder);
 
+/* A folder that one process has to itself. Starts as {0}. */
+typedef struct pg_folder_lock {
+    bool held;
+    int descriptor;
+} pg_folder_lock;
+
+/* Takes the lock until it is released or the process ends, however that happens; *taken says whether it was free.
+ * Where the file system knows no locks it always is. Nothing is written. */
+pg_status pg_folder_lock_take(pg_folder_lock *lock, bool *taken, const char *folder);
+void pg_folder_lock_release(pg_folder_lock *lock);
+
 /* Paths, owned. Starts as {0}. */
 typedef struct pg_path_list {
     char **items;

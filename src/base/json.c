@@ -44,6 +44,17 @@ static int write_piece(const char *text, size_t size, void *file)
     return pg_file_writer_write(file, text, size) == PG_OK ? 0 : -1;
 }
 
+static int append(const char *bytes, size_t size, void *buffer)
+{
+    return pg_buffer_append(buffer, bytes, size) == PG_OK ? 0 : -1;
+}
+
+pg_status pg_json_append(pg_buffer *out, const json_t *document)
+{
+    return json_dump_callback(document, append, out, JSON_ENCODE_ANY) == 0 ? PG_OK
+                                                                           : pg_fail(PG_ERROR_MEMORY, "out of memory");
+}
+
 pg_status pg_json_save(const json_t *document, const char *path)
 {
     pg_file_writer file;

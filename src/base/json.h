@@ -4,7 +4,7 @@
 
 #include <jansson.h>
 
-#include "base/status.h"
+#include "base/buffer.h"
 
 /* Parses a document; `name` stands for it in errors. Duplicate keys are an error. Freed with json_decref. */
 pg_status pg_json_parse(json_t **out, const char *text, size_t size, const char *name);
@@ -17,6 +17,9 @@ pg_status pg_json_load(json_t **out, const char *path);
 
 /* Writes a document, indented by two; the file appears complete or not at all. */
 pg_status pg_json_save(const json_t *document, const char *path);
+
+/* Appends a document on one line. */
+pg_status pg_json_append(pg_buffer *out, const json_t *document);
 
 /* Fields of `object`. A field that is absent or null leaves *out as it is, so set the default first, unless `required`;
  * one of another type, or an integer outside low..high, is PG_ERROR_FORMAT. `name` says where, e.g. "m/config.json:

@@ -1,5 +1,7 @@
 #include "data/coco.h"
 
+#include <string.h>
+
 static pg_status take_image(void *user, const pg_span *values, pg_span whole)
 {
     pg_coco *coco = user;
@@ -130,4 +132,34 @@ void pg_coco_free(pg_coco *coco)
 pg_status pg_coco_parse(json_t **out, const pg_coco *coco, const pg_coco_annotation *annotation)
 {
     return pg_json_parse(out, (const char *)coco->map.data + annotation->start, annotation->size, "annotation");
+}
+
+/* ---------------------------------------------------------------- masks */
+
+pg_status pg_coco_check_picture(const pg_coco *coco, const pg_coco_annotation *annotation)
+{
+    if (annotation->image == PG_COCO_NONE)
+        return pg_fail(PG_ERROR_FORMAT, "there is no picture of id %lld", (long long)annotation->image_id);
+    const pg_coco_image *image = &coco->images[annotation->image];
+    if (image->width < 1 || image->height < 1)
+        return pg_fail(PG_ERROR_FORMAT, "the picture's \"width\" and \"height\" are missing");
+    return PG_OK;
+}
+
+pg_status pg_coco_mask(pg_mask *out, const pg_coco *coco, const pg_coco_annotation *annotation)
+{
+    const pg_coco_image *image = &coco->images[annotation->image];
+    json_t *record;
+    PG_TRY(pg_mask_new(out, (size_t)image->width, (size_t)image->height));
+    PG_TRY(pg_coco_parse(&record, coco, annotation));
+    pg_status status = pg_mask_add_json(out, json_object_get(record, "segmentation"));
+    json_decref(record);
+    return status;
+}
+
+pg_mask_view pg_coco_view(const pg_mask *mask, const pg_coco_annotation *annotation)
+{
+    pg_mask_view view = {.pixels = mask->pixels, .width = mask->width, .height = mask->height};
+    memcpy(view.box, annotation->box, sizeof view.box);
+    return view;
 }

@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "data/records.h"
+#include "objects/mask.h"
 
 #define PG_COCO_NONE UINT32_MAX
 
@@ -37,5 +38,12 @@ void pg_coco_free(pg_coco *coco);
 
 /* The record of an annotation as a tree, freed with json_decref. */
 pg_status pg_coco_parse(json_t **out, const pg_coco *coco, const pg_coco_annotation *annotation);
+
+/* An annotation of a picture whose size is known; else PG_ERROR_FORMAT. */
+pg_status pg_coco_check_picture(const pg_coco *coco, const pg_coco_annotation *annotation);
+
+/* The mask of such an annotation, freed with pg_mask_free, also after a failure; and what goes with it. */
+pg_status pg_coco_mask(pg_mask *out, const pg_coco *coco, const pg_coco_annotation *annotation);
+pg_mask_view pg_coco_view(const pg_mask *mask, const pg_coco_annotation *annotation);
 
 #endif

@@ -8,7 +8,7 @@
 #define LOOKED_AT 65536 /* bytes, to tell a file's kind */
 
 static const char *const kind_names[] = {"auto", "jsonl", "coco-captions", "coco-detect", "coco-segment",
-                                         "vqa",  "text",  "shards",        "masks"};
+                                         "vqa",  "text",  "shards",        "masks",       "mask-folders"};
 
 const char *pg_data_kind_name(pg_data_kind kind)
 {
@@ -144,7 +144,10 @@ static pg_status keep_text(char **out, const char *text)
 /* The file's folder, "." where its path has none. */
 static pg_status keep_folder(char **out, const char *path)
 {
-    const char *slash = strrchr(path, '/');
+    size_t size = strlen(path);
+    while (size > 1 && path[size - 1] == '/')
+        size--;
+    const char *slash = memrchr(path, '/', size);
     *out = slash ? pg_copy_text(path, slash == path ? 1 : (size_t)(slash - path)) : pg_copy_text(".", 1);
     return *out ? PG_OK : PG_ERROR_MEMORY;
 }
@@ -172,6 +175,7 @@ static pg_status open_kind(pg_dataset *dataset)
         [PG_DATA_TEXT] = pg_plain_open,
         [PG_DATA_SHARDS] = pg_shards_open,
         [PG_DATA_MASKS] = pg_masks_open,
+        [PG_DATA_MASK_FOLDERS] = pg_mask_folders_open,
     };
     return openers[dataset->kind](dataset);
 }
@@ -179,6 +183,7 @@ static pg_status open_kind(pg_dataset *dataset)
 static pg_status fill(pg_dataset *dataset, const char *path, const pg_dataset_options *options)
 {
     dataset->kind = options->kind;
+    dataset->together = options->together;
     dataset->encode_mask = options->encode_mask;
     dataset->user = options->user;
     PG_TRY(keep_texts(&dataset->text, path, options));
@@ -210,7 +215,9 @@ pg_status pg_dataset_open(pg_dataset **out, const char *path, const pg_dataset_o
     pg_dataset_options_init(&defaults);
     options = options ? options : &defaults;
     *out = NULL;
-    if (!pg_file_is_folder(path) || options->kind == PG_DATA_SHARDS || options->kind == PG_DATA_MASKS)
+    bool folder =
+        options->kind == PG_DATA_SHARDS || options->kind == PG_DATA_MASKS || options->kind == PG_DATA_MASK_FOLDERS;
+    if (folder || !pg_file_is_folder(path))
         return open_file(out, path, options);
     pg_buffer file = {0};
     pg_status status = find_in_folder(&file, path, options->split ? options->split : "train");

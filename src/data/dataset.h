@@ -33,6 +33,7 @@ struct pg_dataset {
     pg_row_kind row_kind;
     pg_dataset_texts text;
     pg_label_table labels;
+    bool together; /* segmentation: all objects of a name in one row */
     pg_mask_encoder *encode_mask;
     void *user;
 };
@@ -41,7 +42,7 @@ struct pg_dataset {
  * failure. */
 typedef pg_status pg_dataset_opener(pg_dataset *dataset);
 pg_dataset_opener pg_jsonl_open, pg_plain_open, pg_captions_open, pg_instances_open, pg_vqa_open, pg_shards_open,
-    pg_masks_open;
+    pg_masks_open, pg_mask_folders_open;
 
 /* ---------------------------------------------------------------- rows (row.c) */
 
@@ -52,8 +53,9 @@ pg_status pg_row_kind_of(pg_row_kind *out, const json_t *object);
  * need not name any. */
 pg_status pg_row_read_object(pg_data_row *row, const pg_dataset *dataset, const json_t *object, bool outside);
 
-/* Adds a picture: a path under the data set's folder, or bytes borrowed from the index. */
+/* Adds a picture: a path under the data set's folder, a whole path, or bytes borrowed from the index. */
 pg_status pg_row_add_file(pg_data_row *row, const pg_dataset *dataset, const char *name);
+pg_status pg_row_add_path(pg_data_row *row, const char *path);
 pg_status pg_row_add_bytes(pg_data_row *row, const char *name, const uint8_t *bytes, size_t size);
 
 /* A copy of a text with no NUL and no invalid UTF-8 in it; `what` is its name in errors. */

@@ -1,15 +1,15 @@
 /*
  * COCO instances. For detection a row is a picture with its objects: "detect A ; B" names the categories that are there
  * in the order of the file's list, the answer has the objects in the order of the annotations. For segmentation a row
- * is an object. Crowds are regions, not objects, and left out; so is an object whose box is empty in <loc> steps.
+ * is an object or, `together`, all objects of one name in a picture. Crowds are regions, not objects, and left out; so
+ * is an object whose box is empty in <loc> steps.
  */
 #include <stdlib.h>
 #include <string.h>
 
-#include "objects/boxes.h"
 #include "data/coco.h"
-#include "data/dataset.h"
-#include "objects/mask.h"
+#include "data/segments.h"
+#include "objects/boxes.h"
 
 /* Annotations of one picture, next to each other. Those of unknown pictures are together in one row, which is bad. */
 typedef struct group {
@@ -40,12 +40,14 @@ static pg_status begin_row(pg_data_row *out, const pg_dataset *dataset, const pg
 {
     const pg_coco *coco = &((const instances *)dataset->index)->coco;
     out->kind = PG_ROW_SUFFIX;
-    if (annotation->image == PG_COCO_NONE)
-        return pg_fail(PG_ERROR_FORMAT, "there is no picture of id %lld", (long long)annotation->image_id);
-    const pg_coco_image *image = &coco->images[annotation->image];
-    if (image->width < 1 || image->height < 1)
-        return pg_fail(PG_ERROR_FORMAT, "the picture's \"width\" and \"height\" are missing");
-    return pg_row_add_file(out, dataset, coco->names.data + image->name);
+    PG_TRY(pg_coco_check_picture(coco, annotation));
+    return pg_row_add_file(out, dataset, coco->names.data + coco->images[annotation->image].name);
+}
+
+static pg_status fail_category(const pg_coco_annotation *annotation)
+{
+    return pg_fail(PG_ERROR_FORMAT, "annotation %lld: there is no category of id %lld", (long long)annotation->id,
+                   (long long)annotation->category_id);
 }
 
 /* The tokens of an object's box; false if the box is empty. */
@@ -62,8 +64,7 @@ static pg_status add_object(pg_buffer *suffix, bool *present, const pg_coco *coc
 {
     int tokens[4];
     if (annotation->category == PG_COCO_NONE)
-        return pg_fail(PG_ERROR_FORMAT, "annotation %lld: there is no category of id %lld", (long long)annotation->id,
-                       (long long)annotation->category_id);
+        return fail_category(annotation);
     if (!make_box(tokens, coco, annotation))
         return PG_OK;
     present[annotation->category] = true;
@@ -125,57 +126,42 @@ static const pg_source detection = {close_index, read_detection, place_detection
 
 /* ---------------------------------------------------------------- segmentation */
 
-/* The codes of an annotation's mask. */
-static pg_status encode_mask(int codes[16], const pg_dataset *dataset, const pg_coco_annotation *annotation)
+static pg_status add_mask(pg_buffer *suffix, const pg_dataset *dataset, const pg_coco_annotation *annotation)
 {
     const pg_coco *coco = &((const instances *)dataset->index)->coco;
-    const pg_coco_image *image = &coco->images[annotation->image];
-    json_t *record = NULL;
     pg_mask mask = {0};
-    pg_status status;
-    PG_TRY_GOTO(pg_coco_parse(&record, coco, annotation));
-    PG_TRY_GOTO(pg_mask_new(&mask, (size_t)image->width, (size_t)image->height));
-    PG_TRY_GOTO(pg_mask_add_json(&mask, json_object_get(record, "segmentation")));
-    pg_mask_view view = {.pixels = mask.pixels, .width = mask.width, .height = mask.height};
-    memcpy(view.box, annotation->box, sizeof view.box);
-    PG_TRY_GOTO(dataset->encode_mask(dataset->user, codes, &view));
-    for (int i = 0; i < 16; i++)
-        if (codes[i] < 0 || codes[i] > 127)
-            status = pg_fail(PG_ERROR_ARGUMENT, "the mask encoder gave the code %d, expected 0 to 127", codes[i]);
-done:
+    pg_status status = pg_coco_mask(&mask, coco, annotation);
+    pg_mask_view view = pg_coco_view(&mask, annotation);
+    if (status == PG_OK)
+        status = pg_segments_add(suffix, dataset, &view, category_name(coco, annotation->category));
     pg_mask_free(&mask);
-    json_decref(record);
     return status;
 }
 
-static pg_status print_object(pg_buffer *suffix, const pg_dataset *dataset, const pg_coco_annotation *annotation)
+/* An object alone is bad if its box is empty; among others of its name it is left out, as in detection. */
+static pg_status add_masks(pg_buffer *suffix, const pg_dataset *dataset, group objects)
 {
     const pg_coco *coco = &((const instances *)dataset->index)->coco;
-    int box[4], codes[16];
-    if (!make_box(box, coco, annotation))
-        return pg_fail(PG_ERROR_FORMAT, "the object's box is empty");
-    PG_TRY(encode_mask(codes, dataset, annotation));
-    PG_TRY(pg_box_print(suffix, box));
-    for (int i = 0; i < 16; i++)
-        PG_TRY(pg_buffer_print(suffix, "<seg%03d>", codes[i]));
-    return pg_buffer_print(suffix, " %s", category_name(coco, annotation->category));
+    int tokens[4];
+    for (size_t i = 0; i < objects.count; i++) {
+        const pg_coco_annotation *annotation = &coco->annotations[objects.first + i];
+        if (objects.count == 1 || make_box(tokens, coco, annotation))
+            PG_TRY(add_mask(suffix, dataset, annotation));
+    }
+    return pg_buffer_append(suffix, "", 0);
 }
 
 static pg_status read_segmentation(pg_data_row *out, const pg_dataset *dataset, size_t row)
 {
     const instances *index = dataset->index;
     const pg_coco_annotation *annotation = &index->coco.annotations[index->groups[row].first];
-    pg_buffer prefix = {0}, suffix = {0};
-    pg_status status;
-    PG_TRY_GOTO(begin_row(out, dataset, annotation));
+    pg_buffer suffix = {0};
+    PG_TRY(begin_row(out, dataset, annotation));
     if (annotation->category == PG_COCO_NONE)
-        PG_TRY_GOTO(pg_fail(PG_ERROR_FORMAT, "there is no category of id %lld", (long long)annotation->category_id));
-    PG_TRY_GOTO(pg_buffer_print(&prefix, "segment %s", category_name(&index->coco, annotation->category)));
-    PG_TRY_GOTO(print_object(&suffix, dataset, annotation));
-    PG_TRY_GOTO(pg_row_set_text(&out->prefix, prefix.data, prefix.size, "name of a category"));
-    PG_TRY_GOTO(pg_row_set_answer(&out->suffix, suffix.data, suffix.size, "object"));
-done:
-    pg_buffer_free(&prefix);
+        return fail_category(annotation);
+    pg_status status = add_masks(&suffix, dataset, index->groups[row]);
+    if (status == PG_OK)
+        status = pg_segments_finish(out, &suffix, category_name(&index->coco, annotation->category));
     pg_buffer_free(&suffix);
     return status;
 }
@@ -191,12 +177,28 @@ static const pg_source segmentation = {close_index, read_segmentation, place_seg
 
 /* ---------------------------------------------------------------- opening */
 
+/* Which annotations are a row together. */
+typedef enum grouping { ALONE, OF_A_NAME, OF_A_PICTURE } grouping;
+
 static int compare_images(const void *left, const void *right)
 {
     const pg_coco_annotation *a = left, *b = right;
     if (a->image != b->image)
         return a->image < b->image ? -1 : 1;
     return a->start < b->start ? -1 : a->start > b->start;
+}
+
+static int compare_names(const void *left, const void *right)
+{
+    const pg_coco_annotation *a = left, *b = right;
+    if (a->image == b->image && a->category != b->category)
+        return a->category < b->category ? -1 : 1;
+    return compare_images(a, b);
+}
+
+static bool belong_together(const pg_coco_annotation *a, const pg_coco_annotation *b, grouping how)
+{
+    return how != ALONE && a->image == b->image && (how == OF_A_PICTURE || a->category == b->category);
 }
 
 static pg_status add_to_groups(instances *index, size_t annotation, bool joins)
@@ -220,15 +222,16 @@ static void drop_crowds(pg_coco *coco)
     coco->annotation_count = kept;
 }
 
-static pg_status make_groups(instances *index, bool by_image)
+static pg_status make_groups(instances *index, grouping how)
 {
     pg_coco *coco = &index->coco;
     drop_crowds(coco);
-    if (by_image && coco->annotation_count)
-        qsort(coco->annotations, coco->annotation_count, sizeof *coco->annotations, compare_images);
+    if (how != ALONE && coco->annotation_count)
+        qsort(coco->annotations, coco->annotation_count, sizeof *coco->annotations,
+              how == OF_A_NAME ? compare_names : compare_images);
     for (size_t i = 0; i < coco->annotation_count; i++) {
-        bool joins = by_image && i && coco->annotations[i].image == coco->annotations[i - 1].image;
-        PG_TRY(add_to_groups(index, i, joins));
+        const pg_coco_annotation *annotation = &coco->annotations[i];
+        PG_TRY(add_to_groups(index, i, i && belong_together(annotation - 1, annotation, how)));
     }
     return PG_OK;
 }
@@ -241,13 +244,10 @@ pg_status pg_instances_open(pg_dataset *dataset)
     dataset->row_kind = PG_ROW_SUFFIX;
     if (!index)
         return PG_ERROR_MEMORY;
-    if (!detect && !dataset->encode_mask)
-        return pg_fail(PG_ERROR_UNSUPPORTED,
-                       "%s: masks become <seg> tokens through a mask encoder, and there is none; coco-detect reads the "
-                       "boxes alone",
-                       dataset->text.path);
+    if (!detect)
+        PG_TRY(pg_segments_check(dataset));
     PG_TRY(pg_coco_read(&index->coco, dataset->text.path));
-    PG_TRY(make_groups(index, detect));
+    PG_TRY(make_groups(index, detect ? OF_A_PICTURE : dataset->together ? OF_A_NAME : ALONE));
     if (index->count == 0)
         return pg_fail(PG_ERROR_FORMAT, "%s: has no objects", dataset->text.path);
     dataset->count = index->count;

@@ -2,6 +2,8 @@
  * Masks to train a mask codec on: PNG files (a folder or one), white on black, each cut to what is white; or the
  * objects of a COCO file, each cut to its annotation's box. Crowds are left out. A row is a mask as the codec takes it.
  */
+#include "data/masks.h"
+
 #include <math.h>
 #include <string.h>
 #include <strings.h>
@@ -10,7 +12,6 @@
 #include "base/resize_floats.h"
 #include "data/coco.h"
 #include "data/dataset.h"
-#include "objects/mask.h"
 #include "image/image.h"
 
 #define WHITE 128 /* and above */
@@ -62,39 +63,50 @@ static void close_pictures(void *memory)
 }
 
 /* What is white becomes 1, and the box goes around it. */
-static pg_status find_white(pg_mask_view *view, uint8_t *pixels, const pg_image *image)
+static pg_status find_white(pg_mask *mask, double box[4], const pg_image *image)
 {
     size_t left = image->width, top = image->height, right = 0, bottom = 0;
+    PG_TRY(pg_mask_new(mask, image->width, image->height));
     for (size_t y = 0; y < image->height; y++)
         for (size_t x = 0; x < image->width; x++) {
             size_t at = y * image->width + x;
-            pixels[at] = image->pixels[3 * at] >= WHITE;
-            if (!pixels[at])
+            mask->pixels[at] = image->pixels[3 * at] >= WHITE;
+            if (!mask->pixels[at])
                 continue;
             left = x < left ? x : left;
             top = y < top ? y : top;
             right = x + 1 > right ? x + 1 : right;
             bottom = y + 1 > bottom ? y + 1 : bottom;
         }
-    *view =
-        (pg_mask_view){pixels, image->width, image->height, {(double)left, (double)top, (double)right, (double)bottom}};
+    double around[4] = {(double)left, (double)top, (double)right, (double)bottom};
+    memcpy(box, around, sizeof around);
     return right ? PG_OK : pg_fail(PG_ERROR_FORMAT, "the mask is empty: no pixel is white");
+}
+
+pg_status pg_masks_read_png(pg_mask *out, double box[4], const char *path)
+{
+    pg_image_options options;
+    pg_image *image;
+    *out = (pg_mask){0};
+    pg_image_options_init(&options);
+    PG_TRY(pg_image_load(&image, path, &options));
+    pg_status status = find_white(out, box, image);
+    pg_image_free(image);
+    return status;
 }
 
 static pg_status read_picture(pg_data_row *out, const pg_dataset *dataset, size_t row)
 {
     const pg_path_list *index = dataset->index;
-    pg_image_options options;
-    pg_image *image = NULL;
-    pg_mask_view view;
-    pg_image_options_init(&options);
-    PG_TRY(pg_image_load(&image, index->items[row], &options));
-    uint8_t *pixels = pg_alloc(image->width, image->height);
-    pg_status status = pixels ? find_white(&view, pixels, image) : PG_ERROR_MEMORY;
+    pg_mask mask;
+    pg_mask_view view = {0};
+    pg_status status = pg_masks_read_png(&mask, view.box, index->items[row]);
+    view.pixels = mask.pixels;
+    view.width = mask.width;
+    view.height = mask.height;
     if (status == PG_OK)
         status = set_mask(out, &view);
-    pg_free(pixels);
-    pg_image_free(image);
+    pg_mask_free(&mask);
     return status;
 }
 
@@ -106,7 +118,7 @@ static pg_status place_picture(pg_buffer *out, const pg_dataset *dataset, size_t
 
 static const pg_source picture_source = {close_pictures, read_picture, place_picture};
 
-static bool is_png(const char *name)
+bool pg_masks_is_png(const char *name)
 {
     size_t size = strlen(name);
     return *name != '.' && size > 4 && !strcasecmp(name + size - 4, ".png");
@@ -118,7 +130,7 @@ static pg_status open_pictures(pg_dataset *dataset)
     dataset->source = &picture_source;
     if (!index)
         return PG_ERROR_MEMORY;
-    PG_TRY(pg_file_is_folder(dataset->text.path) ? pg_folder_list(index, dataset->text.path, is_png)
+    PG_TRY(pg_file_is_folder(dataset->text.path) ? pg_folder_list(index, dataset->text.path, pg_masks_is_png)
                                                  : pg_path_list_add(index, dataset->text.path));
     dataset->count = index->count;
     return dataset->count ? PG_OK : pg_fail(PG_ERROR_FORMAT, "%s: has no PNG files", dataset->text.path);
@@ -137,23 +149,13 @@ static pg_status read_object(pg_data_row *out, const pg_dataset *dataset, size_t
 {
     const pg_coco *coco = dataset->index;
     const pg_coco_annotation *annotation = &coco->annotations[row];
-    json_t *record = NULL;
     pg_mask mask = {0};
-    pg_status status;
-    if (annotation->image == PG_COCO_NONE)
-        return pg_fail(PG_ERROR_FORMAT, "there is no picture of id %lld", (long long)annotation->image_id);
-    const pg_coco_image *image = &coco->images[annotation->image];
-    if (image->width < 1 || image->height < 1)
-        return pg_fail(PG_ERROR_FORMAT, "the picture's \"width\" and \"height\" are missing");
-    PG_TRY_GOTO(pg_coco_parse(&record, coco, annotation));
-    PG_TRY_GOTO(pg_mask_new(&mask, (size_t)image->width, (size_t)image->height));
-    PG_TRY_GOTO(pg_mask_add_json(&mask, json_object_get(record, "segmentation")));
-    pg_mask_view view = {.pixels = mask.pixels, .width = mask.width, .height = mask.height};
-    memcpy(view.box, annotation->box, sizeof view.box);
-    PG_TRY_GOTO(set_mask(out, &view));
-done:
+    PG_TRY(pg_coco_check_picture(coco, annotation));
+    pg_status status = pg_coco_mask(&mask, coco, annotation);
+    pg_mask_view view = pg_coco_view(&mask, annotation);
+    if (status == PG_OK)
+        status = set_mask(out, &view);
     pg_mask_free(&mask);
-    json_decref(record);
     return status;
 }
 
@@ -182,6 +184,6 @@ static pg_status open_objects(pg_dataset *dataset)
 pg_status pg_masks_open(pg_dataset *dataset)
 {
     dataset->row_kind = PG_ROW_MASK;
-    bool files = pg_file_is_folder(dataset->text.path) || is_png(dataset->text.path);
+    bool files = pg_file_is_folder(dataset->text.path) || pg_masks_is_png(dataset->text.path);
     return files ? open_pictures(dataset) : open_objects(dataset);
 }

@@ -156,6 +156,11 @@ pg_status pg_row_add_bytes(pg_data_row *row, const char *name, const uint8_t *by
     return own_image(row, (pg_row_image){pg_copy_text(name, SIZE_MAX), bytes, size});
 }
 
+pg_status pg_row_add_path(pg_data_row *row, const char *path)
+{
+    return own_image(row, (pg_row_image){.name = pg_copy_text(path, SIZE_MAX)});
+}
+
 pg_status pg_row_add_file(pg_data_row *row, const pg_dataset *dataset, const char *name)
 {
     pg_buffer path = {0};
@@ -164,7 +169,7 @@ pg_status pg_row_add_file(pg_data_row *row, const pg_dataset *dataset, const cha
     pg_status status =
         *name == '/' ? pg_buffer_print(&path, "%s", name) : pg_file_join(&path, dataset->text.folder, name);
     if (status == PG_OK)
-        status = own_image(row, (pg_row_image){.name = pg_copy_text(path.data, path.size)});
+        status = pg_row_add_path(row, path.data);
     pg_buffer_free(&path);
     return status;
 }

@@ -13,10 +13,10 @@ static pg_status read_size(int64_t *out, pg_json_field size, int64_t expected)
     const json_t *value = json_object_get(size.object, size.key);
     int64_t height = expected, width = expected;
     if (json_is_object(value)) {
-        PG_TRY(pg_json_integer(&height, (pg_json_field){value, size.name, "height", true}, 1, 1 << 14));
-        PG_TRY(pg_json_integer(&width, (pg_json_field){value, size.name, "width", true}, 1, 1 << 14));
+        PG_TRY(pg_json_integer(&height, (pg_json_field){value, size.name, "height", true}, 1, PG_SIDE_MAX));
+        PG_TRY(pg_json_integer(&width, (pg_json_field){value, size.name, "width", true}, 1, PG_SIDE_MAX));
     } else {
-        PG_TRY(pg_json_integer(&height, size, 1, 1 << 14));
+        PG_TRY(pg_json_integer(&height, size, 1, PG_SIDE_MAX));
         width = height;
     }
     if (height != expected || width != expected)

@@ -144,8 +144,8 @@ static pg_status read_vision(pg_siglip_config *out, const section *at, bool dual
     PG_TRY(check_model_type(at, "siglip_vision_model"));
     PG_TRY(read_tower(out, at));
     PG_TRY(size_field(&out->channels, at, "num_channels", 3));
-    PG_TRY(size_field(&out->side, at, "image_size", 1 << 14));
-    PG_TRY(size_field(&out->patch, at, "patch_size", 1 << 14));
+    PG_TRY(size_field(&out->side, at, "image_size", PG_SIDE_MAX));
+    PG_TRY(size_field(&out->patch, at, "patch_size", PG_SIDE_MAX));
     PG_TRY(pg_json_boolean(&out->head, field(at, "vision_use_head", false)));
     if (out->channels != 3)
         return pg_fail(PG_ERROR_UNSUPPORTED, "%s: \"num_channels\" is %lld, expected 3", at->name,

@@ -22,6 +22,8 @@ typedef struct pg_siglip_config {
     bool head; /* the pooling head over patches */
 } pg_siglip_config;
 
+#define PG_SIDE_MAX (1 << 14) /* largest picture, in pixels */
+
 /* The fields of config.json's quantization_config that say whose it is. */
 #define PG_QUANTIZATION_METHOD  "paligemma"
 #define PG_QUANTIZATION_VERSION 1

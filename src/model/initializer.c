@@ -9,6 +9,10 @@
 /* Deviation of a normal distribution cut off at two deviations. */
 #define CUT_DEVIATION 0.87962566103423978
 
+/* Frequencies of location tokens in cycles per picture, spread evenly over their logarithm. */
+#define SLOWEST 0.5
+#define FASTEST 64.0
+
 typedef enum distribution { CONSTANT, NORMAL, CUT_NORMAL, UNIFORM } distribution;
 
 typedef struct start {
@@ -79,4 +83,16 @@ void pg_initial_values(float *out, const pg_weight_entry *entry, uint64_t seed, 
         case CUT_NORMAL: out[i] = (float)(how.size * draw_cut_normal(seed, stream, place)); break;
         case UNIFORM: out[i] = (float)(how.size * (2 * pg_random_uniform(seed, stream, place) - 1)); break;
         }
+}
+
+void pg_initial_location(float *out, const pg_weight_entry *entry, uint64_t seed, int location)
+{
+    uint64_t stream = pg_place(entry->parameter->name) + PG_LOCATIONS; /* beside that of the other rows */
+    double t = (double)location / (PG_LOCATIONS - 1);
+    for (int64_t i = 0; i < entry->parameter->width; i++) {
+        double share = pg_random_uniform(seed, stream, (uint64_t)(2 * i));
+        double phase = pg_random_uniform(seed, stream, (uint64_t)(2 * i + 1));
+        double frequency = SLOWEST * pow(FASTEST / SLOWEST, share);
+        out[i] = (float)(PG_INITIAL_DEVIATION * M_SQRT2 * cos(2 * M_PI * (frequency * t + phase)));
+    }
 }

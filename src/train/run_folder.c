@@ -4,7 +4,6 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
-#include "base/folder.h"
 #include "train/trainer.h"
 
 char *pg_trainer_path(const pg_trainer *trainer, const char *name)
@@ -70,11 +69,17 @@ static pg_status settle_config(const pg_trainer *trainer, bool goes_on)
     return status;
 }
 
-pg_status pg_run_folder_open(const pg_trainer *trainer)
+pg_status pg_run_folder_open(pg_trainer *trainer)
 {
     const char *out = trainer->config->out;
+    bool taken;
     if (mkdir(out, 0777) != 0 && errno != EEXIST)
         return pg_fail_errno(PG_ERROR_FILE, "%s: cannot be made", out);
+    PG_TRY(pg_folder_lock_take(&trainer->lock, &taken, out));
+    if (!taken)
+        return pg_fail(PG_ERROR_FILE,
+                       "%s: another run is writing into this folder; wait for its end, or choose another for \"out\"",
+                       out);
     PG_TRY(settle_config(trainer, pg_file_exists(trainer->checkpoint)));
     pg_folder_clean(out);
     return PG_OK;

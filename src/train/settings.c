@@ -22,7 +22,11 @@ typedef struct setting {
 #define MANY      1e15
 
 static const setting settings[] = {
-    {{"model", "MODEL", "folder of the model to start from (maskcodec: an .npz, or none)"}, TEXT, AT(model), 0, 0},
+    {{"model", "MODEL", "folder of the model to start from (the one that ships; maskcodec: an .npz, or none)"},
+     TEXT,
+     AT(model),
+     0,
+     0},
     {{"out", "RUN", "folder of the run: checkpoint, curves, results"}, TEXT, AT(out), 0, 0},
     {{"recipe", "NAME",
       "settings published for a task, before all others that are given; -448 and -896 are for models of that "
@@ -37,6 +41,11 @@ static const setting settings[] = {
      0,
      0},
     {{"validation", "FILE", "rows held out, to be measured from time to time"}, DATA, AT(validation), 0, 0},
+    {{"codec", "FILE.npz", "kind=coco-segment and mask-folders: what makes <seg> tokens (the one that ships)"},
+     TEXT,
+     AT(codec),
+     0,
+     0},
     {{"objective", "sft|lm|siglip|dpo|classifier|maskcodec",
       "what is learned: answers to prompts, text, pictures with their texts, preferences, classes, a mask codec (sft)"},
      CHOICE,
@@ -294,6 +303,14 @@ static pg_status parse_integer(int64_t *out, const char *name, const char *value
     return PG_OK;
 }
 
+static pg_status parse_boolean(bool *out, const char *name, const char *value)
+{
+    *out = !strcmp(value, "true") || !strcmp(value, "1");
+    if (!*out && strcmp(value, "false") != 0 && strcmp(value, "0") != 0)
+        return pg_fail(PG_ERROR_ARGUMENT, "%s: \"%s\" is neither true nor false", name, value);
+    return PG_OK;
+}
+
 /* The text field of a data setting of that name, or NULL. */
 static char **data_field(pg_data_setting *data, const char *key, size_t size)
 {
@@ -324,9 +341,11 @@ static pg_status set_data_field(pg_data_setting *data, const char *key, size_t k
         return parse_number(&data->weight, "weight", number, 0, MANY);
     if (key_size == 6 && !strncmp(key, "repeat", 6))
         return parse_integer(&data->repeat, "repeat", number, 0, MANY);
+    if (key_size == 8 && !strncmp(key, "together", 8))
+        return parse_boolean(&data->together, "together", number);
     return pg_fail(PG_ERROR_ARGUMENT,
                    "\"%.*s\" is nothing that data has; it has path, kind, images, split, prefix, annotations, "
-                   "image_name, weight and repeat",
+                   "image_name, weight, repeat and together",
                    (int)key_size, key);
 }
 
@@ -369,14 +388,6 @@ static pg_status parse_choice(int *out, const setting *s, const char *value)
             return pg_fail(PG_ERROR_ARGUMENT, "%s: \"%s\" is none of %s", s->shown.name, value, s->shown.argument);
         name += size + 1;
     }
-}
-
-static pg_status parse_boolean(bool *out, const char *name, const char *value)
-{
-    *out = !strcmp(value, "true") || !strcmp(value, "1");
-    if (!*out && strcmp(value, "false") != 0 && strcmp(value, "0") != 0)
-        return pg_fail(PG_ERROR_ARGUMENT, "%s: \"%s\" is neither true nor false", name, value);
-    return PG_OK;
 }
 
 /* Dashes count as underscores, as flags have them. */
@@ -431,6 +442,36 @@ void pg_train_config_free(pg_train_config *config)
             free_list((pg_data_list *)(void *)field);
     }
     pg_free(config);
+}
+
+/* ---------------------------------------------------------------- what is usual */
+
+static bool have_masks(const pg_data_list *list)
+{
+    static const pg_data_kind kinds[] = {PG_DATA_COCO_SEGMENT, PG_DATA_MASK_FOLDERS};
+    for (size_t i = 0; i < list->count; i++)
+        for (size_t k = 0; list->items[i].kind && k < sizeof kinds / sizeof *kinds; k++)
+            if (!strcmp(list->items[i].kind, pg_data_kind_name(kinds[k])))
+                return true;
+    return false;
+}
+
+pg_status pg_train_config_complete(pg_train_config *config, const char *folder)
+{
+    bool pictures = config->objective == PG_OBJECTIVE_SIGLIP;
+    if (!config->model && config->objective != PG_OBJECTIVE_MASKCODEC) {
+        pg_status status = folder ? set_text(&config->model, folder, SIZE_MAX)
+                                  : pg_default_model(&config->model, pictures ? PG_MODEL_SIGLIP : PG_MODEL_PALIGEMMA);
+        if (status != PG_OK)
+            return pg_fail_context(status, "model: not given; it is the folder of the model to start from");
+    }
+    if (!config->codec && (have_masks(&config->data) || have_masks(&config->validation))) {
+        pg_status status = pg_default_mask_codec(&config->codec);
+        if (status != PG_OK)
+            return pg_fail_context(status,
+                                   "codec: not given; it is the file of the mask codec that makes <seg> tokens");
+    }
+    return PG_OK;
 }
 
 /* ---------------------------------------------------------------- JSON */
@@ -531,10 +572,11 @@ static json_t *data_json(const pg_data_list *list)
     json_t *array = json_array();
     for (size_t i = 0; i < list->count; i++) {
         const pg_data_setting *d = &list->items[i];
-        json_array_append_new(array, json_pack("{s:s*,s:s*,s:s*,s:s*,s:s*,s:s*,s:s*,s:f,s:I}", "path", d->path, "kind",
-                                               d->kind, "images", d->images, "split", d->split, "prefix", d->prefix,
-                                               "annotations", d->annotations, "image_name", d->image_name, "weight",
-                                               d->weight, "repeat", (json_int_t)d->repeat));
+        json_array_append_new(array,
+                              json_pack("{s:s*,s:s*,s:s*,s:s*,s:s*,s:s*,s:s*,s:f,s:I,s:o*}", "path", d->path, "kind",
+                                        d->kind, "images", d->images, "split", d->split, "prefix", d->prefix,
+                                        "annotations", d->annotations, "image_name", d->image_name, "weight", d->weight,
+                                        "repeat", (json_int_t)d->repeat, "together", d->together ? json_true() : NULL));
     }
     return array;
 }

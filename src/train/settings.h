@@ -19,6 +19,7 @@ typedef struct pg_data_setting {
     char *path, *kind, *images, *split, *prefix, *annotations, *image_name; /* NULL: not given */
     double weight;
     int64_t repeat;
+    bool together;
 } pg_data_setting;
 
 typedef struct pg_data_list {
@@ -28,7 +29,7 @@ typedef struct pg_data_list {
 
 /* Texts are owned; NULL where they were not given. */
 struct pg_train_config {
-    char *model, *out, *recipe, *reference, *text_model, *adapter;
+    char *model, *out, *recipe, *reference, *text_model, *adapter, *codec;
     pg_data_list data, validation;
     int objective; /* a pg_objective_kind */
     double beta;

@@ -112,6 +112,7 @@ void pg_trainer_close(pg_trainer *trainer)
     pg_mask_codec_close(trainer->codec);
     pg_train_config_free(trainer->config);
     pg_free(trainer->checkpoint);
+    pg_folder_lock_release(&trainer->lock);
     pg_free(trainer);
 }
 

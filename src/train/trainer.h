@@ -2,6 +2,7 @@
 #ifndef PG_TRAIN_TRAINER_H
 #define PG_TRAIN_TRAINER_H
 
+#include "base/folder.h"
 #include "data/dataset.h"
 #include "train/codebook.h"
 #include "train/objective.h"
@@ -14,12 +15,13 @@ typedef struct pg_rows {
     pg_dataset **sets;
     pg_mixture_part *parts;
     size_t count;
-    pg_mixture *mixture; /* NULL: there are none */
+    pg_mixture *mixture;  /* NULL: there are none */
+    pg_mask_codec *codec; /* that makes <seg> tokens; NULL: no set needs it */
 } pg_rows;
 
-/* classes: names of labels, or NULL for those of each data set. */
-pg_status pg_rows_open(pg_rows *out, const pg_data_list *list, const pg_objective *objective,
-                       const pg_label_table *classes, uint64_t seed, bool shuffle);
+/* Those to train on, or else those to validate with. classes: names of labels, or NULL for those of each data set. */
+pg_status pg_rows_open(pg_rows *out, const pg_train_config *config, bool training, const pg_objective *objective,
+                       const pg_label_table *classes);
 void pg_rows_close(pg_rows *rows);
 
 /* How a run's rows become samples. */
@@ -63,6 +65,7 @@ struct pg_trainer {
     pg_sample **batch; /* [config->batch] */
     pg_records *records;
     pg_progress_state state;
+    pg_folder_lock lock; /* of the run's folder */
     char *checkpoint;    /* path */
     uint64_t bad_listed; /* bad rows that bad_rows.txt has */
     bool finished;
@@ -83,8 +86,8 @@ pg_status pg_train_config_check(const pg_train_config *config, bool run);
 /* Models, rows, trained weights and schedule, from trainer->config. */
 pg_status pg_trainer_open_parts(pg_trainer *trainer);
 
-/* Makes the folder, or checks that it belongs to this run, and removes what a killed one left half written. */
-pg_status pg_run_folder_open(const pg_trainer *trainer);
+/* Makes the folder, or checks that it belongs to this run, keeps other processes out of it, and removes what a killed one left half written. */
+pg_status pg_run_folder_open(pg_trainer *trainer);
 
 /* Fills trainer->batch. */
 pg_status pg_trainer_take_batch(pg_trainer *trainer);

@@ -15,41 +15,66 @@ static pg_status find_kind(pg_data_kind *out, const char *name)
     return name ? pg_fail(PG_ERROR_ARGUMENT, "data: there is no kind \"%s\"", name) : PG_OK;
 }
 
-static pg_status open_set(pg_dataset **out, const pg_data_setting *setting, const pg_objective *objective,
-                          const pg_label_table *classes)
+/* Masks become <seg> tokens through one codec for all sets, opened with the first that needs it. */
+static pg_status use_codec(pg_dataset_options *options, pg_rows *rows, const pg_train_config *config)
+{
+    if (options->kind != PG_DATA_COCO_SEGMENT && options->kind != PG_DATA_MASK_FOLDERS)
+        return PG_OK;
+    if (!config->codec)
+        return pg_fail(PG_ERROR_ARGUMENT, "codec: not given; it is the mask codec's file, through which masks become "
+                                          "<seg> tokens");
+    if (!rows->codec)
+        PG_TRY(pg_mask_codec_open(&rows->codec, config->codec));
+    options->encode_mask = pg_mask_codec_encode_view;
+    options->user = rows->codec;
+    return PG_OK;
+}
+
+static pg_status read_options(pg_dataset_options *options, const pg_data_setting *setting,
+                              const pg_objective *objective, const pg_label_table *classes)
+{
+    pg_dataset_options_init(options);
+    PG_TRY(find_kind(&options->kind, setting->kind));
+    if (!setting->kind && objective->kind == PG_OBJECTIVE_MASKCODEC)
+        options->kind = PG_DATA_MASKS;
+    options->images = setting->images;
+    options->split = setting->split;
+    options->prefix = setting->prefix;
+    options->annotations = setting->annotations;
+    options->image_name = setting->image_name;
+    options->together = setting->together;
+    options->labels = classes ? (const char *const *)classes->names : NULL;
+    options->label_count = classes ? classes->count : 0;
+    return PG_OK;
+}
+
+static pg_status open_set(pg_rows *rows, const pg_data_setting *setting, const pg_train_config *config,
+                          const pg_objective *objective, const pg_label_table *classes)
 {
     pg_dataset_options options;
-    pg_dataset_options_init(&options);
-    PG_TRY(find_kind(&options.kind, setting->kind));
-    if (!setting->kind && objective->kind == PG_OBJECTIVE_MASKCODEC)
-        options.kind = PG_DATA_MASKS;
-    options.images = setting->images;
-    options.split = setting->split;
-    options.prefix = setting->prefix;
-    options.annotations = setting->annotations;
-    options.image_name = setting->image_name;
-    options.labels = classes ? (const char *const *)classes->names : NULL;
-    options.label_count = classes ? classes->count : 0;
-    PG_TRY(pg_dataset_open(out, setting->path, &options));
-    pg_status status = pg_objective_check(objective, pg_dataset_row_kind(*out));
+    size_t i = rows->count++; /* at once: a set that was opened and does not fit is closed with the others */
+    PG_TRY(read_options(&options, setting, objective, classes));
+    PG_TRY(use_codec(&options, rows, config));
+    PG_TRY(pg_dataset_open(&rows->sets[i], setting->path, &options));
+    rows->parts[i] =
+        (pg_mixture_part){.dataset = rows->sets[i], .weight = setting->weight, .repeat = (uint64_t)setting->repeat};
+    pg_status status = pg_objective_check(objective, pg_dataset_row_kind(rows->sets[i]));
     return status == PG_OK ? PG_OK : pg_fail_context(status, "%s", setting->path);
 }
 
-pg_status pg_rows_open(pg_rows *out, const pg_data_list *list, const pg_objective *objective,
-                       const pg_label_table *classes, uint64_t seed, bool shuffle)
+pg_status pg_rows_open(pg_rows *out, const pg_train_config *config, bool training, const pg_objective *objective,
+                       const pg_label_table *classes)
 {
+    const pg_data_list *list = training ? &config->data : &config->validation;
     *out =
         (pg_rows){.sets = pg_alloc(list->count, sizeof *out->sets), .parts = pg_alloc(list->count, sizeof *out->parts)};
     if (!out->sets || !out->parts)
         return PG_ERROR_MEMORY;
-    while (out->count < list->count) {
-        size_t i = out->count++; /* at once: a set that was opened and does not fit is closed with the others */
-        const pg_data_setting *setting = &list->items[i];
-        PG_TRY(open_set(&out->sets[i], setting, objective, classes));
-        out->parts[i] =
-            (pg_mixture_part){.dataset = out->sets[i], .weight = setting->weight, .repeat = (uint64_t)setting->repeat};
-    }
-    return out->count ? pg_mixture_new(&out->mixture, out->parts, out->count, seed, shuffle) : PG_OK;
+    while (out->count < list->count)
+        PG_TRY(open_set(out, &list->items[out->count], config, objective, classes));
+    if (!out->count)
+        return PG_OK;
+    return pg_mixture_new(&out->mixture, out->parts, out->count, training ? (uint64_t)config->seed : 0, training);
 }
 
 void pg_rows_close(pg_rows *rows)
@@ -57,6 +82,7 @@ void pg_rows_close(pg_rows *rows)
     pg_mixture_free(rows->mixture);
     for (size_t i = 0; i < rows->count; i++)
         pg_dataset_close(rows->sets[i]);
+    pg_mask_codec_close(rows->codec);
     pg_free(rows->sets);
     pg_free(rows->parts);
     *rows = (pg_rows){0};

@@ -140,8 +140,8 @@ static pg_status open_classes(pg_trainer *trainer, pg_label_table *classes)
     PG_TRY(pg_classes_find(classes, &trainer->train));
     PG_TRY(pg_classes_look(objective, &trainer->train));
     pg_rows_close(&trainer->train);
-    PG_TRY(pg_rows_open(&trainer->train, &config->data, objective, classes, (uint64_t)config->seed, true));
-    PG_TRY(pg_rows_open(&trainer->validation, &config->validation, objective, classes, 0, false));
+    PG_TRY(pg_rows_open(&trainer->train, config, true, objective, classes));
+    PG_TRY(pg_rows_open(&trainer->validation, config, false, objective, classes));
     const pg_weights *seer = trainer->model->weights, *reader = trainer->other ? trainer->other->weights : seer;
     int64_t width = pg_pooled_width(seer, reader, objective->pictures, objective->texts);
     PG_TRY(pg_classifier_new(&trainer->head, (const char *const *)classes->names, classes->count, width,
@@ -166,9 +166,9 @@ static pg_status open_rows(pg_trainer *trainer)
     trainer->batch = pg_alloc((size_t)config->batch, sizeof *trainer->batch);
     if (!trainer->batch)
         return PG_ERROR_MEMORY;
-    PG_TRY(pg_rows_open(&trainer->train, &config->data, &trainer->objective, NULL, (uint64_t)config->seed, true));
+    PG_TRY(pg_rows_open(&trainer->train, config, true, &trainer->objective, NULL));
     if (config->objective != PG_OBJECTIVE_CLASSIFIER)
-        return pg_rows_open(&trainer->validation, &config->validation, &trainer->objective, NULL, 0, false);
+        return pg_rows_open(&trainer->validation, config, false, &trainer->objective, NULL);
     pg_status status = open_classes(trainer, &classes);
     pg_labels_free(&classes);
     return status;

@@ -36,3 +36,25 @@ try data check vqa_questions.json
 try data chek pairs.jsonl
 try data convert pairs.jsonl
 try data check
+
+echo '-- conversion'
+mkdir out
+try data convert coco_instances.json --images images --out out/detect.jsonl
+cat out/detect.jsonl
+try data convert coco_instances.json --kind coco-segment --out out/segment.jsonl
+try data convert bad.jsonl --out out/bad.jsonl
+try data convert bad.jsonl --out out/bad.jsonl --max-bad 0
+try data convert pairs.jsonl
+try data convert pairs.jsonl --out nowhere/pairs.jsonl
+ls out
+mkdir -p masks/dog
+{ echo 'P5 8 8 255' && head -c 32 /dev/zero && head -c 32 /dev/zero | tr '\0' '\377'; } >masks/dog/img1.png
+PALIGEMMA_MODEL= paligemma train --objective maskcodec --data masks/dog --out codec --steps 1 --batch 1 -t 1 --json >log
+codec=codec/last/mask_codec.npz
+paligemma data convert masks --kind mask-folders --codec $codec --images images --out out/masks.jsonl
+sed -E 's/seg[0-9]{3}/S/g' out/masks.jsonl
+paligemma data check coco_instances.json --kind coco-segment --codec $codec --together --images images -n 1 |
+    sed -E 's/seg[0-9]{3}/S/g; s/^  ids +.*/  ids _/'
+try train -m $PALIGEMMA_MODEL --data coco_instances.json,kind=coco-segment,images=images --out none --steps 1
+paligemma train -m $PALIGEMMA_MODEL --data coco_instances.json,kind=coco-segment,images=images,together=true \
+    --codec $codec --out run --steps 1 --batch 2 -t 1 --json | grep -c loss

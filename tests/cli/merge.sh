@@ -19,3 +19,9 @@ try init --from-vision golden/inference/siglip-tiny/checkpoint --from-text $tiny
     --tokenizer golden/inference/paligemma-tiny-f32/checkpoint --out joined --dtype bf16
 try caption -m joined golden/inference/images/cow.jpg -n 4 | tail -1
 ls
+pali=golden/inference/paligemma-tiny-f32/checkpoint
+try init --from $pali --image-size 112 --out larger
+try inspect -m larger | grep -i patches
+try caption -m larger golden/inference/images/cow.jpg -n 4 | tail -1
+try init --from $tiny --image-size 112 --out none
+try init --from $pali --image-size 1400 --out none

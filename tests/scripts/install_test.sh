@@ -44,6 +44,26 @@ answers "$prefix/examples/caption" "$model" "$picture" "$prompt"
 
 unset LD_LIBRARY_PATH # the program knows where its library lies
 answers "$prefix/bin/paligemma" caption -m "$model" "$picture"
-"$prefix/bin/paligemma" --version >/dev/null
-test -s "$prefix/share/man/man1/paligemma.1"
-test -s "$prefix/share/bash-completion/completions/paligemma"
+
+# Without a model's name, the one that ships: an error where there is none, else what lies beside the library, also
+# after the whole tree has moved.
+models=$prefix/share/paligemma/models
+rm -rf "$models/world"
+if (unset PALIGEMMA_MODEL PALIGEMMA_MODELS && "$prefix/bin/paligemma" caption "$picture" >/dev/null 2>"$prefix/error"); then
+    echo "there is no model, and caption succeeds" >&2
+    exit 1
+fi
+grep -q "no model: .*$models" "$prefix/error"
+mkdir -p "$models"
+cp -rL "$model" "$models/world"
+unset PALIGEMMA_MODEL PALIGEMMA_MODELS
+answers "$prefix/bin/paligemma" caption "$picture"
+mkdir "$prefix/moved"
+libraries=${pkgconfig#"$prefix"/}
+mv "$prefix/bin" "$prefix/share" "$prefix/${libraries%%/*}" "$prefix/moved/"
+prefix_now=$prefix/moved
+answers "$prefix_now/bin/paligemma" caption "$picture"
+
+"$prefix_now/bin/paligemma" --version >/dev/null
+test -s "$prefix_now/share/man/man1/paligemma.1"
+test -s "$prefix_now/share/bash-completion/completions/paligemma"

@@ -3,6 +3,7 @@
 #include "training_run.h"
 
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "sweep.h"
 #include "tensor/safetensors.h"
@@ -141,6 +142,22 @@ static void other_settings_do_not_go_on(void **state)
         run_refused("begun", &sft, &cases[i], PG_ERROR_ARGUMENT, cases[i].pairs[0][0]);
 }
 
+/* Two runs in one folder would write over each other's checkpoints. The lock ends with its holder, killed or not. */
+static void one_run_in_a_folder(void **state)
+{
+    (void)state;
+    pg_trainer *first = run_open("twice", &sft, NULL);
+    run_refused("twice", &sft, NULL, PG_ERROR_FILE, "another run is writing into this folder");
+    pg_trainer_close(first);
+    pid_t child = fork();
+    if (child == 0) {
+        run_open("twice", &sft, NULL);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    run_all("twice", &sft, NULL);
+}
+
 /* A folder with the config.json of something else, such as a model, is left alone. */
 static void other_folders_are_left_alone(void **state)
 {
@@ -259,6 +276,7 @@ int main(void)
         cmocka_unit_test(rows_that_cannot_be_used),
         cmocka_unit_test(a_few_bad_rows_are_listed),
         cmocka_unit_test(other_settings_do_not_go_on),
+        cmocka_unit_test(one_run_in_a_folder),
         cmocka_unit_test(other_folders_are_left_alone),
         cmocka_unit_test(hostile_checkpoints),
         cmocka_unit_test(short_of_memory),
