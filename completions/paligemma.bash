@@ -3,7 +3,7 @@ _paligemma()
 {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
     local command=${COMP_WORDS[1]} options folders files words others
-    local commands='caption ask ocr generate embed trace preprocess tokenize inspect perplexity bench quantize merge init data mask train gradients plot help '
+    local commands='caption ask ocr generate embed trace preprocess tokenize inspect perplexity bench quantize merge init data mask train gradients plot draw sheet help '
     # --name=VALUE arrives as three words.
     if [[ $word == = ]]; then
         word=
@@ -143,6 +143,20 @@ _paligemma()
         files=' -o --out '
         words=' '
         others=' --width --height --tags --smooth '
+        ;;
+    draw)
+        options=' --objects --text --codec -o --out --opacity --line --letters --no-pictures -h --help'
+        folders=' '
+        files=' --objects --codec -o --out '
+        words=' '
+        others=' --text --opacity --line --letters '
+        ;;
+    sheet)
+        options=' --columns --cell --captions --no-captions -o --out --no-pictures -h --help'
+        folders=' '
+        files=' --captions -o --out '
+        words=' '
+        others=' --columns --cell '
         ;;
     help)
         options=' -h --help'
