@@ -12,7 +12,7 @@
 
 #include "progress.h"
 
-#define ANSWER_SECONDS 0.3  /* in which a terminal says what it is */
+#define ANSWER_SECONDS 1.0  /* in which a terminal says what it is */
 #define KITTY_CHUNK    4096 /* characters of base64 in one command */
 
 typedef enum picture_protocol { SHOW_NOTHING, SHOW_KITTY, SHOW_ITERM, SHOW_SIXEL, SHOW_AUTO } picture_protocol;

@@ -1,5 +1,5 @@
 /*
- * Pictures in the terminal: kitty's protocol (also Ghostty's, Konsole's), iTerm2's (also WezTerm's, mintty's) or sixel
+ * Pictures in the terminal: kitty's protocol (also Ghostty's), iTerm2's (also WezTerm's, mintty's) or sixel
  * (xterm -ti vt340, foot, mlterm, Windows Terminal, tmux that knows it, ...).
  *
  * Which one is told by the environment, and where that says nothing, by asking the terminal once. PALIGEMMA_PICTURES

@@ -1176,7 +1176,8 @@ PG_API void pg_draw_options_init(pg_draw_options *options);
  * stay inside the picture, readable on any ground, and off each other where there is room; long ones are shortened. A
  * mark without box and mask is a note at the top. options: NULL for the defaults. Text that is not UTF-8 and boxes that
  * are not finite are PG_ERROR_ARGUMENT; of what lies outside the picture nothing is shown; sides above 32767 pixels are
- * PG_ERROR_LIMIT. Letters come from the fonts that the system has (fontconfig); without any, only ASCII is readable. */
+ * PG_ERROR_LIMIT. Letters come from the fonts that the system has (fontconfig); without any, only ASCII is readable.
+ * Several threads may draw at once. */
 PG_API pg_status pg_image_draw_marks(pg_image **out, const pg_image *image, const pg_mark *marks, size_t count,
                                      const pg_draw_options *options);
 

@@ -244,8 +244,8 @@ static bool closes(const char *text)
     return false;
 }
 
-/* Where a line that has room for `fits` bytes ends: behind its last blank, mark within a name, or ideograph, if there is
- * one. */
+/* Where a line that has room for `fits` bytes ends: behind its last blank, mark within a name, or ideograph, if there
+ * is one. */
 static size_t find_break(const char *text, size_t fits)
 {
     for (size_t end = fits; end > 0; end = whole(text, end - 1)) {
