@@ -4,6 +4,7 @@
  */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "world.h"
 
@@ -34,7 +35,7 @@ static void place_object(ew_scene *scene, ew_object *object, ew_chance *chance, 
     object->angle = ew_between(chance, -1, 1) * (sign ? 0.14 : 0.35);
     object->mirrored = !sign && ew_happens(chance, 0.5);
     if (sign) /* letters must be large enough to be read */
-        object->size = ew_between(chance, 0.34, 0.5);
+        object->size = fmax(0.34, 0.065 * (double)strlen(scene->sign.lines[0])) + ew_between(chance, 0, 0.12);
     half_box(&half_x, &half_y, scene, object);
     double low = ew_between(chance, 0, 1), other = ew_between(chance, 0, 1);
     object->x = ew_between(chance, half_x + 0.01, 0.99 - half_x);

@@ -38,7 +38,7 @@ static void paint_shadow(cairo_t *cairo, const ew_scene *scene, const ew_object 
 /* Sunlight or dusk: a colour that multiplies, and a vignette or a lighter side. */
 static void paint_light(cairo_t *cairo, ew_chance *chance)
 {
-    static const ew_tint lights[] = {{1, 1, 1}, {1, 0.95, 0.86}, {0.90, 0.95, 1}, {0.86, 0.86, 0.92}};
+    static const ew_tint lights[] = {{1, 1, 1}, {1, 0.95, 0.86}, {0.90, 0.95, 1}, {0.92, 0.91, 0.95}};
     ew_tint light = ew_vary(chance, lights[ew_below(chance, 4)], 0.06);
     cairo_set_operator(cairo, CAIRO_OPERATOR_MULTIPLY);
     ew_use(cairo, light, 1);
@@ -113,8 +113,8 @@ void ew_paint_scene(uint8_t *rgb, const ew_scene *scene, int size)
     cairo_destroy(cairo);
     copy_pixels(rgb, surface, size);
     cairo_surface_destroy(surface);
-    double strength = ew_happens(&finish, 0.3) ? ew_between(&finish, 0.2, 0.8) : 0;
-    double noise = ew_happens(&finish, 0.5) ? ew_between(&finish, 1, 6) : 0;
+    double strength = ew_happens(&finish, 0.3) ? ew_between(&finish, 0.15, 0.65) : 0;
+    double noise = ew_happens(&finish, 0.4) ? ew_between(&finish, 1, 5.5) : 0;
     if (strength > 0)
         blur(rgb, size, strength);
     if (noise > 0)

@@ -163,7 +163,7 @@ static void paint_road(cairo_t *cairo, ew_chance *chance)
     static const ew_tint verges[] = {{0.45, 0.62, 0.30}, {0.72, 0.66, 0.40}, {0.55, 0.55, 0.38}};
     double horizon = ew_between(chance, 0.24, 0.42);
     ew_tint verge = ew_vary(chance, verges[ew_below(chance, 3)], 0.12);
-    paint_sky(cairo, chance, horizon);
+    paint_sky(cairo, chance, horizon + 0.06);
     ew_clouds(cairo, chance, 0.03, horizon * 0.7, ew_below(chance, 4), 0.8);
     ew_hills(cairo, chance, horizon, 0.03, 1.2, ew_blend(verge, (ew_tint){0.5, 0.6, 0.7}, 0.4), verge);
     ew_band(cairo, horizon + 0.02, 1, verge, ew_shade(verge, 0.8));
@@ -251,7 +251,7 @@ static void paint_forest(cairo_t *cairo, ew_chance *chance)
     ew_tint leaves = ew_vary(chance, (ew_tint){0.16, 0.40, 0.18}, 0.18),
             bark = ew_vary(chance, (ew_tint){0.33, 0.23, 0.15}, 0.15);
     double ground = ew_between(chance, 0.62, 0.75);
-    ew_band(cairo, 0, ground, ew_shade(leaves, 0.75), ew_blend(leaves, (ew_tint){0.75, 0.85, 0.6}, 0.55));
+    ew_band(cairo, 0, ground + 0.12, ew_shade(leaves, 0.75), ew_blend(leaves, (ew_tint){0.75, 0.85, 0.6}, 0.55));
     for (int layer = 0; layer < 3; layer++) {
         int trunks = 4 + ew_below(chance, 3);
         double width = 0.018 + 0.022 * layer, foot = ground + 0.05 * layer;

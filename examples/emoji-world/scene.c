@@ -72,12 +72,12 @@ void ew_make_scene(ew_scene *out, uint64_t seed, ew_split split, uint64_t number
     out->seed = ew_mix(ew_mix(seed, (uint64_t)split), number);
     ew_chance chance = {out->seed};
     out->place = ew_below(&chance, EW_PLACES);
-    bool large = ew_happens(&chance, large_signs);
+    bool large = split != EW_UNSEEN && ew_happens(&chance, large_signs);
     if (!large)
         add_things(out, &chance);
     out->has_sign = large || ew_happens(&chance, small_signs);
     if (out->has_sign) {
-        ew_make_sign(&out->sign, &chance, split);
+        ew_make_sign(&out->sign, &chance, split, large);
         out->objects[out->count++] = (ew_object){.thing = EW_SIGN};
     }
     ew_arrange(out, &chance, large);

@@ -151,9 +151,9 @@ static void make_text(char out[LETTERS + 1], ew_chance *chance, ew_split split)
 
 /* ---------------------------------------------------------------- boards */
 
-void ew_make_sign(ew_sign *out, ew_chance *chance, ew_split split)
+void ew_make_sign(ew_sign *out, ew_chance *chance, ew_split split, bool large)
 {
-    *out = (ew_sign){.line_count = ew_happens(chance, 0.2) ? 2 : 1};
+    *out = (ew_sign){.line_count = large && ew_happens(chance, 0.25) ? 2 : 1};
     size_t longest = 0;
     for (int i = 0; i < out->line_count; i++) {
         make_text(out->lines[i], chance, split);
@@ -168,7 +168,6 @@ void ew_make_sign(ew_sign *out, ew_chance *chance, ew_split split)
     out->aspect = fmax(line * (0.5 + out->line_count) * ew_between(chance, 0.85, 1.2), 0.3);
     out->corner = ew_happens(chance, 0.5) ? ew_between(chance, 0.02, 0.1) : 0;
     out->rim = ew_happens(chance, 0.6) ? ew_between(chance, 0.012, 0.025) : 0;
-    out->post = ew_happens(chance, 0.3);
 }
 
 static void trace_board(cairo_t *cairo, double width, double height, double corner)

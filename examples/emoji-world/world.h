@@ -113,14 +113,14 @@ typedef struct ew_sign {
     int font;
     double aspect;      /* height of the board for a width of 1 */
     double corner, rim; /* for a width of 1 */
-    bool post;          /* stands on one */
 } ew_sign;
 
 extern const char *const ew_color_name[EW_SIGN_COLORS];
 void ew_add_words(const char *text, size_t size); /* those of a text that fit on a sign */
 void ew_sort_words(void);                         /* when all have been added */
 void ew_load_fonts(void);
-void ew_make_sign(ew_sign *out, ew_chance *chance, ew_split split);
+/* large: it may have two lines. */
+void ew_make_sign(ew_sign *out, ew_chance *chance, ew_split split, bool large);
 /* The board is `size` wide, around the origin. */
 void ew_paint_sign(cairo_t *cairo, const ew_sign *sign, double size);
 
