@@ -426,6 +426,19 @@ typedef struct pg_answer {
 PG_API pg_status pg_generate(pg_answer **answers, pg_session *session, const pg_request *requests, size_t count);
 PG_API void pg_answer_free(pg_answer *answer);
 
+/* How likely a text is as a whole answer, with the end token. */
+typedef struct pg_text_score {
+    double logprob;     /* of all its tokens under the model's own distribution */
+    double probability; /* that it is the answer if one of the texts is: the probabilities divided by their sum */
+    size_t tokens;
+} pg_text_score;
+
+/* Scores `count` texts, tokenized as answers are in training, as answers to a request (of which pictures, prompt, style
+ * and `special` count): multiple choice. The prompt goes through the model once, the texts follow it together. A text
+ * too long for the context is PG_ERROR_LIMIT with its number. */
+PG_API pg_status pg_score_texts(pg_text_score *out, pg_session *session, const pg_request *request,
+                                const char *const *texts, size_t count);
+
 /* ---------------------------------------------------------------- 6. insight */
 
 /* A named intermediate of a forward pass: f32, u8 or i64 ("F32", "U8", "I64"), row-major, borrowed for the call. */
