@@ -14,6 +14,7 @@
  *  10. data        rows to train on: data sets, mixtures, a loader that works ahead
  *  11. training    runs that can be stopped and go on; losses and gradients
  *  12. curves      what training runs recorded, as pictures
+ *  17. metrics     answers, boxes, masks and rankings against what is true, by the official rules
  *
  * Conventions. A result comes first, through `out`, and is the caller's to free; what a function returns directly is
  * borrowed from its parent. Strings are UTF-8 and end in NUL. Sizes are in bytes, pixels or tokens as named. Objects
@@ -983,6 +984,66 @@ PG_API void pg_plot_options_init(pg_plot_options *options);
  * panel; several runs are compared in one picture. The file's name ends in .png or .svg; it appears complete or not at
  * all. options: NULL for the defaults. */
 PG_API pg_status pg_plot_save(const char *path, const char *const *runs, size_t count, const pg_plot_options *options);
+
+/* ---------------------------------------------------------------- 17. metrics */
+
+/* COCO's summary of boxes or masks that were found, as pycocotools computes it; -1 where there is nothing to measure. */
+typedef struct pg_coco_scores {
+    double ap, ap50, ap75;                /* average precision: mean over overlaps of 0.50 to 0.95, at 0.50, at 0.75 */
+    double ap_small, ap_medium, ap_large; /* of objects up to 32 x 32 pixels, up to 96 x 96, larger */
+    double ar1, ar10, ar100;              /* average recall of so many finds a picture and category */
+    double ar_small, ar_medium, ar_large;
+} pg_coco_scores;
+
+/* Objects of COCO's annotations, and what was found. One thread at a time. */
+typedef struct pg_coco_evaluation pg_coco_evaluation;
+
+/* Reads the true objects from a COCO file with "images", "categories" and "annotations". masks: masks are compared, not
+ * boxes. An object of an unknown picture or category, without a box (a mask), or with one that lies outside of its
+ * picture is PG_ERROR_FORMAT, and named. Pictures must state "width" and "height". An object without "area" has that of
+ * its box. As in pycocotools, an "ignore" in the file is ignored: crowds alone neither count nor harm. */
+PG_API pg_status pg_coco_evaluation_open(pg_coco_evaluation **out, const char *path, bool masks);
+PG_API void pg_coco_evaluation_close(pg_coco_evaluation *evaluation); /* NULL is allowed */
+
+/* Adds what a file of results has found: a list of {"image_id", "category_id", "score"} with "bbox" (x, y, width,
+ * height) or "segmentation" (polygons, or "size" and "counts"). The area that decides about small and large is the
+ * box's, where there is one, else the mask's. Errors as above, for the first bad result. */
+PG_API pg_status pg_coco_evaluation_load(pg_coco_evaluation *evaluation, const char *path);
+
+/* Adds one find. box: x, y, width, height in pixels; runs: the mask's "counts" as COCO compresses them. One of them may
+ * be NULL unless it is what is compared. */
+PG_API pg_status pg_coco_evaluation_add(pg_coco_evaluation *evaluation, int64_t image_id, int64_t category_id,
+                                        double score, const double box[4], const char *runs);
+
+/* Categories, in the order of the file: how many, and the name (borrowed) and *id (may be NULL) of one. */
+PG_API size_t pg_coco_evaluation_categories(const pg_coco_evaluation *evaluation);
+PG_API const char *pg_coco_evaluation_category(const pg_coco_evaluation *evaluation, size_t i, int64_t *id);
+
+/* Compares all finds with all objects. by_category: room for one a category, or NULL. */
+PG_API pg_status pg_coco_evaluation_measure(pg_coco_scores *out, pg_coco_scores *by_category,
+                                            const pg_coco_evaluation *evaluation);
+
+/* Answers to referring expressions: one box, and perhaps one mask, a phrase. */
+typedef struct pg_referring_scores {
+    double miou;                             /* mean over cases of pixels in both masks / pixels in either */
+    double ciou;                             /* pixels in both, over all cases / pixels in either, over all cases */
+    double box_accuracy_50, box_accuracy_75; /* share of cases whose boxes overlap by at least 0.5, 0.75 */
+    size_t cases, invalid;                   /* invalid: nothing was found; they count as overlaps of 0 */
+} pg_referring_scores;
+
+/* Whether confidences can be believed. */
+#define PG_RELIABILITY_BINS 15
+
+typedef struct pg_reliability_bin {
+    size_t count;
+    double confidence, accuracy; /* means; 0 of none */
+} pg_reliability_bin;
+
+typedef struct pg_reliability_scores {
+    double calibration_error; /* expected |confidence - accuracy| over the bins (Guo et al. 2017) */
+    double brier;             /* mean of (confidence - 1 where right, 0 where wrong) squared */
+    pg_reliability_bin bins[PG_RELIABILITY_BINS]; /* ((i / 15, (i + 1) / 15]; 0 is in the first */
+} pg_reliability_scores;
 
 #ifdef __cplusplus
 }
