@@ -41,7 +41,7 @@ int pg_cli_json_runs(json_t **out, const uint8_t *mask, size_t width, size_t hei
 int pg_cli_json_polygons(json_t **out, const uint8_t *mask, size_t width, size_t height)
 {
     pg_polygons polygons;
-    int code = pg_cli_check(pg_mask_polygons(&polygons, mask, width, height));
+    int code = pg_cli_check(pg_polygons_trace(&polygons, mask, width, height));
     if (code != PG_CLI_DONE)
         return code;
     *out = pg_cli_json_array();

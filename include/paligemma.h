@@ -16,6 +16,7 @@
  *  12. curves      what training runs recorded, as pictures
  *  13. objects     boxes and masks out of answers, found by a model
  *  14. drawing     boxes, masks, labels and heat maps on pictures; contact sheets
+ *  17. metrics     answers, boxes, masks and rankings against what is true, by the official rules
  *
  * Conventions. A result comes first, through `out`, and is the caller's to free; what a function returns directly is
  * borrowed from its parent. Strings are UTF-8 and end in NUL. Sizes are in bytes, pixels or tokens as named. Objects
@@ -1053,6 +1054,26 @@ PG_API bool pg_box_pixels(size_t out[4], const int places[4], size_t width, size
  * where the box has no pixel. */
 PG_API pg_status pg_mask_place(uint8_t *out, size_t width, size_t height, const float *values, const int places[4]);
 
+/* The compressed run lengths of a mask, "counts" in COCO's files: height * width bytes, inside where not 0. *out is freed
+ * with pg_free. Masks here and below have at most 100,000 pixels a side and 2^28 in all; larger ones are
+ * PG_ERROR_FORMAT. */
+PG_API pg_status pg_mask_counts(char **out, const uint8_t *pixels, size_t width, size_t height);
+
+/* Outlines of a mask. */
+typedef struct pg_polygons {
+    double *corners; /* x, y of all outlines one after the other, in pixels */
+    size_t *ends;    /* of each outline: corners (pairs) up to its end */
+    size_t count;    /* outlines */
+    size_t corner_capacity, capacity;
+} pg_polygons;
+
+/* One outline around each part of the mask whose pixels hang together by their sides, in the order of their upper left
+ * pixels, clockwise, corners on the corners of pixels. COCO's polygons know no holes: a part that has some is cut open
+ * from each hole to its outside by a cut without width. Filled again, the outlines give the mask back, pixel for pixel.
+ * Freed with pg_polygons_free. */
+PG_API pg_status pg_polygons_trace(pg_polygons *out, const uint8_t *pixels, size_t width, size_t height);
+PG_API void pg_polygons_free(pg_polygons *polygons);
+
 /* A mask codec: 64 x 64 masks as 16 numbers below 128, which are <seg> tokens, and back. Immutable; any number of
  * threads may use one. */
 typedef struct pg_mask_codec pg_mask_codec;
@@ -1143,6 +1164,66 @@ PG_API pg_status pg_image_draw_heat(pg_image **out, const pg_image *image, const
  * pictures may be NULL. columns: 0 for a nearly square sheet. Errors: as above. */
 PG_API pg_status pg_image_sheet(pg_image **out, const pg_image *const *images, const char *const *captions,
                                 size_t count, size_t columns, size_t cell);
+
+/* ---------------------------------------------------------------- 17. metrics */
+
+/* COCO's summary of boxes or masks that were found, as pycocotools computes it; -1 where there is nothing to measure. */
+typedef struct pg_coco_scores {
+    double ap, ap50, ap75;                /* average precision: mean over overlaps of 0.50 to 0.95, at 0.50, at 0.75 */
+    double ap_small, ap_medium, ap_large; /* of objects up to 32 x 32 pixels, up to 96 x 96, larger */
+    double ar1, ar10, ar100;              /* average recall of so many finds a picture and category */
+    double ar_small, ar_medium, ar_large;
+} pg_coco_scores;
+
+/* Objects of COCO's annotations, and what was found. One thread at a time. */
+typedef struct pg_coco_evaluation pg_coco_evaluation;
+
+/* Reads the true objects from a COCO file with "images", "categories" and "annotations". masks: masks are compared, not
+ * boxes. An object of an unknown picture or category, without a box (a mask), or with one that lies outside of its
+ * picture is PG_ERROR_FORMAT, and named. Pictures must state "width" and "height". An object without "area" has that of
+ * its box. As in pycocotools, an "ignore" in the file is ignored: crowds alone neither count nor harm. */
+PG_API pg_status pg_coco_evaluation_open(pg_coco_evaluation **out, const char *path, bool masks);
+PG_API void pg_coco_evaluation_close(pg_coco_evaluation *evaluation); /* NULL is allowed */
+
+/* Adds what a file of results has found: a list of {"image_id", "category_id", "score"} with "bbox" (x, y, width,
+ * height) or "segmentation" (polygons, or "size" and "counts"). The area that decides about small and large is the
+ * box's, where there is one, else the mask's. Errors as above, for the first bad result. */
+PG_API pg_status pg_coco_evaluation_load(pg_coco_evaluation *evaluation, const char *path);
+
+/* Adds one find. box: x, y, width, height in pixels; runs: the mask's "counts" as COCO compresses them. One of them may
+ * be NULL unless it is what is compared. */
+PG_API pg_status pg_coco_evaluation_add(pg_coco_evaluation *evaluation, int64_t image_id, int64_t category_id,
+                                        double score, const double box[4], const char *runs);
+
+/* Categories, in the order of the file: how many, and the name (borrowed) and *id (may be NULL) of one. */
+PG_API size_t pg_coco_evaluation_categories(const pg_coco_evaluation *evaluation);
+PG_API const char *pg_coco_evaluation_category(const pg_coco_evaluation *evaluation, size_t i, int64_t *id);
+
+/* Compares all finds with all objects. by_category: room for one a category, or NULL. */
+PG_API pg_status pg_coco_evaluation_measure(pg_coco_scores *out, pg_coco_scores *by_category,
+                                            const pg_coco_evaluation *evaluation);
+
+/* Answers to referring expressions: one box, and perhaps one mask, a phrase. */
+typedef struct pg_referring_scores {
+    double miou;                             /* mean over cases of pixels in both masks / pixels in either */
+    double ciou;                             /* pixels in both, over all cases / pixels in either, over all cases */
+    double box_accuracy_50, box_accuracy_75; /* share of cases whose boxes overlap by at least 0.5, 0.75 */
+    size_t cases, invalid;                   /* invalid: nothing was found; they count as overlaps of 0 */
+} pg_referring_scores;
+
+/* Whether confidences can be believed. */
+#define PG_RELIABILITY_BINS 15
+
+typedef struct pg_reliability_bin {
+    size_t count;
+    double confidence, accuracy; /* means; 0 of none */
+} pg_reliability_bin;
+
+typedef struct pg_reliability_scores {
+    double calibration_error; /* expected |confidence - accuracy| over the bins (Guo et al. 2017) */
+    double brier;             /* mean of (confidence - 1 where right, 0 where wrong) squared */
+    pg_reliability_bin bins[PG_RELIABILITY_BINS]; /* ((i / 15, (i + 1) / 15]; 0 is in the first */
+} pg_reliability_scores;
 
 #ifdef __cplusplus
 }
