@@ -6,10 +6,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "answer.h"
 #include "commands.h"
-#include "engine.h"
 #include "finding.h"
-#include "interrupt.h"
 #include "terminal.h"
 
 typedef struct detect_settings {
@@ -259,7 +258,7 @@ static int show_overlay(const finder *run, const finding *found)
     if (path || terminal)
         PG_CLI_TRY(draw(&overlay, found));
     if (path)
-        PG_CLI_TRY(pg_cli_check(pg_image_save_png(overlay, path)));
+        PG_CLI_TRY(pg_cli_check(pg_image_save(overlay, path)));
     if (terminal)
         pg_cli_show_picture(overlay);
 done:
