@@ -17,7 +17,7 @@ typedef struct detect_settings {
     pg_cli_looking looking;
     int64_t max_objects;
     double threshold;
-    bool free, json;
+    bool free, json, no_pictures;
     const char *codec, *out, *masks;
 } detect_settings;
 
@@ -43,13 +43,14 @@ static const pg_cli_option output_options[] = {
     {"out", 'o', "FILE", PG_CLI_TEXT, offsetof(detect_settings, out),
      "write the picture with what was found drawn on it; of several pictures, a folder of such files", 0, 0},
     {"json", 0, NULL, PG_CLI_FLAG, offsetof(detect_settings, json), "print one JSON object a picture", 0, 0},
+    PG_CLI_NO_PICTURES(detect_settings, no_pictures),
     {0},
 };
 
-#define COMMON_GROUPS                                                                     \
-    {"Objects", object_options, 0}, {"Output", output_options, 0},                        \
-        {"Model", pg_cli_source_options, offsetof(detect_settings, source)},              \
-        {"Pictures", pg_cli_looking_options, offsetof(detect_settings, looking)},         \
+#define COMMON_GROUPS                                                             \
+    {"Objects", object_options, 0}, {"Output", output_options, 0},                \
+        {"Model", pg_cli_source_options, offsetof(detect_settings, source)},      \
+        {"Pictures", pg_cli_looking_options, offsetof(detect_settings, looking)}, \
         {"Speed", pg_cli_arithmetic_options, offsetof(detect_settings, arithmetic)}, {0},
 
 static const pg_cli_group detect_groups[] = {COMMON_GROUPS};
@@ -193,8 +194,8 @@ static int place_masks(finding *found)
         if (!object->mask)
             continue;
         found->masks[i] = pg_cli_alloc(objects->width, objects->height);
-        code = pg_cli_check(
-            pg_mask_place(found->masks[i], objects->width, objects->height, object->mask, object->places));
+        code =
+            pg_cli_check(pg_mask_place(found->masks[i], objects->width, objects->height, object->mask, object->places));
     }
     return code;
 }
@@ -249,7 +250,7 @@ static int draw(pg_image **out, const finding *found)
 static int show_overlay(const finder *run, const finding *found)
 {
     const detect_settings *settings = run->settings;
-    bool terminal = !settings->json && isatty(STDOUT_FILENO);
+    bool terminal = !settings->json && !settings->no_pictures && isatty(STDOUT_FILENO);
     char *path = NULL;
     pg_image *overlay = NULL;
     int code = PG_CLI_DONE;
@@ -418,9 +419,10 @@ static int run_segment(const pg_cli_command *command, void *memory, const pg_cli
     return find(command, memory, operands, PG_MASKS_ALWAYS);
 }
 
-#define SCORES                                                                                                    \
-    "A score is the probability, as the model has it, that there is such an object with nearly this box; boxes are in " \
-    "pixels of the upright picture. Answers are made of boxes and the given labels only, without repeats, unless "  \
+#define SCORES                                                                                                       \
+    "A score is the probability, as the model has it, that there is such an object with nearly this box; boxes are " \
+    "in "                                                                                                            \
+    "pixels of the upright picture. Answers are made of boxes and the given labels only, without repeats, unless "   \
     "--free is given. - is standard input."
 
 const pg_cli_command pg_cli_detect = {
@@ -440,9 +442,10 @@ const pg_cli_command pg_cli_segment = {
     .name = "segment",
     .usage = "[-m MODEL] [--codec FILE.npz] IMAGE... \"LABEL ; LABEL\"",
     .summary = "find objects in pictures, and their masks",
-    .details = "Looks for objects of the labels in each picture, with PaliGemma's prompt \"segment LABEL ; LABEL\", and "
-               "prints a table of them. With --json, each has the codes of its mask and, where there is a codec, the "
-               "mask in COCO's run lengths (\"mask\") and as polygons.\n\n" SCORES,
+    .details =
+        "Looks for objects of the labels in each picture, with PaliGemma's prompt \"segment LABEL ; LABEL\", and "
+        "prints a table of them. With --json, each has the codes of its mask and, where there is a codec, the "
+        "mask in COCO's run lengths (\"mask\") and as polygons.\n\n" SCORES,
     .groups = segment_groups,
     .operands_min = 2,
     .operands_max = SIZE_MAX,

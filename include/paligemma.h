@@ -1009,8 +1009,8 @@ typedef struct pg_object {
     int places[4]; /* numbers of the <loc> tokens, y1, x1, y2, x2: 0 .. 1023 */
     bool has_codes;
     int32_t codes[PG_MASK_CODES]; /* numbers of the <seg> tokens: 0 .. 127 */
-    float *mask;     /* [64][64], the box's inside, above 0 in the object: for pg_mask_place; NULL: none */
-    size_t at, size; /* the bytes of the text that it was read from, up to the end of its label */
+    float *mask;                  /* [64][64], the box's inside, above 0 in the object: for pg_mask_place; NULL: none */
+    size_t at, size;              /* the bytes of the text that it was read from, up to the end of its label */
 } pg_object;
 
 /* What could not be read: "loc_count_N" (N <loc> tokens in a row instead of 4), "empty_box" (y2 <= y1 or x2 <= x1),
@@ -1054,8 +1054,8 @@ PG_API bool pg_box_pixels(size_t out[4], const int places[4], size_t width, size
  * where the box has no pixel. */
 PG_API pg_status pg_mask_place(uint8_t *out, size_t width, size_t height, const float *values, const int places[4]);
 
-/* The compressed run lengths of a mask, "counts" in COCO's files: height * width bytes, inside where not 0. *out is freed
- * with pg_free. Masks here and below have at most 100,000 pixels a side and 2^28 in all; larger ones are
+/* The compressed run lengths of a mask, "counts" in COCO's files: height * width bytes, inside where not 0. *out is
+ * freed with pg_free. Masks here and below have at most 100,000 pixels a side and 2^28 in all; larger ones are
  * PG_ERROR_FORMAT. */
 PG_API pg_status pg_mask_counts(char **out, const uint8_t *pixels, size_t width, size_t height);
 
@@ -1073,6 +1073,11 @@ typedef struct pg_polygons {
  * Freed with pg_polygons_free. */
 PG_API pg_status pg_polygons_trace(pg_polygons *out, const uint8_t *pixels, size_t width, size_t height);
 PG_API void pg_polygons_free(pg_polygons *polygons);
+
+/* Reads a mask of a picture as COCO's records have their "segmentation": JSON text (size SIZE_MAX: up to the NUL), a
+ * list of polygons or an object of "size" and "counts". out: [height][width], becomes 0 or 1. Another size than the
+ * picture's, and what is no such text, is PG_ERROR_FORMAT. */
+PG_API pg_status pg_mask_read(uint8_t *out, size_t width, size_t height, const char *json, size_t size);
 
 /* A mask codec: 64 x 64 masks as 16 numbers below 128, which are <seg> tokens, and back. Immutable; any number of
  * threads may use one. */
@@ -1111,9 +1116,9 @@ typedef struct pg_detect_options {
 PG_API void pg_detect_options_init(pg_detect_options *options);
 
 /* Looks for objects in `count` pictures, which run together as far as the session has sequences; out[i], freed with
- * pg_objects_free, belongs to images[i], with boxes in its pixels. The model is a PaliGemma and answers greedily. Unless
- * `free`, its answers are of the form that pg_constraint_new_objects describes: none is malformed or cut off, no box
- * comes twice, and only the logits of permitted tokens are computed. On failure nothing is left in `out`.
+ * pg_objects_free, belongs to images[i], with boxes in its pixels. The model is a PaliGemma and answers greedily.
+ * Unless `free`, its answers are of the form that pg_constraint_new_objects describes: none is malformed or cut off, no
+ * box comes twice, and only the logits of permitted tokens are computed. On failure nothing is left in `out`.
  *
  * An object's score is the probability, as the model has it, that an answer drawn at random instead of greedily has
  * this object with nearly this box: the product of the probabilities
@@ -1167,7 +1172,8 @@ PG_API pg_status pg_image_sheet(pg_image **out, const pg_image *const *images, c
 
 /* ---------------------------------------------------------------- 17. metrics */
 
-/* COCO's summary of boxes or masks that were found, as pycocotools computes it; -1 where there is nothing to measure. */
+/* COCO's summary of boxes or masks that were found, as pycocotools computes it; -1 where there is nothing to measure.
+ */
 typedef struct pg_coco_scores {
     double ap, ap50, ap75;                /* average precision: mean over overlaps of 0.50 to 0.95, at 0.50, at 0.75 */
     double ap_small, ap_medium, ap_large; /* of objects up to 32 x 32 pixels, up to 96 x 96, larger */
@@ -1220,8 +1226,8 @@ typedef struct pg_reliability_bin {
 } pg_reliability_bin;
 
 typedef struct pg_reliability_scores {
-    double calibration_error; /* expected |confidence - accuracy| over the bins (Guo et al. 2017) */
-    double brier;             /* mean of (confidence - 1 where right, 0 where wrong) squared */
+    double calibration_error;                     /* expected |confidence - accuracy| over the bins (Guo et al. 2017) */
+    double brier;                                 /* mean of (confidence - 1 where right, 0 where wrong) squared */
     pg_reliability_bin bins[PG_RELIABILITY_BINS]; /* ((i / 15, (i + 1) / 15]; 0 is in the first */
 } pg_reliability_scores;
 

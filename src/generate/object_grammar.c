@@ -51,8 +51,7 @@ static const pg_phrases *labels_of(const object_grammar *grammar, const grammar_
 /* The label begins behind the tokens so far. */
 static void begin_label(const object_grammar *grammar, grammar_state *state)
 {
-    state->last =
-        state->objects >= grammar->most || state->tokens + grammar->longest + grammar->object > grammar->room;
+    state->last = state->objects >= grammar->most || state->tokens + grammar->longest + grammar->object > grammar->room;
     state->label = pg_phrases_root(labels_of(grammar, state));
 }
 

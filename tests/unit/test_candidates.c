@@ -20,7 +20,8 @@ static pg_session *new_session(const pg_model *model, size_t context)
 /* Of one word, of many tokens (more than are computed at a time), of none. */
 static const char *const texts[] = {
     "yes",
-    "the cow stands on the beach, and behind it is the sea, and over it the sky, and on it the sun, and it does not mind "
+    "the cow stands on the beach, and behind it is the sea, and over it the sky, and on it the sun, and it does not "
+    "mind "
     "any of this: it eats what there is to eat, which is not much, since this is a beach and no meadow",
     "",
     "no",
@@ -63,7 +64,8 @@ static void texts_behind_a_text(void **state)
     size_t longest = 0, prompt = 0;
     double sum = 0, best = -INFINITY;
     int32_t *ids;
-    CHECK_OK(pg_tokenizer_encode(&ids, &prompt, pg_model_tokenizer(tiny.model), request.prompt, SIZE_MAX, PG_ENCODE_BOS));
+    CHECK_OK(
+        pg_tokenizer_encode(&ids, &prompt, pg_model_tokenizer(tiny.model), request.prompt, SIZE_MAX, PG_ENCODE_BOS));
     pg_free(ids);
     for (size_t i = 0; i < TEXTS; i++) {
         double plain = plain_score(wide, request.prompt, texts[i]);
@@ -75,7 +77,8 @@ static void texts_behind_a_text(void **state)
     assert_true(longest > 40);
     assert_int_equal(scores[2].tokens, 1);
     assert_true(fabs(sum - 1) < 1e-12);
-    assert_true(fabs(log(scores[0].probability / scores[3].probability) - scores[0].logprob + scores[3].logprob) < 1e-9);
+    assert_true(fabs(log(scores[0].probability / scores[3].probability) - scores[0].logprob + scores[3].logprob) <
+                1e-9);
     narrow = new_session(tiny.model, prompt + longest - 1); /* one after the other */
     CHECK_OK(pg_score_texts(again, narrow, &request, texts, TEXTS));
     for (size_t i = 0; i < TEXTS; i++)

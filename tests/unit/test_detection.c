@@ -97,7 +97,12 @@ static void check_whole(const pg_objects *objects, size_t most, pg_masks masks)
 /* Returns how many objects there are. */
 static size_t check_model(fixture *used, const pg_model *model)
 {
-    static const char *const prompts[] = {NULL, "", "detect", "segment cow\n", "caption en", "answer en where is it?",
+    static const char *const prompts[] = {NULL,
+                                          "",
+                                          "detect",
+                                          "segment cow\n",
+                                          "caption en",
+                                          "answer en where is it?",
                                           "<loc0001><loc0002><loc0003><loc0004> cow ; <loc0000>"};
     size_t found = 0;
     for (size_t context = 64; context <= 256; context *= 2) {
@@ -150,8 +155,8 @@ static void answers_of_random_models_are_whole(void **state)
 
 /* ---------------------------------------------------------------- scores */
 
-/* A step of an answer whose place tokens have the probability `share` each, from `low` to `high`, and whose other tokens
- * have `share`. */
+/* A step of an answer whose place tokens have the probability `share` each, from `low` to `high`, and whose other
+ * tokens have `share`. */
 typedef struct made_step {
     double share;
     int low, high;
@@ -171,14 +176,15 @@ static void see(pg_seen_answer *seen, int32_t token, made_step made)
     pg_seen_answer_add(seen, &step);
 }
 
-/* y1 100, x1 200, y2 180, x2 204: a side of 80 tokens allows 10, one of 4 allows 2. Places 7 below to 24 above the chosen
- * one are likely. */
+/* y1 100, x1 200, y2 180, x2 204: a side of 80 tokens allows 10, one of 4 allows 2. Places 7 below to 24 above the
+ * chosen one are likely. */
 static void scores_are_products(void **state)
 {
     (void)state;
-    static const char text[] = "<loc0100><loc0200><loc0180><loc0204><seg000><seg001><seg002><seg003><seg004><seg005>"
-                               "<seg006><seg007><seg008><seg009><seg010><seg011><seg012><seg013><seg014><seg015> a cow ; "
-                               "<loc0100><loc0200><loc0180><loc0205> cat";
+    static const char text[] =
+        "<loc0100><loc0200><loc0180><loc0204><seg000><seg001><seg002><seg003><seg004><seg005>"
+        "<seg006><seg007><seg008><seg009><seg010><seg011><seg012><seg013><seg014><seg015> a cow ; "
+        "<loc0100><loc0200><loc0180><loc0205> cat";
     fixture used;
     pg_objects *objects;
     pg_answer answer = {0};
