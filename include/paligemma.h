@@ -18,6 +18,7 @@
  *  14. drawing     boxes, masks, labels and heat maps on pictures; contact sheets
  *  15. recognition classes of pictures, search among them, and how they bear damage
  *  16. why         which patches of a picture a word, a box or a match comes from
+ *  17. metrics     answers, boxes, masks and rankings against what is true, by the official rules
  *
  * Conventions. A result comes first, through `out`, and is the caller's to free; what a function returns directly is
  * borrowed from its parent. Strings are UTF-8 and end in NUL. Sizes are in bytes, pixels or tokens as named. Objects
@@ -441,6 +442,19 @@ typedef struct pg_answer {
  * call before anything is computed, with its index in the error text. */
 PG_API pg_status pg_generate(pg_answer **answers, pg_session *session, const pg_request *requests, size_t count);
 PG_API void pg_answer_free(pg_answer *answer);
+
+/* How likely a text is as a whole answer, with the end token. */
+typedef struct pg_text_score {
+    double logprob;     /* of all its tokens under the model's own distribution */
+    double probability; /* that it is the answer if one of the texts is: the probabilities divided by their sum */
+    size_t tokens;
+} pg_text_score;
+
+/* Scores `count` texts, tokenized as answers are in training, as answers to a request (of which pictures, prompt, style
+ * and `special` count): multiple choice. The prompt goes through the model once, the texts follow it together. A text
+ * too long for the context is PG_ERROR_LIMIT with its number. */
+PG_API pg_status pg_score_texts(pg_text_score *out, pg_session *session, const pg_request *request,
+                                const char *const *texts, size_t count);
 
 /* ---------------------------------------------------------------- 6. insight */
 
@@ -1096,6 +1110,26 @@ PG_API bool pg_box_pixels(size_t out[4], const int places[4], size_t width, size
  * where the box has no pixel. */
 PG_API pg_status pg_mask_place(uint8_t *out, size_t width, size_t height, const float *values, const int places[4]);
 
+/* The compressed run lengths of a mask, "counts" in COCO's files: height * width bytes, inside where not 0. *out is
+ * freed with pg_free. Masks here and below have at most 100,000 pixels a side and 2^28 in all; larger ones are
+ * PG_ERROR_FORMAT. */
+PG_API pg_status pg_mask_counts(char **out, const uint8_t *pixels, size_t width, size_t height);
+
+/* Outlines of a mask. */
+typedef struct pg_polygons {
+    double *corners; /* x, y of all outlines one after the other, in pixels */
+    size_t *ends;    /* of each outline: corners (pairs) up to its end */
+    size_t count;    /* outlines */
+    size_t corner_capacity, capacity;
+} pg_polygons;
+
+/* One outline around each part of the mask whose pixels hang together by their sides, in the order of their upper left
+ * pixels, clockwise, corners on the corners of pixels. COCO's polygons know no holes: a part that has some is cut open
+ * from each hole to its outside by a cut without width. Filled again, the outlines give the mask back, pixel for pixel.
+ * Freed with pg_polygons_free. */
+PG_API pg_status pg_polygons_trace(pg_polygons *out, const uint8_t *pixels, size_t width, size_t height);
+PG_API void pg_polygons_free(pg_polygons *polygons);
+
 /* Reads a mask of a picture as COCO's records have their "segmentation": JSON text (size SIZE_MAX: up to the NUL), a
  * list of polygons or an object of "size" and "counts". out: [height][width], becomes 0 or 1. Another size than the
  * picture's, and what is no such text, is PG_ERROR_FORMAT. */
@@ -1147,8 +1181,8 @@ PG_API void pg_detect_options_init(pg_detect_options *options);
  *   - of what stands between the object before and this one, which is that there is another object;
  *   - of each corner coordinate c, given those before it: not of its one token of 1,024, among which the model spreads
  *     what it knows, but of all <loc> tokens within max(2, side / 8) of it, where side is the box's height or width in
- *     tokens. A box with every side that near overlaps this one by more than half (IoU of at least 0.56), so scores are
- *     comparable with average precision at 0.5;
+ *     tokens. Where that is 16 or more, a box with every side that near overlaps this one by more than half (IoU of at
+ *     least 0.56), which is what average precision at 0.5 asks;
  *   - of the label's tokens. Masks do not count. */
 PG_API pg_status pg_detect(pg_objects **out, pg_session *session, const pg_image *const *images, size_t count,
                            const pg_detect_options *options);
@@ -1447,6 +1481,66 @@ PG_API void pg_explanation_free(pg_explanation *explanation); /* NULL is allowed
  * `shares` [parts] and `spans` [parts, 2] (first token and their number) of the parts; of answers `tokens`,
  * `token_maps` and `token_shares` as well. F32 and I64. The file appears complete or not at all. */
 PG_API pg_status pg_explanation_save(const char *path, const pg_explanation *explanation);
+/* ---------------------------------------------------------------- 17. metrics */
+
+/* COCO's summary of boxes or masks that were found, as pycocotools computes it; -1 where there is nothing to measure.
+ */
+typedef struct pg_coco_scores {
+    double ap, ap50, ap75;                /* average precision: mean over overlaps of 0.50 to 0.95, at 0.50, at 0.75 */
+    double ap_small, ap_medium, ap_large; /* of objects up to 32 x 32 pixels, up to 96 x 96, larger */
+    double ar1, ar10, ar100;              /* average recall of so many finds a picture and category */
+    double ar_small, ar_medium, ar_large;
+} pg_coco_scores;
+
+/* Objects of COCO's annotations, and what was found. One thread at a time. */
+typedef struct pg_coco_evaluation pg_coco_evaluation;
+
+/* Reads the true objects from a COCO file with "images", "categories" and "annotations". masks: masks are compared, not
+ * boxes. An object of an unknown picture or category, without a box (a mask), or with one that lies outside of its
+ * picture is PG_ERROR_FORMAT, and named. Pictures must state "width" and "height". An object without "area" has that of
+ * its box. As in pycocotools, an "ignore" in the file is ignored: crowds alone neither count nor harm. */
+PG_API pg_status pg_coco_evaluation_open(pg_coco_evaluation **out, const char *path, bool masks);
+PG_API void pg_coco_evaluation_close(pg_coco_evaluation *evaluation); /* NULL is allowed */
+
+/* Adds what a file of results has found: a list of {"image_id", "category_id", "score"} with "bbox" (x, y, width,
+ * height) or "segmentation" (polygons, or "size" and "counts"). The area that decides about small and large is the
+ * box's, where there is one, else the mask's. Errors as above, for the first bad result. */
+PG_API pg_status pg_coco_evaluation_load(pg_coco_evaluation *evaluation, const char *path);
+
+/* Adds one find. box: x, y, width, height in pixels; runs: the mask's "counts" as COCO compresses them. One of them may
+ * be NULL unless it is what is compared. */
+PG_API pg_status pg_coco_evaluation_add(pg_coco_evaluation *evaluation, int64_t image_id, int64_t category_id,
+                                        double score, const double box[4], const char *runs);
+
+/* Categories, in the order of the file: how many, and the name (borrowed) and *id (may be NULL) of one. */
+PG_API size_t pg_coco_evaluation_categories(const pg_coco_evaluation *evaluation);
+PG_API const char *pg_coco_evaluation_category(const pg_coco_evaluation *evaluation, size_t i, int64_t *id);
+
+/* Compares all finds with all objects. by_category: room for one a category, or NULL. */
+PG_API pg_status pg_coco_evaluation_measure(pg_coco_scores *out, pg_coco_scores *by_category,
+                                            const pg_coco_evaluation *evaluation);
+
+/* Answers to referring expressions: one box, and perhaps one mask, a phrase. */
+typedef struct pg_referring_scores {
+    double miou;                             /* mean over cases of pixels in both masks / pixels in either */
+    double ciou;                             /* pixels in both, over all cases / pixels in either, over all cases */
+    double box_accuracy_50, box_accuracy_75; /* share of cases whose boxes overlap by at least 0.5, 0.75 */
+    size_t cases, invalid;                   /* invalid: nothing was found; they count as overlaps of 0 */
+} pg_referring_scores;
+
+/* Whether confidences can be believed. */
+#define PG_RELIABILITY_BINS 15
+
+typedef struct pg_reliability_bin {
+    size_t count;
+    double confidence, accuracy; /* means; 0 of none */
+} pg_reliability_bin;
+
+typedef struct pg_reliability_scores {
+    double calibration_error;                     /* expected |confidence - accuracy| over the bins (Guo et al. 2017) */
+    double brier;                                 /* mean of (confidence - 1 where right, 0 where wrong) squared */
+    pg_reliability_bin bins[PG_RELIABILITY_BINS]; /* ((i / 15, (i + 1) / 15]; 0 is in the first */
+} pg_reliability_scores;
 
 #ifdef __cplusplus
 }

@@ -176,9 +176,7 @@ static pg_status check(const pg_session *session, const pg_detect_options *optio
     if (!session->model->tokenizer)
         return pg_fail(PG_ERROR_FILE, "%s: no tokenizer (tokenizer.json or tokenizer.model) beside the model",
                        session->model->folder);
-    return options->label_count || options->prompt
-               ? PG_OK
-               : pg_fail(PG_ERROR_ARGUMENT, "the list of labels is empty");
+    return options->label_count || options->prompt ? PG_OK : pg_fail(PG_ERROR_ARGUMENT, "the list of labels is empty");
 }
 
 pg_status pg_detect(pg_objects **out, pg_session *session, const pg_image *const *images, size_t count,
