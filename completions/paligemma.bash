@@ -103,7 +103,7 @@ _paligemma()
         others=' --adapter -o --out --shard-size '
         ;;
     init)
-        options=' --config --tokenizer --from --from-vision --from-text --image-size --seed -o --out --dtype --shard-size -h --help'
+        options=' --config --tokenizer --from --from-vision --from-text --image-size --smooth-locations --seed -o --out --dtype --shard-size -h --help'
         folders=' '
         files=' --config '
         words=' --dtype=stored|f32|bf16|f16 '
