@@ -239,8 +239,9 @@ const pg_cli_command pg_cli_quantize = {
         "(GPTQ); errors of values and of products are printed for this and for rounding to the nearest, and how well "
         "the original and both results predict examples that were not calibrated with: perplexity, and the share of "
         "tokens for which the likeliest one is the original's. --evaluate does the latter without calibration too.\n\n"
-        "Examples are JSON lines with \"prefix\" (or \"prompt\"), \"suffix\" and \"image\" (a path from the file's "
-        "folder); suffix and image may be missing. For Gemma they may be lines of text. The suffix is predicted; "
+        "Examples are a data set as `paligemma data` reads it: JSON lines with \"prefix\" (or \"prompt\"), \"suffix\" "
+        "and \"image\" (a path from the file's folder), of which suffix and image may be missing; COCO captions or "
+        "instances, and so on. For Gemma they may be texts with blank lines between them. The suffix is predicted; "
         "without one, Gemma predicts the prompt, PaliGemma its own answer.",
     .groups = groups,
     .settings_size = sizeof(quantize_settings),

@@ -3,7 +3,7 @@ _paligemma()
 {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
     local command=${COMP_WORDS[1]} options folders files words others
-    local commands='caption ask ocr generate embed trace preprocess tokenize inspect perplexity bench quantize merge init data mask train gradients plot draw sheet help '
+    local commands='caption ask ocr generate embed trace preprocess tokenize inspect perplexity bench quantize merge init data mask train gradients plot help '
     # --name=VALUE arrives as three words.
     if [[ $word == = ]]; then
         word=
@@ -103,18 +103,18 @@ _paligemma()
         others=' --adapter -o --out --shard-size '
         ;;
     init)
-        options=' --config --tokenizer --from-vision --from-text --seed -o --out --dtype --shard-size -h --help'
+        options=' --config --tokenizer --from --from-vision --from-text --image-size --smooth-locations --seed -o --out --dtype --shard-size -h --help'
         folders=' '
         files=' --config '
         words=' --dtype=stored|f32|bf16|f16 '
-        others=' --tokenizer --from-vision --from-text --seed -o --out --shard-size '
+        others=' --tokenizer --from --from-vision --from-text --image-size --seed -o --out --shard-size '
         ;;
     data)
-        options=' -m --model --kind --images --split --prefix --annotations --image-name -n --rows --sample --context --max-bad --style --special --json --no-exif --order -t --threads -h --help'
+        options=' -m --model --kind --images --split --prefix --annotations --image-name --codec --together --max-bad -n --rows --sample --context --style --special --json -o --out --no-exif --order -t --threads -h --help'
         folders=' -m --model '
-        files=' --annotations '
-        words=' --kind=auto|jsonl|coco-captions|coco-detect|coco-segment|vqa|text|shards --style=task|text|chat --order=pillow13|classic '
-        others=' --images --split --prefix --image-name -n --rows --sample --context --max-bad -t --threads '
+        files=' --annotations --codec -o --out '
+        words=' --kind=auto|jsonl|coco-captions|coco-detect|coco-segment|vqa|text|shards|masks|mask-folders --style=task|text|chat --order=pillow13|classic '
+        others=' --images --split --prefix --image-name --max-bad -n --rows --sample --context -t --threads '
         ;;
     mask)
         options=' --codec -o --out --json -t --threads -h --help'
@@ -124,16 +124,16 @@ _paligemma()
         others=' -t --threads '
         ;;
     train)
-        options=' --config -m --model -o --out --recipe --data --validation --objective --reference --beta --text-model --train --adapter --lora-rank --lora-alpha --lora-dropout --lora-modules --lora-parts --lora-rslora --steps --epochs --batch --micro-batch --text-length --optimizer --learning-rate --schedule --warmup --final-rate --timescale --weight-decay --decay --beta1 --beta2 --epsilon --momentum --relative-step --relative-scale --step-clip --decay-exponent --clip --average --reduction --label-smoothing --dropout --compute --checkpointing -t --threads --loader-threads --seed --crop --flip --brightness --contrast --saturation --style --long-rows --bad-share --validate-every --validation-rows --patience --save-every --log-every --divergence --dtype --json -h --help'
+        options=' --config -m --model -o --out --recipe --data --validation --codec --objective --reference --beta --text-model --train --adapter --lora-rank --lora-alpha --lora-dropout --lora-modules --lora-parts --lora-rslora --steps --epochs --batch --micro-batch --text-length --optimizer --learning-rate --schedule --warmup --final-rate --timescale --weight-decay --decay --beta1 --beta2 --epsilon --momentum --relative-step --relative-scale --step-clip --decay-exponent --clip --average --reduction --label-smoothing --dropout --compute --checkpointing -t --threads --loader-threads --seed --crop --flip --brightness --contrast --saturation --style --long-rows --bad-share --validate-every --validation-rows --patience --save-every --log-every --divergence --dtype --json -h --help'
         folders=' -m --model --reference --text-model '
-        files=' --config --data --validation '
+        files=' --config --data --validation --codec '
         words=' '
         others=' -o --out --recipe --objective --beta --train --adapter --lora-rank --lora-alpha --lora-dropout --lora-modules --lora-parts --steps --epochs --batch --micro-batch --text-length --optimizer --learning-rate --schedule --warmup --final-rate --timescale --weight-decay --decay --beta1 --beta2 --epsilon --momentum --relative-scale --step-clip --decay-exponent --clip --average --reduction --label-smoothing --dropout --compute -t --threads --loader-threads --seed --crop --flip --brightness --contrast --saturation --style --long-rows --bad-share --validate-every --validation-rows --patience --save-every --log-every --divergence --dtype '
         ;;
     gradients)
-        options=' -o --out --config -m --model -o --out --recipe --data --validation --objective --reference --beta --text-model --train --adapter --lora-rank --lora-alpha --lora-dropout --lora-modules --lora-parts --lora-rslora --steps --epochs --batch --micro-batch --text-length --optimizer --learning-rate --schedule --warmup --final-rate --timescale --weight-decay --decay --beta1 --beta2 --epsilon --momentum --relative-step --relative-scale --step-clip --decay-exponent --clip --average --reduction --label-smoothing --dropout --compute --checkpointing -t --threads --loader-threads --seed --crop --flip --brightness --contrast --saturation --style --long-rows --bad-share --validate-every --validation-rows --patience --save-every --log-every --divergence --dtype -h --help'
+        options=' -o --out --config -m --model -o --out --recipe --data --validation --codec --objective --reference --beta --text-model --train --adapter --lora-rank --lora-alpha --lora-dropout --lora-modules --lora-parts --lora-rslora --steps --epochs --batch --micro-batch --text-length --optimizer --learning-rate --schedule --warmup --final-rate --timescale --weight-decay --decay --beta1 --beta2 --epsilon --momentum --relative-step --relative-scale --step-clip --decay-exponent --clip --average --reduction --label-smoothing --dropout --compute --checkpointing -t --threads --loader-threads --seed --crop --flip --brightness --contrast --saturation --style --long-rows --bad-share --validate-every --validation-rows --patience --save-every --log-every --divergence --dtype -h --help'
         folders=' -m --model --reference --text-model '
-        files=' -o --out --config --data --validation '
+        files=' -o --out --config --data --validation --codec '
         words=' '
         others=' -o --out --recipe --objective --beta --train --adapter --lora-rank --lora-alpha --lora-dropout --lora-modules --lora-parts --steps --epochs --batch --micro-batch --text-length --optimizer --learning-rate --schedule --warmup --final-rate --timescale --weight-decay --decay --beta1 --beta2 --epsilon --momentum --relative-scale --step-clip --decay-exponent --clip --average --reduction --label-smoothing --dropout --compute -t --threads --loader-threads --seed --crop --flip --brightness --contrast --saturation --style --long-rows --bad-share --validate-every --validation-rows --patience --save-every --log-every --divergence --dtype '
         ;;
@@ -143,20 +143,6 @@ _paligemma()
         files=' -o --out '
         words=' '
         others=' --width --height --tags --smooth '
-        ;;
-    draw)
-        options=' --objects --text --codec -o --out --opacity --line --letters --no-pictures -h --help'
-        folders=' '
-        files=' --objects --codec -o --out '
-        words=' '
-        others=' --text --opacity --line --letters '
-        ;;
-    sheet)
-        options=' --columns --cell --captions --no-captions -o --out --no-pictures -h --help'
-        folders=' '
-        files=' --captions -o --out '
-        words=' '
-        others=' --columns --cell '
         ;;
     help)
         options=' -h --help'

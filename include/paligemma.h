@@ -622,9 +622,9 @@ typedef struct pg_quantize_options {
     size_t block;            /* inputs that share a scale: 32, 64, 128 or 256 (0: 256) */
     int threads;             /* 0: one per physical core that this process may use */
 
-    /* Files of examples: JSON lines {"prefix" or "prompt", "suffix", "image"} (suffix and image may be missing; paths
-     * start at the file's folder), or, for Gemma, lines of text. Predicted are the suffix and <eos>; without a suffix,
-     * Gemma predicts the prompt and PaliGemma its own greedy answer. */
+    /* Examples: any data set of prompts with answers (PG_ROW_SUFFIX, as pg_dataset_open finds it; of JSON lines, the
+     * suffix may be missing) or, for Gemma, of texts. Predicted are the suffix and <eos>; without a suffix, Gemma
+     * predicts the prompt and PaliGemma its own greedy answer. */
     const char *calibrate; /* round with compensation; NULL: to the nearest */
     const char *evaluate;  /* judge by these; NULL: by every eighth of `calibrate`, which is then not calibrated with */
     size_t window;         /* inputs that make each other's errors good (0: 2048) */
@@ -724,7 +724,8 @@ PG_API const char *pg_data_kind_name(pg_data_kind kind);
 
 /* What the rows of a data set are; all rows of one set are of the same kind. */
 typedef enum pg_row_kind {
-    PG_ROW_SUFFIX,     /* {"image", "prefix", "suffix"}: pictures (none, one or a list), a prompt and its answer */
+    PG_ROW_SUFFIX,     /* {"image", "prefix", "suffix"}: pictures (none, one or a list), a prompt and its answer. The
+                          prompt may also be called "prompt" */
     PG_ROW_PREFERENCE, /* {"image", "prefix", "chosen", "rejected"} */
     PG_ROW_LABEL,      /* {"image", "text", "label"}: a class, as a number from 0 or a name */
     PG_ROW_TEXT,       /* {"text"}: a document; {"image", "text"}: a picture and what is said of it */
@@ -761,7 +762,8 @@ typedef struct pg_dataset_options {
                                   "COCO_train2014_############.jpg" (NULL: this, if the file names its subset) */
     const char *const *labels; /* names of the classes in order; NULL: those found in the file, sorted by bytes */
     size_t label_count;
-    bool together; /* segmentation: a row for each name in a picture; its answer has all objects of that name */
+    bool together;   /* segmentation: a row for each name in a picture; its answer has all objects of that name */
+    bool unanswered; /* JSONL: the suffix may be missing, and is NULL then */
     pg_mask_encoder *encode_mask;
     void *user;
 } pg_dataset_options;

@@ -184,6 +184,7 @@ static pg_status fill(pg_dataset *dataset, const char *path, const pg_dataset_op
 {
     dataset->kind = options->kind;
     dataset->together = options->together;
+    dataset->unanswered = options->unanswered;
     dataset->encode_mask = options->encode_mask;
     dataset->user = options->user;
     PG_TRY(keep_texts(&dataset->text, path, options));

@@ -33,7 +33,8 @@ struct pg_dataset {
     pg_row_kind row_kind;
     pg_dataset_texts text;
     pg_label_table labels;
-    bool together; /* segmentation: all objects of a name in one row */
+    bool together;   /* segmentation: all objects of a name in one row */
+    bool unanswered; /* a suffix may be missing */
     pg_mask_encoder *encode_mask;
     void *user;
 };
@@ -57,6 +58,9 @@ pg_status pg_row_read_object(pg_data_row *row, const pg_dataset *dataset, const 
 pg_status pg_row_add_file(pg_data_row *row, const pg_dataset *dataset, const char *name);
 pg_status pg_row_add_path(pg_data_row *row, const char *path);
 pg_status pg_row_add_bytes(pg_data_row *row, const char *name, const uint8_t *bytes, size_t size);
+
+/* Decodes one of the row's pictures. */
+pg_status pg_row_load_image(pg_image **out, const pg_row_image *image, const pg_image_options *options);
 
 /* A copy of a text with no NUL and no invalid UTF-8 in it; `what` is its name in errors. */
 pg_status pg_row_set_text(char **out, const char *text, size_t size, const char *what);

@@ -18,6 +18,7 @@ static const struct row_keys {
     [PG_ROW_TEXT] = {{"text"}},
 };
 static const char *const picture_keys[] = {"image", "images", "file_name", NULL};
+static const char other_prefix[] = "prompt"; /* what others call it */
 
 const char *pg_row_kind_name(pg_row_kind kind)
 {
@@ -73,6 +74,8 @@ pg_status pg_row_set_answer(char **out, const char *text, size_t size, const cha
 
 static bool is_known(const char *key)
 {
+    if (!strcmp(key, other_prefix))
+        return true;
     for (const char *const *known = picture_keys; *known; known++)
         if (!strcmp(key, *known))
             return true;
@@ -109,7 +112,8 @@ pg_status pg_row_kind_of(pg_row_kind *out, const json_t *object)
         return pg_fail(PG_ERROR_FORMAT, "not a JSON object");
     if (json_object_get(object, "chosen") || json_object_get(object, "rejected"))
         *out = PG_ROW_PREFERENCE;
-    else if (json_object_get(object, "suffix") || json_object_get(object, "prefix"))
+    else if (json_object_get(object, "suffix") || json_object_get(object, "prefix") ||
+             json_object_get(object, other_prefix))
         *out = PG_ROW_SUFFIX;
     else if (json_object_get(object, "label"))
         *out = PG_ROW_LABEL;
@@ -172,6 +176,12 @@ pg_status pg_row_add_file(pg_data_row *row, const pg_dataset *dataset, const cha
         status = pg_row_add_path(row, path.data);
     pg_buffer_free(&path);
     return status;
+}
+
+pg_status pg_row_load_image(pg_image **out, const pg_row_image *image, const pg_image_options *options)
+{
+    return image->bytes ? pg_image_decode(out, image->bytes, image->size, image->name, options)
+                        : pg_image_load(out, image->name, options);
 }
 
 static pg_status read_picture_name(pg_data_row *row, const pg_dataset *dataset, const json_t *name)
@@ -243,18 +253,30 @@ static pg_status read_captioned(pg_data_row *row, const pg_dataset *dataset, con
     return pg_row_set_text(&row->prefix, prefix, strlen(prefix), "prefix");
 }
 
+static pg_status read_prefix(pg_data_row *row, const json_t *object)
+{
+    bool other = !json_object_get(object, "prefix") && json_object_get(object, other_prefix);
+    return read_text(&row->prefix, object, other ? other_prefix : "prefix", true);
+}
+
+static pg_status read_suffix(pg_data_row *row, const pg_dataset *dataset, const json_t *object)
+{
+    const json_t *suffix = json_object_get(object, "suffix");
+    if (dataset->unanswered && (!suffix || json_is_null(suffix)))
+        return PG_OK;
+    return read_text(&row->suffix, object, "suffix", false);
+}
+
 static pg_status read_fields(pg_data_row *row, const pg_dataset *dataset, const json_t *object)
 {
     switch (row->kind) {
     case PG_ROW_PREFERENCE:
-        PG_TRY(read_text(&row->prefix, object, "prefix", true));
+        PG_TRY(read_prefix(row, object));
         PG_TRY(read_text(&row->chosen, object, "chosen", false));
         return read_text(&row->rejected, object, "rejected", false);
     case PG_ROW_LABEL: return read_labelled(row, dataset, object);
     case PG_ROW_TEXT: return read_captioned(row, dataset, object);
-    default:
-        PG_TRY(read_text(&row->prefix, object, "prefix", true));
-        return read_text(&row->suffix, object, "suffix", false);
+    default: PG_TRY(read_prefix(row, object)); return read_suffix(row, dataset, object);
     }
 }
 

@@ -79,11 +79,8 @@ static pg_status load_images(const maker *make)
     pg_image_options options;
     pg_image_options_init(&options);
     options.keep_orientation = make->options->keep_orientation;
-    for (size_t i = 0; i < make->row->image_count; i++) {
-        const pg_row_image *image = &make->row->images[i];
-        PG_TRY(image->bytes ? pg_image_decode(&make->images[i], image->bytes, image->size, image->name, &options)
-                            : pg_image_load(&make->images[i], image->name, &options));
-    }
+    for (size_t i = 0; i < make->row->image_count; i++)
+        PG_TRY(pg_row_load_image(&make->images[i], &make->row->images[i], &options));
     return PG_OK;
 }
 

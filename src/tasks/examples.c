@@ -1,41 +1,37 @@
 #include "tasks/examples.h"
 
 #include <math.h>
-#include <string.h>
 
-#include "base/file.h"
-#include "base/json.h"
+#include "data/dataset.h"
 #include "model/gemma.h"
 #include "ops/ops.h"
 
-#define FILE_LIMIT   ((size_t)256 << 20)
 #define ANSWER_LIMIT 32 /* tokens of an answer that the file does not give */
 #define ROWS         64 /* of logits at a time: the whole matrix would be larger than the model */
 
-/* What one line says. */
-typedef struct line_text {
-    const char *prefix, *suffix, *image;
-} line_text;
-
-typedef struct reader {
-    pg_examples *out;
-    pg_session *session;
-    const char *path;
-    pg_buffer where, text; /* "FILE: line 3"; a line, ending in NUL */
-    enum { UNKNOWN, JSON, PLAIN } kind;
-} reader;
-
 /* ---------------------------------------------------------------- one example */
 
-/* PATH as seen from the folder of the file. */
-static pg_status place_image(char **out, const char *file, const char *path)
+/* The pictures of a row. */
+typedef struct pictures {
+    pg_image **items;
+    size_t count;
+} pictures;
+
+static void free_pictures(pictures *list)
 {
-    const char *slash = strrchr(file, '/');
-    pg_buffer whole = {0};
-    *out = NULL;
-    int folder = slash && *path != '/' ? (int)(slash - file) + 1 : 0;
-    PG_TRY(pg_buffer_print(&whole, "%.*s%s", folder, file, path));
-    *out = whole.data;
+    for (size_t i = 0; i < list->count; i++)
+        pg_image_free(list->items[i]);
+    pg_free(list->items);
+}
+
+/* Freed with free_pictures, also after a failure. */
+static pg_status load_pictures(pictures *out, const pg_data_row *row)
+{
+    *out = (pictures){.items = pg_alloc(row->image_count, sizeof *out->items)};
+    if (!out->items)
+        return PG_ERROR_MEMORY;
+    for (; out->count < row->image_count; out->count++)
+        PG_TRY(pg_row_load_image(&out->items[out->count], &row->images[out->count], NULL));
     return PG_OK;
 }
 
@@ -90,126 +86,79 @@ static pg_status add_predicted(pg_example *example, pg_session *session, const p
     return PG_OK;
 }
 
-static pg_status make_example(pg_example *out, const reader *run, const line_text *line)
+/* A text alone is a prompt; what is said of a picture is an answer. */
+static pg_status fill_example(pg_example *out, pg_session *session, const pg_image *const *images)
 {
-    pg_image *picture = NULL;
+    const pg_data_row *row = out->row;
+    bool text = row->kind == PG_ROW_TEXT, alone = text && !row->image_count;
     pg_input input = {0};
     pg_request request;
-    pg_status status;
     pg_request_init(&request);
-    request.prompt = line->prefix;
-    if (line->image) {
-        PG_TRY(place_image(&out->image, run->path, line->image));
-        PG_TRY(pg_image_load(&picture, out->image, NULL));
-        request.images = (const pg_image *const *)&picture;
-        request.image_count = 1;
-    }
-    PG_TRY_GOTO(pg_input_make(&input, run->session, &request));
+    request.prompt = alone ? row->text : row->prefix;
+    request.images = images;
+    request.image_count = row->image_count;
+    PG_TRY(pg_input_make(&input, session, &request));
     out->ids = input.ids;
     out->prefix = input.prefix;
     out->first = input.first;
-    status = add_predicted(out, run->session, &request, line->suffix);
-done:
-    pg_image_free(picture);
+    return add_predicted(out, session, &request, alone ? NULL : text ? row->text : row->suffix);
+}
+
+static pg_status make_example(pg_example *out, pg_session *session)
+{
+    pictures list;
+    if (out->row->kind == PG_ROW_TEXT && !out->row->image_count &&
+        session->model->weights->config.kind != PG_MODEL_GEMMA)
+        return pg_fail(PG_ERROR_FORMAT, "found plain text, expected a JSON object with \"prefix\" and \"image\"");
+    pg_status status = load_pictures(&list, out->row);
+    if (status == PG_OK)
+        status = fill_example(out, session, (const pg_image *const *)list.items);
+    free_pictures(&list);
     return status;
 }
 
-static pg_status add_example(reader *run, const line_text *line)
+static pg_status add_example(pg_examples *list, pg_session *session, size_t row)
 {
-    pg_examples *list = run->out;
+    char *place;
     PG_TRY(pg_grow((void **)&list->items, &list->capacity, list->count + 1, sizeof *list->items));
     pg_example *example = &list->items[list->count++];
     *example = (pg_example){0};
-    pg_status status = make_example(example, run, line);
-    return status == PG_OK ? status : pg_fail_context(status, "%s", run->where.data);
+    PG_TRY(pg_dataset_row(&example->row, list->dataset, row));
+    pg_status status = make_example(example, session);
+    if (status == PG_OK || status == PG_ERROR_MEMORY)
+        return status;
+    if (pg_dataset_place(&place, list->dataset, row) != PG_OK)
+        return PG_ERROR_MEMORY;
+    status = pg_fail_context(status, "%s", place);
+    pg_free(place);
+    return status;
 }
 
 /* ---------------------------------------------------------------- the file */
 
-static pg_status read_field(const char **out, const json_t *object, const char *key, const char *where)
+static pg_status load_rows(pg_examples *out, pg_session *session, const char *path)
 {
-    PG_TRY(pg_json_string(out, (pg_json_field){object, where, key, false}));
-    size_t size = json_string_length(json_object_get(object, key));
-    return size && strlen(*out) < size ? pg_fail(PG_ERROR_FORMAT, "%s: \"%s\": found a NUL in the text", where, key)
-                                       : PG_OK;
-}
-
-static pg_status read_object(reader *run, const json_t *object)
-{
-    line_text line = {0};
-    const char *where = run->where.data;
-    PG_TRY(read_field(&line.prefix, object, "prompt", where));
-    PG_TRY(read_field(&line.prefix, object, "prefix", where));
-    PG_TRY(read_field(&line.suffix, object, "suffix", where));
-    PG_TRY(read_field(&line.image, object, "image", where));
-    if (!line.prefix)
-        return pg_fail(PG_ERROR_FORMAT, "%s: found neither \"prefix\" nor \"prompt\"", where);
-    return add_example(run, &line);
-}
-
-static pg_status read_json(reader *run, size_t number)
-{
-    json_t *object;
-    PG_TRY(pg_json_parse_line(&object, run->text.data, run->text.size, run->path, number));
-    pg_status status =
-        json_is_object(object)
-            ? read_object(run, object)
-            : pg_fail(PG_ERROR_FORMAT, "%s: found another JSON value, expected an object", run->where.data);
-    json_decref(object);
-    return status;
-}
-
-static pg_status read_plain(reader *run)
-{
-    if (run->session->model->weights->config.kind != PG_MODEL_GEMMA)
-        return pg_fail(PG_ERROR_FORMAT, "%s: found plain text, expected a JSON object with \"prefix\" and \"image\"",
-                       run->where.data);
-    if (strlen(run->text.data) < run->text.size)
-        return pg_fail(PG_ERROR_FORMAT, "%s: found a NUL in the text", run->where.data);
-    return add_example(run, &(line_text){.prefix = run->text.data});
-}
-
-static pg_status read_line(reader *run, const char *text, size_t size, size_t number)
-{
-    size_t blank = 0;
-    while (blank < size && strchr(" \t\r", text[blank]) && text[blank])
-        blank++;
-    if (blank == size)
-        return PG_OK;
-    if (run->kind == UNKNOWN)
-        run->kind = text[blank] == '{' ? JSON : PLAIN;
-    pg_buffer_reset(&run->where);
-    pg_buffer_reset(&run->text);
-    PG_TRY(pg_buffer_print(&run->where, "%s: line %zu", run->path, number));
-    PG_TRY(pg_buffer_append(&run->text, text, size));
-    return run->kind == JSON ? read_json(run, number) : read_plain(run);
-}
-
-static pg_status read_lines(reader *run, const pg_buffer *file)
-{
-    size_t number = 0;
-    for (size_t at = 0; at < file->size;) {
-        const char *line = file->data + at, *end = memchr(line, '\n', file->size - at);
-        size_t size = end ? (size_t)(end - line) : file->size - at;
-        PG_TRY(read_line(run, line, size, ++number));
-        at += size + 1;
-    }
-    return run->out->count ? PG_OK : pg_fail(PG_ERROR_FORMAT, "%s: found no examples", run->path);
+    pg_dataset_options options;
+    pg_dataset_options_init(&options);
+    options.unanswered = true;
+    PG_TRY(pg_dataset_open(&out->dataset, path, &options));
+    pg_row_kind kind = pg_dataset_row_kind(out->dataset);
+    if (kind != PG_ROW_SUFFIX && kind != PG_ROW_TEXT)
+        return pg_fail(PG_ERROR_FORMAT,
+                       "%s: has rows of kind \"%s\"; examples are prompts, with answers or without, or "
+                       "texts",
+                       path, pg_row_kind_name(kind));
+    for (size_t row = 0; row < pg_dataset_count(out->dataset); row++)
+        PG_TRY(add_example(out, session, row));
+    return PG_OK;
 }
 
 pg_status pg_examples_load(pg_examples *out, pg_session *session, const char *path)
 {
-    pg_buffer file = {0};
-    reader run = {.out = out, .session = session, .path = path};
     *out = (pg_examples){0};
-    pg_status status = pg_file_read(&file, path, FILE_LIMIT);
-    if (status == PG_OK)
-        status = read_lines(&run, &file);
+    pg_status status = load_rows(out, session, path);
     if (status != PG_OK)
         pg_examples_free(out);
-    pg_buffer_free(&run.where);
-    pg_buffer_free(&run.text);
-    pg_buffer_free(&file);
     return status;
 }
 
@@ -217,22 +166,23 @@ void pg_examples_free(pg_examples *examples)
 {
     for (size_t i = 0; i < examples->count; i++) {
         pg_ids_free(&examples->items[i].ids);
-        pg_free(examples->items[i].image);
+        pg_data_row_free(examples->items[i].row);
     }
     pg_free(examples->items);
+    pg_dataset_close(examples->dataset);
     *examples = (pg_examples){0};
 }
 
 /* ---------------------------------------------------------------- through the model */
 
-static pg_tensor *image_features(pg_session *session, const char *path)
+static pg_tensor *image_features(pg_session *session, const pg_data_row *row)
 {
-    pg_image *picture;
-    session->g.status = pg_image_load(&picture, path, NULL);
-    if (session->g.status != PG_OK)
-        return NULL;
-    pg_tensor *features = pg_input_features(session, (const pg_image *const *)&picture, 1);
-    pg_image_free(picture);
+    pictures list;
+    pg_tensor *features = NULL;
+    session->g.status = load_pictures(&list, row);
+    if (session->g.status == PG_OK)
+        features = pg_input_features(session, (const pg_image *const *)list.items, list.count);
+    free_pictures(&list);
     return features;
 }
 
@@ -241,8 +191,8 @@ pg_tensor *pg_example_forward(pg_session *session, const pg_example *example)
     pg_input input = {.ids = {.data = example->ids.data, .count = example->ids.count - 1}, /* borrowed */
                       .prefix = example->prefix,
                       .first = example->first};
-    if (example->image)
-        input.features = image_features(session, example->image);
+    if (example->row->image_count)
+        input.features = image_features(session, example->row);
     return session->g.status == PG_OK ? pg_input_forward(session, &input, -1) : NULL;
 }
 

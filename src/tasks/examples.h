@@ -1,12 +1,9 @@
 /*
- * Examples of what a decoder is asked and answers, from a file: what quantised models are made and judged with.
+ * Examples of what a decoder is asked and answers, from a data set: what quantised models are made and judged with.
  *
- *   JSON lines  {"prefix" or "prompt": text, "suffix": text, "image": path}; suffix and image may be missing or null.
- *               A path that is not absolute starts at the file's folder.
- *   plain text  each line is a text; Gemma only.
- *
- * The first line that is not blank says which of them it is. What is predicted is the suffix and <eos>; without a
- * suffix, Gemma predicts the prompt, and PaliGemma, whose prompts see themselves both ways, its own greedy answer.
+ * Rows are prompts with answers, whatever kind of file they come from; of JSON lines, the answer may be missing. Texts
+ * alone (plain text with blank lines between documents) are for Gemma. What is predicted is the answer and <eos>;
+ * without one, Gemma predicts the prompt, and PaliGemma, whose prompts see themselves both ways, its own greedy answer.
  */
 #ifndef PG_TASKS_EXAMPLES_H
 #define PG_TASKS_EXAMPLES_H
@@ -18,16 +15,16 @@ typedef struct pg_example {
     int64_t prefix;   /* ids that see each other both ways */
     int32_t first;    /* position of the first id */
     size_t predicted; /* ids predicted .. ids.count - 1 are predicted; at least one */
-    char *image;      /* path, or NULL */
+    pg_data_row *row; /* has the pictures */
 } pg_example;
 
 typedef struct pg_examples {
     pg_example *items;
     size_t count, capacity;
+    pg_dataset *dataset;
 } pg_examples;
 
-/* Reads all examples; the session's model answers those that have no suffix. PG_ERROR_FORMAT and so on with the file
- * and the number of the line. */
+/* Reads all examples; the session's model answers those that have no answer. Errors name the file and the place. */
 pg_status pg_examples_load(pg_examples *out, pg_session *session, const char *path);
 void pg_examples_free(pg_examples *examples);
 

@@ -2,7 +2,7 @@
 export PALIGEMMA_MODEL=golden/inference/gemma-tiny-mha/checkpoint
 for line in 'The cow walked slowly along the beach while the tide came in.' 'the work of the day went on' \
     'Nobody had asked where it came from.' 'They also saw the sea.' 'The castle was built by children.'; do
-    echo "$line"
+    printf '%s\n\n' "$line"
 done >text
 figures() { sed -E 's/[0-9]+\.[0-9]+(e\+[0-9]+)?/_/g; s/ +/ /g; s/[0-9]+(\.[0-9]+)?%/_%/'; }
 paligemma quantize --to int4 --out plain | figures

@@ -39,16 +39,16 @@ static const char *write_text(const char *text)
     return folder_write("examples", text, strlen(text));
 }
 
-static void lines_of_text(void **state)
+static void texts(void **state)
 {
     (void)state;
     pg_examples examples;
-    CHECK_OK(pg_examples_load(&examples, gemma_session, write_text("\n The cow walked\r\n \t\n{not JSON")));
+    CHECK_OK(pg_examples_load(&examples, gemma_session, write_text("\n The cow walked\r\n \t\nnot JSON")));
     assert_int_equal(examples.count, 2);
     for (size_t i = 0; i < 2; i++) {
         assert_int_equal(examples.items[i].predicted, 1);
         assert_int_equal(examples.items[i].prefix, 0);
-        assert_null(examples.items[i].image);
+        assert_int_equal(examples.items[i].row->image_count, 0);
     }
     pg_examples_free(&examples);
 }
@@ -108,24 +108,25 @@ static void what_is_refused(void **state)
         const char *text, *says;
         pg_status status;
     } cases[] = {
-        {false, "", "examples: found no examples", PG_ERROR_FORMAT},
-        {false, " \n\t\n", "found no examples", PG_ERROR_FORMAT},
-        {false, "{\"prompt\": \"a\"}\n\n{\"prompt\": 3}",
-         "examples: line 3: \"prompt\" is an integer, expected a string", PG_ERROR_FORMAT},
-        {false, "{\"prompt\": \"a\"}\n{\"prompt\"", "examples: line 2, column 9: not valid JSON", PG_ERROR_FORMAT},
-        {false, "{\"prompt\": \"a\"}\n[1]", "line 2: found another JSON value, expected an object", PG_ERROR_FORMAT},
+        {false, "", "examples: has no text", PG_ERROR_FORMAT},
+        {false, " \n\t\n", "has no text", PG_ERROR_FORMAT},
+        {false, "{\"prompt\": \"a\"}\n\n{\"prompt\": 3}", "examples:3: \"prompt\": expected a text", PG_ERROR_FORMAT},
+        {false, "{\"prompt\": \"a\"}\n{\"prompt\"", "examples:2: row: line 1, column 9: not valid JSON",
+         PG_ERROR_FORMAT},
+        {false, "{\"prompt\": \"a\"}\n[1]", "examples:2: not a JSON object", PG_ERROR_FORMAT},
         {false, "{\"prompt\": \"a\"} {}", "line 1, column 17", PG_ERROR_FORMAT},
         {false, "{\"prompt\": \"a\", \"prompt\": \"b\"}", "line 1", PG_ERROR_FORMAT},
-        {false, "{\"suffix\": \"a\"}", "line 1: found neither \"prefix\" nor \"prompt\"", PG_ERROR_FORMAT},
-        {false, "{\"prompt\": \"a\\u0000b\"}", "line 1: \"prompt\": found a NUL in the text", PG_ERROR_FORMAT},
-        {false, "{\"prompt\": \"\"}", "line 1: found no text that could be predicted", PG_ERROR_FORMAT},
-        {false, "{\"prompt\": \"a\", \"image\": \"cow.jpg\"}", "line 1: ", PG_ERROR_FILE},
-        {false, "a\nb\xff", "line 2: the text is not valid UTF-8: byte 1 is 0xFF", PG_ERROR_FORMAT},
+        {false, "{\"suffix\": \"a\"}", "examples:1: the key \"prefix\" is missing", PG_ERROR_FORMAT},
+        {false, "{\"prompt\": \"a\\u0000b\"}", "examples:1: prompt: has a NUL", PG_ERROR_FORMAT},
+        {false, "{\"prompt\": \"\"}", "examples:1: found no text that could be predicted", PG_ERROR_FORMAT},
+        {false, "{\"prompt\": \"a\", \"image\": \"cow.jpg\"}", "examples:1: ", PG_ERROR_FILE},
+        {false, "a\n\nb\xff", "examples:3: text: byte 1 is not UTF-8", PG_ERROR_FORMAT},
         {false, "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32 33 34 35",
          "the context holds 64", PG_ERROR_LIMIT},
-        {true, "caption en", "line 1: found plain text, expected a JSON object", PG_ERROR_FORMAT},
-        {true, "{\"prefix\": \"a\", \"image\": [\"b\"]}", "line 1: \"image\" is an array", PG_ERROR_FORMAT},
-        {true, "{\"prefix\": \"a\", \"image\": \"examples\"}", "line 1: ", PG_ERROR_FORMAT},
+        {true, "caption en", "examples:1: found plain text, expected a JSON object", PG_ERROR_FORMAT},
+        {true, "{\"prefix\": \"a\", \"image\": [\"b\", 1]}", "examples:1: \"image\": expected a file", PG_ERROR_FORMAT},
+        {true, "{\"text\": \"a\", \"label\": 1}", "rows of kind \"label\"", PG_ERROR_FORMAT},
+        {true, "{\"prefix\": \"a\", \"image\": \"examples\"}", "examples:1: ", PG_ERROR_FORMAT},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         pg_examples examples;
@@ -136,8 +137,26 @@ static void what_is_refused(void **state)
     }
     pg_examples examples;
     const char *path = folder_write("examples", "a\0b", 3);
-    CHECK_FAILS(pg_examples_load(&examples, gemma_session, path), PG_ERROR_FORMAT, "found a NUL");
+    CHECK_FAILS(pg_examples_load(&examples, gemma_session, path), PG_ERROR_FORMAT, "has a NUL");
     CHECK_FAILS(pg_examples_load(&examples, gemma_session, folder_file("missing")), PG_ERROR_FILE, "missing");
+}
+
+/* Rows of any file that gives prompts and answers. */
+static void other_files(void **state)
+{
+    (void)state;
+    pg_examples examples;
+    const char coco[] = "{\"images\": [{\"id\": 1, \"file_name\": \"" PG_GOLDEN_FOLDER "/images/small.png\"}], "
+                        "\"annotations\": [{\"id\": 1, \"image_id\": 1, \"caption\": \"a cow\"}]}";
+    CHECK_OK(pg_examples_load(&examples, pali_session, write_text(coco)));
+    assert_int_equal(examples.count, 1);
+    assert_string_equal(examples.items[0].row->suffix, "a cow");
+    pg_examples_free(&examples);
+    const char text[] = "{\"image\": \"" PG_GOLDEN_FOLDER "/images/small.png\", \"text\": \"a cow\"}";
+    CHECK_OK(pg_examples_load(&examples, pali_session, write_text(text)));
+    assert_string_equal(examples.items[0].row->prefix, "caption en");
+    assert_int_equal(examples.items[0].prefix, examples.items[0].predicted); /* the text is the answer */
+    pg_examples_free(&examples);
 }
 
 /* A file cut anywhere is read or refused. */
@@ -175,9 +194,13 @@ static void failing_allocations(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lines_of_text),         cmocka_unit_test(objects_for_gemma),
-        cmocka_unit_test(objects_for_paligemma), cmocka_unit_test(what_is_refused),
-        cmocka_unit_test(files_that_are_cut),    cmocka_unit_test(failing_allocations),
+        cmocka_unit_test(texts),
+        cmocka_unit_test(objects_for_gemma),
+        cmocka_unit_test(objects_for_paligemma),
+        cmocka_unit_test(what_is_refused),
+        cmocka_unit_test(files_that_are_cut),
+        cmocka_unit_test(other_files),
+        cmocka_unit_test(failing_allocations),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
