@@ -987,7 +987,8 @@ PG_API pg_status pg_plot_save(const char *path, const char *const *runs, size_t 
 
 /* ---------------------------------------------------------------- 17. metrics */
 
-/* COCO's summary of boxes or masks that were found, as pycocotools computes it; -1 where there is nothing to measure. */
+/* COCO's summary of boxes or masks that were found, as pycocotools computes it; -1 where there is nothing to measure.
+ */
 typedef struct pg_coco_scores {
     double ap, ap50, ap75;                /* average precision: mean over overlaps of 0.50 to 0.95, at 0.50, at 0.75 */
     double ap_small, ap_medium, ap_large; /* of objects up to 32 x 32 pixels, up to 96 x 96, larger */
@@ -1040,8 +1041,8 @@ typedef struct pg_reliability_bin {
 } pg_reliability_bin;
 
 typedef struct pg_reliability_scores {
-    double calibration_error; /* expected |confidence - accuracy| over the bins (Guo et al. 2017) */
-    double brier;             /* mean of (confidence - 1 where right, 0 where wrong) squared */
+    double calibration_error;                     /* expected |confidence - accuracy| over the bins (Guo et al. 2017) */
+    double brier;                                 /* mean of (confidence - 1 where right, 0 where wrong) squared */
     pg_reliability_bin bins[PG_RELIABILITY_BINS]; /* ((i / 15, (i + 1) / 15]; 0 is in the first */
 } pg_reliability_scores;
 
