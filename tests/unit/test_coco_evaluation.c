@@ -171,6 +171,7 @@ static void wrong_results_are_named(void **state)
         {"[{\"category_id\":1,\"score\":1,\"bbox\":[1,1,3,3]}]", "result 0: \"image_id\" is missing"},
         {"[{\"image_id\":-3,\"category_id\":1,\"score\":\"1\",\"bbox\":[1,1,3,3]}]", "\"score\": found"},
         {"[{\"image_id\":-3,\"category_id\":1,\"score\":1,\"bbox\":[1,1,3]}]", "found 3 numbers, expected 4"},
+        {"[{\"image_id\":-3,\"category_id\":1,\"score\":1,\"bbox\":[1,\"\\u0031\",3,4]}]", "expected a number"},
         {"[{\"image_id\":-3,\"category_id\":1,\"score\":1,\"bbox\":[]}]", "\"bbox\" is missing"},
         {"[{\"image_id\":-3,\"category_id\":1,\"score\":1,\"bbox\":[1,99,3,3]}]",
          "result 0: the box (1, 99, 3, 3) lies outside"},
