@@ -1500,7 +1500,7 @@ typedef struct pg_coco_evaluation pg_coco_evaluation;
 /* Reads the true objects from a COCO file with "images", "categories" and "annotations". masks: masks are compared, not
  * boxes. An object of an unknown picture or category, without a box (a mask), or with one that lies outside of its
  * picture is PG_ERROR_FORMAT, and named. Pictures must state "width" and "height". An object without "area" has that of
- * its box. As in pycocotools, an "ignore" in the file is ignored: crowds alone neither count nor harm. */
+ * its box or mask. As in pycocotools, an "ignore" in the file is ignored: crowds alone neither count nor harm. */
 PG_API pg_status pg_coco_evaluation_open(pg_coco_evaluation **out, const char *path, bool masks);
 PG_API void pg_coco_evaluation_close(pg_coco_evaluation *evaluation); /* NULL is allowed */
 
@@ -1542,6 +1542,7 @@ typedef struct pg_reliability_scores {
     double calibration_error;                     /* expected |confidence - accuracy| over the bins (Guo et al. 2017) */
     double brier;                                 /* mean of (confidence - 1 where right, 0 where wrong) squared */
     pg_reliability_bin bins[PG_RELIABILITY_BINS]; /* ((i / 15, (i + 1) / 15]; 0 is in the first */
+    pg_reliability_bin bins[PG_RELIABILITY_BINS]; /* (i / 15, (i + 1) / 15]; 0 is in the first */
 } pg_reliability_scores;
 
 #ifdef __cplusplus
