@@ -1460,7 +1460,7 @@ typedef struct pg_explanation {
  * style and `special` count. Freed with pg_explanation_free.
  *
  * With T tokens of prompt and answer, D the decoder's width and L its layers, the memory beside an answer's own is
- * about 4 T (D L + 40 D + 3 mlp width) bytes for GRADIENT, which computes every layer again on its way back, and 4 T L
+ * about 4 T (D L + 20 D + 6 mlp width) bytes for GRADIENT, which computes every layer again on its way back, and 4 T L
  * (width of queries and keys) for ROLLOUT; `tower` adds the same for the vision tower. Attention's own weights exist
  * for a few rows at a time. An answer without tokens and a request without pictures are PG_ERROR_ARGUMENT, models of
  * other kinds PG_ERROR_UNSUPPORTED. options: NULL for the defaults. */
