@@ -25,7 +25,7 @@ static const pg_cli_option source_options[] = {
     {"image-size", 0, "PIXELS", PG_CLI_INTEGER, offsetof(init_settings, image_size),
      "side of the square picture; positions of patches are interpolated to it", 1, 0x1p14},
     {"smooth-locations", 0, NULL, PG_CLI_FLAG, offsetof(init_settings, smooth_locations),
-     "new location tokens start out like their neighbours, so that boxes are learned sooner", 0, 0},
+     "new location tokens start out like their neighbours", 0, 0},
     {"seed", 0, "N", PG_CLI_INTEGER, offsetof(init_settings, seed), "where random values start (default: 0)", 0,
      0x1p63},
     {0},

@@ -693,7 +693,7 @@ PG_API void pg_create_options_init(pg_create_options *options);
  * tokens that the new model has more are normal with deviation 0.02. `from` with `image_size` is the same model for
  * larger or smaller pictures: positions of patches are interpolated as big_vision does it, linearly, corners upon
  * corners. With `smooth_locations`, <loc0000> to <loc1023> start as random Fourier features of their number with the
- * same deviation, so that neighbours start out alike and boxes are learned sooner. A picture whose tokens leave no room
+ * same deviation, so that neighbours start out alike. A picture whose tokens leave no room
  * for text in the decoder's context is PG_ERROR_LIMIT. The folder appears complete or not at all. */
 PG_API pg_status pg_model_create(const char *folder, const pg_create_options *options);
 

@@ -24,8 +24,8 @@ void pg_initial_values(float *out, const pg_weight_entry *entry, uint64_t seed, 
 /* A location token's row of a table, [width], as a smooth function of its place: sqrt(2) cos(2 pi f t + phase) with
  * t = location / 1023, and for each value its own frequency and phase, drawn for the table (random Fourier features;
  * Rahimi and Recht 2007). Mean and deviation over all draws are those of other rows. Neighbours start out alike (their
- * cosine is about 0.99 one location apart, 0.5 at 32, near 0 across the picture), so what is learned of one place is
- * learned of those around it; with independent rows each of 1024 numbers must be met on its own. */
+ * cosine is 0.99 one location apart, 0.66 at 8, 0.36 at 32, 0 at 256), so that what is learned of one place holds for
+ * those around it; of independent rows each of 1024 must be met on its own. */
 void pg_initial_location(float *out, const pg_weight_entry *entry, uint64_t seed, int location);
 
 #endif

@@ -86,7 +86,8 @@ pg_status pg_train_config_check(const pg_train_config *config, bool run);
 /* Models, rows, trained weights and schedule, from trainer->config. */
 pg_status pg_trainer_open_parts(pg_trainer *trainer);
 
-/* Makes the folder, or checks that it belongs to this run, keeps other processes out of it, and removes what a killed one left half written. */
+/* Makes the folder, or checks that it belongs to this run, keeps other processes out of it, and removes what a killed
+ * one left half written. */
 pg_status pg_run_folder_open(pg_trainer *trainer);
 
 /* Fills trainer->batch. */
