@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "base/json.h"
+#include "base/resize_floats.h"
 #include "image/image.h"
 #include "tensor/safetensors.h"
 
