@@ -140,7 +140,7 @@ while [ $# -gt 0 ]; do
         ;;
     clean) rm -rf build build-* ;;
     deps) deps $BUILD_PACKAGES ;;
-    deps-ci) deps $BUILD_PACKAGES $CI_PACKAGES && deps_arm ;;
+    deps-ci) deps $BUILD_PACKAGES $CI_PACKAGES $WORLD_PACKAGES && deps_arm ;;
     deps-world) deps $BUILD_PACKAGES $WORLD_PACKAGES ;;
     deps-long) deps $BUILD_PACKAGES $LONG_PACKAGES ;;
     -h | --help | help) usage ;;

@@ -130,7 +130,8 @@ void ew_arrange(ew_scene *scene, ew_chance *chance, bool large)
     ew_outline outline;
     ew_outline_init(&outline, GRID);
     bool placed = false;
-    for (int i = 0; !placed; i++)
-        placed = try_positions(scene, &outline, chance, pow(0.93, (double)(i / TRIES)));
+    for (double shrink = 1; !placed; shrink *= 0.93)
+        for (int i = 0; i < TRIES && !placed; i++)
+            placed = try_positions(scene, &outline, chance, shrink);
     ew_outline_free(&outline);
 }

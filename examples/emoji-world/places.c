@@ -234,10 +234,10 @@ static void paint_room(cairo_t *cairo, ew_chance *chance)
     if (ew_happens(chance, 0.6)) {
         double width = ew_between(chance, 0.03, 0.07);
         ew_use(cairo, ew_shade(wall, ew_happens(chance, 0.5) ? 0.9 : 1.1), 0.7);
-        for (double x = ew_between(chance, -0.1, 0); x < 1; x += 2 * width) {
-            cairo_rectangle(cairo, x, 0, width, floor);
-            cairo_fill(cairo);
-        }
+        double start = ew_between(chance, -0.1, 0);
+        for (int i = 0; start + 2 * i * width < 1; i++)
+            cairo_rectangle(cairo, start + 2 * i * width, 0, width, floor);
+        cairo_fill(cairo);
     }
     paint_window(cairo, chance, floor);
     paint_boards(cairo, chance, floor, ew_vary(chance, (ew_tint){0.66, 0.45, 0.28}, 0.16));

@@ -57,7 +57,9 @@ static void move_part(FILE *out, const char *path, size_t skip)
 {
     char bytes[1 << 16];
     FILE *in = open_file(path, "rb");
-    size_t size = fread(bytes, 1, skip, in);
+    size_t size;
+    if (skip && fread(bytes, 1, skip, in) == 0 && ferror(in))
+        ew_fail("%s: %s", path, strerror(errno));
     while ((size = fread(bytes, 1, sizeof bytes, in)) > 0)
         fwrite(bytes, 1, size, out);
     fclose(in);
