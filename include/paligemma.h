@@ -14,6 +14,8 @@
  *  10. data        rows to train on: data sets, mixtures, a loader that works ahead
  *  11. training    runs that can be stopped and go on; losses and gradients
  *  12. curves      what training runs recorded, as pictures
+ *  17. metrics     answers against what is true, by the official rules
+ *  18. evaluation  how well predictions, or a model, do on a data set
  *
  * Conventions. A result comes first, through `out`, and is the caller's to free; what a function returns directly is
  * borrowed from its parent. Strings are UTF-8 and end in NUL. Sizes are in bytes, pixels or tokens as named. Objects
@@ -983,6 +985,63 @@ PG_API void pg_plot_options_init(pg_plot_options *options);
  * panel; several runs are compared in one picture. The file's name ends in .png or .svg; it appears complete or not at
  * all. options: NULL for the defaults. */
 PG_API pg_status pg_plot_save(const char *path, const char *const *runs, size_t count, const pg_plot_options *options);
+
+/* ---------------------------------------------------------------- 17. metrics */
+
+/* A predicted text, and one or more that are right. Texts are UTF-8; others are PG_ERROR_FORMAT. */
+typedef struct pg_comparison {
+    const char *prediction;
+    const char *const *references;
+    size_t reference_count;
+} pg_comparison;
+
+/* The words that captions are compared by, with a space between each two: Penn Treebank tokens as Stanford's tokenizer
+ * 3.4.1 makes them, in small letters, without punctuation. (The official scripts tokenize all captions in one text,
+ * where the next caption can decide over an abbreviation at the end of this one; here each stands alone.) *out is freed
+ * with pg_free. */
+PG_API pg_status pg_caption_words(char **out, const char *text);
+
+typedef struct pg_caption_scores {
+    double cider;   /* CIDEr-D, 0 to 10; document frequencies from the references */
+    double bleu[4]; /* BLEU-1 to BLEU-4: over all texts, not a mean of texts' values */
+    double rouge_l;
+} pg_caption_scores;
+
+/* Scores of `count` texts, as pycocoevalcap computes them. Words are what stands between spaces: texts go through
+ * pg_caption_words first. each: room for the scores of every text by itself; NULL: not wanted. */
+PG_API pg_status pg_caption_score(pg_caption_scores *out, pg_caption_scores *each, const pg_comparison *items,
+                                  size_t count);
+
+/* Accuracy of the VQA challenge, 0 to 1, references being the answers of (ten) people: min(others who gave it / 3, 1),
+ * averaged over leaving each of them out; texts are normalised unless all people gave the same. With fewer than four
+ * references, 1 if one of them is the same. */
+PG_API pg_status pg_vqa_accuracy(double *out, const pg_comparison *item);
+
+/* An answer as the VQA challenge normalises it: marks, articles, capitals, numbers, contractions. *out is freed with
+ * pg_free. */
+PG_API pg_status pg_vqa_normalise(char **out, const char *answer);
+
+/* Average normalised Levenshtein similarity of one text (DocVQA): 1 - edits / characters of the longer one, the best of
+ * the references; 0 where half of it or more had to be edited. */
+#define PG_ANLS_KEEP_HALF 1u /* where exactly half was edited, it still counts, as in the official script */
+#define PG_ANLS_FOLD      2u /* small letters and single blanks are compared */
+PG_API pg_status pg_anls(double *out, const pg_comparison *item, unsigned flags);
+
+/* Relaxed accuracy (ChartQA): numbers may be off by 5 % of the target, which is not 0; else texts must be equal. "50%"
+ * is 0.5. */
+PG_API bool pg_relaxed_match(const char *prediction, const char *target);
+
+/* What was misread: Levenshtein's edits, and the reference's length. Character and word error rates are sums of edits
+ * over sums of lengths. */
+typedef struct pg_reading_errors {
+    size_t character_edits, characters, word_edits, words;
+} pg_reading_errors;
+
+PG_API pg_status pg_reading_compare(pg_reading_errors *out, const char *prediction, const char *reference);
+
+/* Whether two texts list the same things: phrases between commas, semicolons, full stops, line breaks and the word
+ * "and", in any order, without articles and capitals. */
+PG_API pg_status pg_phrases_match(bool *out, const char *prediction, const char *reference);
 
 #ifdef __cplusplus
 }
