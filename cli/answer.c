@@ -48,7 +48,9 @@ const pg_cli_option pg_cli_decoding_options[] = {
 
 const pg_cli_option pg_cli_printing_options[] = {
     {"json", 0, NULL, PG_CLI_FLAG, offsetof(pg_cli_answering, json),
-     "print one JSON object: text, tokens, logprobs, finish_reason, timings, ...", 0, 0},
+     "print one JSON object: text, tokens, logprobs, probability, finish_reason, timings, ...", 0, 0},
+    {"scores", 0, NULL, PG_CLI_FLAG, offsetof(pg_cli_answering, scores),
+     "print the answer's probability behind it, after a tab", 0, 0},
     {"top-logits", 0, "K", PG_CLI_INTEGER, offsetof(pg_cli_answering, top_logits),
      "with --json: the K best logits of every step", 1, 1000},
     {"stats", 0, NULL, PG_CLI_FLAG, offsetof(pg_cli_answering, stats), "print times and memory on stderr", 0, 0},
@@ -81,6 +83,8 @@ int pg_cli_answering_check(const pg_cli_command *command, pg_cli_answering *sett
         return pg_cli_usage(command, "--top-logits appear in JSON only: add --json");
     if (request->beams > 1 && (request->temperature > 0 || settings->stop.count))
         return pg_cli_usage(command, "--beams does not go with --temperature or --stop");
+    if (request->beams > 1 && settings->scores)
+        return pg_cli_usage(command, "--beams has scores of its own: leave out --scores");
     if (request->beams > 0 && request->beams_returned > request->beams)
         return pg_cli_usage(command, "--beams-returned is larger than --beams");
     request->stop = settings->stop.items;
@@ -124,6 +128,14 @@ done:
     if (code != PG_CLI_DONE)
         pg_cli_engine_close(out);
     return code;
+}
+
+double pg_cli_answer_probability(const pg_answer *answer)
+{
+    double sum = 0;
+    for (size_t i = 0; answer->logprobs && i < answer->count; i++)
+        sum += (double)answer->logprobs[i];
+    return answer->logprobs ? exp(sum) : NAN;
 }
 
 static double tokens_per_second(const pg_answer *answer)
@@ -185,6 +197,8 @@ void pg_cli_answer_describe(json_t *object, const pg_answer *answer, const pg_cl
     pg_cli_json_set(object, "tokens", pg_cli_json_ids(answer->tokens, answer->count));
     if (answer->logprobs)
         pg_cli_json_set(object, "logprobs", pg_cli_json_reals(answer->logprobs, answer->count));
+    if (answer->logprobs)
+        pg_cli_json_set(object, "probability", pg_cli_json_real(pg_cli_answer_probability(answer)));
     pg_cli_json_set(object, "finish_reason", pg_cli_json_text(pg_finish_name(answer->finish)));
     pg_cli_json_set(object, "prompt_tokens", pg_cli_json_integer((int64_t)answer->prompt_tokens));
     if (answer->top_count)
@@ -231,14 +245,18 @@ static void print_json(const pg_answer *answer, const pg_cli_engine *engine, con
     pg_cli_json_print(object);
 }
 
-/* What the stream did not show: beams, and the end of the line. */
-static void print_rest(const pg_answer *answer, const pg_request *request)
+/* What the stream did not show: beams, the probability, and the end of the line. */
+static void print_rest(const pg_answer *answer, const pg_request *request, bool scores)
 {
-    if (request->beams_returned > 1)
+    if (request->beams_returned > 1) {
         for (size_t i = 0; i < answer->beam_count; i++)
             pg_cli_print("%.6g\t%s\n", (double)answer->beams[i].score, answer->beams[i].text);
-    else
-        pg_cli_print("%s\n", request->on_text ? "" : answer->text);
+        return;
+    }
+    pg_cli_print("%s", request->on_text ? "" : answer->text);
+    if (scores && answer->logprobs)
+        pg_cli_print("\t%.4g", pg_cli_answer_probability(answer));
+    pg_cli_put("\n", 1);
 }
 
 int pg_cli_answer(const pg_cli_engine *engine, const pg_cli_answering *settings, const pg_request *request,
@@ -256,7 +274,7 @@ int pg_cli_answer(const pg_cli_engine *engine, const pg_cli_answering *settings,
     if (settings->json)
         print_json(answer, engine, picture);
     else
-        print_rest(answer, &streamed);
+        print_rest(answer, &streamed, settings->scores);
     pg_cli_flush();
     if (settings->stats)
         print_stats(answer, engine);

@@ -14,7 +14,7 @@ typedef struct pg_cli_answering {
     pg_request request;
     pg_cli_list stop;
     int64_t top_logits;
-    bool json, stats;
+    bool json, stats, scores;
 } pg_cli_answering;
 
 extern const pg_cli_option pg_cli_decoding_options[]; /* in pg_cli_answering */
@@ -36,6 +36,9 @@ bool pg_cli_on_text(void *user, size_t index, const char *text, size_t size);
 /* Answers the request and prints the result. `picture` is the name of the picture where the output must name it. */
 int pg_cli_answer(const pg_cli_engine *engine, const pg_cli_answering *settings, const pg_request *request,
                   const char *picture);
+
+/* The probability of an answer, all of its tokens together; NAN where it is not known. */
+double pg_cli_answer_probability(const pg_answer *answer);
 
 /* What --stats says about the whole run, on stderr: peak memory, arithmetic, instruction set, threads. */
 void pg_cli_stats_machine(const pg_cli_engine *engine);

@@ -60,44 +60,23 @@ static int check(const pg_cli_command *command, generate_settings *settings)
     return pg_cli_answering_check(command, &settings->answering);
 }
 
-static int load_text(char **out, size_t *size, const char *path)
-{
-    char *text;
-    *out = NULL;
-    int code = pg_cli_file_load(&text, size, path);
-    if (code != PG_CLI_DONE)
-        return code;
-    if (strlen(text) != *size) {
-        free(text);
-        return pg_cli_fail("%s: found a NUL byte, expected text", path);
-    }
-    *out = text;
-    return PG_CLI_DONE;
-}
-
 static int load_prompt(char **out, const char *path)
 {
     size_t size;
-    int code = load_text(out, &size, path);
+    int code = pg_cli_text_load(out, &size, path);
     if (*out && size > 0 && (*out)[size - 1] == '\n')
         (*out)[size - 1] = 0;
     return code;
 }
 
-/* Lines that are not empty. */
 static int load_candidates(pg_constraint **out, const pg_model *model, const char *path)
 {
-    char *text = NULL, *rest = NULL;
-    size_t size, count = 0;
-    int code = load_text(&text, &size, path);
-    if (code != PG_CLI_DONE)
-        return code;
-    const char **lines = pg_cli_alloc(size / 2 + 1, sizeof *lines);
-    for (char *line = strtok_r(text, "\r\n", &rest); line; line = strtok_r(NULL, "\r\n", &rest))
-        lines[count++] = line;
-    code = count ? pg_cli_check(pg_constraint_new_texts(out, model, lines, count))
-                 : pg_cli_fail("%s: found no line, expected candidates for the answer", path);
-    free(lines);
+    pg_cli_list lines = {0};
+    char *text;
+    int code = pg_cli_lines_load(&lines, &text, path, "candidates for the answer");
+    if (code == PG_CLI_DONE)
+        code = pg_cli_check(pg_constraint_new_texts(out, model, lines.items, lines.count));
+    free(lines.items);
     free(text);
     return code;
 }

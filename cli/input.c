@@ -57,6 +57,34 @@ int pg_cli_file_load(char **out, size_t *size, const char *path)
     return code;
 }
 
+int pg_cli_text_load(char **out, size_t *size, const char *path)
+{
+    char *text;
+    *out = NULL;
+    int code = pg_cli_file_load(&text, size, path);
+    if (code != PG_CLI_DONE)
+        return code;
+    if (strlen(text) != *size) {
+        free(text);
+        return pg_cli_fail("%s: found a NUL byte, expected text", path);
+    }
+    *out = text;
+    return PG_CLI_DONE;
+}
+
+int pg_cli_lines_load(pg_cli_list *out, char **text, const char *path, const char *expected)
+{
+    size_t size;
+    char *rest = NULL;
+    *out = (pg_cli_list){0};
+    int code = pg_cli_text_load(text, &size, path);
+    if (code != PG_CLI_DONE)
+        return code;
+    for (char *line = strtok_r(*text, "\r\n", &rest); line; line = strtok_r(NULL, "\r\n", &rest))
+        pg_cli_list_add(out, line);
+    return out->count ? PG_CLI_DONE : pg_cli_fail("%s: found no line, expected %s", path, expected);
+}
+
 int pg_cli_jsonl_open(pg_cli_jsonl *out, const char *path)
 {
     *out = (pg_cli_jsonl){.path = strcmp(path, "-") == 0 ? "standard input" : path};

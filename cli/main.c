@@ -15,6 +15,7 @@
 
 const pg_cli_command *const pg_cli_commands[] = {
     &pg_cli_caption,    &pg_cli_ask,      &pg_cli_ocr,
+    &pg_cli_detect, &pg_cli_segment, &pg_cli_parse,
     &pg_cli_generate,   &pg_cli_embed,    &pg_cli_trace,
     &pg_cli_preprocess, &pg_cli_tokenize, &pg_cli_inspect,
     &pg_cli_perplexity, &pg_cli_bench,    &pg_cli_quantize,

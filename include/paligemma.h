@@ -14,7 +14,9 @@
  *  10. data        rows to train on: data sets, mixtures, a loader that works ahead
  *  11. training    runs that can be stopped and go on; losses and gradients
  *  12. curves      what training runs recorded, as pictures
- *  17. metrics     answers against what is true, by the official rules
+ *  13. objects     boxes and masks out of answers, found by a model
+ *  14. drawing     boxes, masks, labels and heat maps on pictures; contact sheets
+ *  17. metrics     answers, boxes, masks and rankings against what is true, by the official rules
  *  18. evaluation  how well predictions, or a model, do on a data set
  *
  * Conventions. A result comes first, through `out`, and is the caller's to free; what a function returns directly is
@@ -103,6 +105,13 @@ PG_API pg_status pg_image_resize(pg_image **out, const pg_image *image, size_t w
 
 /* Writes a PNG file; nothing is left behind on failure. */
 PG_API pg_status pg_image_save_png(const pg_image *image, const char *path);
+
+/* Writes a file of the kind that its name ends in, in either case: .png, or .jpg and .jpeg (quality 92, full colour
+ * resolution); another ending is PG_ERROR_ARGUMENT. Nothing is left behind on failure. */
+PG_API pg_status pg_image_save(const pg_image *image, const char *path);
+
+/* A PNG file in memory: *size bytes, freed with pg_free. */
+PG_API pg_status pg_image_encode_png(uint8_t **out, size_t *size, const pg_image *image);
 
 /* ---------------------------------------------------------------- 3. text */
 
@@ -306,6 +315,19 @@ typedef enum pg_masks {
 PG_API pg_status pg_constraint_new_objects(pg_constraint **out, const pg_model *model, const char *const *labels,
                                            size_t count, pg_masks masks);
 
+/* A token that was chosen, and the logits that it was chosen from. */
+typedef struct pg_step {
+    int32_t token;
+    float logprob;       /* of it, as in pg_answer */
+    const float *logits; /* [count], raw */
+    const int32_t *ids;  /* whose they are, ascending: what the constraint permits; NULL: logits[i] is token i's */
+    size_t count;
+    double total; /* log of the sum of exp(logits): exp(logits[i] - total) is a probability */
+} pg_step;
+
+/* Sees each step of request `index` of the call. Called from the thread that runs pg_generate. */
+typedef void pg_step_callback(void *user, size_t index, const pg_step *step);
+
 /* One question. 0 means "off" unless noted; a negative number (length_penalty: NAN), as pg_request_init sets it, leaves
  * the choice to the model: generation_config.json's value. */
 typedef struct pg_request {
@@ -345,6 +367,7 @@ typedef struct pg_request {
 
     size_t top_logits; /* keep the best this many logits of every step */
     pg_text_callback *on_text;
+    pg_step_callback *on_step; /* does not go with beams either */
     void *user;
 } pg_request;
 
@@ -404,6 +427,19 @@ typedef struct pg_answer {
  * call before anything is computed, with its index in the error text. */
 PG_API pg_status pg_generate(pg_answer **answers, pg_session *session, const pg_request *requests, size_t count);
 PG_API void pg_answer_free(pg_answer *answer);
+
+/* How likely a text is as a whole answer, with the end token. */
+typedef struct pg_text_score {
+    double logprob;     /* of all its tokens under the model's own distribution */
+    double probability; /* that it is the answer if one of the texts is: the probabilities divided by their sum */
+    size_t tokens;
+} pg_text_score;
+
+/* Scores `count` texts, tokenized as answers are in training, as answers to a request (of which pictures, prompt, style
+ * and `special` count): multiple choice. The prompt goes through the model once, the texts follow it together. A text
+ * too long for the context is PG_ERROR_LIMIT with its number. */
+PG_API pg_status pg_score_texts(pg_text_score *out, pg_session *session, const pg_request *request,
+                                const char *const *texts, size_t count);
 
 /* ---------------------------------------------------------------- 6. insight */
 
@@ -944,7 +980,100 @@ PG_API pg_status pg_trainer_export(const char *folder, pg_trainer *trainer);
  * file: for comparison with other implementations. Needs no "out". */
 PG_API pg_status pg_train_gradients(const char *path, const pg_train_config *config);
 
-/* ---------------------------------------------------------------- masks as codes */
+/* ---------------------------------------------------------------- 12. curves */
+
+typedef struct pg_plot_options {
+    const char *const *tags; /* whole tags ("validation/loss"), or what follows their last "/" ("loss") */
+    size_t tag_count;        /* 0: all */
+    double smooth;           /* weight of the past in a running mean, 0 (none) up to but not 1; raw values stay behind
+                                it, paler */
+    bool log;                /* the y axes */
+    size_t width;            /* pixels (900) */
+    size_t height;           /* 0: 500, or more where there are many panels */
+} pg_plot_options;
+
+PG_API void pg_plot_options_init(pg_plot_options *options);
+
+/* Draws what `count` training runs recorded: folders with a scalars.csv, or such files. Tags that end alike share a
+ * panel; several runs are compared in one picture. The file's name ends in .png or .svg; it appears complete or not at
+ * all. options: NULL for the defaults. */
+PG_API pg_status pg_plot_save(const char *path, const char *const *runs, size_t count, const pg_plot_options *options);
+
+/* ---------------------------------------------------------------- 13. objects */
+
+/* An object in a picture, as detection and segmentation answer it: "<locY1><locX1><locY2><locX2>", 16 "<segNNN>" or
+ * none, and a label. */
+typedef struct pg_object {
+    char *label;   /* "" where the answer has none */
+    double score;  /* 0 .. 1 (pg_detect); NAN: not known */
+    double box[4]; /* x1, y1, x2, y2 in pixels of the picture: number / 1023 * width or height */
+    int places[4]; /* numbers of the <loc> tokens, y1, x1, y2, x2: 0 .. 1023 */
+    bool has_codes;
+    int32_t codes[PG_MASK_CODES]; /* numbers of the <seg> tokens: 0 .. 127 */
+    float *mask;     /* [64][64], the box's inside, above 0 in the object: for pg_mask_place; NULL: none */
+    size_t at, size; /* the bytes of the text that it was read from, up to the end of its label */
+} pg_object;
+
+/* What could not be read: "loc_count_N" (N <loc> tokens in a row instead of 4), "empty_box" (y2 <= y1 or x2 <= x1),
+ * "seg_count_N" (N <seg> tokens behind a box, neither 0 nor 16), "stray_seg" (<seg> tokens without a box). */
+typedef struct pg_object_problem {
+    char name[32];
+    size_t at; /* byte of the text */
+} pg_object_problem;
+
+typedef struct pg_objects {
+    size_t width, height; /* of the picture, in pixels */
+    pg_object *items;
+    size_t count;
+    pg_object_problem *problems;
+    size_t problem_count;
+    char *text; /* the answer they were read from, `text_size` bytes */
+    size_t text_size;
+    pg_finish finish; /* of the answer; PG_FINISH_STOP where it was not a model's */
+} pg_objects;
+
+/* Reads objects out of `size` bytes of text (SIZE_MAX: up to the NUL) about a picture of width x height pixels. Tokens
+ * are exactly <locDDDD> below 1024 and <segDDD> below 128; everything else is text. A run of <loc> tokens, a run of
+ * <seg> tokens right behind it and the text up to the next token are one candidate; its label is that text up to the
+ * first ";", line break or "<eos>", without blanks around it. A candidate that is no object becomes a problem; objects
+ * that come twice stay. Text that is not UTF-8 is PG_ERROR_FORMAT, a picture without pixels PG_ERROR_ARGUMENT. *out is
+ * freed with pg_objects_free. */
+PG_API pg_status pg_objects_parse(pg_objects **out, const char *text, size_t size, size_t width, size_t height);
+PG_API void pg_objects_free(pg_objects *objects); /* NULL is allowed */
+
+/* The four <loc> tokens of a box x1, y1, x2, y2 in pixels: round(1023 * coordinate / size), in f32 as the reference
+ * does it, halves to even, kept within 0 .. 1023. `text` has room for 37 bytes. */
+#define PG_BOX_TEXT 37
+PG_API void pg_box_text(char text[PG_BOX_TEXT], const double box[4], size_t width, size_t height);
+
+/* The pixels that a decoded mask fills: x1, y1, x2, y2, each number / 1023 * size, truncated. False if there are none.
+ */
+PG_API bool pg_box_pixels(size_t out[4], const int places[4], size_t width, size_t height);
+
+/* Puts a decoded mask (pg_mask_codec_decode, 64 x 64 values) into its box, as the reference does it: resized to the
+ * box's pixels (Pillow's bilinear filter for floats), inside where above 0. out: [height][width], becomes 0 or 1; all 0
+ * where the box has no pixel. */
+PG_API pg_status pg_mask_place(uint8_t *out, size_t width, size_t height, const float *values, const int places[4]);
+
+/* The compressed run lengths of a mask, "counts" in COCO's files: height * width bytes, inside where not 0. *out is freed
+ * with pg_free. Masks here and below have at most 100,000 pixels a side and 2^28 in all; larger ones are
+ * PG_ERROR_FORMAT. */
+PG_API pg_status pg_mask_counts(char **out, const uint8_t *pixels, size_t width, size_t height);
+
+/* Outlines of a mask. */
+typedef struct pg_polygons {
+    double *corners; /* x, y of all outlines one after the other, in pixels */
+    size_t *ends;    /* of each outline: corners (pairs) up to its end */
+    size_t count;    /* outlines */
+    size_t corner_capacity, capacity;
+} pg_polygons;
+
+/* One outline around each part of the mask whose pixels hang together by their sides, in the order of their upper left
+ * pixels, clockwise, corners on the corners of pixels. COCO's polygons know no holes: a part that has some is cut open
+ * from each hole to its outside by a cut without width. Filled again, the outlines give the mask back, pixel for pixel.
+ * Freed with pg_polygons_free. */
+PG_API pg_status pg_polygons_trace(pg_polygons *out, const uint8_t *pixels, size_t width, size_t height);
+PG_API void pg_polygons_free(pg_polygons *polygons);
 
 /* A mask codec: 64 x 64 masks as 16 numbers below 128, which are <seg> tokens, and back. Immutable; any number of
  * threads may use one. */
@@ -967,24 +1096,75 @@ PG_API pg_status pg_mask_codec_encode(int32_t *codes, const pg_mask_codec *codec
 /* pg_mask_cut and pg_mask_codec_encode, for pg_dataset_options.encode_mask; `user` is the codec. */
 PG_API pg_status pg_mask_codec_encode_view(void *user, int codes[16], const pg_mask_view *mask);
 
-/* ---------------------------------------------------------------- 12. curves */
+typedef struct pg_detect_options {
+    const char *const *labels; /* what to look for, as pg_constraint_new_objects wants them */
+    size_t label_count;
+    pg_masks masks;             /* PG_MASKS_NONE: detection; else segmentation (PG_MASKS_ALWAYS is usual) */
+    const pg_mask_codec *codec; /* decodes masks; NULL: objects have their codes only */
+    const char *prompt;         /* NULL: "detect LABEL ; LABEL", with masks "segment LABEL ; LABEL" */
+    bool free;                  /* let the model answer anything, and read out of it what can be read */
+    size_t max_objects;         /* 0: 100 */
+    double threshold;           /* objects with a lower score are left out (0) */
+    pg_text_callback *on_text;  /* as in pg_request; NULL: none */
+    void *user;
+} pg_detect_options;
 
-typedef struct pg_plot_options {
-    const char *const *tags; /* whole tags ("validation/loss"), or what follows their last "/" ("loss") */
-    size_t tag_count;        /* 0: all */
-    double smooth;           /* weight of the past in a running mean, 0 (none) up to but not 1; raw values stay behind
-                                it, paler */
-    bool log;                /* the y axes */
-    size_t width;            /* pixels (900) */
-    size_t height;           /* 0: 500, or more where there are many panels */
-} pg_plot_options;
+PG_API void pg_detect_options_init(pg_detect_options *options);
 
-PG_API void pg_plot_options_init(pg_plot_options *options);
+/* Looks for objects in `count` pictures, which run together as far as the session has sequences; out[i], freed with
+ * pg_objects_free, belongs to images[i], with boxes in its pixels. The model is a PaliGemma and answers greedily. Unless
+ * `free`, its answers are of the form that pg_constraint_new_objects describes: none is malformed or cut off, no box
+ * comes twice, and only the logits of permitted tokens are computed. On failure nothing is left in `out`.
+ *
+ * An object's score is the probability, as the model has it, that an answer drawn at random instead of greedily has
+ * this object with nearly this box: the product of the probabilities
+ *   - of what stands between the object before and this one, which is that there is another object;
+ *   - of each corner coordinate c, given those before it: not of its one token of 1,024, among which the model spreads
+ *     what it knows, but of all <loc> tokens within max(2, side / 8) of it, where side is the box's height or width in
+ *     tokens. A box with every side that near overlaps this one by more than half (IoU of at least 0.56), so scores are
+ *     comparable with average precision at 0.5;
+ *   - of the label's tokens. Masks do not count. */
+PG_API pg_status pg_detect(pg_objects **out, pg_session *session, const pg_image *const *images, size_t count,
+                           const pg_detect_options *options);
 
-/* Draws what `count` training runs recorded: folders with a scalars.csv, or such files. Tags that end alike share a
- * panel; several runs are compared in one picture. The file's name ends in .png or .svg; it appears complete or not at
- * all. options: NULL for the defaults. */
-PG_API pg_status pg_plot_save(const char *path, const char *const *runs, size_t count, const pg_plot_options *options);
+/* ---------------------------------------------------------------- 14. drawing */
+
+/* Something to be drawn on a picture. Borrowed. */
+typedef struct pg_mark {
+    const char *label;   /* UTF-8, of one line; NULL: none */
+    double score;        /* shown behind the label as 0.93; NAN: none */
+    const double *box;   /* x1, y1, x2, y2 in pixels of the picture, finite; NULL: none */
+    const uint8_t *mask; /* height * width bytes of the whole picture, inside where not 0; NULL: none */
+} pg_mark;
+
+typedef struct pg_draw_options {
+    double line;    /* width of boxes' and masks' lines in pixels (0: by the picture's size) */
+    double text;    /* size of letters in pixels (0: by the picture's size) */
+    double opacity; /* of masks and of the hottest place of a heat map, 0 .. 1 (-1: 0.45 for masks, 0.8 for heat) */
+} pg_draw_options;
+
+PG_API void pg_draw_options_init(pg_draw_options *options);
+
+/* A copy with boxes, masks and labels on it. A label has the same colour in every picture, one of Okabe and Ito's,
+ * which the colour-blind tell apart; where several labels share one, the boxes of the later ones are dashed. Labels
+ * stay inside the picture, readable on any ground, and off each other where there is room; long ones are shortened. A
+ * mark without box and mask is a note at the top. options: NULL for the defaults. Text that is not UTF-8 and boxes that
+ * are not finite are PG_ERROR_ARGUMENT; of what lies outside the picture nothing is shown; sides above 32767 pixels are
+ * PG_ERROR_LIMIT. Letters come from the fonts that the system has (fontconfig); without any, only ASCII is readable. */
+PG_API pg_status pg_image_draw_marks(pg_image **out, const pg_image *image, const pg_mark *marks, size_t count,
+                                     const pg_draw_options *options);
+
+/* A copy with a heat map over it: values [rows][columns], row by row, the smallest transparent, the largest strongest,
+ * smoothly enlarged; NaN counts as the smallest. The colours are matplotlib's inferno, black to pale yellow. caption:
+ * at the bottom, in up to four lines; NULL: none. options, errors: as above. */
+PG_API pg_status pg_image_draw_heat(pg_image **out, const pg_image *image, const float *values, size_t columns,
+                                    size_t rows, const char *caption, const pg_draw_options *options);
+
+/* A contact sheet: pictures in a grid on white, each fitted into cell x cell pixels (32 .. 4096) with its aspect ratio,
+ * captions below, wrapped, in up to eight lines; a caption may have line breaks. captions, single ones and single
+ * pictures may be NULL. columns: 0 for a nearly square sheet. Errors: as above. */
+PG_API pg_status pg_image_sheet(pg_image **out, const pg_image *const *images, const char *const *captions,
+                                size_t count, size_t columns, size_t cell);
 
 /* ---------------------------------------------------------------- 17. metrics */
 
@@ -1042,6 +1222,64 @@ PG_API pg_status pg_reading_compare(pg_reading_errors *out, const char *predicti
 /* Whether two texts list the same things: phrases between commas, semicolons, full stops, line breaks and the word
  * "and", in any order, without articles and capitals. */
 PG_API pg_status pg_phrases_match(bool *out, const char *prediction, const char *reference);
+
+/* COCO's summary of boxes or masks that were found, as pycocotools computes it; -1 where there is nothing to measure. */
+typedef struct pg_coco_scores {
+    double ap, ap50, ap75;                /* average precision: mean over overlaps of 0.50 to 0.95, at 0.50, at 0.75 */
+    double ap_small, ap_medium, ap_large; /* of objects up to 32 x 32 pixels, up to 96 x 96, larger */
+    double ar1, ar10, ar100;              /* average recall of so many finds a picture and category */
+    double ar_small, ar_medium, ar_large;
+} pg_coco_scores;
+
+/* Objects of COCO's annotations, and what was found. One thread at a time. */
+typedef struct pg_coco_evaluation pg_coco_evaluation;
+
+/* Reads the true objects from a COCO file with "images", "categories" and "annotations". masks: masks are compared, not
+ * boxes. An object of an unknown picture or category, without a box (a mask), or with one that lies outside of its
+ * picture is PG_ERROR_FORMAT, and named. Pictures must state "width" and "height". An object without "area" has that of
+ * its box. As in pycocotools, an "ignore" in the file is ignored: crowds alone neither count nor harm. */
+PG_API pg_status pg_coco_evaluation_open(pg_coco_evaluation **out, const char *path, bool masks);
+PG_API void pg_coco_evaluation_close(pg_coco_evaluation *evaluation); /* NULL is allowed */
+
+/* Adds what a file of results has found: a list of {"image_id", "category_id", "score"} with "bbox" (x, y, width,
+ * height) or "segmentation" (polygons, or "size" and "counts"). The area that decides about small and large is the
+ * box's, where there is one, else the mask's. Errors as above, for the first bad result. */
+PG_API pg_status pg_coco_evaluation_load(pg_coco_evaluation *evaluation, const char *path);
+
+/* Adds one find. box: x, y, width, height in pixels; runs: the mask's "counts" as COCO compresses them. One of them may
+ * be NULL unless it is what is compared. */
+PG_API pg_status pg_coco_evaluation_add(pg_coco_evaluation *evaluation, int64_t image_id, int64_t category_id,
+                                        double score, const double box[4], const char *runs);
+
+/* Categories, in the order of the file: how many, and the name (borrowed) and *id (may be NULL) of one. */
+PG_API size_t pg_coco_evaluation_categories(const pg_coco_evaluation *evaluation);
+PG_API const char *pg_coco_evaluation_category(const pg_coco_evaluation *evaluation, size_t i, int64_t *id);
+
+/* Compares all finds with all objects. by_category: room for one a category, or NULL. */
+PG_API pg_status pg_coco_evaluation_measure(pg_coco_scores *out, pg_coco_scores *by_category,
+                                            const pg_coco_evaluation *evaluation);
+
+/* Answers to referring expressions: one box, and perhaps one mask, a phrase. */
+typedef struct pg_referring_scores {
+    double miou;                             /* mean over cases of pixels in both masks / pixels in either */
+    double ciou;                             /* pixels in both, over all cases / pixels in either, over all cases */
+    double box_accuracy_50, box_accuracy_75; /* share of cases whose boxes overlap by at least 0.5, 0.75 */
+    size_t cases, invalid;                   /* invalid: nothing was found; they count as overlaps of 0 */
+} pg_referring_scores;
+
+/* Whether confidences can be believed. */
+#define PG_RELIABILITY_BINS 15
+
+typedef struct pg_reliability_bin {
+    size_t count;
+    double confidence, accuracy; /* means; 0 of none */
+} pg_reliability_bin;
+
+typedef struct pg_reliability_scores {
+    double calibration_error; /* expected |confidence - accuracy| over the bins (Guo et al. 2017) */
+    double brier;             /* mean of (confidence - 1 where right, 0 where wrong) squared */
+    pg_reliability_bin bins[PG_RELIABILITY_BINS]; /* ((i / 15, (i + 1) / 15]; 0 is in the first */
+} pg_reliability_scores;
 
 #ifdef __cplusplus
 }

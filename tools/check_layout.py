@@ -23,7 +23,7 @@ ARROWS = {
     "ops": ["kernels", "tensor", "base"],
     "model": ["ops", "tensor", "base"],
     "generate": ["model", "ops", "tensor", "text", "image", "base"],
-    "objects": ["base"],
+    "objects": ["text", "base"],
     "data": ["objects", "text", "image", "base"],
     "metrics": ["objects", "text", "base"],
     "train": ["data", "objects", "generate", "model", "ops", "tensor", "text", "image", "base"],
@@ -54,7 +54,9 @@ LIBRARIES = {
     "zip.h": ["src/tensor/npz.c"],
     "archive.h": ["src/data/shards.c"],
     "archive_entry.h": ["src/data/shards.c"],
-    "cairo*.h": ["src/image/chart.c"],
+    "cairo.h": ["src/image/canvas.h"],
+    "cairo-ft.h": ["src/image/letters.c"],
+    "cairo-svg.h": ["src/image/chart.c"],
     "zlib.h": [],
 }
 

@@ -37,13 +37,14 @@ static pg_status take_category(void *user, const pg_span *values, pg_span whole)
 static pg_status take_annotation(void *user, const pg_span *values, pg_span whole)
 {
     pg_coco *coco = user;
-    pg_coco_annotation found = {.id = -1, .image_id = -1, .category_id = -1};
+    pg_coco_annotation found = {.id = -1, .image_id = -1, .category_id = -1, .area = -1};
     double box[4] = {0};
     int64_t crowd = 0;
     PG_TRY(pg_span_integer(&found.id, values[0], "id"));
     PG_TRY(pg_span_integer(&found.image_id, values[1], "image_id"));
     PG_TRY(pg_span_integer(&found.category_id, values[2], "category_id"));
     PG_TRY(pg_span_numbers(box, 4, values[3], "bbox"));
+    PG_TRY(pg_span_number(&found.area, values[5], "area"));
     if (!pg_span_is(values[4], "true") && !pg_span_is(values[4], "false"))
         PG_TRY(pg_span_integer(&crowd, values[4], "iscrowd"));
     if (whole.size > UINT32_MAX)
@@ -54,6 +55,7 @@ static pg_status take_annotation(void *user, const pg_span *values, pg_span whol
     for (int i = 0; i < 2; i++) {
         found.box[i] = box[i];
         found.box[2 + i] = box[i] + box[2 + i];
+        found.extent[i] = box[2 + i];
     }
     PG_TRY(pg_grow((void **)&coco->annotations, &coco->annotation_capacity, coco->annotation_count + 1, sizeof found));
     coco->annotations[coco->annotation_count++] = found;
@@ -64,7 +66,8 @@ static pg_status read_member(pg_coco *coco, pg_scan *scan, bool *annotated)
 {
     const pg_record_reader images = {{"id", "file_name", "width", "height"}, take_image, coco};
     const pg_record_reader categories = {{"id", "name"}, take_category, coco};
-    const pg_record_reader annotations = {{"id", "image_id", "category_id", "bbox", "iscrowd"}, take_annotation, coco};
+    const pg_record_reader annotations = {
+        {"id", "image_id", "category_id", "bbox", "iscrowd", "area"}, take_annotation, coco};
     pg_span key, ignored;
     PG_TRY(pg_scan_key(&key, scan));
     if (pg_span_is(key, "images"))

@@ -18,6 +18,8 @@ typedef struct pg_coco_annotation {
     uint32_t size;            /* of the record */
     uint32_t image, category; /* numbers in the lists below; PG_COCO_NONE: there is none of that id */
     double box[4];            /* x1, y1, x2, y2; all 0: none */
+    double extent[2];         /* its width and height as the file has them */
+    double area;              /* pixels; -1: not said */
     bool crowd;
 } pg_coco_annotation;
 

@@ -1,12 +1,13 @@
 #include "image/chart.h"
 
-#include <cairo.h>
 #include <cairo-svg.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/file.h"
+#include "image/canvas.h"
+#include "image/palette.h"
 
 #define LEFT       62.0 /* around the axes of a panel */
 #define RIGHT      18.0
@@ -17,18 +18,13 @@
 #define NAME_GAP   18.0
 #define TEXT_SIZE  12.0
 
-/* Okabe and Ito's colours, which people who confuse red and green tell apart; their yellow is too pale for lines. */
-static const double palette[][3] = {
-    {0.000, 0.447, 0.698}, {0.835, 0.369, 0.000}, {0.000, 0.620, 0.451}, {0.800, 0.475, 0.655},
-    {0.902, 0.624, 0.000}, {0.337, 0.706, 0.914}, {0.000, 0.000, 0.000},
-};
-#define COLORS (sizeof palette / sizeof *palette)
+#define COLORS (PG_PALETTE - 1) /* without yellow, too pale on white */
 
 /* When the colours are used up, they come again dashed. */
 static void choose_line(cairo_t *cairo, size_t name, double opacity)
 {
     static const double dashes[][2] = {{6, 3}, {2, 2}};
-    const double *color = palette[name % COLORS];
+    const double *color = pg_palette[(name + 1) % COLORS]; /* black comes last */
     size_t round = name / COLORS;
     cairo_set_source_rgba(cairo, color[0], color[1], color[2], opacity);
     cairo_set_dash(cairo, dashes[(round + 1) % 2], round ? 2 : 0, 0);

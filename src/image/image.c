@@ -2,6 +2,7 @@
 #include "image/image.h"
 
 #include <string.h>
+#include <strings.h>
 
 pg_status pg_image_check_size(uint64_t width, uint64_t height, uint64_t max_pixels, const char *name)
 {
@@ -73,6 +74,16 @@ size_t pg_image_height(const pg_image *image)
 const uint8_t *pg_image_pixels(const pg_image *image)
 {
     return image->pixels;
+}
+
+pg_status pg_image_save(const pg_image *image, const char *path)
+{
+    const char *dot = strrchr(path, '.'), *ending = dot ? dot : "";
+    if (!strcasecmp(ending, ".png"))
+        return pg_image_save_png(image, path);
+    if (!strcasecmp(ending, ".jpg") || !strcasecmp(ending, ".jpeg"))
+        return pg_image_save_jpeg(image, path);
+    return pg_fail(PG_ERROR_ARGUMENT, "%s: pictures are written to files whose names end in .png, .jpg or .jpeg", path);
 }
 
 void pg_image_to_floats(const pg_image *image, float *out, double rescale, const double mean[3], const double std[3])

@@ -37,6 +37,9 @@ pg_status pg_image_blank(pg_image **out, size_t width, size_t height);
  * it has `least` bytes a pixel (0 if its compression knows no bound). */
 pg_status pg_image_start(pg_image **out, const pg_image_source *source, uint64_t width, uint64_t height, double least);
 
+/* Writes a JPEG file of quality 92 with full colour resolution; nothing is left behind on failure. */
+pg_status pg_image_save_jpeg(const pg_image *image, const char *path);
+
 /* Reads the orientation out of an EXIF block ("Exif\0\0" in front or not). Leaves *orientation alone if there is none.
  */
 void pg_exif_orientation(int *orientation, const uint8_t *bytes, size_t size);
@@ -51,10 +54,5 @@ void pg_image_to_floats(const pg_image *image, float *out, double rescale, const
 /* The same from `plane` RGB pixels. */
 void pg_pixels_to_floats(const uint8_t *pixels, size_t plane, float *out, double rescale, const double mean[3],
                          const double std[3]);
-
-/* A plane of floats [plane_height, plane_width] as Pillow's bilinear filter resizes it, to [height, width], both at
- * least 1. */
-pg_status pg_floats_resize(float *out, size_t width, size_t height, const float *plane, size_t plane_width,
-                           size_t plane_height);
 
 #endif

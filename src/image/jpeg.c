@@ -6,6 +6,7 @@
 #include <jpeglib.h>
 #include <jerror.h>
 
+#include "base/file.h"
 #include "image/image.h"
 
 /* A scan of a few bytes can walk over a whole picture, so hundreds of them are an attack. Encoders write about ten. */
@@ -125,5 +126,68 @@ pg_status pg_jpeg_decode(pg_image **out, int *orientation, const pg_image_source
     pg_status status = read_picture(&r, orientation);
     jpeg_destroy_decompress(&r.info);
     *out = r.image;
+    return status;
+}
+
+/* ---------------------------------------------------------------- writing */
+
+#define QUALITY 92
+
+typedef struct writer {
+    struct jpeg_compress_struct info;
+    struct jpeg_error_mgr errors;
+    jmp_buf escape; /* as the reader's */
+    pg_status status;
+    const char *path;
+} writer;
+
+static void give_up_writing(j_common_ptr info)
+{
+    writer *w = info->client_data;
+    char text[JMSG_LENGTH_MAX];
+    info->err->format_message(info, text);
+    bool memory = info->err->msg_code == JERR_OUT_OF_MEMORY;
+    w->status = pg_fail(memory ? PG_ERROR_MEMORY : PG_ERROR_FILE, "%s: JPEG: %s", w->path, text);
+    longjmp(w->escape, 1);
+}
+
+/* Every sample of colour is kept: thin lines and letters lose theirs when they are halved. */
+static pg_status write_picture(writer *w, const pg_image *image, FILE *stream)
+{
+    struct jpeg_compress_struct *info = &w->info;
+    if (setjmp(w->escape))
+        return w->status;
+    jpeg_create_compress(info);
+    jpeg_stdio_dest(info, stream);
+    info->image_width = (JDIMENSION)image->width;
+    info->image_height = (JDIMENSION)image->height;
+    info->input_components = 3;
+    info->in_color_space = JCS_RGB;
+    jpeg_set_defaults(info);
+    jpeg_set_quality(info, QUALITY, TRUE);
+    info->comp_info[0].h_samp_factor = info->comp_info[0].v_samp_factor = 1;
+    info->optimize_coding = TRUE;
+    jpeg_start_compress(info, TRUE);
+    while (info->next_scanline < info->image_height) {
+        const JSAMPLE *row = image->pixels + (size_t)info->next_scanline * image->width * 3;
+        jpeg_write_scanlines(info, (JSAMPARRAY)&row, 1);
+    }
+    jpeg_finish_compress(info);
+    return PG_OK;
+}
+
+pg_status pg_image_save_jpeg(const pg_image *image, const char *path)
+{
+    pg_file_writer file;
+    writer w = {.path = path};
+    PG_TRY(pg_file_writer_open(&file, path));
+    w.info.err = jpeg_std_error(&w.errors);
+    w.info.client_data = &w;
+    w.errors.error_exit = give_up_writing;
+    pg_status status = write_picture(&w, image, file.stream);
+    jpeg_destroy_compress(&w.info);
+    if (status == PG_OK)
+        return pg_file_writer_commit(&file);
+    pg_file_writer_abort(&file);
     return status;
 }

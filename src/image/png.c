@@ -101,25 +101,28 @@ pg_status pg_png_decode(pg_image **out, int *orientation, const pg_image_source 
     return status;
 }
 
+/* Where a PNG file goes: to a file or into memory. */
 typedef struct writer {
     png_structp png;
     png_infop info;
-    pg_status status;
-    pg_file_writer file;
+    pg_status status; /* as the reader's */
+    const char *name;
+    pg_file_writer *file;
+    pg_buffer *memory;
 } writer;
 
 static void give_up_writing(png_structp png, png_const_charp text)
 {
     writer *w = png_get_error_ptr(png);
     if (w->status == PG_OK)
-        w->status = pg_fail(PG_ERROR_FILE, "%s: PNG: %s", w->file.path.data, text);
+        w->status = pg_fail(PG_ERROR_FILE, "%s: PNG: %s", w->name, text);
     png_longjmp(png, 1);
 }
 
 static void give_bytes(png_structp png, png_bytep from, size_t size)
 {
     writer *w = png_get_io_ptr(png);
-    w->status = pg_file_writer_write(&w->file, from, size);
+    w->status = w->file ? pg_file_writer_write(w->file, from, size) : pg_buffer_append(w->memory, from, size);
     if (w->status != PG_OK)
         png_error(png, "cannot be written");
 }
@@ -130,7 +133,7 @@ static void flush_nothing(png_structp png)
     (void)png;
 }
 
-static pg_status write_picture(writer *w, const pg_image *image)
+static pg_status write_rows(writer *w, const pg_image *image)
 {
     if (setjmp(png_jmpbuf(w->png)))
         return w->status;
@@ -145,16 +148,39 @@ static pg_status write_picture(writer *w, const pg_image *image)
     return PG_OK;
 }
 
+static pg_status write_picture(writer *w, const pg_image *image)
+{
+    w->png = png_create_write_struct(PNG_LIBPNG_VER_STRING, w, give_up_writing, ignore_warning);
+    w->info = w->png ? png_create_info_struct(w->png) : NULL;
+    pg_status status = w->info ? write_rows(w, image) : pg_fail(PG_ERROR_MEMORY, "%s: no memory", w->name);
+    png_destroy_write_struct(&w->png, &w->info);
+    return status;
+}
+
 pg_status pg_image_save_png(const pg_image *image, const char *path)
 {
-    writer w = {0};
-    PG_TRY(pg_file_writer_open(&w.file, path));
-    w.png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &w, give_up_writing, ignore_warning);
-    w.info = w.png ? png_create_info_struct(w.png) : NULL;
-    pg_status status = w.info ? write_picture(&w, image) : pg_fail(PG_ERROR_MEMORY, "%s: no memory", path);
-    png_destroy_write_struct(&w.png, &w.info);
+    pg_file_writer file;
+    PG_TRY(pg_file_writer_open(&file, path));
+    writer w = {.name = path, .file = &file};
+    pg_status status = write_picture(&w, image);
     if (status == PG_OK)
-        return pg_file_writer_commit(&w.file);
-    pg_file_writer_abort(&w.file);
+        return pg_file_writer_commit(&file);
+    pg_file_writer_abort(&file);
     return status;
+}
+
+pg_status pg_image_encode_png(uint8_t **out, size_t *size, const pg_image *image)
+{
+    pg_buffer memory = {0};
+    writer w = {.name = "picture", .memory = &memory};
+    pg_status status = write_picture(&w, image);
+    *out = NULL;
+    *size = 0;
+    if (status != PG_OK) {
+        pg_buffer_free(&memory);
+        return status;
+    }
+    *out = (uint8_t *)memory.data;
+    *size = memory.size;
+    return PG_OK;
 }
