@@ -26,6 +26,10 @@ extern const pg_cli_command pg_cli_train;
 extern const pg_cli_command pg_cli_gradients;
 extern const pg_cli_command pg_cli_data;
 extern const pg_cli_command pg_cli_mask;
+extern const pg_cli_command pg_cli_classify;
+extern const pg_cli_command pg_cli_index;
+extern const pg_cli_command pg_cli_search;
+extern const pg_cli_command pg_cli_robustness;
 extern const pg_cli_command pg_cli_help;
 
 /* All of them in the order of the help; ends with NULL. */

@@ -151,6 +151,26 @@ pg_status pg_cli_pictures_load(pg_cli_pictures *out, const char *const *paths, s
     return PG_OK;
 }
 
+pg_status pg_cli_pictures_try(pg_cli_pictures *out, const char *const *paths, size_t count,
+                              const pg_cli_looking *looking, const pg_session *session)
+{
+    pg_image_options options;
+    pg_image_options_init(&options);
+    options.keep_orientation = looking->keep_orientation;
+    *out = (pg_cli_pictures){pg_cli_alloc(count, sizeof *out->items), count};
+    char **reasons = pg_cli_alloc(count, sizeof *reasons);
+    pg_status status = pg_image_load_all(out->items, reasons, paths, count, &options, pg_session_threads(session));
+    for (size_t i = 0; i < count; i++) {
+        if (reasons[i])
+            pg_cli_fail("%s", reasons[i]);
+        pg_free(reasons[i]);
+    }
+    free(reasons);
+    if (status != PG_OK)
+        pg_cli_pictures_free(out);
+    return status;
+}
+
 void pg_cli_pictures_free(pg_cli_pictures *pictures)
 {
     for (size_t i = 0; i < pictures->count; i++)

@@ -73,6 +73,9 @@ typedef struct pg_cli_pictures {
 
 pg_status pg_cli_pictures_load(pg_cli_pictures *out, const char *const *paths, size_t count,
                                const pg_cli_looking *looking);
+/* The same on the session's threads; those that cannot be read are reported, and NULL. */
+pg_status pg_cli_pictures_try(pg_cli_pictures *out, const char *const *paths, size_t count,
+                              const pg_cli_looking *looking, const pg_session *session);
 void pg_cli_pictures_free(pg_cli_pictures *pictures);
 
 #endif

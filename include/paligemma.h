@@ -16,6 +16,7 @@
  *  12. curves      what training runs recorded, as pictures
  *  13. objects     boxes and masks out of answers, found by a model
  *  14. drawing     boxes, masks, labels and heat maps on pictures; contact sheets
+ *  15. recognition classes of pictures, search among them, and how they bear damage
  *  17. metrics     answers, boxes, masks and rankings against what is true, by the official rules
  *  18. evaluation  how well predictions, or a model, do on a data set
  *
@@ -83,6 +84,12 @@ PG_API pg_status pg_image_load(pg_image **out, const char *path, const pg_image_
 /* The same from memory. `name` stands for the picture in error messages. */
 PG_API pg_status pg_image_decode(pg_image **out, const void *bytes, size_t size, const char *name,
                                  const pg_image_options *options);
+
+/* Loads `count` files on several threads (0: one per physical core). Where one cannot be read, images[i] is NULL and
+ * reasons[i] says why (freed with pg_free, as all of them; else NULL). Fails, with no picture left, only for lack of
+ * memory. */
+PG_API pg_status pg_image_load_all(pg_image **images, char **reasons, const char *const *paths, size_t count,
+                                   const pg_image_options *options, int threads);
 
 /* A copy of width x height RGB pixels; stride: bytes from one row to the next (0: 3 * width). */
 PG_API pg_status pg_image_new(pg_image **out, const uint8_t *rgb, size_t width, size_t height, size_t stride);
@@ -1010,8 +1017,8 @@ typedef struct pg_object {
     int places[4]; /* numbers of the <loc> tokens, y1, x1, y2, x2: 0 .. 1023 */
     bool has_codes;
     int32_t codes[PG_MASK_CODES]; /* numbers of the <seg> tokens: 0 .. 127 */
-    float *mask;     /* [64][64], the box's inside, above 0 in the object: for pg_mask_place; NULL: none */
-    size_t at, size; /* the bytes of the text that it was read from, up to the end of its label */
+    float *mask;                  /* [64][64], the box's inside, above 0 in the object: for pg_mask_place; NULL: none */
+    size_t at, size;              /* the bytes of the text that it was read from, up to the end of its label */
 } pg_object;
 
 /* What could not be read: "loc_count_N" (N <loc> tokens in a row instead of 4), "empty_box" (y2 <= y1 or x2 <= x1),
@@ -1055,8 +1062,8 @@ PG_API bool pg_box_pixels(size_t out[4], const int places[4], size_t width, size
  * where the box has no pixel. */
 PG_API pg_status pg_mask_place(uint8_t *out, size_t width, size_t height, const float *values, const int places[4]);
 
-/* The compressed run lengths of a mask, "counts" in COCO's files: height * width bytes, inside where not 0. *out is freed
- * with pg_free. Masks here and below have at most 100,000 pixels a side and 2^28 in all; larger ones are
+/* The compressed run lengths of a mask, "counts" in COCO's files: height * width bytes, inside where not 0. *out is
+ * freed with pg_free. Masks here and below have at most 100,000 pixels a side and 2^28 in all; larger ones are
  * PG_ERROR_FORMAT. */
 PG_API pg_status pg_mask_counts(char **out, const uint8_t *pixels, size_t width, size_t height);
 
@@ -1112,9 +1119,9 @@ typedef struct pg_detect_options {
 PG_API void pg_detect_options_init(pg_detect_options *options);
 
 /* Looks for objects in `count` pictures, which run together as far as the session has sequences; out[i], freed with
- * pg_objects_free, belongs to images[i], with boxes in its pixels. The model is a PaliGemma and answers greedily. Unless
- * `free`, its answers are of the form that pg_constraint_new_objects describes: none is malformed or cut off, no box
- * comes twice, and only the logits of permitted tokens are computed. On failure nothing is left in `out`.
+ * pg_objects_free, belongs to images[i], with boxes in its pixels. The model is a PaliGemma and answers greedily.
+ * Unless `free`, its answers are of the form that pg_constraint_new_objects describes: none is malformed or cut off, no
+ * box comes twice, and only the logits of permitted tokens are computed. On failure nothing is left in `out`.
  *
  * An object's score is the probability, as the model has it, that an answer drawn at random instead of greedily has
  * this object with nearly this box: the product of the probabilities
@@ -1165,6 +1172,165 @@ PG_API pg_status pg_image_draw_heat(pg_image **out, const pg_image *image, const
  * pictures may be NULL. columns: 0 for a nearly square sheet. Errors: as above. */
 PG_API pg_status pg_image_sheet(pg_image **out, const pg_image *const *images, const char *const *captions,
                                 size_t count, size_t columns, size_t cell);
+
+/* ---------------------------------------------------------------- 15. recognition */
+
+/* Classes of pictures, and what tells them apart: their names' embeddings, or a trained head. Immutable; any number of
+ * threads and of sessions of the same model may use one. */
+typedef struct pg_recognizer pg_recognizer;
+
+/* SigLIP, without training (zero-shot). A label stands in the place of "{}" in every template ("a photo of a {}"); the
+ * mean of the texts' embeddings, of length 1, stands for the label (the ensembling of CLIP, Radford et al. 2021). No
+ * templates: the labels themselves. Refused: no labels, an empty one, one that comes twice, a template without exactly
+ * one "{}". */
+PG_API pg_status pg_recognizer_new(pg_recognizer **out, pg_session *session, const char *const *labels, size_t count,
+                                   const char *const *templates, size_t template_count);
+
+/* A head trained on pictures with the objective "classifier": the file (head.safetensors), or its folder. The model,
+ * SigLIP or PaliGemma, is borrowed: the one that the head was trained on, or that was trained with it. A head for
+ * features of another width, or of texts, is PG_ERROR_ARGUMENT. */
+PG_API pg_status pg_recognizer_open(pg_recognizer **out, const pg_model *model, const char *path);
+PG_API void pg_recognizer_free(pg_recognizer *recognizer); /* NULL is allowed */
+
+PG_API size_t pg_recognizer_count(const pg_recognizer *recognizer);
+PG_API const char *pg_recognizer_label(const pg_recognizer *recognizer, size_t i); /* borrowed; NULL beyond the last */
+
+/* True for a head, whose classes exclude each other: softmax of its logits are probabilities. Of names, the sigmoid of
+ * each logit is (SigLIP, Zhai et al. 2023). */
+PG_API bool pg_recognizer_exclusive(const pg_recognizer *recognizer);
+
+/* logits: [count][labels], row by row. The session is one of the model that the recognizer was made with. */
+PG_API pg_status pg_recognize(float *logits, pg_session *session, const pg_recognizer *recognizer,
+                              const pg_image *const *images, size_t count);
+
+/* Of one picture's logits: softmax over them, or the sigmoid of each. In place too. */
+PG_API void pg_class_scores(float *scores, const float *logits, size_t count, bool softmax);
+
+/* An index of pictures: their embeddings, in a file that is mapped, not read. A safetensors file:
+ *     embeddings  [n, width]  F32 or BF16, rows of length 1
+ *     names       [bytes]     U8: paths, each with a NUL behind it, in order; those below the index's folder
+ *                             start there, so that both can be moved together; others are absolute
+ *     offsets     [n + 1]     I64: where each name begins
+ *     stamps      [n, 3]      I64: size, time of the last change in nanoseconds, CRC-32C of each file
+ * and in the metadata format, version, and a fingerprint of the model. Immutable; any number of threads may use one. */
+typedef struct pg_picture_index pg_picture_index;
+
+typedef struct pg_index_options {
+    const char *dtype;      /* "F32" or "BF16": half the size, cosines off by at most 0.004 (NULL: F32) */
+    bool compare_contents;  /* files that look unchanged are read and compared as well */
+    pg_image_options image; /* how pictures are read */
+    double save_after;      /* seconds between saves, so that little is lost when the process is killed (0: 60) */
+
+    /* Called after every few pictures, with those done and those there are to embed. Returning false ends the call with
+     * PG_ERROR_CANCELLED; what was embedded by then is saved. */
+    bool (*on_progress)(void *user, size_t done, size_t total);
+    void (*on_skipped)(void *user, const char *path, const char *why); /* of files that are no pictures after all */
+    void *user;
+} pg_index_options;
+
+PG_API void pg_index_options_init(pg_index_options *options);
+
+typedef struct pg_index_report {
+    size_t kept, added, changed, removed, skipped;
+} pg_index_report;
+
+/* Makes the index at `path` hold exactly these pictures: files, and all in folders and folders below that are named
+ * like pictures (not hidden ones). An index that is there already goes on: only new and changed files are embedded,
+ * what is no longer named or no longer there goes. Unchanged: same size and time, or else same contents. The file is
+ * replaced as a whole or not at all. One of another model, or a file that is no index, is an error and stays as it is.
+ * No pictures at all are PG_ERROR_ARGUMENT. options: NULL for the defaults. */
+PG_API pg_status pg_picture_index_update(pg_index_report *out, const char *path, pg_session *session,
+                                         const char *const *pictures, size_t count, const pg_index_options *options);
+
+/* Everything but the embeddings' values is checked. */
+PG_API pg_status pg_picture_index_open(pg_picture_index **out, const char *path);
+PG_API void pg_picture_index_close(pg_picture_index *index); /* NULL is allowed */
+PG_API size_t pg_picture_index_count(const pg_picture_index *index);
+
+/* Path of a picture, from where the process stands, or an absolute one. *out is freed with pg_free. */
+PG_API pg_status pg_picture_index_name(char **out, const pg_picture_index *index, size_t i);
+
+typedef struct pg_match {
+    size_t picture; /* for pg_picture_index_name */
+    float cosine;
+} pg_match;
+
+/* The pictures most like an embedding of the session's model (pg_embed_texts, pg_embed_images), best first: at most
+ * `most` of them, *found in all. Every row is looked at, in the session's threads. PG_ERROR_ARGUMENT where the index
+ * was made with another model. */
+PG_API pg_status pg_picture_index_search(pg_match *out, size_t *found, pg_session *session,
+                                         const pg_picture_index *index, const float *embedding, size_t most);
+
+/* Kinds of damage: those of ImageNet-C (Hendrycks and Dietterich 2019), and rotation. */
+typedef enum pg_corruption {
+    PG_CORRUPT_GAUSSIAN_NOISE,
+    PG_CORRUPT_SHOT_NOISE,
+    PG_CORRUPT_IMPULSE_NOISE,
+    PG_CORRUPT_DEFOCUS_BLUR,
+    PG_CORRUPT_GLASS_BLUR,
+    PG_CORRUPT_MOTION_BLUR,
+    PG_CORRUPT_ZOOM_BLUR,
+    PG_CORRUPT_SNOW,
+    PG_CORRUPT_FROST,
+    PG_CORRUPT_FOG,
+    PG_CORRUPT_BRIGHTNESS,
+    PG_CORRUPT_CONTRAST,
+    PG_CORRUPT_ELASTIC,
+    PG_CORRUPT_PIXELATE,
+    PG_CORRUPT_JPEG,
+    PG_CORRUPT_ROTATION, /* by 10, 20, 30, 45 or 60 degrees, either way */
+} pg_corruption;
+
+#define PG_CORRUPTIONS 16
+#define PG_SEVERITIES  5
+
+/* "gaussian-noise", ...; "noise", "blur", "weather", "digital" or "rotation". NULL beyond the last. */
+PG_API const char *pg_corruption_name(pg_corruption kind);
+PG_API const char *pg_corruption_family(pg_corruption kind);
+
+/* A damaged copy. severity: 1 to 5, with the paper's parameters; lengths, which it has for 224 x 224 pixels, grow and
+ * shrink with the shorter side. The same picture, kind, severity and seed give the same bytes. */
+PG_API pg_status pg_image_corrupt(pg_image **out, const pg_image *image, pg_corruption kind, int severity,
+                                  uint64_t seed);
+
+typedef struct pg_robustness_options {
+    const pg_corruption *kinds; /* NULL: all */
+    size_t kind_count;
+    const int *severities; /* NULL: 1 to 5 */
+    size_t severity_count;
+    size_t rows;  /* the first so many of the data (0: all) */
+    size_t batch; /* rows at a time (0: 16) */
+    uint64_t seed;
+    pg_image_options image;
+
+    /* SigLIP: the classes; required. PaliGemma: a head, or NULL for answers. */
+    const pg_recognizer *recognizer;
+    int64_t max_new_tokens; /* of an answer (0: 32) */
+
+    /* Returning false ends the call with PG_ERROR_CANCELLED. */
+    bool (*on_progress)(void *user, size_t done, size_t total); /* damaged batches */
+    void *user;
+} pg_robustness_options;
+
+PG_API void pg_robustness_options_init(pg_robustness_options *options);
+
+/* Shares of rows that were answered right. Of what was not asked for: NAN. */
+typedef struct pg_robustness {
+    size_t rows;
+    double clean;
+    double accuracy[PG_CORRUPTIONS][PG_SEVERITIES];
+    double corruption[PG_CORRUPTIONS]; /* mean over severities */
+    double mean_error;                 /* 1 - the mean over corruptions */
+    double relative_error;             /* mean_error - (1 - clean): what damage costs */
+} pg_robustness;
+
+/* How well labelled pictures are recognised when they are damaged: pictures are resized to the model's size, damaged
+ * there, and classified or asked about. With a recognizer, a row's label (PG_ROW_LABEL) or suffix (PG_ROW_SUFFIX) is
+ * the name of a class, or its number; right is the class with the largest logit. Without, the greedy answer to the
+ * prefix must be the suffix, white space at the ends aside. Every row is damaged by random numbers of its own. A row
+ * that cannot be used is an error that says where it is. */
+PG_API pg_status pg_robustness_run(pg_robustness *out, pg_session *session, const pg_dataset *dataset,
+                                   const pg_robustness_options *options);
 
 /* ---------------------------------------------------------------- 17. metrics */
 
@@ -1223,7 +1389,8 @@ PG_API pg_status pg_reading_compare(pg_reading_errors *out, const char *predicti
  * "and", in any order, without articles and capitals. */
 PG_API pg_status pg_phrases_match(bool *out, const char *prediction, const char *reference);
 
-/* COCO's summary of boxes or masks that were found, as pycocotools computes it; -1 where there is nothing to measure. */
+/* COCO's summary of boxes or masks that were found, as pycocotools computes it; -1 where there is nothing to measure.
+ */
 typedef struct pg_coco_scores {
     double ap, ap50, ap75;                /* average precision: mean over overlaps of 0.50 to 0.95, at 0.50, at 0.75 */
     double ap_small, ap_medium, ap_large; /* of objects up to 32 x 32 pixels, up to 96 x 96, larger */
@@ -1276,8 +1443,8 @@ typedef struct pg_reliability_bin {
 } pg_reliability_bin;
 
 typedef struct pg_reliability_scores {
-    double calibration_error; /* expected |confidence - accuracy| over the bins (Guo et al. 2017) */
-    double brier;             /* mean of (confidence - 1 where right, 0 where wrong) squared */
+    double calibration_error;                     /* expected |confidence - accuracy| over the bins (Guo et al. 2017) */
+    double brier;                                 /* mean of (confidence - 1 where right, 0 where wrong) squared */
     pg_reliability_bin bins[PG_RELIABILITY_BINS]; /* ((i / 15, (i + 1) / 15]; 0 is in the first */
 } pg_reliability_scores;
 

@@ -1,7 +1,9 @@
 /* From a request to the decoder's input: token ids, pictures, embeddings, and the prompt's pass through the model. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "base/threads.h"
 #include "generate/session.h"
 #include "image/image.h"
 #include "model/fusion.h"
@@ -121,23 +123,52 @@ void pg_input_free(pg_input *input)
 
 /* ---------------------------------------------------------------- pictures */
 
+/* Pictures on their way to floats, each on some thread. */
+typedef struct resize_run {
+    const pg_session *session;
+    const pg_image *const *images;
+    float *pixels;
+    int status; /* a pg_status: of the first failure, whose text is `reason` */
+    char reason[512];
+} resize_run;
+
+static void note_failure(resize_run *run, pg_status status)
+{
+    int none = PG_OK;
+    if (__atomic_compare_exchange_n(&run->status, &none, status, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        snprintf(run->reason, sizeof run->reason, "%s", pg_error_last());
+}
+
+static void resize_picture(void *context, int64_t i, int worker)
+{
+    resize_run *run = context;
+    const pg_processor *processor = &run->session->model->processor;
+    size_t side = (size_t)processor->side;
+    pg_image *resized;
+    (void)worker;
+    pg_status status = pg_image_resize(&resized, run->images[i], side, side, run->session->resize_order);
+    if (status != PG_OK)
+        note_failure(run, status);
+    else
+        pg_image_to_floats(resized, run->pixels + (size_t)i * 3 * side * side, processor->rescale, processor->mean,
+                           processor->deviation);
+    pg_image_free(resized);
+}
+
 float *pg_input_pixels(pg_session *session, const pg_image *const *images, size_t count)
 {
-    const pg_processor *processor = &session->model->processor;
-    size_t side = (size_t)processor->side, floats = 3 * side * side;
-    float *pixels = pg_scratch(&session->g, count * floats * sizeof *pixels);
-    for (size_t i = 0; pixels && i < count; i++) {
-        pg_image *resized;
-        session->g.status = pg_image_resize(&resized, images[i], side, side, session->resize_order);
-        if (session->g.status != PG_OK)
-            return NULL;
-        pg_image_to_floats(resized, pixels + i * floats, processor->rescale, processor->mean, processor->deviation);
-        pg_image_free(resized);
+    size_t side = (size_t)session->model->processor.side, bytes = 3 * side * side * sizeof(float);
+    resize_run run = {.session = session, .images = images, .pixels = pg_scratch(&session->g, count * bytes)};
+    if (!run.pixels)
+        return NULL;
+    pg_parallel(session->g.threads, (int64_t)count, resize_picture, &run);
+    if (run.status != PG_OK) {
+        session->g.status = pg_fail((pg_status)run.status, "%s", run.reason);
+        return NULL;
     }
     const int64_t shape[] = {(int64_t)count, 3, (int64_t)side, (int64_t)side};
-    if (pixels)
-        pg_trace_values(&session->g, "pixel_values", "F32", shape + (count == 1), 4 - (count == 1), pixels);
-    return pixels;
+    pg_trace_values(&session->g, "pixel_values", "F32", shape + (count == 1), 4 - (count == 1), run.pixels);
+    return run.pixels;
 }
 
 pg_tensor *pg_pixel_features(pg_session *session, const float *pixels, size_t count)

@@ -131,14 +131,17 @@ pg_status pg_jpeg_decode(pg_image **out, int *orientation, const pg_image_source
 
 /* ---------------------------------------------------------------- writing */
 
-#define QUALITY 92
+#define PIECE   16384 /* bytes that the library makes at a time */
+#define QUALITY 92    /* of files */
 
 typedef struct writer {
     struct jpeg_compress_struct info;
     struct jpeg_error_mgr errors;
-    jmp_buf escape; /* as the reader's */
+    struct jpeg_destination_mgr destination;
+    jmp_buf escape;
     pg_status status;
-    const char *path;
+    pg_buffer *out;
+    JOCTET piece[PIECE];
 } writer;
 
 static void give_up_writing(j_common_ptr info)
@@ -147,47 +150,91 @@ static void give_up_writing(j_common_ptr info)
     char text[JMSG_LENGTH_MAX];
     info->err->format_message(info, text);
     bool memory = info->err->msg_code == JERR_OUT_OF_MEMORY;
-    w->status = pg_fail(memory ? PG_ERROR_MEMORY : PG_ERROR_FILE, "%s: JPEG: %s", w->path, text);
+    w->status = pg_fail(memory ? PG_ERROR_MEMORY : PG_ERROR_ARGUMENT, "JPEG: %s", text);
     longjmp(w->escape, 1);
 }
 
-/* Every sample of colour is kept: thin lines and letters lose theirs when they are halved. */
-static pg_status write_picture(writer *w, const pg_image *image, FILE *stream)
+static void start_piece(j_compress_ptr info)
+{
+    writer *w = info->client_data;
+    w->destination.next_output_byte = w->piece;
+    w->destination.free_in_buffer = PIECE;
+}
+
+static void keep_bytes(writer *w, size_t size)
+{
+    w->status = pg_buffer_append(w->out, w->piece, size);
+    if (w->status != PG_OK)
+        longjmp(w->escape, 1);
+}
+
+static boolean keep_piece(j_compress_ptr info)
+{
+    keep_bytes(info->client_data, PIECE);
+    start_piece(info);
+    return TRUE;
+}
+
+static void keep_rest(j_compress_ptr info)
+{
+    writer *w = info->client_data;
+    keep_bytes(w, PIECE - w->destination.free_in_buffer);
+}
+
+static pg_status write_picture(writer *w, const pg_image *image, int quality, bool full_colour)
 {
     struct jpeg_compress_struct *info = &w->info;
     if (setjmp(w->escape))
         return w->status;
     jpeg_create_compress(info);
-    jpeg_stdio_dest(info, stream);
+    info->dest = &w->destination;
     info->image_width = (JDIMENSION)image->width;
     info->image_height = (JDIMENSION)image->height;
     info->input_components = 3;
     info->in_color_space = JCS_RGB;
     jpeg_set_defaults(info);
-    jpeg_set_quality(info, QUALITY, TRUE);
-    info->comp_info[0].h_samp_factor = info->comp_info[0].v_samp_factor = 1;
+    jpeg_set_quality(info, quality, TRUE);
+    if (full_colour)
+        info->comp_info[0].h_samp_factor = info->comp_info[0].v_samp_factor = 1;
     info->optimize_coding = TRUE;
     jpeg_start_compress(info, TRUE);
     while (info->next_scanline < info->image_height) {
-        const JSAMPLE *row = image->pixels + (size_t)info->next_scanline * image->width * 3;
-        jpeg_write_scanlines(info, (JSAMPARRAY)&row, 1);
+        JSAMPROW row = (JSAMPROW)image->pixels + (size_t)info->next_scanline * image->width * 3;
+        jpeg_write_scanlines(info, &row, 1);
     }
     jpeg_finish_compress(info);
     return PG_OK;
 }
 
-pg_status pg_image_save_jpeg(const pg_image *image, const char *path)
+pg_status pg_jpeg_encode(pg_buffer *out, const pg_image *image, int quality, bool full_colour)
 {
-    pg_file_writer file;
-    writer w = {.path = path};
-    PG_TRY(pg_file_writer_open(&file, path));
+    writer w = {.out = out};
     w.info.err = jpeg_std_error(&w.errors);
     w.info.client_data = &w;
     w.errors.error_exit = give_up_writing;
-    pg_status status = write_picture(&w, image, file.stream);
+    w.destination = (struct jpeg_destination_mgr){.init_destination = start_piece,
+                                                  .empty_output_buffer = keep_piece,
+                                                  .term_destination = keep_rest};
+    pg_status status = write_picture(&w, image, quality, full_colour);
     jpeg_destroy_compress(&w.info);
-    if (status == PG_OK)
-        return pg_file_writer_commit(&file);
-    pg_file_writer_abort(&file);
+    return status;
+}
+
+/* Every sample of colour is kept: thin lines and letters lose theirs when they are halved. */
+pg_status pg_image_save_jpeg(const pg_image *image, const char *path)
+{
+    pg_buffer bytes = {0};
+    pg_file_writer file;
+    pg_status status = pg_jpeg_encode(&bytes, image, QUALITY, true);
+    if (status != PG_OK)
+        pg_fail_context(status, "%s", path);
+    else if ((status = pg_file_writer_open(&file, path)) == PG_OK) {
+        status = pg_file_writer_write(&file, bytes.data, bytes.size);
+        if (status == PG_OK)
+            status = pg_file_writer_commit(&file);
+        else
+            pg_file_writer_abort(&file);
+    }
+    pg_buffer_free(&bytes);
     return status;
 }

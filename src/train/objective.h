@@ -4,7 +4,7 @@
 
 #include "generate/model.h"
 #include "tensor/tape.h"
-#include "train/classifier.h"
+#include "model/classifier.h"
 #include "train/settings.h"
 
 typedef struct pg_objective {

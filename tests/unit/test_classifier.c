@@ -10,7 +10,7 @@
 #include "sweep.h"
 #include "temporary_folder.h"
 #include "tensor/safetensors.h"
-#include "train/classifier.h"
+#include "model/classifier.h"
 #include "trained_model.h"
 
 static const char *const labels[] = {"cat", "a dog, \"barking\"", "Vögel"};

@@ -9,7 +9,7 @@
 #include "model/gemma.h"
 #include "model/fusion.h"
 #include "ops/ops.h"
-#include "train/classifier.h"
+#include "model/classifier.h"
 #include "train/contrastive.h"
 #include "train/preference.h"
 #include "trained_model.h"

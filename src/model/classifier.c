@@ -1,4 +1,4 @@
-#include "train/classifier.h"
+#include "model/classifier.h"
 
 #include <math.h>
 #include <string.h>

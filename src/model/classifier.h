@@ -3,8 +3,8 @@
  * pooling head), followed by the mean of a decoder's last hidden states over a text (after the final norm, causally),
  * through one linear layer. Trained alone, over frozen features, it is a linear probe.
  */
-#ifndef PG_TRAIN_CLASSIFIER_H
-#define PG_TRAIN_CLASSIFIER_H
+#ifndef PG_MODEL_CLASSIFIER_H
+#define PG_MODEL_CLASSIFIER_H
 
 #include "model/weights.h"
 #include "tensor/context.h"

@@ -1,0 +1,61 @@
+#include "tasks/fingerprint.h"
+
+#include <stdio.h>
+
+#define PIECES 8 /* of a large weight are looked at, evenly spread: training changes all of it */
+#define PIECE  512
+
+/* FNV-1a. */
+static void add_bytes(uint64_t *hash, const void *bytes, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        *hash = (*hash ^ ((const uint8_t *)bytes)[i]) * 0x100000001b3u;
+}
+
+static void add_samples(uint64_t *hash, const void *bytes, size_t size)
+{
+    add_bytes(hash, &size, sizeof size);
+    if (size <= PIECES * PIECE) {
+        add_bytes(hash, bytes, size);
+        return;
+    }
+    for (size_t i = 0; i < PIECES; i++)
+        add_bytes(hash, (const char *)bytes + (size - PIECE) / (PIECES - 1) * i, PIECE);
+}
+
+static void add_quantized(uint64_t *hash, const pg_quantized *w)
+{
+    int64_t groups = pg_quantized_groups(w->rows);
+    const int64_t shape[] = {w->bits, w->rows, w->inputs, w->block};
+    add_bytes(hash, shape, sizeof shape);
+    add_samples(hash, w->values, (size_t)(groups * pg_quantized_group_bytes(w)));
+}
+
+static void add_parameter(void *user, const pg_parameter *p)
+{
+    const int64_t shape[] = {p->dtype, p->rows, p->width};
+    if (p->quantized.bits)
+        add_quantized(user, &p->quantized);
+    else if (p->data) {
+        add_bytes(user, shape, sizeof shape);
+        add_samples(user, p->data, (size_t)pg_parameter_bytes(p));
+    }
+    if (!p->lora)
+        return;
+    add_bytes(user, &p->lora->scale, sizeof p->lora->scale);
+    add_parameter(user, &p->lora->a);
+    add_parameter(user, &p->lora->b);
+}
+
+void pg_model_fingerprint(char out[PG_FINGERPRINT], const pg_model *model)
+{
+    static const char *const kinds[] = {"paligemma", "gemma", "siglip"};
+    const pg_processor *processor = &model->processor;
+    uint64_t hash = 0xcbf29ce484222325u;
+    add_bytes(&hash, &processor->side, sizeof processor->side);
+    add_bytes(&hash, &processor->rescale, sizeof processor->rescale);
+    add_bytes(&hash, processor->mean, sizeof processor->mean);
+    add_bytes(&hash, processor->deviation, sizeof processor->deviation);
+    pg_weights_each(model->weights, add_parameter, &hash);
+    snprintf(out, PG_FINGERPRINT, "%s-%016llx", kinds[model->weights->config.kind], (unsigned long long)hash);
+}
