@@ -47,10 +47,10 @@ static const pg_cli_option output_options[] = {
     {0},
 };
 
-#define COMMON_GROUPS                                                                     \
-    {"Objects", object_options, 0}, {"Output", output_options, 0},                        \
-        {"Model", pg_cli_source_options, offsetof(detect_settings, source)},              \
-        {"Pictures", pg_cli_looking_options, offsetof(detect_settings, looking)},         \
+#define COMMON_GROUPS                                                             \
+    {"Objects", object_options, 0}, {"Output", output_options, 0},                \
+        {"Model", pg_cli_source_options, offsetof(detect_settings, source)},      \
+        {"Pictures", pg_cli_looking_options, offsetof(detect_settings, looking)}, \
         {"Speed", pg_cli_arithmetic_options, offsetof(detect_settings, arithmetic)}, {0},
 
 static const pg_cli_group detect_groups[] = {COMMON_GROUPS};
@@ -145,24 +145,11 @@ done:
     return code;
 }
 
-/* The codec that was named, or one that lies beside the model. */
 static int open_codec(finder *run)
 {
-    static const char *const names[] = {"mask_codec.npz", "vae-oid.npz"};
-    char *path = run->settings->codec ? pg_cli_text("%s", run->settings->codec) : NULL;
-    for (size_t i = 0; !path && i < sizeof names / sizeof *names; i++) {
-        path = pg_cli_text("%s/%s", run->engine.folder, names[i]);
-        if (access(path, F_OK) != 0) {
-            free(path);
-            path = NULL;
-        }
-    }
-    int code = PG_CLI_DONE;
-    if (path)
-        code = pg_cli_check(pg_mask_codec_open(&run->codec, path));
-    else if (run->settings->masks)
+    int code = pg_cli_codec_open(&run->codec, run->settings->codec, run->engine.folder);
+    if (code == PG_CLI_DONE && !run->codec && run->settings->masks)
         code = pg_cli_fail("--masks needs a mask codec: name its file with --codec FILE.npz");
-    free(path);
     run->options.codec = run->codec;
     return code;
 }
@@ -194,8 +181,8 @@ static int place_masks(finding *found)
         if (!object->mask)
             continue;
         found->masks[i] = pg_cli_alloc(objects->width, objects->height);
-        code = pg_cli_check(
-            pg_mask_place(found->masks[i], objects->width, objects->height, object->mask, object->places));
+        code =
+            pg_cli_check(pg_mask_place(found->masks[i], objects->width, objects->height, object->mask, object->places));
     }
     return code;
 }
@@ -419,9 +406,10 @@ static int run_segment(const pg_cli_command *command, void *memory, const pg_cli
     return find(command, memory, operands, PG_MASKS_ALWAYS);
 }
 
-#define SCORES                                                                                                    \
-    "A score is the probability, as the model has it, that there is such an object with nearly this box; boxes are in " \
-    "pixels of the upright picture. Answers are made of boxes and the given labels only, without repeats, unless "  \
+#define SCORES                                                                                                       \
+    "A score is the probability, as the model has it, that there is such an object with nearly this box; boxes are " \
+    "in "                                                                                                            \
+    "pixels of the upright picture. Answers are made of boxes and the given labels only, without repeats, unless "   \
     "--free is given. - is standard input."
 
 const pg_cli_command pg_cli_detect = {
@@ -441,9 +429,10 @@ const pg_cli_command pg_cli_segment = {
     .name = "segment",
     .usage = "[-m MODEL] [--codec FILE.npz] IMAGE... \"LABEL ; LABEL\"",
     .summary = "find objects in pictures, and their masks",
-    .details = "Looks for objects of the labels in each picture, with PaliGemma's prompt \"segment LABEL ; LABEL\", and "
-               "prints a table of them. With --json, each has the codes of its mask and, where there is a codec, the "
-               "mask in COCO's run lengths (\"mask\") and as polygons.\n\n" SCORES,
+    .details =
+        "Looks for objects of the labels in each picture, with PaliGemma's prompt \"segment LABEL ; LABEL\", and "
+        "prints a table of them. With --json, each has the codes of its mask and, where there is a codec, the "
+        "mask in COCO's run lengths (\"mask\") and as polygons.\n\n" SCORES,
     .groups = segment_groups,
     .operands_min = 2,
     .operands_max = SIZE_MAX,

@@ -151,7 +151,8 @@ const pg_cli_command pg_cli_parse = {
         "(y1, x1, y2, x2); \"box\" (and \"box_xyxy\"), x1, y1, x2, y2 in pixels, number / 1023 * size, as the "
         "reference's evaluation has it; \"box_int_xyxy\", the same truncated; \"box_1024_xyxy\", number / 1024 * size, "
         "as public demos have it; \"codes\", the numbers of its 16 <seg> tokens, or null.\n\n"
-        "\"problems\": what is no object: loc_count_N (N <loc> tokens in a row, not 4), empty_box, seg_count_N (N <seg> "
+        "\"problems\": what is no object: loc_count_N (N <loc> tokens in a row, not 4), empty_box, seg_count_N (N "
+        "<seg> "
         "tokens behind a box, neither 0 nor 16), stray_seg (<seg> tokens without a box).",
     .groups = groups,
     .operands_min = 0,

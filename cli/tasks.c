@@ -184,8 +184,9 @@ static int run_ocr(const pg_cli_command *command, void *memory, const pg_cli_lis
     return run_task(command, memory, operands->items, operands->count, "ocr", false);
 }
 
-#define CHOICE                                                                                                        \
-    "\n\nWith --candidates, each line of a file is scored as the whole answer, and they are printed with the likeliest " \
+#define CHOICE                                                                                                 \
+    "\n\nWith --candidates, each line of a file is scored as the whole answer, and they are printed with the " \
+    "likeliest "                                                                                               \
     "first: its probability among them, and the line."
 
 const pg_cli_command pg_cli_caption = {

@@ -4,7 +4,7 @@
 
 #include <jansson.h>
 
-#include "base/status.h"
+#include "base/buffer.h"
 
 /* Parses a document; `name` stands for it in errors. Duplicate keys are an error. Freed with json_decref. */
 pg_status pg_json_parse(json_t **out, const char *text, size_t size, const char *name);
@@ -14,6 +14,9 @@ pg_status pg_json_parse_line(json_t **out, const char *text, size_t size, const 
 
 /* The same from a file of at most 64 MiB. */
 pg_status pg_json_load(json_t **out, const char *path);
+
+/* Appends a value in one line. */
+pg_status pg_json_print(pg_buffer *out, const json_t *value);
 
 /* Writes a document, indented by two; the file appears complete or not at all. */
 pg_status pg_json_save(const json_t *document, const char *path);

@@ -66,8 +66,9 @@ static pg_status read_member(pg_coco *coco, pg_scan *scan, bool *annotated)
 {
     const pg_record_reader images = {{"id", "file_name", "width", "height"}, take_image, coco};
     const pg_record_reader categories = {{"id", "name"}, take_category, coco};
-    const pg_record_reader annotations = {
-        {"id", "image_id", "category_id", "bbox", "iscrowd", "area"}, take_annotation, coco};
+    const pg_record_reader annotations = {{"id", "image_id", "category_id", "bbox", "iscrowd", "area"},
+                                          take_annotation,
+                                          coco};
     pg_span key, ignored;
     PG_TRY(pg_scan_key(&key, scan));
     if (pg_span_is(key, "images"))

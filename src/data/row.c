@@ -80,7 +80,7 @@ static bool is_known(const char *key)
         for (const char *const *known = keys_of[kind].needed; *known; known++)
             if (!strcmp(key, *known))
                 return true;
-    return false;
+    return !strcmp(key, "suffixes");
 }
 
 /* The object's key that looks like `wanted`, which the object lacks; NULL if none does. */
@@ -109,7 +109,8 @@ pg_status pg_row_kind_of(pg_row_kind *out, const json_t *object)
         return pg_fail(PG_ERROR_FORMAT, "not a JSON object");
     if (json_object_get(object, "chosen") || json_object_get(object, "rejected"))
         *out = PG_ROW_PREFERENCE;
-    else if (json_object_get(object, "suffix") || json_object_get(object, "prefix"))
+    else if (json_object_get(object, "suffix") || json_object_get(object, "suffixes") ||
+             json_object_get(object, "prefix"))
         *out = PG_ROW_SUFFIX;
     else if (json_object_get(object, "label"))
         *out = PG_ROW_LABEL;
@@ -238,6 +239,17 @@ static pg_status read_captioned(pg_data_row *row, const pg_dataset *dataset, con
     return pg_row_set_text(&row->prefix, prefix, strlen(prefix), "prefix");
 }
 
+/* The answer, or the first of several right ones. */
+static pg_status read_suffix(pg_data_row *row, const json_t *object)
+{
+    const json_t *several = json_object_get(object, "suffixes"), *first = json_array_get(several, 0);
+    if (json_object_get(object, "suffix") || !several)
+        return read_text(&row->suffix, object, "suffix", false);
+    if (!json_is_string(first))
+        return pg_fail(PG_ERROR_FORMAT, "\"suffixes\": expected a list of texts");
+    return pg_row_set_answer(&row->suffix, json_string_value(first), json_string_length(first), "suffixes");
+}
+
 static pg_status read_fields(pg_data_row *row, const pg_dataset *dataset, const json_t *object)
 {
     switch (row->kind) {
@@ -247,9 +259,7 @@ static pg_status read_fields(pg_data_row *row, const pg_dataset *dataset, const 
         return read_text(&row->rejected, object, "rejected", false);
     case PG_ROW_LABEL: return read_labelled(row, dataset, object);
     case PG_ROW_TEXT: return read_captioned(row, dataset, object);
-    default:
-        PG_TRY(read_text(&row->prefix, object, "prefix", true));
-        return read_text(&row->suffix, object, "suffix", false);
+    default: PG_TRY(read_text(&row->prefix, object, "prefix", true)); return read_suffix(row, object);
     }
 }
 

@@ -95,7 +95,7 @@ static double overlap_of(const subject *truth, const subject *found, bool masks)
 /* What became of a find; a bit for each threshold. */
 typedef struct outcome {
     double score;
-    size_t place; /* in the category, by picture and score */
+    size_t place;  /* in the category, by picture and score */
     uint32_t rank; /* in its picture */
     uint16_t matched[RANGES], ignored[RANGES];
 } outcome;
@@ -189,7 +189,7 @@ static pg_status measure_overlaps(group *g, bool masks)
 typedef struct category {
     outcome *outcomes;
     size_t count, capacity;
-    size_t counted[RANGES]; /* true objects */
+    size_t counted[RANGES];     /* true objects */
     double *precision, *recall; /* room for the curve */
     size_t precision_capacity, recall_capacity;
     group group;

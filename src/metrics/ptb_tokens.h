@@ -24,7 +24,4 @@ typedef struct pg_ptb_token {
 /* The token that begins at `text`, which ends in two line ends. */
 pg_ptb_token pg_ptb_next(const uint32_t *text);
 
-/* The size of an apostrophe as the text has it: ', its typographic forms, &apos;; 0 for anything else. */
-size_t pg_ptb_apostrophe(const uint32_t *text);
-
 #endif

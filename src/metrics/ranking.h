@@ -9,8 +9,8 @@
  * none has a score but NaN. */
 size_t pg_rank_of(const float *scores, const uint32_t *groups, size_t count, uint32_t group);
 
-/* Rows of embeddings, each of a group: pictures and the texts about them have the picture's number; a class has its own,
- * and a picture that of its class. */
+/* Rows of embeddings, each of a group: pictures and the texts about them have the picture's number; a class has its
+ * own, and a picture that of its class. */
 typedef struct pg_embedded {
     const float *rows; /* [count, width] */
     const uint32_t *groups;
