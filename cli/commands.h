@@ -32,6 +32,8 @@ extern const pg_cli_command pg_cli_search;
 extern const pg_cli_command pg_cli_robustness;
 extern const pg_cli_command pg_cli_eval;
 extern const pg_cli_command pg_cli_score;
+extern const pg_cli_command pg_cli_draw;
+extern const pg_cli_command pg_cli_sheet;
 extern const pg_cli_command pg_cli_help;
 
 /* All of them in the order of the help; ends with NULL. */

@@ -6,10 +6,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "answer.h"
 #include "commands.h"
-#include "engine.h"
 #include "finding.h"
-#include "interrupt.h"
 #include "terminal.h"
 
 typedef struct detect_settings {
@@ -18,7 +17,7 @@ typedef struct detect_settings {
     pg_cli_looking looking;
     int64_t max_objects;
     double threshold;
-    bool free, json;
+    bool free, json, no_pictures;
     const char *codec, *out, *masks;
 } detect_settings;
 
@@ -44,6 +43,7 @@ static const pg_cli_option output_options[] = {
     {"out", 'o', "FILE", PG_CLI_TEXT, offsetof(detect_settings, out),
      "write the picture with what was found drawn on it; of several pictures, a folder of such files", 0, 0},
     {"json", 0, NULL, PG_CLI_FLAG, offsetof(detect_settings, json), "print one JSON object a picture", 0, 0},
+    PG_CLI_NO_PICTURES(detect_settings, no_pictures),
     {0},
 };
 
@@ -237,7 +237,7 @@ static int draw(pg_image **out, const finding *found)
 static int show_overlay(const finder *run, const finding *found)
 {
     const detect_settings *settings = run->settings;
-    bool terminal = !settings->json && isatty(STDOUT_FILENO);
+    bool terminal = !settings->json && !settings->no_pictures && isatty(STDOUT_FILENO);
     char *path = NULL;
     pg_image *overlay = NULL;
     int code = PG_CLI_DONE;
@@ -246,7 +246,7 @@ static int show_overlay(const finder *run, const finding *found)
     if (path || terminal)
         PG_CLI_TRY(draw(&overlay, found));
     if (path)
-        PG_CLI_TRY(pg_cli_check(pg_image_save_png(overlay, path)));
+        PG_CLI_TRY(pg_cli_check(pg_image_save(overlay, path)));
     if (terminal)
         pg_cli_show_picture(overlay);
 done:

@@ -174,10 +174,19 @@ char *pg_cli_json_line(const json_t *value)
     return require(json_dumps(value, JSON_REAL_PRECISION(9)));
 }
 
-void pg_cli_json_print(json_t *value)
+static void print_line(char *line, json_t *value)
 {
-    char *line = pg_cli_json_line(value);
     pg_cli_print("%s\n", line);
     free(line);
     json_decref(value);
+}
+
+void pg_cli_json_print(json_t *value)
+{
+    print_line(pg_cli_json_line(value), value);
+}
+
+void pg_cli_json_print_exact(json_t *value)
+{
+    print_line(require(json_dumps(value, JSON_REAL_PRECISION(17))), value);
 }

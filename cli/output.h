@@ -62,4 +62,7 @@ void pg_cli_json_append(json_t *array, json_t *value);
 char *pg_cli_json_line(const json_t *value);
 void pg_cli_json_print(json_t *value);
 
+/* The same with so many digits that every double comes back. */
+void pg_cli_json_print_exact(json_t *value);
+
 #endif

@@ -79,7 +79,7 @@ static int parse(const char *text, size_t length, picture_size size)
         pg_cli_json_append(list, describe_object(&objects->items[i], size));
     pg_cli_json_set(line, "objects", list);
     pg_cli_json_set(line, "problems", pg_cli_json_problems(objects));
-    pg_cli_json_print(line);
+    pg_cli_json_print_exact(line);
     pg_objects_free(objects);
     return code;
 }

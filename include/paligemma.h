@@ -1083,6 +1083,11 @@ typedef struct pg_polygons {
 PG_API pg_status pg_polygons_trace(pg_polygons *out, const uint8_t *pixels, size_t width, size_t height);
 PG_API void pg_polygons_free(pg_polygons *polygons);
 
+/* Reads a mask of a picture as COCO's records have their "segmentation": JSON text (size SIZE_MAX: up to the NUL), a
+ * list of polygons or an object of "size" and "counts". out: [height][width], becomes 0 or 1. Another size than the
+ * picture's, and what is no such text, is PG_ERROR_FORMAT. */
+PG_API pg_status pg_mask_read(uint8_t *out, size_t width, size_t height, const char *json, size_t size);
+
 /* A mask codec: 64 x 64 masks as 16 numbers below 128, which are <seg> tokens, and back. Immutable; any number of
  * threads may use one. */
 typedef struct pg_mask_codec pg_mask_codec;

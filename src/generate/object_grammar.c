@@ -16,6 +16,7 @@
 #include "base/buffer.h"
 #include "generate/constraint.h"
 #include "generate/phrases.h"
+#include "text/utf8.h"
 
 enum { PLACES = 1024, CODES = 128, CORNERS = 4, MASK_CODES = 16 };
 
@@ -50,8 +51,7 @@ static const pg_phrases *labels_of(const object_grammar *grammar, const grammar_
 /* The label begins behind the tokens so far. */
 static void begin_label(const object_grammar *grammar, grammar_state *state)
 {
-    state->last =
-        state->objects >= grammar->most || state->tokens + grammar->longest + grammar->object > grammar->room;
+    state->last = state->objects >= grammar->most || state->tokens + grammar->longest + grammar->object > grammar->room;
     state->label = pg_phrases_root(labels_of(grammar, state));
 }
 
@@ -238,11 +238,12 @@ static pg_status find_numbered(int32_t *out, const pg_model *model, const char *
 /* What an answer could not be read back with. */
 static pg_status check_label(const char *label)
 {
-    static const char blanks[] = " \t\r\n\v\f";
-    size_t size = strlen(label);
+    size_t size = strlen(label), bad = pg_utf8_check(label, size);
     if (!size)
         return pg_fail(PG_ERROR_ARGUMENT, "the label is empty");
-    if (strchr(blanks, label[0]) || strchr(blanks, label[size - 1]))
+    if (bad < size)
+        return pg_fail(PG_ERROR_FORMAT, "the label is not UTF-8 from byte %zu on", bad);
+    if (pg_utf8_leading_space(label, size) || pg_utf8_trailing_space(label, size))
         return pg_fail(PG_ERROR_ARGUMENT, "\"%s\": a label neither begins nor ends with a blank", label);
     if (strpbrk(label, ";\n") || strstr(label, "<eos>"))
         return pg_fail(PG_ERROR_ARGUMENT, "\"%s\": a label has no \";\", no line break and no \"<eos>\" in it", label);

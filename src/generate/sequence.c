@@ -24,7 +24,8 @@ static pg_status check_plan(const pg_plan *plan, const pg_session *session, cons
     if (plan->sampling.top_p > 1 || plan->sampling.min_p > 1)
         return pg_fail(PG_ERROR_ARGUMENT, "top_p %g, min_p %g: expected 0 to 1", plan->sampling.top_p,
                        plan->sampling.min_p);
-    if (plan->beams > 1 && (plan->sampling.temperature > 0 || request->stop_count || request->on_text || request->on_step))
+    if (plan->beams > 1 &&
+        (plan->sampling.temperature > 0 || request->stop_count || request->on_text || request->on_step))
         return pg_fail(PG_ERROR_ARGUMENT, "beam search goes with neither sampling nor stop texts nor callbacks");
     if (plan->beams > 1 && request->constraint)
         return pg_fail(PG_ERROR_ARGUMENT, "beam search does not go with a constraint");

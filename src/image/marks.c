@@ -221,7 +221,7 @@ static void stroke_box(const overlay *over, const shape *s)
     cairo_rectangle(cairo, left, top, right - left, bottom - top);
     cairo_set_dash(cairo, NULL, 0, 0);
     cairo_set_line_width(cairo, line + 2 * ceil(line / 4));
-    pg_canvas_color(&over->canvas, pg_color_on(s->color), 0.55);
+    pg_canvas_color(&over->canvas, pg_color_on(s->color), 0.45);
     cairo_stroke_preserve(cairo);
     cairo_set_dash(cairo, pattern, s->round ? 2 : 0, 0);
     cairo_set_line_width(cairo, line);

@@ -47,10 +47,10 @@ static uint8_t *corner_at(const grid *g, size_t x, size_t y)
 static bool leaves(const grid *g, size_t x, size_t y, int direction)
 {
     switch (direction) {
-        case RIGHT: return inside(g, x, y) && !inside(g, x, y - 1);
-        case DOWN: return inside(g, x - 1, y) && !inside(g, x, y);
-        case LEFT: return inside(g, x - 1, y - 1) && !inside(g, x - 1, y);
-        default: return inside(g, x, y - 1) && !inside(g, x - 1, y - 1);
+    case RIGHT: return inside(g, x, y) && !inside(g, x, y - 1);
+    case DOWN: return inside(g, x - 1, y) && !inside(g, x, y);
+    case LEFT: return inside(g, x - 1, y - 1) && !inside(g, x - 1, y);
+    default: return inside(g, x, y - 1) && !inside(g, x - 1, y - 1);
     }
 }
 

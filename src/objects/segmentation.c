@@ -52,7 +52,8 @@ static pg_status from_list(pg_runs *out, size_t width, size_t height, const json
 static pg_status from_object(pg_runs *out, size_t width, size_t height, const json_t *object)
 {
     const json_t *size = json_object_get(object, "size"), *counts = json_object_get(object, "counts");
-    json_int_t rows = json_integer_value(json_array_get(size, 0)), columns = json_integer_value(json_array_get(size, 1));
+    json_int_t rows = json_integer_value(json_array_get(size, 0)),
+               columns = json_integer_value(json_array_get(size, 1));
     if (json_array_size(size) != 2 || columns != (json_int_t)width || rows != (json_int_t)height)
         return pg_fail(PG_ERROR_FORMAT, "\"size\": expected [%zu, %zu], the picture's height and width", height, width);
     if (json_is_string(counts))

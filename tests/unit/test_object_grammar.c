@@ -205,36 +205,67 @@ static void check_answer(const char *text, const char *const *labels, size_t cou
     }
 }
 
-/* Walks at random; every walk that ends is an answer, in the tokens that the tokenizer gives its text. */
+/* Walks at random; every walk that ends is an answer, in the tokens that the tokenizer gives its text. Returns the
+ * tokens, `most` if it did not end before. */
+static size_t walk(const fixture *used, const char *const *labels, size_t count, size_t most)
+{
+    static uint64_t drawn;
+    const pg_tokenizer *tokenizer = pg_model_tokenizer(used->tiny.model);
+    int32_t ids[VOCABULARY], tokens[TOKENS_MAX], *again;
+    size_t length = 0, found, size;
+    while (length < most && (found = permit(ids, used, tokens, length)) > 0)
+        tokens[length++] = ids[pg_random_bits(3, 0, drawn++) % found];
+    if (permit(ids, used, tokens, length) > 0)
+        return most;
+    char *text;
+    CHECK_OK(pg_tokenizer_decode(&text, tokenizer, tokens, length - 1, false));
+    check_answer(text, labels, count);
+    CHECK_OK(pg_tokenizer_encode(&again, &size, tokenizer, text, SIZE_MAX, PG_ENCODE_EOS));
+    assert_int_equal(size, length);
+    assert_memory_equal(again, tokens, size * sizeof *again);
+    pg_free(again);
+    pg_free(text);
+    return length;
+}
+
+static const char *const walk_labels[] = {"cat", "cat house", "dog", "Überraschung 猫", "a"};
+
 static void test_random_walks(void **state)
 {
     (void)state;
-    const char *const labels[] = {"cat", "cat house", "dog", "Überraschung 猫", "a"};
-    const size_t count = sizeof labels / sizeof *labels;
     fixture used;
-    uint64_t drawn = 0;
     int ended = 0;
-    open_fixture(&used, labels, count, PG_MASKS_OPTIONAL);
-    const pg_tokenizer *tokenizer = pg_model_tokenizer(used.tiny.model);
-    for (int walk = 0; walk < 400; walk++) {
-        int32_t ids[VOCABULARY], tokens[TOKENS_MAX], *again;
-        size_t length = 0, found, size;
-        while (length < TOKENS_MAX && (found = permit(ids, &used, tokens, length)) > 0)
-            tokens[length++] = ids[pg_random_bits(3, 0, drawn++) % found];
-        if (length == TOKENS_MAX)
-            continue;
-        char *text;
-        CHECK_OK(pg_tokenizer_decode(&text, tokenizer, tokens, length - 1, false));
-        check_answer(text, labels, count);
-        CHECK_OK(pg_tokenizer_encode(&again, &size, tokenizer, text, SIZE_MAX, PG_ENCODE_EOS));
-        assert_int_equal(size, length);
-        assert_memory_equal(again, tokens, size * sizeof *again);
-        pg_free(again);
-        pg_free(text);
-        ended++;
-    }
+    open_fixture(&used, walk_labels, 5, PG_MASKS_OPTIONAL);
+    for (int i = 0; i < 400; i++)
+        ended += walk(&used, walk_labels, 5, TOKENS_MAX) < TOKENS_MAX;
     assert_true(ended > 300);
     close_fixture(&used);
+}
+
+/* With limits, every walk ends within them. */
+static void test_limits_are_kept(void **state)
+{
+    (void)state;
+    fixture used;
+    pg_golden_model_open(&used.tiny, "paligemma-tiny-f32");
+    for (pg_masks masks = PG_MASKS_NONE; masks <= PG_MASKS_ALWAYS; masks++)
+        for (size_t most = 1; most < 4; most++)
+            for (size_t room = 45; room < 150; room += 9) {
+                const pg_object_rules rules = {walk_labels, 5, masks, most, room};
+                CHECK_OK(pg_constraint_make_objects(&used.constraint, used.tiny.model, &rules));
+                for (int i = 0; i < 8; i++)
+                    assert_in_range(walk(&used, walk_labels, 5, room + 1), 1, room);
+                pg_constraint_free(used.constraint);
+            }
+    const pg_object_rules alone = {.labels = walk_labels, .label_count = 5, .most = 1};
+    CHECK_OK(pg_constraint_make_objects(&used.constraint, used.tiny.model, &alone));
+    assert_true(accepts(&used, BOX_A " cat"));
+    assert_false(accepts(&used, BOX_A " cat ; " BOX_B " cat"));
+    pg_constraint_free(used.constraint);
+    const pg_object_rules narrow = {.labels = walk_labels, .label_count = 5, .room = 6};
+    CHECK_FAILS(pg_constraint_make_objects(&used.constraint, used.tiny.model, &narrow), PG_ERROR_LIMIT,
+                "and there is room for 6");
+    pg_golden_model_close(&used.tiny);
 }
 
 static void test_hostile_labels(void **state)
@@ -246,20 +277,22 @@ static void test_hostile_labels(void **state)
         {"", "label 1: the label is empty"},
         {" cat", "begins"},
         {"cat\t", "ends with a blank"},
+        {"\xc2\xa0", "ends with a blank"},
+        {"cat\xe3\x80\x80", "ends with a blank"},
         {"a;b", "no \";\""},
         {"a\nb", "line break"},
         {"a<eos>b", "<eos>"},
         {"<loc0000>", "location"},
         {"cat<loc0004>", "location"},
         {"<seg003>", "mask tokens"},
-        {"\xff", "label 1: "},
+        {"a\xff", "label 1: the label is not UTF-8 from byte 1 on"},
     };
     pg_golden_model tiny;
     pg_constraint *constraint;
     pg_golden_model_open(&tiny, "paligemma-tiny-f32");
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const char *labels[] = {"dog", cases[i].label};
-        pg_status expected = cases[i].label[0] == '\xff' ? PG_ERROR_FORMAT : PG_ERROR_ARGUMENT;
+        pg_status expected = strchr(cases[i].label, '\xff') ? PG_ERROR_FORMAT : PG_ERROR_ARGUMENT;
         CHECK_FAILS(pg_constraint_new_objects(&constraint, tiny.model, labels, 2, PG_MASKS_NONE), expected,
                     cases[i].part);
         assert_null(constraint);
@@ -326,6 +359,7 @@ int main(void)
         cmocka_unit_test(test_answers_of_segmentation),
         cmocka_unit_test(test_no_way_leads_to_a_box_that_was_there),
         cmocka_unit_test(test_random_walks),
+        cmocka_unit_test(test_limits_are_kept),
         cmocka_unit_test(test_hostile_labels),
         cmocka_unit_test(test_long_labels),
         cmocka_unit_test(test_failing_allocations),

@@ -151,8 +151,10 @@ static void memory_fails(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(answers_are_read_as_the_reference_does), cmocka_unit_test(boxes_become_the_reference_s_tokens),
-        cmocka_unit_test(problems_say_where_they_are),            cmocka_unit_test(what_is_no_text_is_refused),
+        cmocka_unit_test(answers_are_read_as_the_reference_does),
+        cmocka_unit_test(boxes_become_the_reference_s_tokens),
+        cmocka_unit_test(problems_say_where_they_are),
+        cmocka_unit_test(what_is_no_text_is_refused),
         cmocka_unit_test(memory_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
