@@ -3,7 +3,7 @@
 
 #include "commands.h"
 #include "engine.h"
-#include "evaluation.h"
+#include "evaluating.h"
 #include "finding.h"
 #include "interrupt.h"
 #include "naming.h"

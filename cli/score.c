@@ -1,6 +1,6 @@
 /* paligemma score: predictions against what is right, without a model. */
 #include "commands.h"
-#include "evaluation.h"
+#include "evaluating.h"
 #include "finding.h"
 
 typedef struct score_settings {

@@ -1,6 +1,6 @@
 /* What score and eval share: their options for data and output, and how figures are printed. */
-#ifndef PG_CLI_EVALUATION_H
-#define PG_CLI_EVALUATION_H
+#ifndef PG_CLI_EVALUATING_H
+#define PG_CLI_EVALUATING_H
 
 #include "output.h"
 

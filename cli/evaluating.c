@@ -1,4 +1,4 @@
-#include "evaluation.h"
+#include "evaluating.h"
 
 #include <math.h>
 
