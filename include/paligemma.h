@@ -1134,8 +1134,8 @@ PG_API void pg_detect_options_init(pg_detect_options *options);
  *   - of what stands between the object before and this one, which is that there is another object;
  *   - of each corner coordinate c, given those before it: not of its one token of 1,024, among which the model spreads
  *     what it knows, but of all <loc> tokens within max(2, side / 8) of it, where side is the box's height or width in
- *     tokens. A box with every side that near overlaps this one by more than half (IoU of at least 0.56), so scores are
- *     comparable with average precision at 0.5;
+ *     tokens. Where that is 16 or more, a box with every side that near overlaps this one by more than half (IoU of at
+ *     least 0.56), which is what average precision at 0.5 asks;
  *   - of the label's tokens. Masks do not count. */
 PG_API pg_status pg_detect(pg_objects **out, pg_session *session, const pg_image *const *images, size_t count,
                            const pg_detect_options *options);

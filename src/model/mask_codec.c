@@ -73,15 +73,30 @@ pg_tensor *pg_mask_codec_features(pg_context *g, const pg_mask_codec *codec, pg_
     return run_layer(g, codec, ENCODER_LAST, x, side);
 }
 
+typedef struct mask_step {
+    const pg_mask_codec *codec;
+    int layer;
+    int64_t side;
+} mask_step;
+
+static pg_tensor *run_rectified(pg_context *g, const void *arguments, pg_tensor *x)
+{
+    const mask_step *step = arguments;
+    return pg_relu(g, run_layer(g, step->codec, step->layer, x, step->side));
+}
+
+/* Squares before they are added up are many times larger than what comes of them, and new memory takes longer than the
+ * products: so the transposed layers share theirs. */
 pg_tensor *pg_mask_codec_masks(pg_context *g, const pg_mask_codec *codec, pg_tensor *x)
 {
-    int64_t side = 4;
-    x = pg_relu(g, run_layer(g, codec, DECODER_FIRST, x, side));
+    pg_arena_mark scope = pg_scope_begin(g);
+    mask_step step = {codec, DECODER_UP, 4};
+    x = pg_relu(g, run_layer(g, codec, DECODER_FIRST, x, step.side));
     x = run_block(g, codec, DECODER_BLOCKS, x);
     x = run_block(g, codec, DECODER_BLOCKS + 3, x);
-    for (int layer = DECODER_UP; layer < DECODER_LAST; layer++, side *= 2)
-        x = pg_relu(g, run_layer(g, codec, layer, x, side));
-    return run_layer(g, codec, DECODER_LAST, x, side);
+    for (; step.layer < DECODER_LAST; step.layer++, step.side *= 2)
+        x = pg_run_block(g, scope, run_rectified, &step, sizeof step, x);
+    return run_layer(g, codec, DECODER_LAST, x, step.side);
 }
 
 /* ---------------------------------------------------------------- parameters */

@@ -5,24 +5,32 @@
 #include "base/resize_floats.h"
 #include "objects/boxes.h"
 
+/* Which of the four is no token's number; 4: none. */
+static int find_wrong(const int places[4])
+{
+    int i = 0;
+    while (i < 4 && places[i] >= 0 && places[i] <= 1023)
+        i++;
+    return i;
+}
+
 bool pg_box_pixels(size_t out[4], const int places[4], size_t width, size_t height)
 {
     double box[4];
+    if (find_wrong(places) < 4)
+        return false;
     pg_box_scale(box, places, 1023, (double)width, (double)height);
-    for (int i = 0; i < 4; i++) {
-        if (places[i] < 0 || places[i] > 1023)
-            return false;
+    for (int i = 0; i < 4; i++)
         out[i] = (size_t)box[i];
-    }
     return out[2] > out[0] && out[3] > out[1];
 }
 
 pg_status pg_mask_place(uint8_t *out, size_t width, size_t height, const float *values, const int places[4])
 {
     size_t box[4];
-    for (int i = 0; i < 4; i++)
-        if (places[i] < 0 || places[i] > 1023)
-            return pg_fail(PG_ERROR_ARGUMENT, "number %d of a box is %d, expected 0 to 1023", i, places[i]);
+    int wrong = find_wrong(places);
+    if (wrong < 4)
+        return pg_fail(PG_ERROR_ARGUMENT, "number %d of a box is %d, expected 0 to 1023", wrong, places[wrong]);
     memset(out, 0, width * height);
     if (!pg_box_pixels(box, places, width, height))
         return PG_OK;

@@ -6,7 +6,7 @@
 #include "model/mask_codec.h"
 #include "ops/ops.h"
 
-#define AT_ONCE 16 /* masks that are in memory at a time */
+#define AT_ONCE 4 /* masks that are in memory at a time: more are slower, for new memory costs more than products */
 #define PLACES  ((size_t)PG_MASK_SIDE * PG_MASK_SIDE)
 
 static pg_status start(pg_context *g, int threads)
