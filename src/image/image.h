@@ -26,8 +26,8 @@ typedef pg_status pg_image_decoder(pg_image **out, int *orientation, const pg_im
 pg_image_decoder pg_jpeg_decode, pg_png_decode, pg_webp_decode, pg_gif_decode, pg_bmp_decode, pg_pnm_decode,
     pg_tiff_decode;
 
-/* Appends the picture as a JPEG file; quality: 1 to 100, as libjpeg counts it. full_colour: at the picture's resolution,
- * else at half of it. */
+/* Appends the picture as a JPEG file; quality: 1 to 100, as libjpeg counts it. full_colour: at the picture's
+ * resolution, else at half of it. */
 pg_status pg_jpeg_encode(pg_buffer *out, const pg_image *image, int quality, bool full_colour);
 
 /* No side is 0 or above PG_IMAGE_MAX_SIDE, and there are at most max_pixels pixels: products of these sizes and of a

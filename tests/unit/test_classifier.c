@@ -1,4 +1,4 @@
-/* src/train/classifier: heads in files, and features of one folder or two. Against the reference:
+/* src/model/classifier: heads in files, and features of one folder or two. Against the reference:
  * test_training_golden.c. */
 #include "check.h"
 
