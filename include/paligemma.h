@@ -1410,7 +1410,7 @@ typedef struct pg_coco_evaluation pg_coco_evaluation;
 /* Reads the true objects from a COCO file with "images", "categories" and "annotations". masks: masks are compared, not
  * boxes. An object of an unknown picture or category, without a box (a mask), or with one that lies outside of its
  * picture is PG_ERROR_FORMAT, and named. Pictures must state "width" and "height". An object without "area" has that of
- * its box. As in pycocotools, an "ignore" in the file is ignored: crowds alone neither count nor harm. */
+ * its box or mask. As in pycocotools, an "ignore" in the file is ignored: crowds alone neither count nor harm. */
 PG_API pg_status pg_coco_evaluation_open(pg_coco_evaluation **out, const char *path, bool masks);
 PG_API void pg_coco_evaluation_close(pg_coco_evaluation *evaluation); /* NULL is allowed */
 
@@ -1451,7 +1451,7 @@ typedef struct pg_reliability_bin {
 typedef struct pg_reliability_scores {
     double calibration_error;                     /* expected |confidence - accuracy| over the bins (Guo et al. 2017) */
     double brier;                                 /* mean of (confidence - 1 where right, 0 where wrong) squared */
-    pg_reliability_bin bins[PG_RELIABILITY_BINS]; /* ((i / 15, (i + 1) / 15]; 0 is in the first */
+    pg_reliability_bin bins[PG_RELIABILITY_BINS]; /* (i / 15, (i + 1) / 15]; 0 is in the first */
 } pg_reliability_scores;
 
 /* ---------------------------------------------------------------- 18. evaluation */
@@ -1494,12 +1494,12 @@ PG_API pg_status pg_evaluation_open(pg_evaluation **out, pg_eval_task task, cons
                                     const pg_evaluation_options *options);
 PG_API void pg_evaluation_close(pg_evaluation *evaluation); /* NULL is allowed */
 
-/* Reads predictions: COCO's caption results, VQA results, COCO's detection results, or JSONL, an object a line:
- *     which case    "question_id", "image_id", "image" with "prompt" or "prefix"; without any, the one of the same
- * number the answer    "prediction", "text", "answer", "caption" or "suffix" (what generate --batch and eval --out
- * write) and perhaps   "probability"; "objects" (label, score, box; mask as "counts"); "ranking", texts, the best
- * first; "error": why there is none A prediction for no case, a second one for a case, and (when measured) a case
- * without one are errors that name the first. */
+/* Reads predictions: COCO's caption results, VQA results, COCO's detection results, or JSONL, an object a line, as
+ * `generate --batch` and `eval --out` write it. Which case it is for say "question_id", "image_id", or "image" with
+ * "prompt" or "prefix"; a line without any is for the case of the same number. The answer is "prediction", "text",
+ * "answer", "caption" or "suffix". It may have a "probability", "objects" ("label", "score", "box", "mask" with
+ * "counts") and a "ranking", texts, the best first; "error" says why there is none. A prediction for no case, a second
+ * one for a case, and (when measured) a case without one are errors that name the first. */
 PG_API pg_status pg_evaluation_load(pg_evaluation *evaluation, const char *path);
 
 typedef struct pg_evaluation_run_options {

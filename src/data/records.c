@@ -83,27 +83,35 @@ pg_status pg_span_number(double *out, pg_span value, const char *what)
     return PG_OK;
 }
 
+static pg_status read_numbers(double *out, size_t count, pg_scan *scan)
+{
+    pg_status status;
+    bool first = true;
+    size_t found = 0;
+    if (pg_scan_peek(scan) != '[')
+        return pg_fail(PG_ERROR_FORMAT, "\"%s\": expected %zu numbers in brackets", scan->name, count);
+    scan->at++;
+    while (pg_scan_more(scan, ']', &first, &status)) {
+        pg_span number;
+        PG_TRY(pg_scan_skip(&number, scan));
+        if (found == count)
+            return pg_fail(PG_ERROR_FORMAT, "\"%s\": found more than %zu numbers", scan->name, count);
+        PG_TRY(pg_span_number(&out[found++], number, scan->name));
+    }
+    PG_TRY(status);
+    return found == count
+               ? PG_OK
+               : pg_fail(PG_ERROR_FORMAT, "\"%s\": found %zu numbers, expected %zu", scan->name, found, count);
+}
+
 pg_status pg_span_numbers(double *out, size_t count, pg_span value, const char *what)
 {
     if (!value.text)
         return PG_OK;
     pg_scan scan = {.name = what, .begin = value.text, .at = value.text, .end = value.text + value.size};
-    pg_status status;
-    bool first = true;
-    size_t found = 0;
-    if (pg_scan_peek(&scan) != '[')
-        return pg_fail(PG_ERROR_FORMAT, "\"%s\": expected %zu numbers in brackets", what, count);
-    scan.at++;
-    while (pg_scan_more(&scan, ']', &first, &status)) {
-        pg_span number;
-        PG_TRY(pg_scan_skip(&number, &scan));
-        if (found == count)
-            return pg_fail(PG_ERROR_FORMAT, "\"%s\": found more than %zu numbers", what, count);
-        PG_TRY(pg_span_number(&out[found++], number, what));
-    }
-    PG_TRY(status);
-    return found == count ? PG_OK
-                          : pg_fail(PG_ERROR_FORMAT, "\"%s\": found %zu numbers, expected %zu", what, found, count);
+    pg_status status = read_numbers(out, count, &scan);
+    pg_scan_free(&scan); /* it has memory if an escaped text stood among the numbers */
+    return status;
 }
 
 pg_status pg_span_text(pg_buffer *out, size_t *place, pg_span value, const char *what)

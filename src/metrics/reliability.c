@@ -63,9 +63,10 @@ pg_status pg_temperature_fit(double *out, const double *confidences, const bool 
     double low = -log(TEMPERATURES), high = log(TEMPERATURES); /* of the inverse temperature */
     for (int i = 0; i < 60; i++) {
         double middle = (low + high) / 2;
-        if (slope(confidences, right, count, exp(middle)) < 0)
+        double found = slope(confidences, right, count, exp(middle));
+        if (found <= 0) /* 0: best, or as good as any */
             low = middle;
-        else
+        if (found >= 0)
             high = middle;
     }
     *out = exp(-(low + high) / 2);

@@ -1,48 +1,7 @@
 #include "text/encoder.h"
 
-#include "text/siglip_text.h"
+#include "text/canonical.h"
 #include "text/utf8.h"
-
-void pg_encoder_free(pg_encoder *encoder)
-{
-    pg_buffer_free(&encoder->clean);
-    pg_buffer_free(&encoder->text);
-    pg_free(encoder->symbols);
-    pg_free(encoder->heap);
-    pg_free(encoder->arrivals);
-    *encoder = (pg_encoder){0};
-}
-
-pg_status pg_encoder_add_unknown(pg_encoder *encoder, const char *text, size_t size)
-{
-    const pg_tokenizer *tokenizer = encoder->tokenizer;
-    pg_ids *out = encoder->out;
-    if (tokenizer->byte_fallback) {
-        for (size_t i = 0; i < size; i++)
-            PG_TRY(pg_ids_add(out, tokenizer->bytes[(uint8_t)text[i]]));
-        return PG_OK;
-    }
-    if (tokenizer->fuse_unknown && out->count > encoder->from && out->data[out->count - 1] == tokenizer->unknown)
-        return PG_OK;
-    return pg_ids_add(out, tokenizer->unknown);
-}
-
-/* ---------------------------------------------------------------- added tokens */
-
-int32_t pg_encoder_match(size_t *size, const pg_encoder *encoder, const pg_trie *added, const char *text, size_t limit)
-{
-    int32_t longest = -1;
-    uint32_t node = PG_TRIE_ROOT;
-    for (size_t i = 0; i < limit && (node = pg_trie_step(added, node, text[i])) != PG_TRIE_NONE; i++) {
-        int32_t id = added->nodes[node].value;
-        bool control = pg_vocab_flags(&encoder->tokenizer->vocab, id) & PG_PIECE_CONTROL;
-        if (id >= 0 && (encoder->special || !control)) {
-            longest = id;
-            *size = i + 1;
-        }
-    }
-    return longest;
-}
 
 typedef pg_status (*text_step)(pg_encoder *encoder, const char *text, size_t size, bool start);
 
@@ -90,7 +49,7 @@ static pg_status encode_canonical(pg_encoder *encoder, const char *text, size_t 
     PG_TRY(pg_unigram_encode(encoder, guard, strlen(guard)));
     size_t guard_ids = out->count - encoder->from;
     out->count = encoder->from;
-    PG_TRY(pg_siglip_canonicalize(&encoder->clean, text, size, tokenizer->lower));
+    PG_TRY(pg_canonicalize(&encoder->clean, text, size, tokenizer->lower));
     PG_TRY(pg_buffer_append(&encoder->text, guard, strlen(guard)));
     PG_TRY(pg_encoder_normalize(encoder, encoder->clean.data, encoder->clean.size, start));
     PG_TRY(pg_unigram_encode(encoder, encoder->text.data, encoder->text.size));

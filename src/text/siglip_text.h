@@ -4,10 +4,6 @@
 
 #include "base/buffer.h"
 
-/* Lower case (if asked for), ASCII punctuation removed, white space and U+2581 collapsed to single spaces, none at the
- * ends: into `out`, replacing what was there. The text is valid UTF-8. */
-pg_status pg_siglip_canonicalize(pg_buffer *out, const char *text, size_t size, bool lower);
-
 /* `length` ids of a NUL-ended text. Longer texts are cut so that </s> is still there. flags: PG_ENCODE_PLAIN or
  * PG_ENCODE_SPECIAL (then </s> and <unk> in the text count, as in the reference, if the tokenizer's files declare
  * them). */

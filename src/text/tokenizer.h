@@ -72,7 +72,7 @@ int32_t pg_tokenizer_pad(const pg_tokenizer *tokenizer);
 /* Whether the files want <bos> in front of plain text. */
 bool pg_tokenizer_adds_bos(const pg_tokenizer *tokenizer);
 
-/* One more flag: the text is canonicalised first, as SigLIP wants it (siglip_text.h). */
+/* One more flag: the text is canonicalised first, as SigLIP wants it (canonical.h). */
 #define PG_ENCODE_CANONICAL 256u
 
 /* pg_tokenizer_encode into a list; what is there stays in front. */

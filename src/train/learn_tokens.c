@@ -2,18 +2,6 @@
 #include "train/objective_parts.h"
 #include "train/teacher_forcing.h"
 
-/* The first scored token: behind the prefix, and never the first of all, which nothing comes before. */
-static int64_t first_scored(const pg_sample *sample)
-{
-    return sample->prefix > 1 ? (int64_t)sample->prefix : 1;
-}
-
-int64_t pg_sample_scored(const pg_sample *sample)
-{
-    int64_t scored = (int64_t)sample->count - first_scored(sample);
-    return scored > 0 ? scored : 0;
-}
-
 /* The weight of every token of a row in the whole batch's loss. */
 static double token_weight(const pg_objective *objective, const pg_sample *sample, const pg_batch_totals *totals)
 {
@@ -46,7 +34,7 @@ static void lay_out(const token_memory *memory, const pg_objective *objective, p
     int64_t scored = 0;
     for (size_t i = 0; i < count; i++) {
         const pg_sample *sample = samples[i];
-        int64_t length = (int64_t)sample->count, first = first_scored(sample);
+        int64_t length = (int64_t)sample->count, first = pg_sample_first_scored(sample);
         memory->rows[i] = (pg_token_row){.ids = sample->ids,
                                          .count = length,
                                          .prefix = both_ways ? (int64_t)sample->prefix : 0,

@@ -17,6 +17,9 @@ typedef pg_status pg_objective_part(pg_score *out, pg_context *g, const pg_objec
                                     pg_sample *const *samples, size_t count, const pg_batch_totals *totals);
 pg_objective_part pg_learn_tokens, pg_learn_pictures, pg_learn_preferences, pg_learn_classes, pg_learn_masks;
 
+/* The first scored token of a row: behind the prefix, and never the first of all, which nothing comes before. */
+int64_t pg_sample_first_scored(const pg_sample *sample);
+
 /* The scored tokens of a row. */
 int64_t pg_sample_scored(const pg_sample *sample);
 

@@ -21,10 +21,18 @@ static void check_scores(const pg_coco_scores *found, const json_t *expected)
         const char *name;
         double value;
     } scores[] = {
-        {"AP", found->ap},           {"AP50", found->ap50},         {"AP75", found->ap75},
-        {"APsmall", found->ap_small}, {"APmedium", found->ap_medium}, {"APlarge", found->ap_large},
-        {"AR1", found->ar1},         {"AR10", found->ar10},         {"AR100", found->ar100},
-        {"ARsmall", found->ar_small}, {"ARmedium", found->ar_medium}, {"ARlarge", found->ar_large},
+        {"AP", found->ap},
+        {"AP50", found->ap50},
+        {"AP75", found->ap75},
+        {"APsmall", found->ap_small},
+        {"APmedium", found->ap_medium},
+        {"APlarge", found->ap_large},
+        {"AR1", found->ar1},
+        {"AR10", found->ar10},
+        {"AR100", found->ar100},
+        {"ARsmall", found->ar_small},
+        {"ARmedium", found->ar_medium},
+        {"ARlarge", found->ar_large},
     };
     for (size_t i = 0; i < sizeof scores / sizeof *scores; i++)
         check_number(scores[i].name, scores[i].value, json_object_get(expected, scores[i].name));
@@ -71,16 +79,18 @@ static void figures_are_the_reference_s(void **state)
 }
 
 /* Two pictures of 40 x 30 pixels, two categories, one object. The area is the box's, there is none. */
-#define TRUTH(annotations)                                                                                             \
-    "{\"images\":[{\"id\":-3,\"file_name\":\"a\",\"width\":40,\"height\":30},"                                         \
-    "{\"id\":5,\"file_name\":\"b\"}],\"categories\":[{\"id\":8,\"name\":\"cat\"},{\"id\":1,\"name\":\"dog\"}],"        \
+#define TRUTH(annotations)                                                                                      \
+    "{\"images\":[{\"id\":-3,\"file_name\":\"a\",\"width\":40,\"height\":30},"                                  \
+    "{\"id\":5,\"file_name\":\"b\"}],\"categories\":[{\"id\":8,\"name\":\"cat\"},{\"id\":1,\"name\":\"dog\"}]," \
     "\"annotations\":[" annotations "]}"
-#define OBJECT "{\"id\":0,\"image_id\":-3,\"category_id\":1,\"bbox\":[10,10,20,10],\"segmentation\":[[10,10,30,10,30,20,10,20]]}"
+#define OBJECT \
+    "{\"id\":0,\"image_id\":-3,\"category_id\":1,\"bbox\":[10,10,20,10],\"segmentation\":[[10,10,30,10,30,20,10,20]]}"
 
 static pg_coco_evaluation *open_one(bool masks)
 {
     pg_coco_evaluation *evaluation;
-    CHECK_OK(pg_coco_evaluation_open(&evaluation, folder_write("truth.json", TRUTH(OBJECT), strlen(TRUTH(OBJECT))), masks));
+    CHECK_OK(
+        pg_coco_evaluation_open(&evaluation, folder_write("truth.json", TRUTH(OBJECT), strlen(TRUTH(OBJECT))), masks));
     return evaluation;
 }
 
@@ -104,8 +114,9 @@ static void finds_can_be_added_one_by_one(void **state)
     CHECK_FAILS(pg_coco_evaluation_add(evaluation, -3, 1, 1, NULL, NULL), PG_ERROR_FORMAT, "\"bbox\" is missing");
     pg_coco_evaluation_close(evaluation);
     evaluation = open_one(true);
-    CHECK_FAILS(pg_coco_evaluation_add(evaluation, -3, 1, 1, box, NULL), PG_ERROR_FORMAT, "\"segmentation\" is missing");
-    CHECK_OK(pg_coco_evaluation_add(evaluation, -3, 1, 0.5, NULL, "Z:::dQ10000000000000000000000000000000000000`8"));
+    CHECK_FAILS(pg_coco_evaluation_add(evaluation, -3, 1, 1, box, NULL), PG_ERROR_FORMAT,
+                "\"segmentation\" is missing");
+    CHECK_OK(pg_coco_evaluation_add(evaluation, -3, 1, 0.5, NULL, "f9:d00000000000000000000000000000000000000R9"));
     pg_coco_evaluation_close(evaluation);
     pg_coco_evaluation_close(NULL);
 }
@@ -117,15 +128,21 @@ static void wrong_annotations_are_named(void **state)
         const char *annotation, *error;
         bool masks;
     } cases[] = {
-        {"{\"id\":7,\"image_id\":9,\"category_id\":1,\"bbox\":[0,0,1,1]}", "annotation 7: there is no picture of id 9", false},
+        {"{\"id\":7,\"image_id\":9,\"category_id\":1,\"bbox\":[0,0,1,1]}", "annotation 7: there is no picture of id 9",
+         false},
         {"{\"id\":7,\"image_id\":5,\"category_id\":1,\"bbox\":[0,0,1,1]}", "picture 5 in", false},
-        {"{\"id\":7,\"image_id\":-3,\"category_id\":9,\"bbox\":[0,0,1,1]}", "annotation 7: there is no category of id 9", false},
+        {"{\"id\":7,\"image_id\":-3,\"category_id\":9,\"bbox\":[0,0,1,1]}",
+         "annotation 7: there is no category of id 9", false},
         {"{\"id\":7,\"image_id\":-3,\"category_id\":1}", "annotation 7: \"bbox\" is missing", false},
-        {"{\"id\":7,\"image_id\":-3,\"category_id\":1,\"bbox\":[1,1,-4,2]}", "annotation 7: the box is -4 pixels wide", false},
-        {"{\"id\":7,\"image_id\":-3,\"category_id\":1,\"bbox\":[41,1,4,2]}", "annotation 7: the box (41, 1, 4, 2) lies outside", false},
+        {"{\"id\":7,\"image_id\":-3,\"category_id\":1,\"bbox\":[1,1,-4,2]}", "annotation 7: the box is -4 pixels wide",
+         false},
+        {"{\"id\":7,\"image_id\":-3,\"category_id\":1,\"bbox\":[41,1,4,2]}",
+         "annotation 7: the box (41, 1, 4, 2) lies outside", false},
         {"{\"id\":7,\"image_id\":-3,\"category_id\":1,\"bbox\":[0,0,1,1],\"area\":\"x\"}", "\"area\"", false},
-        {"{\"id\":7,\"image_id\":-3,\"category_id\":1,\"bbox\":[0,0,1,1]}", "annotation 7: \"segmentation\" is missing", true},
-        {"{\"id\":7,\"image_id\":-3,\"category_id\":1,\"segmentation\":[[1,2]]}", "annotation 7: a polygon of 1 corners", true},
+        {"{\"id\":7,\"image_id\":-3,\"category_id\":1,\"bbox\":[0,0,1,1]}", "annotation 7: \"segmentation\" is missing",
+         true},
+        {"{\"id\":7,\"image_id\":-3,\"category_id\":1,\"segmentation\":[[1,2]]}",
+         "annotation 7: a polygon of 1 corners", true},
     };
     char text[1024];
     pg_coco_evaluation *evaluation;
@@ -146,21 +163,27 @@ static void wrong_results_are_named(void **state)
     static const struct {
         const char *text, *error;
     } cases[] = {
-        {"[" RESULT ",{\"image_id\":6,\"category_id\":1,\"score\":0.5,\"bbox\":[1,1,3,3]}]", "result 1: there is no picture of id 6"},
-        {"[{\"image_id\":-3,\"category_id\":2,\"score\":0.5,\"bbox\":[1,1,3,3]}]", "result 0: there is no category of id 2"},
+        {"[" RESULT ",{\"image_id\":6,\"category_id\":1,\"score\":0.5,\"bbox\":[1,1,3,3]}]",
+         "result 1: there is no picture of id 6"},
+        {"[{\"image_id\":-3,\"category_id\":2,\"score\":0.5,\"bbox\":[1,1,3,3]}]",
+         "result 0: there is no category of id 2"},
         {"[{\"image_id\":-3,\"category_id\":1,\"bbox\":[1,1,3,3]}]", "result 0: \"score\" is missing"},
         {"[{\"category_id\":1,\"score\":1,\"bbox\":[1,1,3,3]}]", "result 0: \"image_id\" is missing"},
         {"[{\"image_id\":-3,\"category_id\":1,\"score\":\"1\",\"bbox\":[1,1,3,3]}]", "\"score\": found"},
         {"[{\"image_id\":-3,\"category_id\":1,\"score\":1,\"bbox\":[1,1,3]}]", "found 3 numbers, expected 4"},
+        {"[{\"image_id\":-3,\"category_id\":1,\"score\":1,\"bbox\":[1,\"\\u0031\",3,4]}]", "expected a number"},
         {"[{\"image_id\":-3,\"category_id\":1,\"score\":1,\"bbox\":[]}]", "\"bbox\" is missing"},
-        {"[{\"image_id\":-3,\"category_id\":1,\"score\":1,\"bbox\":[1,99,3,3]}]", "result 0: the box (1, 99, 3, 3) lies outside"},
-        {"[{\"image_id\":-3,\"category_id\":1,\"score\":1,\"segmentation\":{\"size\":[3,4],\"counts\":\"1\"}}]", "expected [30, 40]"},
-        {"{}", "expected '['"},
-        {"[" RESULT "] x", "found 'x'"},
+        {"[{\"image_id\":-3,\"category_id\":1,\"score\":1,\"bbox\":[1,99,3,3]}]",
+         "result 0: the box (1, 99, 3, 3) lies outside"},
+        {"[{\"image_id\":-3,\"category_id\":1,\"score\":1,\"segmentation\":{\"size\":[3,4],\"counts\":\"1\"}}]",
+         "expected [30, 40]"},
+        {"{}", "expected \"[\""},
+        {"[" RESULT "] x", "found \"x"},
     };
     pg_coco_evaluation *evaluation = open_one(false);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        CHECK_FAILS(pg_coco_evaluation_load(evaluation, folder_write("r.json", cases[i].text, strlen(cases[i].text))), PG_ERROR_FORMAT, cases[i].error);
+        CHECK_FAILS(pg_coco_evaluation_load(evaluation, folder_write("r.json", cases[i].text, strlen(cases[i].text))),
+                    PG_ERROR_FORMAT, cases[i].error);
     CHECK_OK(pg_coco_evaluation_load(evaluation, folder_write("r.json", "[]", 2)));
     CHECK_FAILS(pg_coco_evaluation_load(evaluation, folder_file("absent")), PG_ERROR_FILE, "absent");
     pg_coco_evaluation_close(evaluation);
@@ -172,7 +195,8 @@ static void cut_results_are_refused(void **state)
     (void)state;
     pg_coco_evaluation *evaluation = open_one(false);
     for (size_t size = 0; size < strlen("[" RESULT "]"); size++)
-        CHECK_FAILS(pg_coco_evaluation_load(evaluation, folder_write("r.json", "[" RESULT "]", size)), PG_ERROR_FORMAT, "r.json");
+        CHECK_FAILS(pg_coco_evaluation_load(evaluation, folder_write("r.json", "[" RESULT "]", size)), PG_ERROR_FORMAT,
+                    "r.json");
     pg_coco_evaluation_close(evaluation);
 }
 
@@ -191,7 +215,8 @@ static pg_status evaluate(bool masks)
 static void memory_may_run_out(void **state)
 {
     (void)state;
-    const char found[] = "[{\"image_id\":-3,\"category_id\":1,\"score\":1,\"segmentation\":[[1,2,9,9,9,2],[2,2,9,2,9,9]]}]";
+    const char found[] =
+        "[{\"image_id\":-3,\"category_id\":1,\"score\":1,\"segmentation\":[[1,2,9,9,9,2],[2,2,9,2,9,9]]}]";
     pg_coco_evaluation_close(open_one(true));
     folder_write("found.json", found, strlen(found));
     sweep_include_json();

@@ -3,6 +3,7 @@
 
 #include "temporary_folder.h"
 #include "golden_text.h"
+#include "text/canonical.h"
 #include "text/encoder.h"
 #include "text/siglip_text.h"
 
@@ -88,7 +89,7 @@ static void siglip_texts_become_the_reference_ids(void **state)
     {
         const char *text = pg_golden_text_field(&size, row, "text");
         pg_buffer canonical = {0};
-        CHECK_OK(pg_siglip_canonicalize(&canonical, text, size, true));
+        CHECK_OK(pg_canonicalize(&canonical, text, size, true));
         assert_string_equal(canonical.data ? canonical.data : "", json_string_value(json_object_get(row, "canonical")));
         pg_buffer_free(&canonical);
         check_siglip(unigram, text, 64, PG_ENCODE_PLAIN, json_object_get(row, "ids"));
@@ -132,7 +133,7 @@ static void a_siglip_folder_tokenizes_as_its_config_says(void **state)
 static void check_canonical(const char *text, const char *expected)
 {
     pg_buffer canonical = {0};
-    CHECK_OK(pg_siglip_canonicalize(&canonical, text, strlen(text), true));
+    CHECK_OK(pg_canonicalize(&canonical, text, strlen(text), true));
     assert_string_equal(canonical.data ? canonical.data : "", expected);
     pg_buffer_free(&canonical);
 }
