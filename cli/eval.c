@@ -93,7 +93,7 @@ static bool on_progress(void *user, size_t done, size_t total)
     return !pg_cli_interrupted();
 }
 
-static pg_evaluation_run_options describe_run(const eval_settings *settings, const pg_cli_labels *labels, watch *w)
+static pg_evaluation_run_options describe_run(const eval_settings *settings, const pg_cli_list *labels, watch *w)
 {
     pg_evaluation_run_options options;
     pg_evaluation_run_options_init(&options);
@@ -101,7 +101,7 @@ static pg_evaluation_run_options describe_run(const eval_settings *settings, con
     options.max_new_tokens = settings->max_new_tokens;
     options.blank = settings->blank;
     options.free = settings->free;
-    options.labels = (const char *const *)labels->items;
+    options.labels = labels->items;
     options.label_count = labels->count;
     options.templates = settings->templates.items;
     options.template_count = settings->templates.count;
@@ -113,7 +113,7 @@ static pg_evaluation_run_options describe_run(const eval_settings *settings, con
 
 static int answer(pg_evaluation *evaluation, const pg_cli_engine *engine, const eval_settings *settings)
 {
-    pg_cli_labels labels = {0};
+    pg_cli_list labels = {0};
     watch w = {0};
     int code = settings->labels ? pg_cli_labels_read(&labels, settings->labels) : PG_CLI_DONE;
     if (code != PG_CLI_DONE)

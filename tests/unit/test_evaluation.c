@@ -250,7 +250,7 @@ static void mistakes_are_named(void **state)
         {"{\"text\":\"x\"}\n{\"text\":\"y\"}\n{\"text\":\"z\"}\n", "predictions.jsonl:3: one prediction more than"},
         {"{\"image\":\"a.png\",\"prompt\":\"caption en\"}\n", "predictions.jsonl:1: found no \"prediction\""},
         {"\n {\"text\":\n", "predictions.jsonl: line 2"},
-        {"7\n", "predictions.jsonl:1: not a JSON object"},
+        {"7\n", "predictions.jsonl: line 1, column 1: not valid JSON"},
         {"[7]", "predictions.jsonl: result 0: not a JSON object"},
         {"{\"text\":\"x\",\"objects\":[{\"label\":1}]}\n", "object 0: \"label\""},
         {"{\"text\":\"x\",\"objects\":[{\"label\":\"a\",\"box\":[1,2,3]}]}\n", "\"box\": expected x1"},
