@@ -1366,7 +1366,7 @@ PG_API pg_status pg_caption_score(pg_caption_scores *out, pg_caption_scores *eac
 
 /* Accuracy of the VQA challenge, 0 to 1, references being the answers of (ten) people: min(others who gave it / 3, 1),
  * averaged over leaving each of them out; texts are normalised unless all people gave the same. With fewer than four
- * references, 1 if one of them is the same. */
+ * references, 1 if one of them is the same, normalised. */
 PG_API pg_status pg_vqa_accuracy(double *out, const pg_comparison *item);
 
 /* An answer as the VQA challenge normalises it: marks, articles, capitals, numbers, contractions. *out is freed with
@@ -1459,12 +1459,13 @@ typedef struct pg_reliability_scores {
 /* What is measured; a case's own score is the figure named first. */
 typedef enum pg_eval_task {
     PG_EVAL_CAPTION,  /* CIDEr-D, BLEU-1 to BLEU-4, ROUGE-L; the same text, the same set (pg_phrases_match) */
-    PG_EVAL_VQA,      /* accuracy, also by type of answer; the same text */
+    PG_EVAL_VQA,      /* accuracy, also by type of question (VQA's "answer_type", JSONL's "type"); the same text */
     PG_EVAL_TEXTVQA,  /* the same */
     PG_EVAL_DOCVQA,   /* ANLS, also in small letters and with the official script's threshold; the same text */
     PG_EVAL_CHARTQA,  /* relaxed accuracy; the same text */
     PG_EVAL_OCR,      /* 1 - character error rate; character and word error rates; the same text */
-    PG_EVAL_DETECT,   /* boxes' F1 at an overlap of 0.5; COCO's AP and AR */
+    PG_EVAL_DETECT,   /* boxes' F1 at an overlap of 0.5; COCO's AP and AR; mean overlap of true objects with what was
+                         found for them, over all and over those that something was found for */
     PG_EVAL_SEGMENT,  /* the same of masks */
     PG_EVAL_REFCOCO,  /* overlap of masks (boxes where there are none); its mean, the overall one, accuracy at 0.5, 0.75
                        */

@@ -181,11 +181,14 @@ static pg_status compare(double *out, const pg_comparison *item, pg_status (*pre
     return status;
 }
 
-/* Whether all answers are the same but for blanks at their ends. */
+/* Whether all answers, four or more, are the same but for blanks at their ends. */
 static pg_status are_same(bool *out, const pg_comparison *item)
 {
     pg_buffer first = {0};
     size_t matches;
+    *out = false;
+    if (item->reference_count <= FULL_MATCHES)
+        return PG_OK;
     pg_status status = clean(&first, item->references[0]);
     if (status == PG_OK)
         status = count_matches(&matches, first.data, item, clean);

@@ -29,7 +29,7 @@ typedef struct pg_eval_item {
     char *place, *image, *prompt;
     size_t row;       /* the first of those in the data set */
     int64_t image_id; /* of COCO's files; -1: none */
-    char *kind;       /* VQA's type of the answer; NULL: not said */
+    char *kind;       /* of the question: VQA's "answer_type", "type" in JSONL; NULL: not said */
     pg_text_list references;
 
     char *prediction, *error;

@@ -217,10 +217,12 @@ static pg_status fill_item(pg_eval_item *item, const pg_evaluation *evaluation, 
                            const char *key)
 {
     const json_t *image_id = json_object_get(source->record, "image_id");
+    const json_t *kind = json_object_get(source->record, "answer_type");
+    kind = kind ? kind : json_object_get(source->record, "type");
     PG_TRY(copy(&item->key, key));
     PG_TRY(copy(&item->prompt, prompt_of(source)));
     PG_TRY(copy(&item->image, source->row->image_count ? source->row->images[0].name : NULL));
-    PG_TRY(copy(&item->kind, json_string_value(json_object_get(source->record, "answer_type"))));
+    PG_TRY(copy(&item->kind, json_string_value(kind)));
     if (json_is_integer(image_id))
         item->image_id = json_integer_value(image_id);
     return pg_dataset_place(&item->place, evaluation->dataset, source->number);

@@ -17,6 +17,8 @@ typedef struct comparison {
     pg_coco_evaluation *coco; /* NULL: true objects come from texts */
     pg_text_list categories;
     pg_ap_list truth, found;
+    double overlaps;        /* sum over true objects that something was found for */
+    size_t matched, wanted; /* those objects; all true ones */
 } comparison;
 
 static void free_comparison(comparison *c)
@@ -277,27 +279,43 @@ static double overlap(const comparison *c, const pg_ap_object *truth, const pg_a
     return either ? (double)shared / (double)either : 0;
 }
 
-/* The first true object of the same category that is still free and found well enough; it is taken. */
-static bool take_match(const comparison *c, const pg_ap_object **truth, size_t count, const pg_ap_object *found)
+/* The true object of the same category that a found one overlaps most; it is taken. NULL if it overlaps none. */
+static const pg_ap_object *take_match(double *best, const comparison *c, const pg_ap_object **truth, size_t count,
+                                      const pg_ap_object *found)
 {
-    for (size_t i = 0; i < count; i++)
-        if (truth[i] && !truth[i]->crowd && truth[i]->category == found->category &&
-            overlap(c, truth[i], found) >= OVERLAP) {
-            truth[i] = NULL;
-            return true;
+    size_t taken = count;
+    *best = 0;
+    for (size_t i = 0; i < count; i++) {
+        bool fits = truth[i] && !truth[i]->crowd && truth[i]->category == found->category;
+        double here = fits ? overlap(c, truth[i], found) : 0;
+        if (here > *best) {
+            *best = here;
+            taken = i;
         }
-    return false;
+    }
+    if (taken == count)
+        return NULL;
+    const pg_ap_object *match = truth[taken];
+    truth[taken] = NULL;
+    return match;
 }
 
 /* F1 of one picture's objects: found ones that are right, and true ones that were found. */
-static double score_picture(const comparison *c, const pg_ap_object **truth, size_t truth_count,
+static double score_picture(comparison *c, const pg_ap_object **truth, size_t truth_count,
                             const pg_ap_object *const *found, size_t found_count)
 {
     size_t wanted = 0, right = 0;
     for (size_t i = 0; i < truth_count; i++)
         wanted += !truth[i]->crowd;
-    for (size_t i = 0; i < found_count; i++)
-        right += take_match(c, truth, truth_count, found[i]);
+    for (size_t i = 0; i < found_count; i++) {
+        double shared;
+        if (!take_match(&shared, c, truth, truth_count, found[i]))
+            continue;
+        right += shared >= OVERLAP;
+        c->overlaps += shared;
+        c->matched++;
+    }
+    c->wanted += wanted;
     return wanted + found_count ? 2 * (double)right / (double)(wanted + found_count) : 1;
 }
 
@@ -314,7 +332,7 @@ static pg_eval_item *item_of(const comparison *c, int64_t image)
     return c->coco ? item_of_image(c->evaluation, image) : &c->evaluation->items[image];
 }
 
-static void score_pictures(const comparison *c, const pg_ap_object **truth, const pg_ap_object *const *found)
+static void score_pictures(comparison *c, const pg_ap_object **truth, const pg_ap_object *const *found)
 {
     for (size_t i = 0; i < c->evaluation->count; i++)
         c->evaluation->items[i].score = 1; /* nothing there and nothing found */
@@ -332,7 +350,7 @@ static void score_pictures(const comparison *c, const pg_ap_object **truth, cons
     }
 }
 
-static pg_status score_cases(const comparison *c)
+static pg_status score_cases(comparison *c)
 {
     const pg_ap_object **truth = sort_objects(&c->truth), **found = sort_objects(&c->found);
     pg_status status = truth && found ? PG_OK : PG_ERROR_MEMORY;
@@ -382,6 +400,11 @@ static pg_status add_all_figures(const comparison *c)
         sum += c->evaluation->items[i].score;
     if (status == PG_OK)
         status = pg_evaluation_add_figure(c->evaluation, sum / (double)c->evaluation->count, "F1 of a picture");
+    if (status == PG_OK)
+        status = pg_evaluation_add_figure(c->evaluation, c->wanted ? c->overlaps / (double)c->wanted : -1, "mIoU");
+    if (status == PG_OK)
+        status = pg_evaluation_add_figure(c->evaluation, c->matched ? c->overlaps / (double)c->matched : -1,
+                                          "mIoU of found objects");
     for (size_t i = 0; i < count && status == PG_OK; i++)
         status = pg_evaluation_add_figure(c->evaluation, each[i].ap, "AP %s", c->categories.items[i]);
     pg_free(each);

@@ -99,6 +99,8 @@ static void few_answers_are_right_or_wrong(void **state)
     double accuracy;
     CHECK_OK(pg_vqa_accuracy(&accuracy, &(pg_comparison){"Dog.", answers, 2}));
     assert_true(accuracy == 1);
+    CHECK_OK(pg_vqa_accuracy(&accuracy, &(pg_comparison){"2", answers, 1}));
+    assert_true(accuracy == 1);
     CHECK_OK(pg_vqa_accuracy(&accuracy, &(pg_comparison){"dog", answers, 1}));
     assert_true(accuracy == 0);
     CHECK_FAILS(pg_vqa_accuracy(&accuracy, &(pg_comparison){"dog", answers, 0}), PG_ERROR_ARGUMENT, "no answers");

@@ -166,6 +166,12 @@ static void answers_of_all_text_tasks(void **state)
     assert_true(figure(evaluation, "relaxed accuracy") == 0.5);
     assert_true(fabs(figure(evaluation, "calibration error") - 0.25) < CLOSE);
     pg_evaluation_close(evaluation);
+    evaluation = measure_lines(PG_EVAL_VQA,
+                               "{\"prefix\":\"a\",\"suffix\":\"2\",\"type\":\"count\"}\n"
+                               "{\"prefix\":\"b\",\"suffix\":\"beach\",\"type\":\"where\"}\n",
+                               "{\"text\":\"two\"}\n{\"text\":\"road\"}\n");
+    assert_true(figure(evaluation, "accuracy count") == 1 && figure(evaluation, "accuracy where") == 0);
+    pg_evaluation_close(evaluation);
     evaluation = measure_lines(PG_EVAL_OCR, references, predictions);
     assert_true(fabs(figure(evaluation, "CER") - 2.0 / 11) < CLOSE);
     assert_true(fabs(figure(evaluation, "WER") - 2.0 / 3) < CLOSE);
@@ -197,6 +203,7 @@ static void objects_out_of_texts(void **state)
         measure_lines(PG_EVAL_DETECT, references, "{\"text\":\"<loc0000><loc0000><loc0512><loc0512> cat\"}\n");
     assert_true(fabs(figure(evaluation, "AP cat") - 1) < CLOSE && figure(evaluation, "AP dog") == 0);
     assert_true(fabs(pg_evaluation_case(evaluation, 0).score - 2.0 / 3) < CLOSE);
+    assert_true(figure(evaluation, "mIoU") == 0.5 && figure(evaluation, "mIoU of found objects") == 1);
     CHECK_OK(pg_evaluation_report(evaluation, folder_file("report.html"), NULL));
     pg_evaluation_close(evaluation);
     pg_buffer page = {0};
