@@ -140,7 +140,7 @@ static int run(const pg_cli_command *command, void *memory, const pg_cli_list *o
                       settings->looking,
                       1};
     pg_cli_engine engine = {0};
-    pg_cli_labels labels = {0};
+    pg_cli_list labels = {0};
     pg_recognizer *recognizer = NULL;
     int code;
     PG_CLI_TRY(pg_cli_naming_check(command, &settings->naming));
@@ -149,8 +149,7 @@ static int run(const pg_cli_command *command, void *memory, const pg_cli_list *o
     if (settings->naming.labels)
         PG_CLI_TRY(pg_cli_labels_read(&labels, settings->naming.labels));
     PG_CLI_TRY(pg_cli_engine_open(&engine, command, &use));
-    PG_CLI_TRY(pg_cli_recognizer_open(&recognizer, &engine, &settings->naming, (const char *const *)labels.items,
-                                      labels.count));
+    PG_CLI_TRY(pg_cli_recognizer_open(&recognizer, &engine, &settings->naming, &labels));
     code = classify_all(&engine, recognizer, settings, operands);
 done:
     pg_recognizer_free(recognizer);

@@ -250,7 +250,7 @@ done:
 /* Everything that is open while the command runs. */
 typedef struct opened {
     pg_cli_engine engine;
-    pg_cli_labels labels;
+    pg_cli_list labels;
     pg_dataset *dataset;
     pg_recognizer *recognizer;
 } opened;
@@ -263,7 +263,6 @@ static void close_all(opened *o)
     pg_cli_engine_close(&o->engine);
 }
 
-/* The names of the classes are those given, else the data's. */
 static int open_data(opened *o, const pg_cli_command *command, const robustness_settings *settings)
 {
     pg_dataset_options options;
@@ -273,7 +272,7 @@ static int open_data(opened *o, const pg_cli_command *command, const robustness_
         int code = pg_cli_labels_read(&o->labels, settings->naming.labels);
         if (code != PG_CLI_DONE)
             return code;
-        options.labels = (const char *const *)o->labels.items;
+        options.labels = o->labels.items;
         options.label_count = o->labels.count;
     }
     if (!settings->data)
@@ -281,21 +280,21 @@ static int open_data(opened *o, const pg_cli_command *command, const robustness_
     return pg_cli_check(pg_dataset_open(&o->dataset, settings->data, &options));
 }
 
+/* The data's names, unless others were given. */
 static int open_classes(opened *o, const robustness_settings *settings)
 {
+    pg_cli_list labels = {0};
     bool named = settings->naming.labels;
-    size_t count = named ? o->labels.count : pg_dataset_label_count(o->dataset);
     if (pg_model_get_kind(o->engine.model) == PG_MODEL_PALIGEMMA && !settings->naming.head)
         return named ? pg_cli_fail("--labels: %s answers prompts; classes are for SigLIP, or for a --head",
                                    o->engine.folder)
                      : PG_CLI_DONE;
-    if (!settings->naming.head && !count)
+    for (size_t i = 0; i < pg_dataset_label_count(o->dataset); i++)
+        pg_cli_list_add(&labels, pg_dataset_label(o->dataset, i));
+    if (!settings->naming.head && !named && !labels.count)
         return pg_cli_fail("%s: rows do not name their classes; name them all with --labels", settings->data);
-    const char **labels = pg_cli_alloc(count, sizeof *labels);
-    for (size_t i = 0; i < count; i++)
-        labels[i] = named ? o->labels.items[i] : pg_dataset_label(o->dataset, i);
-    int code = pg_cli_recognizer_open(&o->recognizer, &o->engine, &settings->naming, labels, count);
-    free(labels);
+    int code = pg_cli_recognizer_open(&o->recognizer, &o->engine, &settings->naming, named ? &o->labels : &labels);
+    free(labels.items);
     return code;
 }
 

@@ -145,24 +145,11 @@ done:
     return code;
 }
 
-/* The codec that was named, or one that lies beside the model. */
 static int open_codec(finder *run)
 {
-    static const char *const names[] = {"mask_codec.npz", "vae-oid.npz"};
-    char *path = run->settings->codec ? pg_cli_text("%s", run->settings->codec) : NULL;
-    for (size_t i = 0; !path && i < sizeof names / sizeof *names; i++) {
-        path = pg_cli_text("%s/%s", run->engine.folder, names[i]);
-        if (access(path, F_OK) != 0) {
-            free(path);
-            path = NULL;
-        }
-    }
-    int code = PG_CLI_DONE;
-    if (path)
-        code = pg_cli_check(pg_mask_codec_open(&run->codec, path));
-    else if (run->settings->masks)
+    int code = pg_cli_codec_open(&run->codec, run->settings->codec, run->engine.folder);
+    if (code == PG_CLI_DONE && !run->codec && run->settings->masks)
         code = pg_cli_fail("--masks needs a mask codec: name its file with --codec FILE.npz");
-    free(path);
     run->options.codec = run->codec;
     return code;
 }

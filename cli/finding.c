@@ -1,6 +1,9 @@
 /* Boxes, codes and masks as JSON. */
 #include "finding.h"
 
+#include <stdlib.h>
+#include <unistd.h>
+
 json_t *pg_cli_json_box(const double box[4])
 {
     json_t *list = pg_cli_json_array();
@@ -54,5 +57,22 @@ int pg_cli_json_polygons(json_t **out, const uint8_t *mask, size_t width, size_t
         pg_cli_json_append(*out, outline);
     }
     pg_polygons_free(&polygons);
+    return code;
+}
+
+int pg_cli_codec_open(pg_mask_codec **out, const char *named, const char *folder)
+{
+    static const char *const names[] = {"mask_codec.npz", "vae-oid.npz"};
+    char *path = named ? pg_cli_text("%s", named) : NULL;
+    *out = NULL;
+    for (size_t i = 0; folder && !path && i < sizeof names / sizeof *names; i++) {
+        path = pg_cli_text("%s/%s", folder, names[i]);
+        if (access(path, F_OK) != 0) {
+            free(path);
+            path = NULL;
+        }
+    }
+    int code = path ? pg_cli_check(pg_mask_codec_open(out, path)) : PG_CLI_DONE;
+    free(path);
     return code;
 }

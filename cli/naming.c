@@ -31,27 +31,22 @@ int pg_cli_naming_check(const pg_cli_command *command, const pg_cli_naming *nami
 
 /* ---------------------------------------------------------------- labels */
 
-void pg_cli_labels_free(pg_cli_labels *labels)
+void pg_cli_labels_free(pg_cli_list *labels)
 {
     for (size_t i = 0; i < labels->count; i++)
-        free(labels->items[i]);
+        free((char *)labels->items[i]);
     free(labels->items);
-    *labels = (pg_cli_labels){0};
+    *labels = (pg_cli_list){0};
 }
 
 /* `text` without the blanks around it. */
-static void add_label(pg_cli_labels *out, const char *text, size_t size)
+static void add_label(pg_cli_list *out, const char *text, size_t size)
 {
     while (size && isspace((unsigned char)*text))
         text++, size--;
     while (size && isspace((unsigned char)text[size - 1]))
         size--;
-    char **items = pg_cli_alloc(out->count + 1, sizeof *items);
-    if (out->count)
-        memcpy(items, out->items, out->count * sizeof *items);
-    free(out->items);
-    out->items = items;
-    out->items[out->count++] = pg_cli_text("%.*s", (int)size, text);
+    pg_cli_list_add(out, pg_cli_text("%.*s", (int)size, text));
 }
 
 static bool is_blank(const char *text)
@@ -59,7 +54,7 @@ static bool is_blank(const char *text)
     return !text[strspn(text, " \t\r\n")];
 }
 
-static int read_file(pg_cli_labels *out, const char *path)
+static int read_file(pg_cli_list *out, const char *path)
 {
     FILE *file = fopen(path, "re");
     char *line = NULL;
@@ -77,18 +72,18 @@ static int read_file(pg_cli_labels *out, const char *path)
     return out->count ? PG_CLI_DONE : pg_cli_fail("%s: has no labels; expected one on each line", path);
 }
 
-static void split(pg_cli_labels *out, const char *text)
+static void split(pg_cli_list *out, const char *text)
 {
     for (const char *end; (end = strchr(text, ',')); text = end + 1)
         add_label(out, text, (size_t)(end - text));
     add_label(out, text, strlen(text));
 }
 
-int pg_cli_labels_read(pg_cli_labels *out, const char *text)
+int pg_cli_labels_read(pg_cli_list *out, const char *text)
 {
     struct stat info;
     int code = PG_CLI_DONE;
-    *out = (pg_cli_labels){0};
+    *out = (pg_cli_list){0};
     if (is_blank(text))
         return pg_cli_fail("--labels: no labels; expected \"cat,dog\", or a file with one on each line");
     if (stat(text, &info) == 0 && !S_ISDIR(info.st_mode))
@@ -101,10 +96,10 @@ int pg_cli_labels_read(pg_cli_labels *out, const char *text)
 }
 
 int pg_cli_recognizer_open(pg_recognizer **out, const pg_cli_engine *engine, const pg_cli_naming *naming,
-                           const char *const *labels, size_t count)
+                           const pg_cli_list *labels)
 {
-    if (naming->head)
-        return pg_cli_check(pg_recognizer_open(out, engine->model, naming->head));
-    return pg_cli_check(
-        pg_recognizer_new(out, engine->session, labels, count, naming->templates.items, naming->templates.count));
+    const pg_cli_list *templates = &naming->templates;
+    return pg_cli_check(naming->head ? pg_recognizer_open(out, engine->model, naming->head)
+                                     : pg_recognizer_new(out, engine->session, labels->items, labels->count,
+                                                         templates->items, templates->count));
 }

@@ -3,7 +3,7 @@ _paligemma()
 {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
     local command=${COMP_WORDS[1]} options folders files words others
-    local commands='caption ask ocr detect segment parse generate embed trace preprocess tokenize inspect perplexity bench quantize merge init data mask train gradients plot draw sheet help '
+    local commands='caption ask ocr detect segment parse generate classify index search embed trace preprocess tokenize inspect eval score perplexity robustness bench quantize merge init data mask train gradients plot draw sheet help '
     # --name=VALUE arrives as three words.
     if [[ $word == = ]]; then
         word=
@@ -60,6 +60,27 @@ _paligemma()
         words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
         others=' -p --prompt --parallel --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --speculate --top-logits -t --threads '
         ;;
+    classify)
+        options=' -m --model --adapter --labels --template --head --softmax --top --json --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
+        folders=' -m --model '
+        files=' --head '
+        words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
+        others=' --adapter --labels --template --top -t --threads '
+        ;;
+    index)
+        options=' -m --model --adapter -o --out --dtype --compare-contents --json --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
+        folders=' -m --model '
+        files=' '
+        words=' --dtype=auto|f32|bf16 --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
+        others=' --adapter -o --out -t --threads '
+        ;;
+    search)
+        options=' -m --model --adapter --image -n --count -o --out --json --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
+        folders=' -m --model '
+        files=' --image '
+        words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
+        others=' --adapter -n --count -o --out -t --threads '
+        ;;
     embed)
         options=' -m --model --adapter --image --text -o --out --json --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
         folders=' -m --model '
@@ -95,12 +116,33 @@ _paligemma()
         words=' '
         others=' '
         ;;
+    eval)
+        options=' -m --model --adapter --data --limit -o --out --task --annotations --images --codec --parallel --max-new-tokens --blank --free --labels --template --report --title --worst --each --json --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
+        folders=' -m --model '
+        files=' --data -o --out --annotations --codec --report '
+        words=' --task=caption|vqa|textvqa|docvqa|chartqa|ocr|detect|segment|refcoco|classify|retrieval --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
+        others=' --adapter --limit --images --parallel --max-new-tokens --labels --template --title --worst -t --threads '
+        ;;
+    score)
+        options=' --predictions --references --task --annotations --images --codec --report --title --worst --each --json -h --help'
+        folders=' '
+        files=' --predictions --references --annotations --codec --report '
+        words=' --task=caption|vqa|textvqa|docvqa|chartqa|ocr|detect|segment|refcoco|classify|retrieval '
+        others=' --images --title --worst '
+        ;;
     perplexity)
         options=' -m --model --adapter -w --window --json --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
         folders=' -m --model '
         files=' '
         words=' --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
         others=' --adapter -w --window -t --threads '
+        ;;
+    robustness)
+        options=' -m --model --adapter --data --images --rows --labels --template --head --corruption --severity --seed --json --sheet --max-new-tokens --batch --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
+        folders=' -m --model '
+        files=' --data --head --sheet '
+        words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
+        others=' --adapter --images --rows --labels --template --corruption --severity --seed --max-new-tokens --batch -t --threads '
         ;;
     bench)
         options=' -m --model --adapter --image-size -p --prompt-tokens -n --new-tokens -b --batch -r --repeat --json --profile --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
@@ -124,18 +166,18 @@ _paligemma()
         others=' --adapter -o --out --shard-size '
         ;;
     init)
-        options=' --config --tokenizer --from --from-vision --from-text --image-size --smooth-locations --seed -o --out --dtype --shard-size -h --help'
+        options=' --config --tokenizer --from-vision --from-text --seed -o --out --dtype --shard-size -h --help'
         folders=' '
         files=' --config '
         words=' --dtype=stored|f32|bf16|f16 '
-        others=' --tokenizer --from --from-vision --from-text --image-size --seed -o --out --shard-size '
+        others=' --tokenizer --from-vision --from-text --seed -o --out --shard-size '
         ;;
     data)
-        options=' -m --model --kind --images --split --prefix --annotations --image-name --codec --together --max-bad -n --rows --sample --context --style --special --json -o --out --no-exif --order -t --threads -h --help'
+        options=' -m --model --kind --images --split --prefix --annotations --image-name -n --rows --sample --context --max-bad --style --special --json --no-exif --order -t --threads -h --help'
         folders=' -m --model '
-        files=' --annotations --codec -o --out '
-        words=' --kind=auto|jsonl|coco-captions|coco-detect|coco-segment|vqa|text|shards|masks|mask-folders --style=task|text|chat --order=pillow13|classic '
-        others=' --images --split --prefix --image-name --max-bad -n --rows --sample --context -t --threads '
+        files=' --annotations '
+        words=' --kind=auto|jsonl|coco-captions|coco-detect|coco-segment|vqa|text|shards --style=task|text|chat --order=pillow13|classic '
+        others=' --images --split --prefix --image-name -n --rows --sample --context --max-bad -t --threads '
         ;;
     mask)
         options=' --codec -o --out --json -t --threads -h --help'
@@ -145,16 +187,16 @@ _paligemma()
         others=' -t --threads '
         ;;
     train)
-        options=' --config -m --model -o --out --recipe --data --validation --codec --objective --reference --beta --text-model --train --adapter --lora-rank --lora-alpha --lora-dropout --lora-modules --lora-parts --lora-rslora --steps --epochs --batch --micro-batch --text-length --optimizer --learning-rate --schedule --warmup --final-rate --timescale --weight-decay --decay --beta1 --beta2 --epsilon --momentum --relative-step --relative-scale --step-clip --decay-exponent --clip --average --reduction --label-smoothing --dropout --compute --checkpointing -t --threads --loader-threads --seed --crop --flip --brightness --contrast --saturation --style --long-rows --bad-share --validate-every --validation-rows --patience --save-every --log-every --divergence --dtype --json -h --help'
+        options=' --config -m --model -o --out --recipe --data --validation --objective --reference --beta --text-model --train --adapter --lora-rank --lora-alpha --lora-dropout --lora-modules --lora-parts --lora-rslora --steps --epochs --batch --micro-batch --text-length --optimizer --learning-rate --schedule --warmup --final-rate --timescale --weight-decay --decay --beta1 --beta2 --epsilon --momentum --relative-step --relative-scale --step-clip --decay-exponent --clip --average --reduction --label-smoothing --dropout --compute --checkpointing -t --threads --loader-threads --seed --crop --flip --brightness --contrast --saturation --style --long-rows --bad-share --validate-every --validation-rows --patience --save-every --log-every --divergence --dtype --json -h --help'
         folders=' -m --model --reference --text-model '
-        files=' --config --data --validation --codec '
+        files=' --config --data --validation '
         words=' '
         others=' -o --out --recipe --objective --beta --train --adapter --lora-rank --lora-alpha --lora-dropout --lora-modules --lora-parts --steps --epochs --batch --micro-batch --text-length --optimizer --learning-rate --schedule --warmup --final-rate --timescale --weight-decay --decay --beta1 --beta2 --epsilon --momentum --relative-scale --step-clip --decay-exponent --clip --average --reduction --label-smoothing --dropout --compute -t --threads --loader-threads --seed --crop --flip --brightness --contrast --saturation --style --long-rows --bad-share --validate-every --validation-rows --patience --save-every --log-every --divergence --dtype '
         ;;
     gradients)
-        options=' -o --out --config -m --model -o --out --recipe --data --validation --codec --objective --reference --beta --text-model --train --adapter --lora-rank --lora-alpha --lora-dropout --lora-modules --lora-parts --lora-rslora --steps --epochs --batch --micro-batch --text-length --optimizer --learning-rate --schedule --warmup --final-rate --timescale --weight-decay --decay --beta1 --beta2 --epsilon --momentum --relative-step --relative-scale --step-clip --decay-exponent --clip --average --reduction --label-smoothing --dropout --compute --checkpointing -t --threads --loader-threads --seed --crop --flip --brightness --contrast --saturation --style --long-rows --bad-share --validate-every --validation-rows --patience --save-every --log-every --divergence --dtype -h --help'
+        options=' -o --out --config -m --model -o --out --recipe --data --validation --objective --reference --beta --text-model --train --adapter --lora-rank --lora-alpha --lora-dropout --lora-modules --lora-parts --lora-rslora --steps --epochs --batch --micro-batch --text-length --optimizer --learning-rate --schedule --warmup --final-rate --timescale --weight-decay --decay --beta1 --beta2 --epsilon --momentum --relative-step --relative-scale --step-clip --decay-exponent --clip --average --reduction --label-smoothing --dropout --compute --checkpointing -t --threads --loader-threads --seed --crop --flip --brightness --contrast --saturation --style --long-rows --bad-share --validate-every --validation-rows --patience --save-every --log-every --divergence --dtype -h --help'
         folders=' -m --model --reference --text-model '
-        files=' -o --out --config --data --validation --codec '
+        files=' -o --out --config --data --validation '
         words=' '
         others=' -o --out --recipe --objective --beta --train --adapter --lora-rank --lora-alpha --lora-dropout --lora-modules --lora-parts --steps --epochs --batch --micro-batch --text-length --optimizer --learning-rate --schedule --warmup --final-rate --timescale --weight-decay --decay --beta1 --beta2 --epsilon --momentum --relative-scale --step-clip --decay-exponent --clip --average --reduction --label-smoothing --dropout --compute -t --threads --loader-threads --seed --crop --flip --brightness --contrast --saturation --style --long-rows --bad-share --validate-every --validation-rows --patience --save-every --log-every --divergence --dtype '
         ;;

@@ -19,6 +19,7 @@
  *  15. recognition classes of pictures, search among them, and how they bear damage
  *  16. why         which patches of a picture a word, a box or a match comes from
  *  17. metrics     answers, boxes, masks and rankings against what is true, by the official rules
+ *  18. evaluation  how well predictions, or a model, do on a data set
  *
  * Conventions. A result comes first, through `out`, and is the caller's to free; what a function returns directly is
  * borrowed from its parent. Strings are UTF-8 and end in NUL. Sizes are in bytes, pixels or tokens as named. Objects
@@ -725,7 +726,8 @@ PG_API const char *pg_data_kind_name(pg_data_kind kind);
 /* What the rows of a data set are; all rows of one set are of the same kind. */
 typedef enum pg_row_kind {
     PG_ROW_SUFFIX,     /* {"image", "prefix", "suffix"}: pictures (none, one or a list), a prompt and its answer. The
-                          prompt may also be called "prompt" */
+                          prompt may also be called "prompt"; "suffixes": several right answers, of which the first is
+                          the row's suffix */
     PG_ROW_PREFERENCE, /* {"image", "prefix", "chosen", "rejected"} */
     PG_ROW_LABEL,      /* {"image", "text", "label"}: a class, as a number from 0 or a name */
     PG_ROW_TEXT,       /* {"text"}: a document; {"image", "text"}: a picture and what is said of it */
@@ -1483,7 +1485,63 @@ PG_API void pg_explanation_free(pg_explanation *explanation); /* NULL is allowed
  * `shares` [parts] and `spans` [parts, 2] (first token and their number) of the parts; of answers `tokens`,
  * `token_maps` and `token_shares` as well. F32 and I64. The file appears complete or not at all. */
 PG_API pg_status pg_explanation_save(const char *path, const pg_explanation *explanation);
+
 /* ---------------------------------------------------------------- 17. metrics */
+
+/* A predicted text, and one or more that are right. Texts are UTF-8; others are PG_ERROR_FORMAT. */
+typedef struct pg_comparison {
+    const char *prediction;
+    const char *const *references;
+    size_t reference_count;
+} pg_comparison;
+
+/* The words that captions are compared by, with a space between each two: Penn Treebank tokens as Stanford's tokenizer
+ * 3.4.1 makes them, in small letters, without punctuation. (The official scripts tokenize all captions in one text,
+ * where the next caption can decide over an abbreviation at the end of this one; here each stands alone.) *out is freed
+ * with pg_free. */
+PG_API pg_status pg_caption_words(char **out, const char *text);
+
+typedef struct pg_caption_scores {
+    double cider;   /* CIDEr-D, 0 to 10; document frequencies from the references */
+    double bleu[4]; /* BLEU-1 to BLEU-4: over all texts, not a mean of texts' values */
+    double rouge_l;
+} pg_caption_scores;
+
+/* Scores of `count` texts, as pycocoevalcap computes them. Words are what stands between spaces: texts go through
+ * pg_caption_words first. each: room for the scores of every text by itself; NULL: not wanted. */
+PG_API pg_status pg_caption_score(pg_caption_scores *out, pg_caption_scores *each, const pg_comparison *items,
+                                  size_t count);
+
+/* Accuracy of the VQA challenge, 0 to 1, references being the answers of (ten) people: min(others who gave it / 3, 1),
+ * averaged over leaving each of them out; texts are normalised unless all people gave the same. With fewer than four
+ * references, 1 if one of them is the same, normalised. */
+PG_API pg_status pg_vqa_accuracy(double *out, const pg_comparison *item);
+
+/* An answer as the VQA challenge normalises it: marks, articles, capitals, numbers, contractions. *out is freed with
+ * pg_free. */
+PG_API pg_status pg_vqa_normalise(char **out, const char *answer);
+
+/* Average normalised Levenshtein similarity of one text (DocVQA): 1 - edits / characters of the longer one, the best of
+ * the references; 0 where half of it or more had to be edited. */
+#define PG_ANLS_KEEP_HALF   1u /* where exactly half was edited, it still counts, as in the official script */
+#define PG_ANLS_FOLD        2u /* small letters and single blanks are compared */
+PG_API pg_status pg_anls(double *out, const pg_comparison *item, unsigned flags);
+
+/* Relaxed accuracy (ChartQA): numbers may be off by 5 % of the target, which is not 0; else texts must be equal. "50%"
+ * is 0.5. */
+PG_API bool pg_relaxed_match(const char *prediction, const char *target);
+
+/* What was misread: Levenshtein's edits, and the reference's length. Character and word error rates are sums of edits
+ * over sums of lengths. */
+typedef struct pg_reading_errors {
+    size_t character_edits, characters, word_edits, words;
+} pg_reading_errors;
+
+PG_API pg_status pg_reading_compare(pg_reading_errors *out, const char *prediction, const char *reference);
+
+/* Whether two texts list the same things: phrases between commas, semicolons, full stops, line breaks and the word
+ * "and", in any order, without articles and capitals. */
+PG_API pg_status pg_phrases_match(bool *out, const char *prediction, const char *reference);
 
 /* COCO's summary of boxes or masks that were found, as pycocotools computes it; -1 where there is nothing to measure.
  */
@@ -1539,11 +1597,132 @@ typedef struct pg_reliability_bin {
 } pg_reliability_bin;
 
 typedef struct pg_reliability_scores {
-    double calibration_error;                     /* expected |confidence - accuracy| over the bins (Guo et al. 2017) */
-    double brier;                                 /* mean of (confidence - 1 where right, 0 where wrong) squared */
-    pg_reliability_bin bins[PG_RELIABILITY_BINS]; /* ((i / 15, (i + 1) / 15]; 0 is in the first */
-    pg_reliability_bin bins[PG_RELIABILITY_BINS]; /* (i / 15, (i + 1) / 15]; 0 is in the first */
-} pg_reliability_scores;
+    double calibration_error; /* expected |confidence - accuracy| over the bins (Guo et al. 2017) */
+    double brier;             /* mean of (confidence - 1 where right, 0 where wrong) squared */
+pg_reliability_bin bins[PG_RELIABILITY_BINS]; /* (i / 15, (i + 1) / 15]; 0 is in the first */
+}
+pg_reliability_scores;
+
+/* ---------------------------------------------------------------- 18. evaluation */
+
+/* What is measured; a case's own score is the figure named first. */
+typedef enum pg_eval_task {
+    PG_EVAL_CAPTION,  /* CIDEr-D, BLEU-1 to BLEU-4, ROUGE-L; the same text, the same set (pg_phrases_match) */
+    PG_EVAL_VQA,      /* accuracy, also by type of question (VQA's "answer_type", JSONL's "type"); the same text */
+    PG_EVAL_TEXTVQA,  /* the same */
+    PG_EVAL_DOCVQA,   /* ANLS, also in small letters and with the official script's threshold; the same text */
+    PG_EVAL_CHARTQA,  /* relaxed accuracy; the same text */
+    PG_EVAL_OCR,      /* 1 - character error rate; character and word error rates; the same text */
+    PG_EVAL_DETECT,   /* boxes' F1 at an overlap of 0.5; COCO's AP and AR; mean overlap of true objects with what was
+                         found for them, over all and over those that something was found for */
+    PG_EVAL_SEGMENT,  /* the same of masks */
+    PG_EVAL_REFCOCO,  /* overlap of masks (boxes where there are none); its mean, the overall one, accuracy at 0.5, 0.75
+                       */
+    PG_EVAL_CLASSIFY, /* accuracy of the first and the first five */
+    PG_EVAL_RETRIEVAL, /* recall@1, @5, @10 of texts for pictures and of pictures for texts */
+} pg_eval_task;
+
+/* "caption", "vqa", ...; NULL beyond the last. */
+PG_API const char *pg_eval_task_name(pg_eval_task task);
+
+/* Cases of a data set: what is asked, what is right, what was predicted, and how good that is. One thread at a time. */
+typedef struct pg_evaluation pg_evaluation;
+
+typedef struct pg_evaluation_options {
+    pg_dataset_options data;    /* how the data set is read */
+    size_t limit;               /* cases at most, the first ones (0: all) */
+    const pg_mask_codec *codec; /* what <seg> tokens mean, in answers and in JSONL's true ones; borrowed. NULL: masks
+                                   are not looked at */
+} pg_evaluation_options;
+
+PG_API void pg_evaluation_options_init(pg_evaluation_options *options);
+
+/* Reads what is asked and what is right: COCO captions, VQA v2 questions (with data.annotations), COCO instances, JSONL
+ * with suffixes, labels or texts. Rows about the same picture with the same prompt are one case with several right
+ * answers (of a data set of pictures and texts, rows about the same picture). options: NULL for the defaults. */
+PG_API pg_status pg_evaluation_open(pg_evaluation **out, pg_eval_task task, const char *path,
+                                    const pg_evaluation_options *options);
+PG_API void pg_evaluation_close(pg_evaluation *evaluation); /* NULL is allowed */
+
+/* Reads predictions: COCO's caption results, VQA results, COCO's detection results, or JSONL, an object a line, as
+ * `generate --batch` and `eval --out` write it. Which case it is for say "question_id", "image_id", or "image" with
+ * "prompt" or "prefix"; a line without any is for the case of the same number. The answer is "prediction", "text",
+ * "answer", "caption" or "suffix". It may have a "probability", "objects" ("label", "score", "box", "mask" with
+ * "counts") and a "ranking", texts, the best first; "error" says why there is none. A prediction for no case, a second
+ * one for a case, and (when measured) a case without one are errors that name the first. */
+PG_API pg_status pg_evaluation_load(pg_evaluation *evaluation, const char *path);
+
+typedef struct pg_evaluation_run_options {
+    const char *out; /* JSONL file that predictions are added to as they are made; those in it are not made again.
+                        NULL: none */
+    size_t together; /* cases that are answered at the same time (0: the session's sequences) */
+    int64_t max_new_tokens; /* of an answer (0: the model's) */
+    bool blank;             /* pictures are replaced by grey ones of the same size: what does the model know without? */
+    bool free;              /* answers to detect, segment, refcoco and classify may be anything */
+    const char *const *labels; /* detect and segment: look for these in every picture (NULL: for those that the prompt
+                                  names). classify: the classes (NULL: those of the data) */
+    size_t label_count;
+    const char *const *templates; /* classify with SigLIP: as in pg_recognizer_new */
+    size_t template_count;
+    pg_image_options image;
+
+    /* Called now and then with the cases that have a prediction; returning false ends the call with PG_ERROR_CANCELLED,
+     * what is in `out` stays. */
+    bool (*on_progress)(void *user, size_t done, size_t total);
+    void *user;
+} pg_evaluation_run_options;
+
+PG_API void pg_evaluation_run_options_init(pg_evaluation_run_options *options);
+
+/* Lets a model answer the cases that have no prediction yet, greedily, several at a time. detect and segment: as
+ * pg_detect does, with the labels that the prompt names ("detect cat ; dog"), and its scores. classify: SigLIP compares
+ * pictures with the names of the classes; PaliGemma answers the prompt with one of them. retrieval: SigLIP. A picture
+ * that cannot be read is a case without an answer, which counts as wrong. */
+PG_API pg_status pg_evaluation_run(pg_evaluation *evaluation, pg_session *session,
+                                   const pg_evaluation_run_options *options);
+
+/* Compares predictions with what is right. */
+PG_API pg_status pg_evaluation_measure(pg_evaluation *evaluation);
+
+typedef struct pg_eval_figure {
+    const char *name; /* "CIDEr", "AP50", "AP cat" */
+    double value;     /* -1 where COCO has nothing to measure */
+} pg_eval_figure;
+
+/* What was measured, the most important first: how many figures, and one of them. */
+PG_API size_t pg_evaluation_figures(const pg_evaluation *evaluation);
+PG_API pg_eval_figure pg_evaluation_figure(const pg_evaluation *evaluation, size_t i);
+
+/* Borrowed from the evaluation. */
+typedef struct pg_eval_case {
+    const char *place;  /* where it stands: "FILE:12" */
+    const char *image;  /* as the data set names it; NULL: none */
+    const char *prompt; /* "": none */
+    const char *const *references;
+    size_t reference_count;
+    const char *prediction; /* NULL: none yet */
+    const char *error;      /* why there is no answer; NULL */
+    double probability;     /* of the answer; NAN: not known */
+    double score;           /* higher is better; NAN before it is measured */
+} pg_eval_case;
+
+PG_API size_t pg_evaluation_cases(const pg_evaluation *evaluation);
+PG_API pg_eval_case pg_evaluation_case(const pg_evaluation *evaluation, size_t i);
+
+typedef struct pg_eval_report_options {
+    const char *title; /* NULL: the task and the data set's file */
+    size_t worst;      /* cases with the lowest scores that are shown (0: 24) */
+    size_t side;       /* of pictures in pixels, at most (0: 320) */
+    pg_image_options image;
+} pg_eval_report_options;
+
+PG_API void pg_eval_report_options_init(pg_eval_report_options *options);
+
+/* Writes figures, the distribution of scores and the worst cases with their pictures (true boxes and masks, and those
+ * found, drawn on them) into one HTML file that needs no other. It appears complete or not at all. options: NULL for
+ * the defaults. */
+PG_API pg_status pg_evaluation_report(const pg_evaluation *evaluation, const char *path,
+                                      const pg_eval_report_options *options);
 
 #ifdef __cplusplus
 }

@@ -39,6 +39,17 @@ pg_status pg_json_load(json_t **out, const char *path)
     return status;
 }
 
+static int append_piece(const char *text, size_t size, void *buffer)
+{
+    return pg_buffer_append(buffer, text, size) == PG_OK ? 0 : -1;
+}
+
+pg_status pg_json_print(pg_buffer *out, const json_t *value)
+{
+    const size_t flags = JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_ENCODE_ANY;
+    return json_dump_callback(value, append_piece, out, flags) == 0 ? PG_OK : pg_fail_memory(out->size);
+}
+
 static int write_piece(const char *text, size_t size, void *file)
 {
     return pg_file_writer_write(file, text, size) == PG_OK ? 0 : -1;

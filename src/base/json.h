@@ -15,6 +15,9 @@ pg_status pg_json_parse_line(json_t **out, const char *text, size_t size, const 
 /* The same from a file of at most 64 MiB. */
 pg_status pg_json_load(json_t **out, const char *path);
 
+/* Appends a value in one line. */
+pg_status pg_json_print(pg_buffer *out, const json_t *value);
+
 /* Writes a document, indented by two; the file appears complete or not at all. */
 pg_status pg_json_save(const json_t *document, const char *path);
 

@@ -45,7 +45,13 @@ static pg_status place_row(pg_buffer *out, const pg_dataset *dataset, size_t row
     return pg_buffer_print(out, "%s: annotation %lld", dataset->text.path, (long long)coco->annotations[row].id);
 }
 
-static const pg_source source = {close_index, read_row, place_row};
+static pg_status read_record(json_t **out, const pg_dataset *dataset, size_t row)
+{
+    const pg_coco *coco = dataset->index;
+    return pg_coco_parse(out, coco, &coco->annotations[row]);
+}
+
+static const pg_source source = {close_index, read_row, place_row, read_record};
 
 pg_status pg_captions_open(pg_dataset *dataset)
 {

@@ -316,3 +316,12 @@ pg_status pg_dataset_row(pg_data_row **out, const pg_dataset *dataset, size_t in
     pg_data_row_free(row);
     return status == PG_ERROR_MEMORY ? status : fail_at(status, dataset, index);
 }
+
+pg_status pg_dataset_record(json_t **out, const pg_dataset *dataset, size_t index)
+{
+    *out = NULL;
+    if (!dataset->source->record)
+        return PG_OK;
+    pg_status status = dataset->source->record(out, dataset, index);
+    return status == PG_OK || status == PG_ERROR_MEMORY ? status : fail_at(status, dataset, index);
+}

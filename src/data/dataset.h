@@ -23,6 +23,7 @@ typedef struct pg_source {
     void (*close)(void *index);
     pg_status (*read)(pg_data_row *out, const pg_dataset *dataset, size_t row); /* errors without the place */
     pg_status (*place)(pg_buffer *out, const pg_dataset *dataset, size_t row);
+    pg_status (*record)(json_t **out, const pg_dataset *dataset, size_t row); /* NULL: rows have none */
 } pg_source;
 
 struct pg_dataset {
@@ -44,6 +45,11 @@ struct pg_dataset {
 typedef pg_status pg_dataset_opener(pg_dataset *dataset);
 pg_dataset_opener pg_jsonl_open, pg_plain_open, pg_captions_open, pg_instances_open, pg_vqa_open, pg_shards_open,
     pg_masks_open, pg_mask_folders_open;
+
+/* The object of the file that a row's answer comes from, for what pg_data_row has no room for: a line of JSONL, an
+ * annotation of VQA or COCO (of detection, the first of its picture). NULL where there is none; freed with json_decref.
+ */
+pg_status pg_dataset_record(json_t **out, const pg_dataset *dataset, size_t row);
 
 /* ---------------------------------------------------------------- rows (row.c) */
 

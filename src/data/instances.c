@@ -122,7 +122,13 @@ static pg_status place_detection(pg_buffer *out, const pg_dataset *dataset, size
                            (long long)index->coco.annotations[index->groups[row].first].image_id);
 }
 
-static const pg_source detection = {close_index, read_detection, place_detection};
+static pg_status read_record(json_t **out, const pg_dataset *dataset, size_t row)
+{
+    const instances *index = dataset->index;
+    return pg_coco_parse(out, &index->coco, &index->coco.annotations[index->groups[row].first]);
+}
+
+static const pg_source detection = {close_index, read_detection, place_detection, read_record};
 
 /* ---------------------------------------------------------------- segmentation */
 
@@ -173,7 +179,7 @@ static pg_status place_segmentation(pg_buffer *out, const pg_dataset *dataset, s
                            (long long)index->coco.annotations[index->groups[row].first].id);
 }
 
-static const pg_source segmentation = {close_index, read_segmentation, place_segmentation};
+static const pg_source segmentation = {close_index, read_segmentation, place_segmentation, read_record};
 
 /* ---------------------------------------------------------------- opening */
 

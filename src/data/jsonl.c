@@ -82,7 +82,12 @@ static pg_status place_row(pg_buffer *out, const pg_dataset *dataset, size_t row
     return pg_buffer_print(out, "%s:%zu", dataset->text.path, line_number(dataset->index, row));
 }
 
-static const pg_source source = {close_index, read_row, place_row};
+static pg_status read_record(json_t **out, const pg_dataset *dataset, size_t row)
+{
+    return parse_row(out, dataset->index, row);
+}
+
+static const pg_source source = {close_index, read_row, place_row, read_record};
 
 /* The kind of the first row that has one. */
 static pg_status find_row_kind(pg_dataset *dataset, const jsonl *index)

@@ -116,7 +116,7 @@ static pg_status place_picture(pg_buffer *out, const pg_dataset *dataset, size_t
     return pg_buffer_print(out, "%s", index->items[row]);
 }
 
-static const pg_source picture_source = {close_pictures, read_picture, place_picture};
+static const pg_source picture_source = {close_pictures, read_picture, place_picture, NULL};
 
 bool pg_masks_is_png(const char *name)
 {
@@ -165,7 +165,7 @@ static pg_status place_object(pg_buffer *out, const pg_dataset *dataset, size_t 
     return pg_buffer_print(out, "%s: annotation %lld", dataset->text.path, (long long)coco->annotations[row].id);
 }
 
-static const pg_source object_source = {close_objects, read_object, place_object};
+static const pg_source object_source = {close_objects, read_object, place_object, NULL};
 
 static pg_status open_objects(pg_dataset *dataset)
 {

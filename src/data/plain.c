@@ -74,7 +74,7 @@ static pg_status place_row(pg_buffer *out, const pg_dataset *dataset, size_t row
     return pg_buffer_print(out, "%s:%zu", dataset->text.path, line);
 }
 
-static const pg_source source = {close_index, read_row, place_row};
+static const pg_source source = {close_index, read_row, place_row, NULL};
 
 pg_status pg_plain_open(pg_dataset *dataset)
 {

@@ -83,7 +83,7 @@ static bool is_known(const char *key)
         for (const char *const *known = keys_of[kind].needed; *known; known++)
             if (!strcmp(key, *known))
                 return true;
-    return false;
+    return !strcmp(key, "suffixes");
 }
 
 /* The object's key that looks like `wanted`, which the object lacks; NULL if none does. */
@@ -112,8 +112,8 @@ pg_status pg_row_kind_of(pg_row_kind *out, const json_t *object)
         return pg_fail(PG_ERROR_FORMAT, "not a JSON object");
     if (json_object_get(object, "chosen") || json_object_get(object, "rejected"))
         *out = PG_ROW_PREFERENCE;
-    else if (json_object_get(object, "suffix") || json_object_get(object, "prefix") ||
-             json_object_get(object, other_prefix))
+    else if (json_object_get(object, "suffix") || json_object_get(object, "suffixes") ||
+             json_object_get(object, "prefix") || json_object_get(object, other_prefix))
         *out = PG_ROW_SUFFIX;
     else if (json_object_get(object, "label"))
         *out = PG_ROW_LABEL;
@@ -259,12 +259,18 @@ static pg_status read_prefix(pg_data_row *row, const json_t *object)
     return read_text(&row->prefix, object, other ? other_prefix : "prefix", true);
 }
 
+/* The answer, or the first of several right ones. */
 static pg_status read_suffix(pg_data_row *row, const pg_dataset *dataset, const json_t *object)
 {
     const json_t *suffix = json_object_get(object, "suffix");
-    if (dataset->unanswered && (!suffix || json_is_null(suffix)))
+    const json_t *several = json_object_get(object, "suffixes"), *first = json_array_get(several, 0);
+    if (!several && dataset->unanswered && (!suffix || json_is_null(suffix)))
         return PG_OK;
-    return read_text(&row->suffix, object, "suffix", false);
+    if (suffix || !several)
+        return read_text(&row->suffix, object, "suffix", false);
+    if (!json_is_string(first))
+        return pg_fail(PG_ERROR_FORMAT, "\"suffixes\": expected a list of texts");
+    return pg_row_set_answer(&row->suffix, json_string_value(first), json_string_length(first), "suffixes");
 }
 
 static pg_status read_fields(pg_data_row *row, const pg_dataset *dataset, const json_t *object)

@@ -309,7 +309,7 @@ static pg_status place_row(pg_buffer *out, const pg_dataset *dataset, size_t row
     return pg_buffer_print(out, "%s: %s", index->paths.items[sample->shard], index->names.data + sample->key);
 }
 
-static const pg_source source = {close_index, read_row, place_row};
+static const pg_source source = {close_index, read_row, place_row, NULL};
 
 static pg_status find_row_kind(pg_dataset *dataset, const shards *index)
 {

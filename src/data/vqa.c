@@ -128,13 +128,18 @@ static pg_status parse_record(json_t **out, const vqa_list *list, const vqa_reco
     return pg_json_parse(out, (const char *)list->map.data + record->start, record->size, "record");
 }
 
-static pg_status read_answer(pg_data_row *out, const vqa *index, const vqa_record *question)
+static pg_status find_annotation(json_t **out, const vqa *index, const vqa_record *question)
 {
     uint64_t number = pg_id_map_find(&index->answer_ids, question->question_id);
-    json_t *record;
     if (number == PG_ID_NONE)
         return pg_fail(PG_ERROR_FORMAT, "there is no annotation of this question");
-    PG_TRY(parse_record(&record, &index->answers, &index->answers.records[number]));
+    return parse_record(out, &index->answers, &index->answers.records[number]);
+}
+
+static pg_status read_answer(pg_data_row *out, const vqa *index, const vqa_record *question)
+{
+    json_t *record;
+    PG_TRY(find_annotation(&record, index, question));
     const char *answer = choose_answer(record);
     pg_status status = answer ? pg_row_set_answer(&out->suffix, answer, strlen(answer), "answer")
                               : pg_fail(PG_ERROR_FORMAT, "the annotation has no answers");
@@ -192,7 +197,13 @@ static pg_status place_row(pg_buffer *out, const pg_dataset *dataset, size_t row
                            (long long)index->questions.records[row].question_id);
 }
 
-static const pg_source source = {close_index, read_row, place_row};
+static pg_status read_record(json_t **out, const pg_dataset *dataset, size_t row)
+{
+    const vqa *index = dataset->index;
+    return find_annotation(out, index, &index->questions.records[row]);
+}
+
+static const pg_source source = {close_index, read_row, place_row, read_record};
 
 static pg_status fill_index(vqa *index, const pg_dataset_texts *text)
 {

@@ -2,35 +2,30 @@
  */
 #include <string.h>
 
-#include "data/coco.h"
-#include "metrics/average_precision.h"
 #include "objects/segmentation.h"
+#include "tasks/coco_evaluation.h"
 
-typedef struct object_list {
-    pg_ap_object *objects;
-    size_t count, capacity;
-} object_list;
-
-struct pg_coco_evaluation {
-    char *path; /* of the annotations */
-    pg_coco coco;
-    bool masks;
-    object_list truth, found;
-};
-
-static void free_list(object_list *list)
+void pg_ap_list_free(pg_ap_list *list)
 {
     for (size_t i = 0; i < list->count; i++)
         pg_runs_free(&list->objects[i].mask);
     pg_free(list->objects);
+    *list = (pg_ap_list){0};
+}
+
+pg_status pg_ap_list_add(pg_ap_list *list, const pg_ap_object *object)
+{
+    PG_TRY(pg_grow((void **)&list->objects, &list->capacity, list->count + 1, sizeof *object));
+    list->objects[list->count++] = *object;
+    return PG_OK;
 }
 
 void pg_coco_evaluation_close(pg_coco_evaluation *evaluation)
 {
     if (!evaluation)
         return;
-    free_list(&evaluation->truth);
-    free_list(&evaluation->found);
+    pg_ap_list_free(&evaluation->truth);
+    pg_ap_list_free(&evaluation->found);
     pg_coco_free(&evaluation->coco);
     pg_free(evaluation->path);
     pg_free(evaluation);
@@ -77,7 +72,7 @@ static pg_status check_box(const double box[4], const pg_coco_image *image)
 }
 
 /* Checks what is compared, derives what was not said (area -1, no box), and adds the object, which takes the mask. */
-static pg_status add_object(object_list *list, pg_ap_object *object, const pg_coco_image *image, bool boxed, bool masks)
+static pg_status add_object(pg_ap_list *list, pg_ap_object *object, const pg_coco_image *image, bool boxed, bool masks)
 {
     bool masked = object->mask.lengths;
     if (masks ? !masked : !masked && !boxed)
@@ -87,11 +82,9 @@ static pg_status add_object(object_list *list, pg_ap_object *object, const pg_co
     PG_TRY(check_box(object->box, image));
     if (object->area < 0)
         object->area = boxed ? object->box[2] * object->box[3] : (double)pg_runs_area(&object->mask);
-    PG_TRY(pg_grow((void **)&list->objects, &list->capacity, list->count + 1, sizeof *object));
     if (!masks)
         pg_runs_free(&object->mask);
-    list->objects[list->count++] = *object;
-    return PG_OK;
+    return pg_ap_list_add(list, object);
 }
 
 /* ---------------------------------------------------------------- true objects */
@@ -274,7 +267,7 @@ pg_status pg_coco_evaluation_measure(pg_coco_scores *out, pg_coco_scores *by_cat
                                      const pg_coco_evaluation *evaluation)
 {
     size_t categories = evaluation->coco.category_count;
-    const object_list *truth = &evaluation->truth, *found = &evaluation->found;
+    const pg_ap_list *truth = &evaluation->truth, *found = &evaluation->found;
     pg_coco_scores *own = by_category ? NULL : pg_alloc(categories, sizeof *own);
     if (!by_category && !own)
         return PG_ERROR_MEMORY;

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/buffer.h"
+#include "tasks/detection.h"
 #include "tasks/object_scores.h"
 
 #define USUAL_OBJECTS 100
@@ -13,17 +14,26 @@ void pg_detect_options_init(pg_detect_options *options)
     *options = (pg_detect_options){0};
 }
 
-/* One call. */
-typedef struct detection {
+/* A picture: what is asked, and what the answer may be; NULL where that is the picture's before it. */
+typedef struct question {
     const pg_detect_options *options;
-    size_t most; /* objects */
     pg_buffer prompt;
     pg_constraint *constraint;
+} question;
+
+/* One call. */
+typedef struct detection {
+    question *questions;
     pg_request *requests;
     pg_seen_answer *seen;
-    pg_answer **answers; /* [count], as the two above */
+    pg_answer **answers; /* [count], as the three above */
     size_t count;
 } detection;
+
+static size_t most_objects(const pg_detect_options *options)
+{
+    return options->max_objects ? options->max_objects : USUAL_OBJECTS;
+}
 
 /* ---------------------------------------------------------------- asking */
 
@@ -47,26 +57,26 @@ static pg_status find_room(size_t *out, const pg_session *session, const pg_requ
     return PG_OK;
 }
 
-static pg_status constrain(detection *run, pg_request *request, const pg_session *session)
+static pg_status constrain(question *asked, pg_request *request, const pg_session *session)
 {
-    const pg_detect_options *options = run->options;
-    size_t room = 0;
+    const pg_detect_options *options = asked->options;
+    size_t room = 0, most = most_objects(options);
     PG_TRY(find_room(&room, session, request));
     request->max_new_tokens = (int64_t)room;
     if (options->free) {
-        if (run->most < room / FREE_TOKENS)
-            request->max_new_tokens = (int64_t)run->most * FREE_TOKENS;
+        if (most < room / FREE_TOKENS)
+            request->max_new_tokens = (int64_t)most * FREE_TOKENS;
         return PG_OK;
     }
     const pg_object_rules rules = {
         .labels = options->labels,
         .label_count = options->label_count,
         .masks = options->masks,
-        .most = run->most,
+        .most = most,
         .room = room,
     };
-    PG_TRY(pg_constraint_make_objects(&run->constraint, session->model, &rules));
-    request->constraint = run->constraint;
+    PG_TRY(pg_constraint_make_objects(&asked->constraint, session->model, &rules));
+    request->constraint = asked->constraint;
     return PG_OK;
 }
 
@@ -79,15 +89,15 @@ static void see_step(void *user, size_t index, const pg_step *step)
 static bool pass_text(void *user, size_t index, const char *text, size_t size)
 {
     const detection *run = user;
-    return run->options->on_text(run->options->user, index, text, size);
+    const pg_detect_options *options = run->questions[0].options;
+    return options->on_text(options->user, index, text, size);
 }
 
-/* What all pictures are asked. */
-static pg_status make_request(pg_request *out, detection *run, const pg_session *session)
+static pg_status make_request(pg_request *out, detection *run, question *asked, const pg_session *session)
 {
     pg_request_init(out);
-    PG_TRY(make_prompt(&run->prompt, run->options));
-    out->prompt = run->prompt.data;
+    PG_TRY(make_prompt(&asked->prompt, asked->options));
+    out->prompt = asked->prompt.data;
     out->image_count = 1;
     out->temperature = 0;
     out->beams = 1;
@@ -95,24 +105,25 @@ static pg_status make_request(pg_request *out, detection *run, const pg_session 
     out->no_repeat_ngram = 0;
     out->min_new_tokens = 0;
     out->on_step = see_step;
-    out->on_text = run->options->on_text ? pass_text : NULL;
+    out->on_text = run->questions[0].options->on_text ? pass_text : NULL;
     out->user = run;
-    return constrain(run, out, session);
+    return constrain(asked, out, session);
 }
 
 static pg_status ask(detection *run, pg_session *session, const pg_image *const *images)
 {
     int32_t first_place = pg_tokenizer_id(session->model->tokenizer, "<loc0000>");
-    pg_request request;
     run->requests = pg_alloc(run->count, sizeof *run->requests);
     run->seen = pg_alloc(run->count, sizeof *run->seen);
     run->answers = pg_alloc(run->count, sizeof *run->answers);
     if (!run->requests || !run->seen || !run->answers)
         return PG_ERROR_MEMORY;
-    PG_TRY(make_request(&request, run, session));
     for (size_t i = 0; i < run->count; i++) {
         run->seen[i].first_place = first_place;
-        run->requests[i] = request;
+        if (i > 0 && run->questions[i].options == run->questions[i - 1].options)
+            run->requests[i] = run->requests[i - 1];
+        else
+            PG_TRY(make_request(&run->requests[i], run, &run->questions[i], session));
         run->requests[i].images = &images[i];
     }
     return pg_generate(run->answers, session, run->requests, run->count);
@@ -121,37 +132,38 @@ static pg_status ask(detection *run, pg_session *session, const pg_image *const 
 /* ---------------------------------------------------------------- reading */
 
 /* Leaves out objects below the threshold, and those beyond the largest number. */
-static void keep_best(pg_objects *objects, const detection *run)
+static void keep_best(pg_objects *objects, const pg_detect_options *options)
 {
     size_t kept = 0;
     for (size_t i = 0; i < objects->count; i++)
-        if (kept < run->most && objects->items[i].score >= run->options->threshold)
+        if (kept < most_objects(options) && objects->items[i].score >= options->threshold)
             objects->items[kept++] = objects->items[i];
         else
             pg_free(objects->items[i].label);
     objects->count = kept;
 }
 
-static pg_status decode_mask(pg_object *object, const detection *run, int threads)
+static pg_status decode_mask(pg_object *object, const pg_mask_codec *codec, int threads)
 {
     object->mask = pg_alloc(VALUES, sizeof *object->mask);
     if (!object->mask)
         return PG_ERROR_MEMORY;
-    return pg_mask_codec_decode(object->mask, run->options->codec, object->codes, 1, threads);
+    return pg_mask_codec_decode(object->mask, codec, object->codes, 1, threads);
 }
 
 static pg_status read_answer(pg_objects **out, const detection *run, const pg_session *session, size_t i)
 {
     const pg_answer *answer = run->answers[i];
+    const pg_detect_options *options = run->questions[i].options;
     const pg_image *image = run->requests[i].images[0];
     PG_TRY(pg_objects_parse(out, answer->text, answer->text_size, pg_image_width(image), pg_image_height(image)));
     pg_objects *objects = *out;
     objects->finish = answer->finish;
     PG_TRY(pg_objects_score(objects, &run->seen[i], answer, session->model->tokenizer));
-    keep_best(objects, run);
-    for (size_t k = 0; run->options->codec && k < objects->count; k++)
+    keep_best(objects, options);
+    for (size_t k = 0; options->codec && k < objects->count; k++)
         if (objects->items[k].has_codes)
-            PG_TRY(decode_mask(&objects->items[k], run, session->g.threads));
+            PG_TRY(decode_mask(&objects->items[k], options->codec, session->g.threads));
     return PG_OK;
 }
 
@@ -162,39 +174,67 @@ static void end_detection(detection *run)
             pg_seen_answer_free(&run->seen[i]);
         if (run->answers)
             pg_answer_free(run->answers[i]);
+        pg_constraint_free(run->questions[i].constraint);
+        pg_buffer_free(&run->questions[i].prompt);
     }
+    pg_free(run->questions);
     pg_free(run->requests);
     pg_free(run->seen);
     pg_free(run->answers);
-    pg_constraint_free(run->constraint);
-    pg_buffer_free(&run->prompt);
 }
 
-static pg_status check(const pg_session *session, const pg_detect_options *options)
+static pg_status check(const pg_session *session, const pg_detect_options *const *options, size_t count)
 {
     PG_TRY(pg_model_require(session->model, pg_model_get_kind(session->model) == PG_MODEL_PALIGEMMA, "detect objects"));
     if (!session->model->tokenizer)
         return pg_fail(PG_ERROR_FILE, "%s: no tokenizer (tokenizer.json or tokenizer.model) beside the model",
                        session->model->folder);
-    return options->label_count || options->prompt ? PG_OK : pg_fail(PG_ERROR_ARGUMENT, "the list of labels is empty");
+    for (size_t i = 0; i < count; i++)
+        if (!options[i]->label_count && !options[i]->prompt)
+            return pg_fail(PG_ERROR_ARGUMENT, "the list of labels is empty");
+    return PG_OK;
+}
+
+static pg_status prepare(detection *run, const pg_session *session, const pg_detect_options *const *options)
+{
+    PG_TRY(check(session, options, run->count));
+    run->questions = pg_alloc(run->count, sizeof *run->questions);
+    if (!run->questions)
+        return PG_ERROR_MEMORY;
+    for (size_t i = 0; i < run->count; i++)
+        run->questions[i].options = options[i];
+    return PG_OK;
+}
+
+pg_status pg_detect_each(pg_objects **out, pg_session *session, const pg_image *const *images,
+                         const pg_detect_options *const *options, size_t count)
+{
+    detection run = {.count = count};
+    memset(out, 0, count * sizeof(pg_objects *));
+    pg_status status = prepare(&run, session, options);
+    if (status == PG_OK && count)
+        status = ask(&run, session, images);
+    for (size_t i = 0; i < count && status == PG_OK; i++)
+        status = read_answer(&out[i], &run, session, i);
+    for (size_t i = 0; status != PG_OK && i < count; i++) {
+        pg_objects_free(out[i]);
+        out[i] = NULL;
+    }
+    if (run.questions)
+        end_detection(&run);
+    return status;
 }
 
 pg_status pg_detect(pg_objects **out, pg_session *session, const pg_image *const *images, size_t count,
                     const pg_detect_options *options)
 {
-    detection run = {.options = options, .count = count};
-    pg_status status;
-    run.most = options->max_objects ? options->max_objects : USUAL_OBJECTS;
-    memset(out, 0, count * sizeof(pg_objects *));
-    PG_TRY(check(session, options));
-    PG_TRY_GOTO(ask(&run, session, images));
+    const pg_detect_options **each = pg_alloc(count ? count : 1, sizeof *each);
+    if (!each)
+        return PG_ERROR_MEMORY;
+    each[0] = options; /* checked without pictures too */
     for (size_t i = 0; i < count; i++)
-        PG_TRY_GOTO(read_answer(&out[i], &run, session, i));
-done:
-    for (size_t i = 0; status != PG_OK && i < count; i++) {
-        pg_objects_free(out[i]);
-        out[i] = NULL;
-    }
-    end_detection(&run);
+        each[i] = options;
+    pg_status status = count ? pg_detect_each(out, session, images, each, count) : check(session, each, 1);
+    pg_free(each);
     return status;
 }

@@ -179,6 +179,24 @@ static void bad_lines_are_told_by_line_and_reason(void **state)
     pg_dataset_close(dataset);
 }
 
+static void rows_may_have_several_answers(void **state)
+{
+    (void)state;
+    pg_data_row *row;
+    pg_dataset *dataset = open_with(write_text("rows.jsonl", "{\"prefix\": \"p\", \"suffixes\": [\"s\", \"t\"]}\n"
+                                                             "{\"prefix\": \"p\", \"suffixes\": []}\n"
+                                                             "{\"prefix\": \"p\", \"suffixes\": \"s\"}\n"
+                                                             "{\"prefix\": \"p\", \"sufixes\": [\"s\"]}\n"),
+                                    (pg_dataset_options){0});
+    CHECK_OK(pg_dataset_row(&row, dataset, 0));
+    assert_string_equal(row->suffix, "s");
+    pg_data_row_free(row);
+    check_bad(dataset, 1, "rows.jsonl:2: \"suffixes\": expected a list of texts");
+    check_bad(dataset, 2, "rows.jsonl:3: \"suffixes\": expected a list of texts");
+    check_bad(dataset, 3, "rows.jsonl:4: ");
+    pg_dataset_close(dataset);
+}
+
 static void other_rows_have_their_fields(void **state)
 {
     (void)state;
@@ -438,6 +456,7 @@ int main(void)
         cmocka_unit_test(rows_are_the_references),
         cmocka_unit_test(segmentation_rows_have_masks),
         cmocka_unit_test(bad_lines_are_told_by_line_and_reason),
+        cmocka_unit_test(rows_may_have_several_answers),
         cmocka_unit_test(other_rows_have_their_fields),
         cmocka_unit_test(classes_have_numbers_or_names),
         cmocka_unit_test(documents_are_cut_at_blank_lines),

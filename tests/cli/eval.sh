@@ -1,0 +1,51 @@
+# eval: a model's answers to a data set, resumed, with grey pictures, with boxes and classes; the report.
+export PALIGEMMA_MODEL=golden/inference/paligemma-tiny-f32/checkpoint
+cp golden/inference/images/{cow,lily,small}.* .
+cat >data.jsonl <<'END'
+{"image": "cow.jpg", "prefix": "caption en", "suffix": "a cow"}
+{"image": "lily.jpg", "prefix": "caption en", "suffix": "a flower"}
+{"image": "cow.jpg", "prefix": "caption en", "suffix": "one cow"}
+{"image": "gone.jpg", "prefix": "caption en", "suffix": "nothing"}
+{"image": "small.png", "prefix": "answer en what?", "suffix": "a"}
+END
+run() {
+    paligemma eval --data data.jsonl --max-new-tokens 4 -t 1 "$@" 2>&1
+}
+run --task caption --out answers.jsonl | tail -2
+cut -c1-45 answers.jsonl
+cp answers.jsonl all.jsonl
+
+echo '-- resumed behind a torn line'
+head -c $(($(head -2 all.jsonl | wc -c) + 20)) all.jsonl >answers.jsonl
+run --task caption --out answers.jsonl --parallel 1 | tail -2
+cmp answers.jsonl all.jsonl && echo 'the same answers'
+run --task caption --out answers.jsonl >second
+paligemma score --task caption --references data.jsonl --predictions answers.jsonl | cmp - second && echo 'the same figures'
+run --task caption --limit 1 --blank --out blank.jsonl --report page.html | tail -1
+wc -l <blank.jsonl
+grep -c 'data:image/png;base64' page.html
+
+echo '-- tasks'
+run --task classify | tail -2
+run --task classify --labels cow,dog --json --each | grep -c '"prediction": "\(cow\|dog\)"'
+cat >boxes.jsonl <<'END'
+{"image": "cow.jpg", "prefix": "detect cow ; dog", "suffix": "<loc0000><loc0000><loc0512><loc0512> cow"}
+{"image": "lily.jpg", "prefix": "detect lily", "suffix": "<loc0000><loc0000><loc0512><loc0512> lily"}
+END
+paligemma eval --data boxes.jsonl --task detect -t 1 --out found.jsonl | grep -c AP
+grep -c '"objects"' found.jsonl
+cat >pairs.jsonl <<'END'
+{"image": "cow.jpg", "text": "a cow"}
+{"image": "lily.jpg", "text": "a lily"}
+END
+paligemma eval -m golden/inference/siglip-tiny/checkpoint --data pairs.jsonl --task retrieval -t 1 | grep recall@10
+paligemma eval -m golden/inference/siglip-tiny/checkpoint --data data.jsonl --task classify --limit 2 -t 1 | tail -1
+
+echo '-- mistakes'
+try eval --task caption
+try eval --data data.jsonl
+try eval --data gone.jsonl --task caption
+try eval --data pairs.jsonl --task retrieval
+try eval -m golden/inference/siglip-tiny/checkpoint --data data.jsonl --task caption
+echo '{"image": "other.jpg", "prompt": "x", "text": "y"}' >other.jsonl
+try eval --data data.jsonl --task caption --out other.jsonl
