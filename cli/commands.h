@@ -27,6 +27,8 @@ extern const pg_cli_command pg_cli_classify;
 extern const pg_cli_command pg_cli_index;
 extern const pg_cli_command pg_cli_search;
 extern const pg_cli_command pg_cli_robustness;
+extern const pg_cli_command pg_cli_draw;
+extern const pg_cli_command pg_cli_sheet;
 extern const pg_cli_command pg_cli_help;
 
 /* All of them in the order of the help; ends with NULL. */

@@ -3,7 +3,7 @@ _paligemma()
 {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
     local command=${COMP_WORDS[1]} options folders files words others
-    local commands='caption ask ocr generate classify index search embed trace preprocess tokenize inspect perplexity robustness bench quantize merge init data mask train gradients plot help '
+    local commands='caption ask ocr generate classify index search embed trace preprocess tokenize inspect perplexity robustness bench quantize merge init data mask train gradients plot draw sheet help '
     # --name=VALUE arrives as three words.
     if [[ $word == = ]]; then
         word=
@@ -54,7 +54,7 @@ _paligemma()
         others=' --adapter -o --out -t --threads '
         ;;
     search)
-        options=' -m --model --adapter --image -n --count -o --out --json --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
+        options=' -m --model --adapter --image -n --count -o --out --json --no-pictures --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
         folders=' -m --model '
         files=' --image '
         words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
@@ -171,6 +171,20 @@ _paligemma()
         files=' -o --out '
         words=' '
         others=' --width --height --tags --smooth '
+        ;;
+    draw)
+        options=' --objects --text --codec -o --out --opacity --line --letters --no-pictures -h --help'
+        folders=' '
+        files=' --objects --codec -o --out '
+        words=' '
+        others=' --text --opacity --line --letters '
+        ;;
+    sheet)
+        options=' --columns --cell --captions --no-captions -o --out --no-pictures -h --help'
+        folders=' '
+        files=' --captions -o --out '
+        words=' '
+        others=' --columns --cell '
         ;;
     help)
         options=' -h --help'

@@ -14,6 +14,7 @@
  *  10. data        rows to train on: data sets, mixtures, a loader that works ahead
  *  11. training    runs that can be stopped and go on; losses and gradients
  *  12. curves      what training runs recorded, as pictures
+ *  13. objects     boxes and masks out of answers, found by a model
  *  14. drawing     boxes, masks, labels and heat maps on pictures; contact sheets
  *  15. recognition classes of pictures, search among them, and how they bear damage
  *
@@ -319,6 +320,19 @@ typedef enum pg_masks {
 PG_API pg_status pg_constraint_new_objects(pg_constraint **out, const pg_model *model, const char *const *labels,
                                            size_t count, pg_masks masks);
 
+/* A token that was chosen, and the logits that it was chosen from. */
+typedef struct pg_step {
+    int32_t token;
+    float logprob;       /* of it, as in pg_answer */
+    const float *logits; /* [count], raw */
+    const int32_t *ids;  /* whose they are, ascending: what the constraint permits; NULL: logits[i] is token i's */
+    size_t count;
+    double total; /* log of the sum of exp(logits): exp(logits[i] - total) is a probability */
+} pg_step;
+
+/* Sees each step of request `index` of the call. Called from the thread that runs pg_generate. */
+typedef void pg_step_callback(void *user, size_t index, const pg_step *step);
+
 /* One question. 0 means "off" unless noted; a negative number (length_penalty: NAN), as pg_request_init sets it, leaves
  * the choice to the model: generation_config.json's value. */
 typedef struct pg_request {
@@ -358,6 +372,7 @@ typedef struct pg_request {
 
     size_t top_logits; /* keep the best this many logits of every step */
     pg_text_callback *on_text;
+    pg_step_callback *on_step; /* does not go with beams either */
     void *user;
 } pg_request;
 
@@ -957,7 +972,85 @@ PG_API pg_status pg_trainer_export(const char *folder, pg_trainer *trainer);
  * file: for comparison with other implementations. Needs no "out". */
 PG_API pg_status pg_train_gradients(const char *path, const pg_train_config *config);
 
-/* ---------------------------------------------------------------- masks as codes */
+/* ---------------------------------------------------------------- 12. curves */
+
+typedef struct pg_plot_options {
+    const char *const *tags; /* whole tags ("validation/loss"), or what follows their last "/" ("loss") */
+    size_t tag_count;        /* 0: all */
+    double smooth;           /* weight of the past in a running mean, 0 (none) up to but not 1; raw values stay behind
+                                it, paler */
+    bool log;                /* the y axes */
+    size_t width;            /* pixels (900) */
+    size_t height;           /* 0: 500, or more where there are many panels */
+} pg_plot_options;
+
+PG_API void pg_plot_options_init(pg_plot_options *options);
+
+/* Draws what `count` training runs recorded: folders with a scalars.csv, or such files. Tags that end alike share a
+ * panel; several runs are compared in one picture. The file's name ends in .png or .svg; it appears complete or not at
+ * all. options: NULL for the defaults. */
+PG_API pg_status pg_plot_save(const char *path, const char *const *runs, size_t count, const pg_plot_options *options);
+
+/* ---------------------------------------------------------------- 13. objects */
+
+/* An object in a picture, as detection and segmentation answer it: "<locY1><locX1><locY2><locX2>", 16 "<segNNN>" or
+ * none, and a label. */
+typedef struct pg_object {
+    char *label;   /* "" where the answer has none */
+    double score;  /* 0 .. 1 (pg_detect); NAN: not known */
+    double box[4]; /* x1, y1, x2, y2 in pixels of the picture: number / 1023 * width or height */
+    int places[4]; /* numbers of the <loc> tokens, y1, x1, y2, x2: 0 .. 1023 */
+    bool has_codes;
+    int32_t codes[PG_MASK_CODES]; /* numbers of the <seg> tokens: 0 .. 127 */
+    float *mask;                  /* [64][64], the box's inside, above 0 in the object: for pg_mask_place; NULL: none */
+    size_t at, size;              /* the bytes of the text that it was read from, up to the end of its label */
+} pg_object;
+
+/* What could not be read: "loc_count_N" (N <loc> tokens in a row instead of 4), "empty_box" (y2 <= y1 or x2 <= x1),
+ * "seg_count_N" (N <seg> tokens behind a box, neither 0 nor 16), "stray_seg" (<seg> tokens without a box). */
+typedef struct pg_object_problem {
+    char name[32];
+    size_t at; /* byte of the text */
+} pg_object_problem;
+
+typedef struct pg_objects {
+    size_t width, height; /* of the picture, in pixels */
+    pg_object *items;
+    size_t count;
+    pg_object_problem *problems;
+    size_t problem_count;
+    char *text; /* the answer they were read from, `text_size` bytes */
+    size_t text_size;
+    pg_finish finish; /* of the answer; PG_FINISH_STOP where it was not a model's */
+} pg_objects;
+
+/* Reads objects out of `size` bytes of text (SIZE_MAX: up to the NUL) about a picture of width x height pixels. Tokens
+ * are exactly <locDDDD> below 1024 and <segDDD> below 128; everything else is text. A run of <loc> tokens, a run of
+ * <seg> tokens right behind it and the text up to the next token are one candidate; its label is that text up to the
+ * first ";", line break or "<eos>", without blanks around it. A candidate that is no object becomes a problem; objects
+ * that come twice stay. Text that is not UTF-8 is PG_ERROR_FORMAT, a picture without pixels PG_ERROR_ARGUMENT. *out is
+ * freed with pg_objects_free. */
+PG_API pg_status pg_objects_parse(pg_objects **out, const char *text, size_t size, size_t width, size_t height);
+PG_API void pg_objects_free(pg_objects *objects); /* NULL is allowed */
+
+/* The four <loc> tokens of a box x1, y1, x2, y2 in pixels: round(1023 * coordinate / size), in f32 as the reference
+ * does it, halves to even, kept within 0 .. 1023. `text` has room for 37 bytes. */
+#define PG_BOX_TEXT 37
+PG_API void pg_box_text(char text[PG_BOX_TEXT], const double box[4], size_t width, size_t height);
+
+/* The pixels that a decoded mask fills: x1, y1, x2, y2, each number / 1023 * size, truncated. False if there are none.
+ */
+PG_API bool pg_box_pixels(size_t out[4], const int places[4], size_t width, size_t height);
+
+/* Puts a decoded mask (pg_mask_codec_decode, 64 x 64 values) into its box, as the reference does it: resized to the
+ * box's pixels (Pillow's bilinear filter for floats), inside where above 0. out: [height][width], becomes 0 or 1; all 0
+ * where the box has no pixel. */
+PG_API pg_status pg_mask_place(uint8_t *out, size_t width, size_t height, const float *values, const int places[4]);
+
+/* Reads a mask of a picture as COCO's records have their "segmentation": JSON text (size SIZE_MAX: up to the NUL), a
+ * list of polygons or an object of "size" and "counts". out: [height][width], becomes 0 or 1. Another size than the
+ * picture's, and what is no such text, is PG_ERROR_FORMAT. */
+PG_API pg_status pg_mask_read(uint8_t *out, size_t width, size_t height, const char *json, size_t size);
 
 /* A mask codec: 64 x 64 masks as 16 numbers below 128, which are <seg> tokens, and back. Immutable; any number of
  * threads may use one. */
@@ -980,24 +1073,36 @@ PG_API pg_status pg_mask_codec_encode(int32_t *codes, const pg_mask_codec *codec
 /* pg_mask_cut and pg_mask_codec_encode, for pg_dataset_options.encode_mask; `user` is the codec. */
 PG_API pg_status pg_mask_codec_encode_view(void *user, int codes[16], const pg_mask_view *mask);
 
-/* ---------------------------------------------------------------- 12. curves */
+typedef struct pg_detect_options {
+    const char *const *labels; /* what to look for, as pg_constraint_new_objects wants them */
+    size_t label_count;
+    pg_masks masks;             /* PG_MASKS_NONE: detection; else segmentation (PG_MASKS_ALWAYS is usual) */
+    const pg_mask_codec *codec; /* decodes masks; NULL: objects have their codes only */
+    const char *prompt;         /* NULL: "detect LABEL ; LABEL", with masks "segment LABEL ; LABEL" */
+    bool free;                  /* let the model answer anything, and read out of it what can be read */
+    size_t max_objects;         /* 0: 100 */
+    double threshold;           /* objects with a lower score are left out (0) */
+    pg_text_callback *on_text;  /* as in pg_request; NULL: none */
+    void *user;
+} pg_detect_options;
 
-typedef struct pg_plot_options {
-    const char *const *tags; /* whole tags ("validation/loss"), or what follows their last "/" ("loss") */
-    size_t tag_count;        /* 0: all */
-    double smooth;           /* weight of the past in a running mean, 0 (none) up to but not 1; raw values stay behind
-                                it, paler */
-    bool log;                /* the y axes */
-    size_t width;            /* pixels (900) */
-    size_t height;           /* 0: 500, or more where there are many panels */
-} pg_plot_options;
+PG_API void pg_detect_options_init(pg_detect_options *options);
 
-PG_API void pg_plot_options_init(pg_plot_options *options);
-
-/* Draws what `count` training runs recorded: folders with a scalars.csv, or such files. Tags that end alike share a
- * panel; several runs are compared in one picture. The file's name ends in .png or .svg; it appears complete or not at
- * all. options: NULL for the defaults. */
-PG_API pg_status pg_plot_save(const char *path, const char *const *runs, size_t count, const pg_plot_options *options);
+/* Looks for objects in `count` pictures, which run together as far as the session has sequences; out[i], freed with
+ * pg_objects_free, belongs to images[i], with boxes in its pixels. The model is a PaliGemma and answers greedily.
+ * Unless `free`, its answers are of the form that pg_constraint_new_objects describes: none is malformed or cut off, no
+ * box comes twice, and only the logits of permitted tokens are computed. On failure nothing is left in `out`.
+ *
+ * An object's score is the probability, as the model has it, that an answer drawn at random instead of greedily has
+ * this object with nearly this box: the product of the probabilities
+ *   - of what stands between the object before and this one, which is that there is another object;
+ *   - of each corner coordinate c, given those before it: not of its one token of 1,024, among which the model spreads
+ *     what it knows, but of all <loc> tokens within max(2, side / 8) of it, where side is the box's height or width in
+ *     tokens. A box with every side that near overlaps this one by more than half (IoU of at least 0.56), so scores are
+ *     comparable with average precision at 0.5;
+ *   - of the label's tokens. Masks do not count. */
+PG_API pg_status pg_detect(pg_objects **out, pg_session *session, const pg_image *const *images, size_t count,
+                           const pg_detect_options *options);
 
 /* ---------------------------------------------------------------- 14. drawing */
 
@@ -1022,7 +1127,8 @@ PG_API void pg_draw_options_init(pg_draw_options *options);
  * stay inside the picture, readable on any ground, and off each other where there is room; long ones are shortened. A
  * mark without box and mask is a note at the top. options: NULL for the defaults. Text that is not UTF-8 and boxes that
  * are not finite are PG_ERROR_ARGUMENT; of what lies outside the picture nothing is shown; sides above 32767 pixels are
- * PG_ERROR_LIMIT. Letters come from the fonts that the system has (fontconfig); without any, only ASCII is readable. */
+ * PG_ERROR_LIMIT. Letters come from the fonts that the system has (fontconfig); without any, only ASCII is readable.
+ * Several threads may draw at once. */
 PG_API pg_status pg_image_draw_marks(pg_image **out, const pg_image *image, const pg_mark *marks, size_t count,
                                      const pg_draw_options *options);
 
@@ -1081,7 +1187,8 @@ PG_API void pg_class_scores(float *scores, const float *logits, size_t count, bo
 typedef struct pg_picture_index pg_picture_index;
 
 typedef struct pg_index_options {
-    const char *dtype;      /* "F32" or "BF16": half the size, cosines off by at most 0.004 (NULL: F32) */
+    const char *dtype; /* "F32" or "BF16": half the size, cosines off by at most 0.004 (NULL: as they are, F32 in a new
+                          index) */
     bool compare_contents;  /* files that look unchanged are read and compared as well */
     pg_image_options image; /* how pictures are read */
     double save_after;      /* seconds between saves, so that little is lost when the process is killed (0: 60) */

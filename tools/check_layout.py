@@ -23,7 +23,7 @@ ARROWS = {
     "ops": ["kernels", "tensor", "base"],
     "model": ["ops", "tensor", "base"],
     "generate": ["model", "ops", "tensor", "text", "image", "base"],
-    "objects": ["base"],
+    "objects": ["text", "base"],
     "data": ["objects", "text", "image", "base"],
     "metrics": ["objects", "text", "base"],
     "train": ["data", "objects", "generate", "model", "ops", "tensor", "text", "image", "base"],

@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "base/folder.h"
+#include "base/resize_floats.h"
 #include "data/coco.h"
 #include "data/dataset.h"
 #include "objects/mask.h"

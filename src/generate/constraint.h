@@ -33,6 +33,17 @@ static inline bool pg_permitted_none(const pg_permitted *permitted)
 
 bool pg_permitted_has(const pg_permitted *permitted, int32_t id);
 
+/* Answers of detection, as pg_constraint_new_objects has them, with limits that every answer keeps as a whole. */
+typedef struct pg_object_rules {
+    const char *const *labels;
+    size_t label_count;
+    pg_masks masks;
+    size_t most; /* objects; 0: any number */
+    size_t room; /* tokens, with the end token; 0: any number. Less than an object takes is PG_ERROR_LIMIT */
+} pg_object_rules;
+
+pg_status pg_constraint_make_objects(pg_constraint **out, const pg_model *model, const pg_object_rules *rules);
+
 /* The token that ends an answer, or a clear failure. */
 pg_status pg_constraint_end(int32_t *out, const pg_model *model);
 

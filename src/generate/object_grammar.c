@@ -5,7 +5,9 @@
  *   object = 4 location tokens (y1 x1 y2 x2, y1 < y2, x1 < x2), 0 or 16 mask tokens, " LABEL"
  *
  * No box comes twice: fine-tuned models otherwise repeat theirs until the limit. Labels are tokenized where they stand,
- * between two location tokens or at the end, so their tokens are those that a model was trained on.
+ * between two location tokens or at the end, so their tokens are those that a model was trained on. Where the number of
+ * objects or tokens is limited, an object that no further one can follow gets a label at the end, so that every answer
+ * is complete.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,17 +23,37 @@ typedef struct object_grammar {
     int32_t place, code, end; /* <loc0000>, <seg000> (-1: no masks), the end token */
     pg_masks masks;
     pg_phrases labels; /* " LABEL" and the end token; " LABEL ; ", behind which another object comes */
+    pg_phrases last;   /* of those, the ones with the end token */
+    size_t most;       /* objects */
+    size_t room;       /* tokens */
+    size_t object;     /* tokens of the longest last object */
+    size_t longest;    /* tokens of the longest label that another object follows */
 } object_grammar;
 
 typedef enum grammar_place { IN_BOX, BEHIND_BOX, IN_MASK, IN_LABEL, ENDED, WRONG } grammar_place;
 
 typedef struct grammar_state {
     grammar_place at;
-    bool first;            /* no object has been begun */
+    size_t tokens;         /* so far */
+    size_t objects;        /* that have been begun */
     int done;              /* corners of the box, or codes of the mask */
     int box[CORNERS];      /* y1 x1 y2 x2, as far as they are there */
+    bool last;             /* the label is one of the last object */
     pg_phrase_range label; /* where in the labels */
 } grammar_state;
+
+static const pg_phrases *labels_of(const object_grammar *grammar, const grammar_state *state)
+{
+    return state->last ? &grammar->last : &grammar->labels;
+}
+
+/* The label begins behind the tokens so far. */
+static void begin_label(const object_grammar *grammar, grammar_state *state)
+{
+    state->last =
+        state->objects >= grammar->most || state->tokens + grammar->longest + grammar->object > grammar->room;
+    state->label = pg_phrases_root(labels_of(grammar, state));
+}
 
 /* ---------------------------------------------------------------- tokens so far */
 
@@ -52,14 +74,14 @@ static void add_corner(grammar_state *state, int64_t number)
         state->at = WRONG;
         return;
     }
-    state->first = false;
+    state->objects += state->done == 0;
     state->box[state->done++] = (int)number;
     state->at = state->done == CORNERS ? BEHIND_BOX : IN_BOX;
 }
 
 static void add_label(const object_grammar *grammar, grammar_state *state, int32_t id)
 {
-    state->label = pg_phrases_step(&grammar->labels, state->label, id);
+    state->label = pg_phrases_step(labels_of(grammar, state), state->label, id);
     bool known = state->label.first < state->label.end;
     state->at = !known ? WRONG : id == grammar->end ? ENDED : IN_LABEL;
 }
@@ -67,7 +89,7 @@ static void add_label(const object_grammar *grammar, grammar_state *state, int32
 /* Behind a label that " ; " may follow, and did. */
 static bool may_begin(const object_grammar *grammar, const grammar_state *state)
 {
-    return state->at == IN_LABEL && pg_phrases_ends(&grammar->labels, state->label);
+    return state->at == IN_LABEL && pg_phrases_ends(labels_of(grammar, state), state->label);
 }
 
 static void add_token(const object_grammar *grammar, grammar_state *state, int32_t id)
@@ -75,23 +97,24 @@ static void add_token(const object_grammar *grammar, grammar_state *state, int32
     int64_t number = (int64_t)id - grammar->place, code = (int64_t)id - grammar->code;
     bool is_place = number >= 0 && number < PLACES;
     bool is_code = grammar->masks != PG_MASKS_NONE && code >= 0 && code < CODES;
-    if (may_begin(grammar, state) && is_place)
-        *state = (grammar_state){.at = IN_BOX};
+    if (may_begin(grammar, state) && is_place) {
+        state->at = IN_BOX;
+        state->done = 0;
+    }
     if (state->at == IN_BOX && is_place)
         add_corner(state, number);
     else if (state->at == IN_BOX)
-        state->at = state->first && id == grammar->end ? ENDED : WRONG;
+        state->at = !state->objects && id == grammar->end ? ENDED : WRONG;
     else if ((state->at == BEHIND_BOX || state->at == IN_MASK) && is_code) {
         state->done = state->at == BEHIND_BOX ? 1 : state->done + 1;
         state->at = state->done == MASK_CODES ? IN_LABEL : IN_MASK;
-        state->label = pg_phrases_root(&grammar->labels);
-    } else if (state->at == BEHIND_BOX && grammar->masks != PG_MASKS_ALWAYS) {
-        state->label = pg_phrases_root(&grammar->labels);
-        add_label(grammar, state, id);
-    } else if (state->at == IN_LABEL)
+    } else if ((state->at == BEHIND_BOX && grammar->masks != PG_MASKS_ALWAYS) || state->at == IN_LABEL)
         add_label(grammar, state, id);
     else
         state->at = WRONG;
+    state->tokens++;
+    if (state->at == BEHIND_BOX || (state->at == IN_LABEL && is_code))
+        begin_label(grammar, state);
 }
 
 /* ---------------------------------------------------------------- what may follow */
@@ -164,16 +187,16 @@ static size_t list_permitted(int32_t *ids, const object_grammar *grammar, const 
     switch (state->at) {
     case IN_BOX:
         found = permit_corners(ids, grammar, state, tokens, count);
-        if (state->first)
+        if (!state->objects)
             ids[found++] = grammar->end;
         return found;
     case BEHIND_BOX:
         if (grammar->masks != PG_MASKS_ALWAYS)
-            found = pg_phrases_next(ids, &grammar->labels, pg_phrases_root(&grammar->labels));
+            found = pg_phrases_next(ids, labels_of(grammar, state), state->label);
         return grammar->masks == PG_MASKS_NONE ? found : found + permit_codes(ids + found, grammar);
     case IN_MASK: return permit_codes(ids, grammar);
     case IN_LABEL:
-        found = pg_phrases_next(ids, &grammar->labels, state->label);
+        found = pg_phrases_next(ids, labels_of(grammar, state), state->label);
         return may_begin(grammar, state) ? found + permit_corners(ids + found, grammar, &begin, tokens, count) : found;
     default: return 0;
     }
@@ -182,7 +205,7 @@ static size_t list_permitted(int32_t *ids, const object_grammar *grammar, const 
 static size_t permit_objects(void *user, int32_t *ids, const int32_t *tokens, size_t count)
 {
     const object_grammar *grammar = user;
-    grammar_state state = {.at = IN_BOX, .first = true};
+    grammar_state state = {.at = IN_BOX};
     for (size_t i = 0; i < count; i++)
         add_token(grammar, &state, tokens[i]);
     size_t found = list_permitted(ids, grammar, &state, tokens, count);
@@ -244,7 +267,11 @@ static pg_status add_phrase(object_grammar *grammar, const pg_model *model, cons
     }
     if (!fits)
         PG_TRY_GOTO(pg_fail(PG_ERROR_ARGUMENT, "\"%s\": a label has no location and mask tokens in it", label));
-    status = pg_phrases_add(&grammar->labels, ids + CORNERS, count - CORNERS - behind, last ? grammar->end : -1);
+    size_t size = count - CORNERS - behind, *longest = last ? &grammar->object : &grammar->longest;
+    PG_TRY_GOTO(pg_phrases_add(&grammar->labels, ids + CORNERS, size, last ? grammar->end : -1));
+    if (last)
+        PG_TRY_GOTO(pg_phrases_add(&grammar->last, ids + CORNERS, size, grammar->end));
+    *longest = size > *longest ? size : *longest;
 done:
     pg_free(ids);
     pg_buffer_free(&text);
@@ -255,42 +282,66 @@ static void release_grammar(void *user)
 {
     object_grammar *grammar = user;
     pg_phrases_free(&grammar->labels);
+    pg_phrases_free(&grammar->last);
     pg_free(grammar);
 }
 
-static pg_status fill_grammar(object_grammar *grammar, const pg_model *model, const char *const *labels, size_t count)
+static pg_status add_labels(object_grammar *grammar, const pg_model *model, const pg_object_rules *rules)
 {
-    PG_TRY(find_numbered(&grammar->place, model, "<loc%04d>", PLACES));
-    if (pg_tokenizer_id(model->tokenizer, "<seg000>") >= 0 || grammar->masks != PG_MASKS_NONE)
-        PG_TRY(find_numbered(&grammar->code, model, "<seg%03d>", CODES));
-    for (size_t i = 0; i < count; i++) {
-        pg_status status = check_label(labels[i]);
+    for (size_t i = 0; i < rules->label_count; i++) {
+        pg_status status = check_label(rules->labels[i]);
         if (status == PG_OK)
-            status = add_phrase(grammar, model, labels[i], true);
+            status = add_phrase(grammar, model, rules->labels[i], true);
         if (status == PG_OK)
-            status = add_phrase(grammar, model, labels[i], false);
+            status = add_phrase(grammar, model, rules->labels[i], false);
         if (status != PG_OK)
             return pg_fail_context(status, "label %zu", i);
     }
     pg_phrases_sort(&grammar->labels);
+    pg_phrases_sort(&grammar->last);
     return PG_OK;
+}
+
+static pg_status fill_grammar(object_grammar *grammar, const pg_model *model, const pg_object_rules *rules)
+{
+    bool masks = rules->masks != PG_MASKS_NONE;
+    PG_TRY(find_numbered(&grammar->place, model, "<loc%04d>", PLACES));
+    if (pg_tokenizer_id(model->tokenizer, "<seg000>") >= 0 || masks)
+        PG_TRY(find_numbered(&grammar->code, model, "<seg%03d>", CODES));
+    PG_TRY(add_labels(grammar, model, rules));
+    grammar->object += CORNERS + (masks ? MASK_CODES : 0) + 1; /* with the end token */
+    if (grammar->object > grammar->room)
+        return pg_fail(PG_ERROR_LIMIT, "an object takes up to %zu tokens, and there is room for %zu", grammar->object,
+                       grammar->room);
+    return PG_OK;
+}
+
+pg_status pg_constraint_make_objects(pg_constraint **out, const pg_model *model, const pg_object_rules *rules)
+{
+    int32_t end = -1;
+    *out = NULL;
+    PG_TRY(pg_constraint_end(&end, model));
+    if (!rules->label_count)
+        return pg_fail(PG_ERROR_ARGUMENT, "the list of labels is empty");
+    object_grammar *grammar = pg_alloc(1, sizeof *grammar);
+    if (!grammar)
+        return PG_ERROR_MEMORY;
+    *grammar = (object_grammar){.place = -1,
+                                .code = -1,
+                                .end = end,
+                                .masks = rules->masks,
+                                .most = rules->most ? rules->most : SIZE_MAX,
+                                .room = rules->room ? rules->room : SIZE_MAX};
+    pg_status status = fill_grammar(grammar, model, rules);
+    if (status == PG_OK)
+        return pg_constraint_make(out, permit_objects, grammar, release_grammar);
+    release_grammar(grammar);
+    return status;
 }
 
 pg_status pg_constraint_new_objects(pg_constraint **out, const pg_model *model, const char *const *labels, size_t count,
                                     pg_masks masks)
 {
-    int32_t end = -1;
-    *out = NULL;
-    PG_TRY(pg_constraint_end(&end, model));
-    if (!count)
-        return pg_fail(PG_ERROR_ARGUMENT, "the list of labels is empty");
-    object_grammar *grammar = pg_alloc(1, sizeof *grammar);
-    if (!grammar)
-        return PG_ERROR_MEMORY;
-    *grammar = (object_grammar){.place = -1, .code = -1, .end = end, .masks = masks};
-    pg_status status = fill_grammar(grammar, model, labels, count);
-    if (status == PG_OK)
-        return pg_constraint_make(out, permit_objects, grammar, release_grammar);
-    release_grammar(grammar);
-    return status;
+    const pg_object_rules rules = {.labels = labels, .label_count = count, .masks = masks};
+    return pg_constraint_make_objects(out, model, &rules);
 }

@@ -24,8 +24,8 @@ static pg_status check_plan(const pg_plan *plan, const pg_session *session, cons
     if (plan->sampling.top_p > 1 || plan->sampling.min_p > 1)
         return pg_fail(PG_ERROR_ARGUMENT, "top_p %g, min_p %g: expected 0 to 1", plan->sampling.top_p,
                        plan->sampling.min_p);
-    if (plan->beams > 1 && (plan->sampling.temperature > 0 || request->stop_count || request->on_text))
-        return pg_fail(PG_ERROR_ARGUMENT, "beam search goes with neither sampling nor stop texts nor streaming");
+    if (plan->beams > 1 && (plan->sampling.temperature > 0 || request->stop_count || request->on_text || request->on_step))
+        return pg_fail(PG_ERROR_ARGUMENT, "beam search goes with neither sampling nor stop texts nor callbacks");
     if (plan->beams > 1 && request->constraint)
         return pg_fail(PG_ERROR_ARGUMENT, "beam search does not go with a constraint");
     if (plan->beams > (int64_t)session->sequences)
@@ -291,6 +291,12 @@ static void keep_top(pg_sequence *sequence, const pg_logits *logits)
                            : (pg_candidate){-1, -__builtin_inff()};
 }
 
+static void tell_step(const pg_sequence *sequence, const pg_step *step)
+{
+    if (sequence->request->on_step)
+        sequence->request->on_step(sequence->request->user, sequence->index, step);
+}
+
 pg_status pg_sequence_step(pg_sequence *sequence, pg_session *session, const pg_logits *logits)
 {
     const float *processed = processed_logits(sequence, session, logits);
@@ -302,6 +308,12 @@ pg_status pg_sequence_step(pg_sequence *sequence, pg_session *session, const pg_
         return pg_fail(PG_ERROR_FORMAT, "%s: the logits are not finite; are the weights damaged?",
                        session->model->folder);
     sequence->logprobs[sequence->made] = (float)(logits->values[place] - total);
+    tell_step(sequence, &(pg_step){.token = id,
+                                   .logprob = sequence->logprobs[sequence->made],
+                                   .logits = logits->values,
+                                   .ids = logits->ids,
+                                   .count = (size_t)logits->count,
+                                   .total = total});
     keep_top(sequence, logits);
     sequence->history[sequence->input.ids.count + sequence->made++] = id;
     sequence->last_token = pg_clock();

@@ -136,7 +136,7 @@ pg_status pg_draw_options_settle(pg_draw_options *out, const pg_draw_options *op
     if (options)
         *out = *options;
     PG_TRY(check_options(out));
-    out->line = out->line > 0 ? out->line : fmax(2, round(side / 200));
+    out->line = out->line > 0 ? out->line : fmax(2, round(side / 150));
     out->text = out->text > 0 ? out->text : fmax(12, round(side / 30));
     out->opacity = out->opacity >= 0 ? out->opacity : opacity;
     return PG_OK;

@@ -59,9 +59,4 @@ void pg_image_to_floats(const pg_image *image, float *out, double rescale, const
 void pg_pixels_to_floats(const uint8_t *pixels, size_t plane, float *out, double rescale, const double mean[3],
                          const double std[3]);
 
-/* A plane of floats [plane_height, plane_width] as Pillow's bilinear filter resizes it, to [height, width], both at
- * least 1. */
-pg_status pg_floats_resize(float *out, size_t width, size_t height, const float *plane, size_t plane_width,
-                           size_t plane_height);
-
 #endif

@@ -244,14 +244,16 @@ static bool closes(const char *text)
     return false;
 }
 
-/* Where a line that has room for `fits` bytes ends: behind its last blank or ideograph, if there is one. */
+/* Where a line that has room for `fits` bytes ends: behind its last blank, mark within a name, or ideograph, if there
+ * is one. */
 static size_t find_break(const char *text, size_t fits)
 {
     for (size_t end = fits; end > 0; end = whole(text, end - 1)) {
         FcChar32 before = 0;
         size_t start = whole(text, end - 1);
         decode(&before, text + start, end - start);
-        if ((before == ' ' || before >= 0x2e80) && !closes(text + end))
+        bool joint = before < 0x80 && strchr(" -_/", (int)before) != NULL;
+        if ((joint || before >= 0x2e80) && !closes(text + end))
             return end;
     }
     return fits;

@@ -69,7 +69,7 @@ static bool find_place(area *out, const pg_mark *mark, area frame)
         const double *b = mark->box;
         area box = {fmin(b[0], b[2]), fmin(b[1], b[3]), fmax(b[0], b[2]), fmax(b[1], b[3])};
         *out = overlap(box, frame);
-        return out->left <= out->right && out->top <= out->bottom;
+        return box.left < frame.right && box.top < frame.bottom && box.right > 0 && box.bottom > 0;
     }
     if (mark->mask) {
         if (!pg_mask_bounds(bounds, mark->mask, (size_t)frame.right, (size_t)frame.bottom))
@@ -173,7 +173,7 @@ static double hidden(const overlay *over, const shape *s, area tag)
 
 static void try_tag(const overlay *over, shape *s, area tag, double dislike, double *best)
 {
-    double cost = dislike + hidden(over, s, tag);
+    double cost = dislike < *best ? dislike + hidden(over, s, tag) : INFINITY;
     if (cost < *best) {
         *best = cost;
         s->tag = tag;
@@ -221,7 +221,7 @@ static void stroke_box(const overlay *over, const shape *s)
     cairo_rectangle(cairo, left, top, right - left, bottom - top);
     cairo_set_dash(cairo, NULL, 0, 0);
     cairo_set_line_width(cairo, line + 2 * ceil(line / 4));
-    pg_canvas_color(&over->canvas, pg_color_on(s->color), 0.55);
+    pg_canvas_color(&over->canvas, pg_color_on(s->color), 0.45);
     cairo_stroke_preserve(cairo);
     cairo_set_dash(cairo, pattern, s->round ? 2 : 0, 0);
     cairo_set_line_width(cairo, line);

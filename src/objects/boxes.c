@@ -1,6 +1,7 @@
 #include "objects/boxes.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #define TOKEN     9 /* bytes of "<loc0000>" */
@@ -11,6 +12,20 @@ void pg_box_tokens(int out[4], const double box[4], double width, double height)
     const double fractions[] = {box[1] / height, box[0] / width, box[3] / height, box[2] / width};
     for (int i = 0; i < 4; i++)
         out[i] = (int)fminf(fmaxf(rintf(1023.0f * (float)fractions[i]), 0), 1023);
+}
+
+void pg_box_scale(double out[4], const int tokens[4], double parts, double width, double height)
+{
+    for (int i = 0; i < 4; i++)
+        out[i ^ 1] = tokens[i] / parts * (i % 2 ? width : height);
+}
+
+void pg_box_text(char text[PG_BOX_TEXT], const double box[4], size_t width, size_t height)
+{
+    int tokens[4];
+    pg_box_tokens(tokens, box, (double)width, (double)height);
+    for (int i = 0; i < 4; i++)
+        snprintf(text + (ptrdiff_t)i * TOKEN, TOKEN + 1, "<loc%04d>", tokens[i]);
 }
 
 pg_status pg_box_print(pg_buffer *out, const int tokens[4])

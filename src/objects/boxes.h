@@ -8,6 +8,10 @@
  * even, kept within 0 .. 1023. */
 void pg_box_tokens(int out[4], const double box[4], double width, double height);
 
+/* The box in pixels, x1, y1, x2, y2, of four tokens: number / parts * size. parts: 1023 in the reference's evaluation,
+ * 1024 in public demos. */
+void pg_box_scale(double out[4], const int tokens[4], double parts, double width, double height);
+
 /* Appends "<loc0012>..." */
 pg_status pg_box_print(pg_buffer *out, const int tokens[4]);
 

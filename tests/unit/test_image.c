@@ -321,6 +321,59 @@ static void png_files_keep_every_pixel(void **state)
     }
 }
 
+/* In memory a PNG has the bytes of the file. */
+static void png_bytes_are_those_of_the_file(void **state)
+{
+    (void)state;
+    pg_image *image = make_noise(47, 33);
+    const char *path = folder_file("out.png");
+    pg_buffer file = {0};
+    uint8_t *bytes;
+    size_t size;
+    CHECK_OK(pg_image_save(image, path));
+    CHECK_OK(pg_file_read(&file, path, 1 << 20));
+    CHECK_OK(pg_image_encode_png(&bytes, &size, image));
+    assert_int_equal(size, file.size);
+    assert_memory_equal(bytes, file.data, size);
+    pg_free(bytes);
+    pg_buffer_free(&file);
+    pg_image_free(image);
+    remove(path);
+}
+
+/* A JPEG of a smooth picture is nearly the picture, its colours too. */
+static void jpeg_files_keep_colours(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"out.jpg", "out.jpeg", "OUT.JPG"};
+    uint8_t rgb[40 * 30 * 3];
+    for (size_t i = 0; i < sizeof rgb; i += 3) {
+        size_t x = i / 3 % 40, y = i / 3 / 40;
+        memcpy(rgb + i, (const uint8_t[]){(uint8_t)(6 * x), (uint8_t)(8 * y), x % 20 < 10 ? 200 : 20}, 3);
+    }
+    pg_image *image, *again;
+    CHECK_OK(pg_image_new(&image, rgb, 40, 30, 0));
+    for (size_t n = 0; n < 3; n++) {
+        const char *path = folder_file(names[n]);
+        CHECK_OK(pg_image_save(image, path));
+        CHECK_OK(pg_image_load(&again, path, NULL));
+        double sum = 0;
+        for (size_t i = 0; i < sizeof rgb; i++)
+            sum += abs(pg_image_pixels(again)[i] - rgb[i]);
+        assert_true(sum / sizeof rgb < 4);
+        pg_image_free(again);
+        remove(path);
+    }
+    pg_image *long_one = make_noise(70000, 1);
+    CHECK_FAILS(pg_image_save(long_one, folder_file("x.jpg")), PG_ERROR_FILE, "x.jpg: JPEG: ");
+    CHECK_FAILS(pg_image_save(image, "absent/x.jpg"), PG_ERROR_FILE, "cannot be written");
+    CHECK_FAILS(pg_image_save(image, "x.gif"), PG_ERROR_ARGUMENT, "x.gif: pictures are written to files whose names");
+    CHECK_FAILS(pg_image_save(image, "jpg"), PG_ERROR_ARGUMENT, "names end in .png, .jpg or .jpeg");
+    assert_int_equal(folder_count(), 0);
+    pg_image_free(long_one);
+    pg_image_free(image);
+}
+
 static void failed_writes_leave_nothing(void **state)
 {
     (void)state;
@@ -339,6 +392,15 @@ static void failed_writes_leave_nothing(void **state)
     assert_non_null(strstr(pg_error_last(), "x.png: cannot be written: File too large"));
     assert_int_equal(folder_count(), 0);
     pg_image_free(image);
+}
+
+static pg_status encode_and_free(const pg_image *image)
+{
+    uint8_t *bytes;
+    size_t size;
+    pg_status status = pg_image_encode_png(&bytes, &size, image);
+    pg_free(bytes);
+    return status;
 }
 
 static pg_status decode_and_free(const pg_buffer *bytes)
@@ -389,6 +451,12 @@ static void every_allocation_may_fail(void **state)
     CHECK_SWEEP(load_resize_save(IMAGES "/files/exif6.jpg", to));
     assert_int_equal(folder_count(), 1);
     remove(to);
+    pg_image *image = make_noise(100, 100);
+    CHECK_SWEEP(encode_and_free(image));
+    to = folder_file("out.jpg");
+    CHECK_SWEEP(pg_image_save(image, to));
+    remove(to);
+    pg_image_free(image);
 }
 
 int main(void)
@@ -407,6 +475,8 @@ int main(void)
         cmocka_unit_test(damaged_files_do_no_harm),
         cmocka_unit_test(files_and_standard_input_are_read),
         cmocka_unit_test(png_files_keep_every_pixel),
+        cmocka_unit_test(png_bytes_are_those_of_the_file),
+        cmocka_unit_test(jpeg_files_keep_colours),
         cmocka_unit_test(failed_writes_leave_nothing),
         cmocka_unit_test(every_allocation_may_fail),
     };

@@ -95,12 +95,27 @@ static void hostile_masks_are_refused(void **state)
     CHECK_OK(add("{\"size\":[3,4],\"counts\":[12]}"));
 }
 
+static void masks_are_read_from_text(void **state)
+{
+    (void)state;
+    uint8_t mask[12];
+    CHECK_OK(pg_mask_read(mask, 4, 3, "{\"size\":[3,4],\"counts\":[2,10]} and more", 30));
+    assert_memory_equal(mask, "\0\1\1\1\0\1\1\1\1\1\1\1", 12);
+    CHECK_OK(pg_mask_read(mask, 4, 3, "[[0,0,4,0,4,3,0,3]]", SIZE_MAX));
+    assert_memory_equal(mask, "\1\1\1\1\1\1\1\1\1\1\1\1", 12);
+    CHECK_FAILS(pg_mask_read(mask, 4, 3, "[[0,0,4", SIZE_MAX), PG_ERROR_FORMAT, "mask: ");
+    CHECK_FAILS(pg_mask_read(mask, 3, 4, "{\"size\":[3,4],\"counts\":[12]}", SIZE_MAX), PG_ERROR_FORMAT, "[4, 3]");
+    CHECK_FAILS(pg_mask_read(mask, 0, 4, "[]", SIZE_MAX), PG_ERROR_FORMAT, "0 x 4");
+}
+
 static void memory_may_run_out(void **state)
 {
     (void)state;
     CHECK_SWEEP(add("[[0,0,4,0,4,3,0,3],[1,1,2,2,1,3]]"));
     CHECK_SWEEP(add("{\"size\":[3,4],\"counts\":[2,10]}"));
     CHECK_SWEEP(add("{\"size\":[3,4],\"counts\":\"2:\"}"));
+    uint8_t pixels[12];
+    CHECK_SWEEP(pg_mask_read(pixels, 4, 3, "{\"size\":[3,4],\"counts\":[2,10]}", SIZE_MAX));
 }
 
 int main(void)
@@ -108,6 +123,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(masks_are_those_of_pycocotools),
         cmocka_unit_test(hostile_masks_are_refused),
+        cmocka_unit_test(masks_are_read_from_text),
         cmocka_unit_test(memory_may_run_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

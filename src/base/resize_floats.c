@@ -1,9 +1,9 @@
 /* Pillow's bilinear resize of one plane of floats (mode F): a triangle, widened when shrinking; weights and sums in
  * double, floats after each pass, width first. */
+#include "base/resize_floats.h"
+
 #include <math.h>
 #include <string.h>
-
-#include "image/image.h"
 
 /* One axis becomes `out` long. */
 typedef struct axis {

@@ -1,0 +1,202 @@
+/* Detection and segmentation: prompts, answers of the form that such prompts have, and the objects in them. */
+#include <string.h>
+
+#include "base/buffer.h"
+#include "tasks/object_scores.h"
+
+#define USUAL_OBJECTS 100
+#define FREE_TOKENS   32 /* of an object in an answer without constraints: a mask and a long label */
+#define VALUES        ((size_t)PG_MASK_SIDE * PG_MASK_SIDE)
+
+void pg_detect_options_init(pg_detect_options *options)
+{
+    *options = (pg_detect_options){0};
+}
+
+/* One call. */
+typedef struct detection {
+    const pg_detect_options *options;
+    size_t most; /* objects */
+    pg_buffer prompt;
+    pg_constraint *constraint;
+    pg_request *requests;
+    pg_seen_answer *seen;
+    pg_answer **answers; /* [count], as the two above */
+    size_t count;
+} detection;
+
+/* ---------------------------------------------------------------- asking */
+
+static pg_status make_prompt(pg_buffer *out, const pg_detect_options *options)
+{
+    if (options->prompt)
+        return pg_buffer_print(out, "%s", options->prompt);
+    PG_TRY(pg_buffer_print(out, options->masks == PG_MASKS_NONE ? "detect" : "segment"));
+    for (size_t i = 0; i < options->label_count; i++)
+        PG_TRY(pg_buffer_print(out, i ? " ; %s" : " %s", options->labels[i]));
+    return PG_OK;
+}
+
+/* Tokens that an answer may have. */
+static pg_status find_room(size_t *out, const pg_session *session, const pg_request *request)
+{
+    pg_input input;
+    PG_TRY(pg_input_make(&input, session, request));
+    *out = (size_t)session->context - input.ids.count;
+    pg_input_free(&input);
+    return PG_OK;
+}
+
+static pg_status constrain(detection *run, pg_request *request, const pg_session *session)
+{
+    const pg_detect_options *options = run->options;
+    size_t room = 0;
+    PG_TRY(find_room(&room, session, request));
+    request->max_new_tokens = (int64_t)room;
+    if (options->free) {
+        if (run->most < room / FREE_TOKENS)
+            request->max_new_tokens = (int64_t)run->most * FREE_TOKENS;
+        return PG_OK;
+    }
+    const pg_object_rules rules = {
+        .labels = options->labels,
+        .label_count = options->label_count,
+        .masks = options->masks,
+        .most = run->most,
+        .room = room,
+    };
+    PG_TRY(pg_constraint_make_objects(&run->constraint, session->model, &rules));
+    request->constraint = run->constraint;
+    return PG_OK;
+}
+
+static void see_step(void *user, size_t index, const pg_step *step)
+{
+    detection *run = user;
+    pg_seen_answer_add(&run->seen[index], step);
+}
+
+static bool pass_text(void *user, size_t index, const char *text, size_t size)
+{
+    const detection *run = user;
+    return run->options->on_text(run->options->user, index, text, size);
+}
+
+/* What all pictures are asked. */
+static pg_status make_request(pg_request *out, detection *run, const pg_session *session)
+{
+    pg_request_init(out);
+    PG_TRY(make_prompt(&run->prompt, run->options));
+    out->prompt = run->prompt.data;
+    out->image_count = 1;
+    out->temperature = 0;
+    out->beams = 1;
+    out->repetition_penalty = 1;
+    out->no_repeat_ngram = 0;
+    out->min_new_tokens = 0;
+    out->on_step = see_step;
+    out->on_text = run->options->on_text ? pass_text : NULL;
+    out->user = run;
+    return constrain(run, out, session);
+}
+
+static pg_status ask(detection *run, pg_session *session, const pg_image *const *images)
+{
+    int32_t first_place = pg_tokenizer_id(session->model->tokenizer, "<loc0000>");
+    pg_request request;
+    run->requests = pg_alloc(run->count, sizeof *run->requests);
+    run->seen = pg_alloc(run->count, sizeof *run->seen);
+    run->answers = pg_alloc(run->count, sizeof *run->answers);
+    if (!run->requests || !run->seen || !run->answers)
+        return PG_ERROR_MEMORY;
+    PG_TRY(make_request(&request, run, session));
+    for (size_t i = 0; i < run->count; i++) {
+        run->seen[i].first_place = first_place;
+        run->requests[i] = request;
+        run->requests[i].images = &images[i];
+    }
+    return pg_generate(run->answers, session, run->requests, run->count);
+}
+
+/* ---------------------------------------------------------------- reading */
+
+/* Leaves out objects below the threshold, and those beyond the largest number. */
+static void keep_best(pg_objects *objects, const detection *run)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < objects->count; i++)
+        if (kept < run->most && objects->items[i].score >= run->options->threshold)
+            objects->items[kept++] = objects->items[i];
+        else
+            pg_free(objects->items[i].label);
+    objects->count = kept;
+}
+
+static pg_status decode_mask(pg_object *object, const detection *run, int threads)
+{
+    object->mask = pg_alloc(VALUES, sizeof *object->mask);
+    if (!object->mask)
+        return PG_ERROR_MEMORY;
+    return pg_mask_codec_decode(object->mask, run->options->codec, object->codes, 1, threads);
+}
+
+static pg_status read_answer(pg_objects **out, const detection *run, const pg_session *session, size_t i)
+{
+    const pg_answer *answer = run->answers[i];
+    const pg_image *image = run->requests[i].images[0];
+    PG_TRY(pg_objects_parse(out, answer->text, answer->text_size, pg_image_width(image), pg_image_height(image)));
+    pg_objects *objects = *out;
+    objects->finish = answer->finish;
+    PG_TRY(pg_objects_score(objects, &run->seen[i], answer, session->model->tokenizer));
+    keep_best(objects, run);
+    for (size_t k = 0; run->options->codec && k < objects->count; k++)
+        if (objects->items[k].has_codes)
+            PG_TRY(decode_mask(&objects->items[k], run, session->g.threads));
+    return PG_OK;
+}
+
+static void end_detection(detection *run)
+{
+    for (size_t i = 0; i < run->count; i++) {
+        if (run->seen)
+            pg_seen_answer_free(&run->seen[i]);
+        if (run->answers)
+            pg_answer_free(run->answers[i]);
+    }
+    pg_free(run->requests);
+    pg_free(run->seen);
+    pg_free(run->answers);
+    pg_constraint_free(run->constraint);
+    pg_buffer_free(&run->prompt);
+}
+
+static pg_status check(const pg_session *session, const pg_detect_options *options)
+{
+    PG_TRY(pg_model_require(session->model, pg_model_get_kind(session->model) == PG_MODEL_PALIGEMMA, "detect objects"));
+    if (!session->model->tokenizer)
+        return pg_fail(PG_ERROR_FILE, "%s: no tokenizer (tokenizer.json or tokenizer.model) beside the model",
+                       session->model->folder);
+    return options->label_count || options->prompt
+               ? PG_OK
+               : pg_fail(PG_ERROR_ARGUMENT, "the list of labels is empty");
+}
+
+pg_status pg_detect(pg_objects **out, pg_session *session, const pg_image *const *images, size_t count,
+                    const pg_detect_options *options)
+{
+    detection run = {.options = options, .count = count};
+    pg_status status;
+    run.most = options->max_objects ? options->max_objects : USUAL_OBJECTS;
+    memset(out, 0, count * sizeof(pg_objects *));
+    PG_TRY(check(session, options));
+    PG_TRY_GOTO(ask(&run, session, images));
+    for (size_t i = 0; i < count; i++)
+        PG_TRY_GOTO(read_answer(&out[i], &run, session, i));
+done:
+    for (size_t i = 0; status != PG_OK && i < count; i++) {
+        pg_objects_free(out[i]);
+        out[i] = NULL;
+    }
+    end_detection(&run);
+    return status;
+}
