@@ -77,10 +77,16 @@ typedef struct damage {
     size_t severity_count;
 } damage;
 
-static bool is_named(const char *name, int kind)
+/* The kind of this name, or all of the family. False if there is none. */
+static bool add_kinds(bool wanted[PG_CORRUPTIONS], const char *name)
 {
-    return !name || !strcmp(name, pg_corruption_name((pg_corruption)kind)) ||
-           !strcmp(name, pg_corruption_family((pg_corruption)kind));
+    bool found = false;
+    for (int i = 0; i < PG_CORRUPTIONS; i++) {
+        pg_corruption kind = (pg_corruption)i;
+        if (!strcmp(name, pg_corruption_name(kind)) || !strcmp(name, pg_corruption_family(kind)))
+            found = wanted[i] = true;
+    }
+    return found;
 }
 
 static int fail_kind(const pg_cli_command *command, const char *name)
@@ -98,16 +104,11 @@ static int fail_kind(const pg_cli_command *command, const char *name)
 static int read_kinds(damage *out, const pg_cli_command *command, const pg_cli_list *names)
 {
     bool wanted[PG_CORRUPTIONS] = {false};
-    for (size_t i = 0; i < names->count || (i == 0 && !names->count); i++) {
-        bool found = false;
-        for (int kind = 0; kind < PG_CORRUPTIONS; kind++)
-            if (is_named(names->count ? names->items[i] : NULL, kind))
-                found = wanted[kind] = true;
-        if (!found)
+    for (size_t i = 0; i < names->count; i++)
+        if (!add_kinds(wanted, names->items[i]))
             return fail_kind(command, names->items[i]);
-    }
     for (int kind = 0; kind < PG_CORRUPTIONS; kind++)
-        if (wanted[kind])
+        if (wanted[kind] || !names->count)
             out->kinds[out->kind_count++] = (pg_corruption)kind;
     return PG_CLI_DONE;
 }

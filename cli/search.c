@@ -1,9 +1,11 @@
 /* paligemma search: the pictures of an index that are most like a text or another picture. */
 #include <math.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "commands.h"
 #include "engine.h"
+#include "terminal.h"
 
 #define CELL 224 /* pixels of a picture on the sheet */
 
@@ -11,7 +13,7 @@ typedef struct search_settings {
     pg_cli_source source;
     const char *image, *out;
     int64_t count;
-    bool json;
+    bool json, no_pictures;
     pg_cli_looking looking;
     pg_cli_arithmetic arithmetic;
 } search_settings;
@@ -23,6 +25,7 @@ static const pg_cli_option search_options[] = {
     {"out", 'o', "SHEET", PG_CLI_TEXT, offsetof(search_settings, out),
      "show what was found on a contact sheet, a .png or .jpg file", 0, 0},
     {"json", 0, NULL, PG_CLI_FLAG, offsetof(search_settings, json), "print one JSON object", 0, 0},
+    PG_CLI_NO_PICTURES(search_settings, no_pictures),
     {0},
 };
 
@@ -119,25 +122,37 @@ static void print_text(const findings *found)
 }
 
 /* Pictures that are no longer there leave their places empty. */
-static int draw_sheet(const findings *found, const search_settings *settings, pg_session *session)
+static int draw_sheet(pg_image **out, const findings *found, const search_settings *settings, pg_session *session)
 {
     pg_cli_pictures pictures = {0};
     char **captions = pg_cli_alloc(found->count, sizeof *captions);
-    pg_image *sheet = NULL;
     int code;
     for (size_t i = 0; i < found->count; i++)
         captions[i] = pg_cli_text("%.4f\n%s", (double)found->matches[i].cosine, found->paths[i]);
     PG_CLI_TRY(pg_cli_check(
         pg_cli_pictures_try(&pictures, (const char *const *)found->paths, found->count, &settings->looking, session)));
-    PG_CLI_TRY(pg_cli_check(pg_image_sheet(&sheet, (const pg_image *const *)pictures.items,
-                                           (const char *const *)captions, found->count, 0, CELL)));
-    code = pg_cli_check(pg_image_save(sheet, settings->out));
+    code = pg_cli_check(pg_image_sheet(out, (const pg_image *const *)pictures.items, (const char *const *)captions,
+                                       found->count, 0, CELL));
 done:
-    pg_image_free(sheet);
     pg_cli_pictures_free(&pictures);
     for (size_t i = 0; i < found->count; i++)
         free(captions[i]);
     free(captions);
+    return code;
+}
+
+/* Written where --out says; else shown, beside the text, where the terminal can. */
+static int deliver_sheet(const findings *found, const search_settings *settings, pg_session *session)
+{
+    pg_image *sheet = NULL;
+    if (!settings->out && (settings->json || settings->no_pictures || !isatty(STDOUT_FILENO)))
+        return PG_CLI_DONE;
+    int code = draw_sheet(&sheet, found, settings, session);
+    if (code == PG_CLI_DONE && settings->out)
+        code = pg_cli_check(pg_image_save(sheet, settings->out));
+    else if (code == PG_CLI_DONE)
+        pg_cli_show_picture(sheet);
+    pg_image_free(sheet);
     return code;
 }
 
@@ -163,12 +178,11 @@ static int run(const pg_cli_command *command, void *memory, const pg_cli_list *o
     PG_CLI_TRY(pg_cli_check(pg_picture_index_open(&index, operands->items[0])));
     PG_CLI_TRY(pg_cli_engine_open(&engine, command, &use));
     PG_CLI_TRY(search(&found, &engine, index, settings, text));
-    if (settings->out)
-        PG_CLI_TRY(draw_sheet(&found, settings, engine.session));
     if (settings->json)
-        code = print_json(&found, engine.model, text, settings->image);
+        PG_CLI_TRY(print_json(&found, engine.model, text, settings->image));
     else
         print_text(&found);
+    code = deliver_sheet(&found, settings, engine.session);
 done:
     free_findings(&found);
     pg_picture_index_close(index);

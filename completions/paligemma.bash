@@ -3,7 +3,7 @@ _paligemma()
 {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
     local command=${COMP_WORDS[1]} options folders files words others
-    local commands='caption ask ocr detect segment parse generate classify index search embed trace preprocess tokenize inspect eval score perplexity robustness bench quantize merge init data mask train gradients plot draw sheet help '
+    local commands='caption ask ocr generate classify index search embed trace preprocess tokenize inspect perplexity robustness bench quantize merge init data mask train gradients plot draw sheet help '
     # --name=VALUE arrives as three words.
     if [[ $word == = ]]; then
         word=
@@ -12,49 +12,28 @@ _paligemma()
     fi
     case $command in
     caption)
-        options=' --lang --candidates -m --model --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --speculate --special --json --scores --top-logits --stats --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
+        options=' --lang -m --model --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --speculate --special --json --top-logits --stats --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
         folders=' -m --model '
-        files=' --candidates '
+        files=' '
         words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
         others=' --lang --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --speculate --top-logits -t --threads '
         ;;
     ask)
-        options=' --lang --candidates -m --model --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --speculate --special --json --scores --top-logits --stats --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
+        options=' --lang -m --model --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --speculate --special --json --top-logits --stats --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
         folders=' -m --model '
-        files=' --candidates '
+        files=' '
         words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
         others=' --lang --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --speculate --top-logits -t --threads '
         ;;
     ocr)
-        options=' --candidates -m --model --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --speculate --special --json --scores --top-logits --stats --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
+        options=' -m --model --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --speculate --special --json --top-logits --stats --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
         folders=' -m --model '
-        files=' --candidates '
+        files=' '
         words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
         others=' --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --speculate --top-logits -t --threads '
         ;;
-    detect)
-        options=' --max-objects --threshold --free -o --out --json --no-pictures -m --model --adapter --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
-        folders=' -m --model '
-        files=' -o --out '
-        words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
-        others=' --max-objects --threshold --adapter -t --threads '
-        ;;
-    segment)
-        options=' --codec --masks --max-objects --threshold --free -o --out --json --no-pictures -m --model --adapter --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
-        folders=' -m --model '
-        files=' --codec -o --out '
-        words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
-        others=' --masks --max-objects --threshold --adapter -t --threads '
-        ;;
-    parse)
-        options=' --size --text --batch -h --help'
-        folders=' '
-        files=' --batch '
-        words=' '
-        others=' --size --text '
-        ;;
     generate)
-        options=' --image -p --prompt --prompt-file --chat --candidates --batch -o --output --parallel -m --model --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --speculate --special --json --scores --top-logits --stats --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
+        options=' --image -p --prompt --prompt-file --chat --candidates --batch -o --output --parallel -m --model --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --speculate --special --json --top-logits --stats --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
         folders=' -m --model '
         files=' --image --prompt-file --candidates --batch -o --output '
         words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
@@ -75,7 +54,7 @@ _paligemma()
         others=' --adapter -o --out -t --threads '
         ;;
     search)
-        options=' -m --model --adapter --image -n --count -o --out --json --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
+        options=' -m --model --adapter --image -n --count -o --out --json --no-pictures --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
         folders=' -m --model '
         files=' --image '
         words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
@@ -115,20 +94,6 @@ _paligemma()
         files=' '
         words=' '
         others=' '
-        ;;
-    eval)
-        options=' -m --model --adapter --data --limit -o --out --task --annotations --images --codec --parallel --max-new-tokens --blank --free --labels --template --report --title --worst --each --json --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
-        folders=' -m --model '
-        files=' --data -o --out --annotations --codec --report '
-        words=' --task=caption|vqa|textvqa|docvqa|chartqa|ocr|detect|segment|refcoco|classify|retrieval --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
-        others=' --adapter --limit --images --parallel --max-new-tokens --labels --template --title --worst -t --threads '
-        ;;
-    score)
-        options=' --predictions --references --task --annotations --images --codec --report --title --worst --each --json -h --help'
-        folders=' '
-        files=' --predictions --references --annotations --codec --report '
-        words=' --task=caption|vqa|textvqa|docvqa|chartqa|ocr|detect|segment|refcoco|classify|retrieval '
-        others=' --images --title --worst '
         ;;
     perplexity)
         options=' -m --model --adapter -w --window --json --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'

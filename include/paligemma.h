@@ -1274,7 +1274,8 @@ PG_API void pg_class_scores(float *scores, const float *logits, size_t count, bo
 typedef struct pg_picture_index pg_picture_index;
 
 typedef struct pg_index_options {
-    const char *dtype;      /* "F32" or "BF16": half the size, cosines off by at most 0.004 (NULL: F32) */
+    const char *dtype; /* "F32" or "BF16": half the size, cosines off by at most 0.004 (NULL: as they are, F32 in a new
+                          index) */
     bool compare_contents;  /* files that look unchanged are read and compared as well */
     pg_image_options image; /* how pictures are read */
     double save_after;      /* seconds between saves, so that little is lost when the process is killed (0: 60) */
@@ -1523,8 +1524,8 @@ PG_API pg_status pg_vqa_normalise(char **out, const char *answer);
 
 /* Average normalised Levenshtein similarity of one text (DocVQA): 1 - edits / characters of the longer one, the best of
  * the references; 0 where half of it or more had to be edited. */
-#define PG_ANLS_KEEP_HALF   1u /* where exactly half was edited, it still counts, as in the official script */
-#define PG_ANLS_FOLD        2u /* small letters and single blanks are compared */
+#define PG_ANLS_KEEP_HALF 1u /* where exactly half was edited, it still counts, as in the official script */
+#define PG_ANLS_FOLD      2u /* small letters and single blanks are compared */
 PG_API pg_status pg_anls(double *out, const pg_comparison *item, unsigned flags);
 
 /* Relaxed accuracy (ChartQA): numbers may be off by 5 % of the target, which is not 0; else texts must be equal. "50%"
@@ -1597,11 +1598,10 @@ typedef struct pg_reliability_bin {
 } pg_reliability_bin;
 
 typedef struct pg_reliability_scores {
-    double calibration_error; /* expected |confidence - accuracy| over the bins (Guo et al. 2017) */
-    double brier;             /* mean of (confidence - 1 where right, 0 where wrong) squared */
-pg_reliability_bin bins[PG_RELIABILITY_BINS]; /* (i / 15, (i + 1) / 15]; 0 is in the first */
-}
-pg_reliability_scores;
+    double calibration_error;                     /* expected |confidence - accuracy| over the bins (Guo et al. 2017) */
+    double brier;                                 /* mean of (confidence - 1 where right, 0 where wrong) squared */
+    pg_reliability_bin bins[PG_RELIABILITY_BINS]; /* (i / 15, (i + 1) / 15]; 0 is in the first */
+} pg_reliability_scores;
 
 /* ---------------------------------------------------------------- 18. evaluation */
 
