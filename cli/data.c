@@ -37,7 +37,7 @@ static const pg_cli_option data_options[] = {
     {"image-name", 0, "PATTERN", PG_CLI_TEXT, offsetof(data_settings, image_name),
      "VQA: how pictures are named, with a # for each digit of the id", 0, 0},
     {"codec", 0, "FILE.npz", PG_CLI_TEXT, offsetof(data_settings, codec),
-     "coco-segment and mask-folders: what makes <seg> tokens (default: world-mask-codec.npz, which ships)", 0, 0},
+     "coco-segment and mask-folders: what makes <seg> tokens (default: world/mask_codec.npz, which ships)", 0, 0},
     {"together", 0, NULL, PG_CLI_FLAG, offsetof(data_settings, together),
      "the same: one row for all objects of a name in a picture, not one for each", 0, 0},
     {"max-bad", 0, "P", PG_CLI_NUMBER, offsetof(data_settings, max_bad),

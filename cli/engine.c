@@ -23,7 +23,7 @@ const pg_cli_option pg_cli_model_options[] = {
 };
 
 const pg_cli_option pg_cli_codec_options[] = {
-    {"codec", 0, "FILE.npz", PG_CLI_TEXT, 0, "the mask codec's weights (default: world-mask-codec.npz, which ships)", 0,
+    {"codec", 0, "FILE.npz", PG_CLI_TEXT, 0, "the mask codec's weights (default: world/mask_codec.npz, which ships)", 0,
      0},
     {0},
 };

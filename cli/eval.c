@@ -137,10 +137,12 @@ static bool needs_codec(const eval_settings *settings)
 static int run(const pg_cli_command *command, void *memory, const pg_cli_list *operands)
 {
     eval_settings *settings = memory;
+    bool compares = settings->evaluating.task == PG_EVAL_RETRIEVAL;
     pg_cli_use use = {
         .source = settings->source,
-        .kinds = 1u << PG_MODEL_PALIGEMMA | 1u << PG_MODEL_GEMMA | 1u << PG_MODEL_SIGLIP,
-        .kind_names = "any",
+        .kinds =
+            compares ? 1u << PG_MODEL_SIGLIP : 1u << PG_MODEL_PALIGEMMA | 1u << PG_MODEL_GEMMA | 1u << PG_MODEL_SIGLIP,
+        .kind_names = compares ? "SigLIP" : "any",
         .arithmetic = settings->arithmetic,
         .looking = settings->looking,
         .sequences = (size_t)settings->parallel,
@@ -151,7 +153,7 @@ static int run(const pg_cli_command *command, void *memory, const pg_cli_list *o
     int code;
     (void)operands;
     PG_CLI_TRY(check(command, settings));
-    PG_CLI_TRY(pg_cli_model_find(&engine.folder, command, settings->source.model));
+    PG_CLI_TRY(pg_cli_model_find(&engine.folder, command, settings->source.model, use.kinds));
     PG_CLI_TRY(pg_cli_codec_open(&codec, settings->evaluating.codec, needs_codec(settings) ? engine.folder : NULL));
     PG_CLI_TRY(pg_cli_evaluating_open(&evaluation, &settings->evaluating, settings->data, codec,
                                       (size_t)settings->limit)); /* mistakes in the data show before the model loads */

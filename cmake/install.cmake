@@ -19,9 +19,6 @@ foreach(model world world-siglip)
     install(DIRECTORY models/${model} DESTINATION ${CMAKE_INSTALL_DATADIR}/paligemma/models)
   endif()
 endforeach()
-if(EXISTS ${CMAKE_SOURCE_DIR}/models/world-mask-codec.npz)
-  install(FILES models/world-mask-codec.npz DESTINATION ${CMAKE_INSTALL_DATADIR}/paligemma/models)
-endif()
 
 # find_package(paligemma)
 configure_package_config_file(cmake/paligemmaConfig.cmake.in ${CMAKE_BINARY_DIR}/paligemmaConfig.cmake

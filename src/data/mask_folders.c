@@ -90,7 +90,7 @@ static pg_status place_row(pg_buffer *out, const pg_dataset *dataset, size_t row
     return pg_buffer_print(out, "%s", index->entries[index->groups[row].first].mask);
 }
 
-static const pg_source source = {close_index, read_row, place_row};
+static const pg_source source = {close_index, read_row, place_row, NULL};
 
 /* ---------------------------------------------------------------- whose mask it is */
 

@@ -1,5 +1,5 @@
 /*
- * The models that ship: world (PaliGemma), world-siglip (SigLIP) and world-mask-codec.npz, in
+ * The models that ship: world (PaliGemma, with the codec of its masks) and world-siglip (SigLIP), in
  *
  *   $PALIGEMMA_MODELS, where it is set, and nowhere else
  *   ../share/paligemma/models, ../../share/paligemma/models (lib/TRIPLET) and ../models (a build folder in the source
@@ -114,5 +114,5 @@ pg_status pg_default_model(char **out, pg_model_kind kind)
 
 pg_status pg_default_mask_codec(char **out)
 {
-    return find(out, "world-mask-codec.npz", "world-mask-codec.npz");
+    return find(out, "world/mask_codec.npz", "world/mask_codec.npz");
 }

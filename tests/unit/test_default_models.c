@@ -10,7 +10,7 @@ static void make_models(void)
     mkdir(folder_file("world"), 0777);
     mkdir(folder_file("world-siglip"), 0777);
     folder_write("world/config.json", "{}", 2);
-    folder_write("world-mask-codec.npz", "", 0);
+    folder_write("world/mask_codec.npz", "", 0);
     setenv("PALIGEMMA_MODELS", folder_path, 1);
 }
 
@@ -23,7 +23,7 @@ static void named_by_the_environment(void **state)
     assert_string_equal(path, folder_file("world"));
     pg_free(path);
     CHECK_OK(pg_default_mask_codec(&path));
-    assert_string_equal(path, folder_file("world-mask-codec.npz"));
+    assert_string_equal(path, folder_file("world/mask_codec.npz"));
     pg_free(path);
     CHECK_FAILS(pg_default_model(&path, PG_MODEL_SIGLIP), PG_ERROR_FILE, folder_path); /* an empty folder is none */
     assert_null(path);
@@ -71,7 +71,7 @@ static void of_training(void **state)
     CHECK_OK(train_with("siglip", NULL, "named"));
     CHECK_OK(train_with("maskcodec", NULL, NULL));
     CHECK_OK(train_with("sft", "x,kind=coco-segment", NULL));
-    assert_int_equal(unlink(folder_file("world-mask-codec.npz")), 0);
+    assert_int_equal(unlink(folder_file("world/mask_codec.npz")), 0);
     CHECK_FAILS(train_with("sft", "x,kind=mask-folders", NULL), PG_ERROR_FILE, "codec: not given");
 }
 

@@ -100,19 +100,13 @@ static void read_true_mask(pg_mask *out, const pg_safetensors *file, const json_
         out->pixels[k] = bits[k / 8] >> (7 - k % 8) & 1;
 }
 
-/* The decoded values resized into the box, as the reference places them. */
 static void place(pg_mask *out, const pg_mask_codec *codec, const int32_t codes[16], const int locs[4], size_t width,
                   size_t height)
 {
-    static float values[64 * 64], resized[200 * 200];
-    size_t top = (size_t)(locs[0] / 1023.0 * (double)height), left = (size_t)(locs[1] / 1023.0 * (double)width);
-    size_t rows = (size_t)(locs[2] / 1023.0 * (double)height) - top;
-    size_t columns = (size_t)(locs[3] / 1023.0 * (double)width) - left;
+    float values[PG_MASK_SIDE * PG_MASK_SIDE];
     CHECK_OK(pg_mask_codec_decode(values, codec, codes, 1, 1));
-    CHECK_OK(pg_floats_resize(resized, columns, rows, values, 64, 64));
     CHECK_OK(pg_mask_new(out, width, height));
-    for (size_t i = 0; i < rows * columns; i++)
-        out->pixels[(top + i / columns) * width + left + i % columns] = resized[i] > 0;
+    CHECK_OK(pg_mask_place(out->pixels, width, height, values, locs));
 }
 
 static void masks_are_the_reference_s(void **state)
