@@ -4,7 +4,6 @@
  */
 #include <cairo-ft.h>
 #include <fontconfig/fontconfig.h>
-#include <math.h>
 #include <string.h>
 
 #include "world.h"

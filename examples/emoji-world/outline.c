@@ -1,5 +1,4 @@
 /* What is true of a scene's pixels: which of them show which object. */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,6 +1,5 @@
 /* A scene's pixels: the place, the objects from back to front, then light, blur and noise over all. */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "scenery.h"

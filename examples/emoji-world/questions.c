@@ -2,16 +2,13 @@
  * Questions and answers. Where answers are few ("yes", "2"), the questions are chosen so that each of them is as
  * frequent as the others: who answers without looking is right half the time, or a fifth.
  */
-#include <math.h>
-#include <string.h>
-
 #include "world.h"
 
-/* In the other languages, forms that need no gender or plural: %s is a name. */
+/* In the other languages, forms that need no gender or plural: %s is a name. English asks in sentences instead. */
 static const struct phrases {
     const char *where, *count, *exists, *yes, *no;
 } phrases[EW_LANGUAGES] = {
-    {"where is this?", "", "", "yes", "no"},
+    {"where is this?", NULL, NULL, "yes", "no"},
     {"Wo ist das?", "Wie oft: %s?", "Gibt es das hier: %s?", "ja", "nein"},
     {"¿Dónde es esto?", "¿Cuántas veces: %s?", "¿Hay esto aquí: %s?", "sí", "no"},
     {"Où est-ce ?", "Combien de fois : %s ?", "Y a-t-il ceci ici : %s ?", "oui", "non"},
@@ -65,7 +62,7 @@ static void ask_where(interview *asker)
     bool several = ew_count(asker->scene, thing) > 1;
     ew_question *it = add(asker, "where");
     if (ew_happens(asker->chance, 0.25))
-        ew_append(it->question, "where is this?");
+        ew_append(it->question, "%s", phrases[EW_ENGLISH].where);
     else
         ew_append(it->question, "where %s the %s?", several ? "are" : "is",
                   several ? ew_plural(thing) : ew_name(thing, EW_ENGLISH));

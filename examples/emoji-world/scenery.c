@@ -131,9 +131,7 @@ void ew_speckles(cairo_t *cairo, ew_chance *chance, double top, double bottom, i
 {
     for (int i = 0; i < count; i++) {
         double near = ew_between(chance, 0, 1), size = radius * (0.4 + 0.8 * near) * ew_between(chance, 0.6, 1.3);
-        ew_tint tint = {ew_between(chance, 0, 1), 0, 0};
-        tint = tint.red < 0.5 ? (ew_tint){0, 0, 0} : (ew_tint){1, 1, 1};
-        ew_use(cairo, tint, alpha);
+        ew_use(cairo, ew_happens(chance, 0.5) ? (ew_tint){0, 0, 0} : (ew_tint){1, 1, 1}, alpha);
         ew_ellipse(cairo, ew_between(chance, 0, 1), top + (bottom - top) * near, size * 1.4, size);
     }
 }
