@@ -8,9 +8,9 @@
 
 #include "base/buffer.h"
 
-static const char text[] = "The cow walked slowly along the beach while the tide came in.\n"
-                           "Nobody had asked where it came from, and the children built a castle.\n"
-                           "the work of the day went on as it had the day before\n"
+static const char text[] = "The cow walked slowly along the beach while the tide came in.\n\n"
+                           "Nobody had asked where it came from, and the children built a castle.\n\n"
+                           "the work of the day went on as it had the day before\n\n"
                            "They also saw the sea, and the sea was theirs.\n";
 
 static const char questions[] =
