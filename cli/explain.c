@@ -133,8 +133,8 @@ static int make_answer(explain_run *run, const pg_request *request, int32_t **to
     if (code != PG_CLI_DONE)
         return code;
     *tokens = pg_cli_alloc(*count + 1, sizeof **tokens);
-    memcpy(*tokens, given ? ids : answer->tokens, *count * sizeof **tokens);
-    run->answer = pg_cli_text("%s", given ? given : answer->text);
+    memcpy(*tokens, answer ? answer->tokens : ids, *count * sizeof **tokens);
+    run->answer = pg_cli_text("%s", answer ? answer->text : given);
     pg_free(ids);
     if (answer)
         pg_answer_free(answer);

@@ -51,7 +51,7 @@ static pg_status make_absolute(pg_buffer *out, const char *folder)
     pg_buffer_reset(out);
     if (climbs(folder)) {
         pg_status status = pg_path_resolve(&resolved, folder);
-        if (status == PG_OK)
+        if (status == PG_OK && resolved.data)
             status = append_names(out, resolved.data);
         pg_buffer_free(&resolved);
         return status;

@@ -150,12 +150,12 @@ static pg_status check_image_size(const pg_config *shapes, int64_t size)
     if (size < vision->patch || size > PG_SIDE_MAX)
         return pg_fail(PG_ERROR_ARGUMENT, "image size: %lld, expected %lld (one patch) to %d pixels", (long long)size,
                        (long long)vision->patch, PG_SIDE_MAX);
-    int64_t across = size / vision->patch;
-    if (shapes->kind == PG_MODEL_PALIGEMMA && across * across >= shapes->text.context)
+    int64_t across = size / vision->patch, patches = across * across;
+    if (shapes->kind == PG_MODEL_PALIGEMMA && patches >= shapes->text.context)
         return pg_fail(PG_ERROR_LIMIT,
                        "image size: a picture of %lld pixels becomes %lld tokens, which leave no room for text in the "
                        "decoder's %lld (max_position_embeddings)",
-                       (long long)size, (long long)(across * across), (long long)shapes->text.context);
+                       (long long)size, (long long)patches, (long long)shapes->text.context);
     return PG_OK;
 }
 

@@ -93,9 +93,9 @@ static pg_status lower_contrast(pg_plane *plane, const pg_damage *damage)
 {
     static const double factors[] = {0.4, 0.3, 0.2, 0.1, 0.05};
     double mean[3] = {0}, factor = factors[damage->severity];
-    size_t count = value_count(plane);
+    size_t count = value_count(plane), pixels = count / 3;
     for (size_t i = 0; i < count; i++)
-        mean[i % 3] += (double)plane->values[i] / (double)(count / 3);
+        mean[i % 3] += (double)plane->values[i] / (double)pixels;
     for (size_t i = 0; i < count; i++)
         plane->values[i] = (float)(((double)plane->values[i] - mean[i % 3]) * factor + mean[i % 3]);
     return PG_OK;
@@ -126,7 +126,8 @@ static pg_status pixelate(pg_plane *plane, const pg_damage *damage)
     double across = (double)plane->width / (double)width, down = (double)plane->height / (double)height;
     PG_TRY(pg_plane_new(&small, width, height, 3));
     for (size_t i = 0; i < value_count(&small); i++) {
-        double x = (double)(i / 3 % width), y = (double)(i / 3 / width);
+        size_t column = i / 3 % width, row = i / 3 / width;
+        double x = (double)column, y = (double)row;
         small.values[i] =
             (float)box_mean(plane, (double[]){x * across, y * down, (x + 1) * across, (y + 1) * down}, i % 3);
     }
@@ -213,8 +214,8 @@ static void move_pixels(pg_plane *out, const pg_plane *plane, const affine *map,
                         const pg_plane *down)
 {
     for (size_t i = 0; i < value_count(out); i++) {
-        double x = (double)(i / 3 % plane->width) + (double)right->values[i / 3];
-        double y = (double)(i / 3 / plane->width) + (double)down->values[i / 3];
+        size_t column = i / 3 % plane->width, row = i / 3 / plane->width;
+        double x = (double)column + (double)right->values[i / 3], y = (double)row + (double)down->values[i / 3];
         out->values[i] = pg_plane_at(plane, map->m[0] * x + map->m[1] * y + map->m[2],
                                      map->m[3] * x + map->m[4] * y + map->m[5], i % 3);
     }
@@ -250,7 +251,8 @@ static pg_status turn(pg_plane *plane, const pg_damage *damage)
     pg_plane before;
     PG_TRY(pg_plane_copy(&before, plane));
     for (size_t i = 0; i < value_count(plane); i++) {
-        double x = (double)(i / 3 % plane->width) - across, y = (double)(i / 3 / plane->width) - down;
+        size_t column = i / 3 % plane->width, row = i / 3 / plane->width;
+        double x = (double)column - across, y = (double)row - down;
         double from_x = x * cos(angle) + y * sin(angle), from_y = y * cos(angle) - x * sin(angle);
         bool inside = fabs(from_x) <= across + 0.5 && fabs(from_y) <= down + 0.5;
         plane->values[i] = inside ? pg_plane_at(&before, from_x + across, from_y + down, i % 3) : 0;

@@ -143,7 +143,8 @@ pg_status pg_plane_zoom(pg_plane *out, const pg_plane *plane, double factor)
     double across = ((double)plane->width - 1) / 2, down = ((double)plane->height - 1) / 2;
     PG_TRY(pg_plane_new(out, plane->width, plane->height, plane->channels));
     for (size_t i = 0; i < plane->width * plane->height * plane->channels; i++) {
-        double x = (double)(i / plane->channels % plane->width), y = (double)(i / plane->channels / plane->width);
+        size_t column = i / plane->channels % plane->width, row = i / plane->channels / plane->width;
+        double x = (double)column, y = (double)row;
         out->values[i] =
             pg_plane_at(plane, (x - across) / factor + across, (y - down) / factor + down, i % plane->channels);
     }
