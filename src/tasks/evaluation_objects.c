@@ -17,8 +17,8 @@ typedef struct comparison {
     pg_coco_evaluation *coco; /* NULL: true objects come from texts */
     pg_text_list categories;
     pg_ap_list truth, found;
-    double overlaps;        /* sum over true objects that something was found for */
-    size_t matched, wanted; /* those objects; all true ones */
+    double overlaps;        /* sum of the largest ones of true objects */
+    size_t matched, wanted; /* true objects that something overlaps; all of them */
 } comparison;
 
 static void free_comparison(comparison *c)
@@ -279,43 +279,51 @@ static double overlap(const comparison *c, const pg_ap_object *truth, const pg_a
     return either ? (double)shared / (double)either : 0;
 }
 
-/* The true object of the same category that a found one overlaps most; it is taken. NULL if it overlaps none. */
-static const pg_ap_object *take_match(double *best, const comparison *c, const pg_ap_object **truth, size_t count,
-                                      const pg_ap_object *found)
+static double overlap_of_same(const comparison *c, const pg_ap_object *truth, const pg_ap_object *found)
+{
+    return !truth->crowd && truth->category == found->category ? overlap(c, truth, found) : 0;
+}
+
+/* How well each true object was found: the largest overlap with an object of the same label. */
+static void measure_overlaps(comparison *c, const pg_ap_object *const *truth, size_t truth_count,
+                             const pg_ap_object *const *found, size_t found_count)
+{
+    for (size_t i = 0; i < truth_count; i++) {
+        double best = 0;
+        for (size_t k = 0; k < found_count; k++)
+            best = fmax(best, overlap_of_same(c, truth[i], found[k]));
+        c->wanted += !truth[i]->crowd;
+        c->matched += best > 0;
+        c->overlaps += best;
+    }
+}
+
+/* The true object that a found one overlaps most, and well enough, is taken; false if there is none. */
+static bool take_match(const comparison *c, const pg_ap_object **truth, size_t count, const pg_ap_object *found)
 {
     size_t taken = count;
-    *best = 0;
+    double best = OVERLAP;
     for (size_t i = 0; i < count; i++) {
-        bool fits = truth[i] && !truth[i]->crowd && truth[i]->category == found->category;
-        double here = fits ? overlap(c, truth[i], found) : 0;
-        if (here > *best) {
-            *best = here;
+        double here = truth[i] ? overlap_of_same(c, truth[i], found) : 0;
+        if (here >= best) {
+            best = here;
             taken = i;
         }
     }
-    if (taken == count)
-        return NULL;
-    const pg_ap_object *match = truth[taken];
-    truth[taken] = NULL;
-    return match;
+    if (taken < count)
+        truth[taken] = NULL;
+    return taken < count;
 }
 
 /* F1 of one picture's objects: found ones that are right, and true ones that were found. */
-static double score_picture(comparison *c, const pg_ap_object **truth, size_t truth_count,
+static double score_picture(const comparison *c, const pg_ap_object **truth, size_t truth_count,
                             const pg_ap_object *const *found, size_t found_count)
 {
     size_t wanted = 0, right = 0;
     for (size_t i = 0; i < truth_count; i++)
         wanted += !truth[i]->crowd;
-    for (size_t i = 0; i < found_count; i++) {
-        double shared;
-        if (!take_match(&shared, c, truth, truth_count, found[i]))
-            continue;
-        right += shared >= OVERLAP;
-        c->overlaps += shared;
-        c->matched++;
-    }
-    c->wanted += wanted;
+    for (size_t i = 0; i < found_count; i++)
+        right += take_match(c, truth, truth_count, found[i]);
     return wanted + found_count ? 2 * (double)right / (double)(wanted + found_count) : 1;
 }
 
@@ -342,6 +350,7 @@ static void score_pictures(comparison *c, const pg_ap_object **truth, const pg_a
         size_t wanted = count_image(truth + t, c->truth.count - t, image);
         size_t seen = count_image(found + f, c->found.count - f, image);
         pg_eval_item *item = item_of(c, image);
+        measure_overlaps(c, truth + t, wanted, found + f, seen);
         double score = score_picture(c, truth + t, wanted, found + f, seen);
         if (item)
             item->score = score;
