@@ -2,7 +2,6 @@
  * A model answers the cases of an evaluation, some at a time. Answers are added to the file of predictions as soon as
  * they are there, so that a run that was stopped goes on behind them.
  */
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
