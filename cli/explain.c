@@ -130,10 +130,11 @@ static int make_answer(explain_run *run, const pg_request *request, int32_t **to
         code = pg_cli_check(pg_generate(&answer, run->engine.session, request, 1));
         *count = answer ? answer->count : 0;
     }
-    if (code != PG_CLI_DONE)
+    const int32_t *made = answer ? answer->tokens : ids;
+    if (code != PG_CLI_DONE || !made)
         return code;
     *tokens = pg_cli_alloc(*count + 1, sizeof **tokens);
-    memcpy(*tokens, answer ? answer->tokens : ids, *count * sizeof **tokens);
+    memcpy(*tokens, made, *count * sizeof **tokens);
     run->answer = pg_cli_text("%s", answer ? answer->text : given);
     pg_free(ids);
     if (answer)

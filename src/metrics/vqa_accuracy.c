@@ -116,7 +116,7 @@ static pg_status normalise(pg_buffer *out, const char *text)
 {
     pg_buffer cleaned = {0}, lower = {0};
     pg_status status = clean(&cleaned, text);
-    if (status == PG_OK) {
+    if (status == PG_OK && cleaned.data) {
         replace_marks(cleaned.data);
         remove_stops(cleaned.data);
         status = append_lower(&lower, cleaned.data);
@@ -162,7 +162,7 @@ static pg_status count_matches(size_t *out, const char *prediction, const pg_com
     for (size_t i = 0; i < item->reference_count && status == PG_OK; i++) {
         pg_buffer_reset(&answer);
         status = prepare(&answer, item->references[i]);
-        *out += status == PG_OK && !strcmp(answer.data, prediction);
+        *out += status == PG_OK && answer.data && !strcmp(answer.data, prediction);
     }
     pg_buffer_free(&answer);
     return status;
@@ -171,9 +171,9 @@ static pg_status count_matches(size_t *out, const char *prediction, const pg_com
 static pg_status compare(double *out, const pg_comparison *item, pg_status (*prepare)(pg_buffer *, const char *))
 {
     pg_buffer prediction = {0};
-    size_t matches;
+    size_t matches = 0;
     pg_status status = prepare(&prediction, item->prediction);
-    if (status == PG_OK)
+    if (status == PG_OK && prediction.data)
         status = count_matches(&matches, prediction.data, item, prepare);
     if (status == PG_OK)
         *out = agreement(matches, item->reference_count);
