@@ -216,20 +216,15 @@ static pg_status write_processor(const creation *run, const char *folder, pg_buf
 static pg_status resize_processor(const creation *run, const char *folder, pg_buffer *path)
 {
     const pg_siglip_config *c = &run->weights->config.vision;
-    json_t *processor, *size = json_pack("{s:I,s:I}", "height", (json_int_t)c->side, "width", (json_int_t)c->side);
+    json_t *processor;
     PG_TRY(pg_file_join(path, folder, "preprocessor_config.json"));
-    if (!pg_file_exists(path->data)) {
-        json_decref(size);
+    if (!pg_file_exists(path->data))
         return PG_OK;
-    }
-    pg_status status = pg_json_load(&processor, path->data);
-    if (status != PG_OK) {
-        json_decref(size);
-        return status;
-    }
+    PG_TRY(pg_json_load(&processor, path->data));
+    json_t *size = json_pack("{s:I,s:I}", "height", (json_int_t)c->side, "width", (json_int_t)c->side);
     int failed = json_object_set_new(processor, "size", size);
     failed |= set_integer(processor, "image_seq_length", pg_config_patches(c), false);
-    status = failed ? pg_fail(PG_ERROR_MEMORY, "out of memory") : pg_json_save(processor, path->data);
+    pg_status status = failed ? pg_fail(PG_ERROR_MEMORY, "out of memory") : pg_json_save(processor, path->data);
     json_decref(processor);
     return status;
 }

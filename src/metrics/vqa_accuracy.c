@@ -185,12 +185,12 @@ static pg_status compare(double *out, const pg_comparison *item, pg_status (*pre
 static pg_status are_same(bool *out, const pg_comparison *item)
 {
     pg_buffer first = {0};
-    size_t matches;
+    size_t matches = 0;
     *out = false;
     if (item->reference_count <= FULL_MATCHES)
         return PG_OK;
     pg_status status = clean(&first, item->references[0]);
-    if (status == PG_OK)
+    if (status == PG_OK && first.data)
         status = count_matches(&matches, first.data, item, clean);
     if (status == PG_OK)
         *out = matches == item->reference_count;
