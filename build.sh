@@ -27,7 +27,7 @@ BUILD_PACKAGES="gcc cmake ninja-build pkg-config python3 fonts-dejavu-core $LIBR
 CI_PACKAGES="git clang-format clang-tidy gcc-aarch64-linux-gnu qemu-user"
 LONG_PACKAGES="git clang libclang-rt-dev valgrind gcovr"
 # What examples/emoji-world needs to make its pictures, texts and vocabularies.
-WORLD_PACKAGES="libfontconfig-dev libexpat1-dev fonts-noto-color-emoji fonts-dejavu-core fonts-liberation
+WORLD_PACKAGES="libexpat1-dev fonts-noto-color-emoji fonts-dejavu-core fonts-liberation
     fonts-freefont-ttf unicode-cldr-core sentencepiece wordnet-base debian-faq debian-faq-de debian-faq-fr debian-faq-it
     debian-faq-nl debian-reference-es debian-reference-pt"
 BUILD_TOOLS="cc cmake ninja pkg-config"

@@ -33,17 +33,19 @@ void pg_coco_evaluation_close(pg_coco_evaluation *evaluation)
 
 /* ---------------------------------------------------------------- one object */
 
-/* The picture that an object lies in. */
-static pg_status find_image(const pg_coco_image **out, const pg_coco_evaluation *evaluation, int64_t id)
+/* The picture that an object lies in; NULL after PG_ERROR_FORMAT. */
+static const pg_coco_image *find_image(const pg_coco_evaluation *evaluation, int64_t id)
 {
     uint64_t number = pg_id_map_find(&evaluation->coco.image_ids, id);
-    if (number == PG_ID_NONE)
-        return pg_fail(PG_ERROR_FORMAT, "there is no picture of id %lld in %s", (long long)id, evaluation->path);
-    *out = &evaluation->coco.images[number];
-    if ((*out)->width < 1 || (*out)->height < 1)
-        return pg_fail(PG_ERROR_FORMAT, "picture %lld in %s has no \"width\" and \"height\"", (long long)id,
-                       evaluation->path);
-    return PG_OK;
+    if (number == PG_ID_NONE) {
+        pg_fail(PG_ERROR_FORMAT, "there is no picture of id %lld in %s", (long long)id, evaluation->path);
+        return NULL;
+    }
+    const pg_coco_image *image = &evaluation->coco.images[number];
+    if (image->width >= 1 && image->height >= 1)
+        return image;
+    pg_fail(PG_ERROR_FORMAT, "picture %lld in %s has no \"width\" and \"height\"", (long long)id, evaluation->path);
+    return NULL;
 }
 
 static pg_status find_category(uint32_t *out, const pg_coco_evaluation *evaluation, int64_t id)
@@ -102,7 +104,6 @@ static pg_status read_annotation_mask(pg_runs *out, const pg_coco *coco, const p
 
 static pg_status add_truth(pg_coco_evaluation *evaluation, const pg_coco_annotation *annotation)
 {
-    const pg_coco_image *image = NULL;
     pg_ap_object object = {.image = annotation->image_id, .crowd = annotation->crowd, .area = annotation->area};
     bool boxed = false;
     for (int i = 0; i < 2; i++) {
@@ -110,7 +111,9 @@ static pg_status add_truth(pg_coco_evaluation *evaluation, const pg_coco_annotat
         object.box[2 + i] = annotation->extent[i];
         boxed = boxed || annotation->box[i] != 0 || annotation->extent[i] != 0;
     }
-    PG_TRY(find_image(&image, evaluation, annotation->image_id));
+    const pg_coco_image *image = find_image(evaluation, annotation->image_id);
+    if (!image)
+        return PG_ERROR_FORMAT;
     PG_TRY(find_category(&object.category, evaluation, annotation->category_id));
     if (evaluation->masks)
         PG_TRY(read_annotation_mask(&object.mask, &evaluation->coco, annotation, image));
@@ -172,9 +175,10 @@ static pg_status read_find_mask(pg_runs *out, const pg_coco_image *image, const 
 
 static pg_status add_find(pg_coco_evaluation *evaluation, const find *f)
 {
-    const pg_coco_image *image = NULL;
+    const pg_coco_image *image = find_image(evaluation, f->image_id);
     pg_ap_object object = {.image = f->image_id, .score = f->score, .area = -1};
-    PG_TRY(find_image(&image, evaluation, f->image_id));
+    if (!image)
+        return PG_ERROR_FORMAT;
     PG_TRY(find_category(&object.category, evaluation, f->category_id));
     if (f->score != f->score)
         return pg_fail(PG_ERROR_FORMAT, "the score is not a number");

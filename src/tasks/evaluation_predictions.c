@@ -1,4 +1,5 @@
 /* Predictions out of files, each to its case, and into lines of JSON. */
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -41,7 +42,7 @@ static pg_status find_item(pg_eval_item **out, const pg_evaluation *evaluation, 
         status = key.size
                      ? pg_fail(PG_ERROR_FORMAT, "there is no %s in %s", key.data, pg_dataset_path(evaluation->dataset))
                      : pg_fail(PG_ERROR_FORMAT, "one prediction more than there are cases (%zu)", evaluation->count);
-    if (status == PG_OK && (*out)->prediction)
+    if (status == PG_OK && *out && (*out)->prediction)
         status = pg_fail(PG_ERROR_FORMAT, "a second prediction for %s", (*out)->key);
     pg_buffer_free(&key);
     return status;
@@ -129,6 +130,7 @@ static pg_status fill_item(pg_eval_item *item, const json_t *entry)
 {
     const char *text, *error = json_string_value(json_object_get(entry, "error"));
     const json_t *probability = json_object_get(entry, "probability");
+    assert(item);
     read_size(item, entry);
     PG_TRY(read_objects(item, json_object_get(entry, "objects")));
     PG_TRY(read_ranking(item, json_object_get(entry, "ranking")));

@@ -111,7 +111,7 @@ static pg_status score_captions(pg_caption_scores *out, pg_evaluation *evaluatio
     pg_caption_scores *each = pg_alloc(evaluation->count, sizeof *each);
     pg_status status = texts && each ? PG_OK : PG_ERROR_MEMORY;
     char *const *at = words->items;
-    for (size_t i = 0; i < evaluation->count && status == PG_OK; i++) {
+    for (size_t i = 0; at && i < evaluation->count && status == PG_OK; i++) {
         size_t references = evaluation->items[i].references.count;
         texts[i] = (pg_comparison){at[0], (const char *const *)at + 1, references};
         at += 1 + references;
