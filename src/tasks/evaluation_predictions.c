@@ -1,5 +1,4 @@
 /* Predictions out of files, each to its case, and into lines of JSON. */
-#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -130,7 +129,6 @@ static pg_status fill_item(pg_eval_item *item, const json_t *entry)
 {
     const char *text, *error = json_string_value(json_object_get(entry, "error"));
     const json_t *probability = json_object_get(entry, "probability");
-    assert(item);
     read_size(item, entry);
     PG_TRY(read_objects(item, json_object_get(entry, "objects")));
     PG_TRY(read_ranking(item, json_object_get(entry, "ranking")));
@@ -143,11 +141,13 @@ static pg_status fill_item(pg_eval_item *item, const json_t *entry)
 
 static pg_status take_entry(pg_evaluation *evaluation, const json_t *entry, size_t number)
 {
-    pg_eval_item *item;
+    pg_eval_item *item = NULL;
     if (!json_is_object(entry))
         return pg_fail(PG_ERROR_FORMAT, "not a JSON object");
-    PG_TRY(find_item(&item, evaluation, entry, number));
-    pg_status status = fill_item(item, entry);
+    pg_status status = find_item(&item, evaluation, entry, number);
+    if (status != PG_OK || !item)
+        return status;
+    status = fill_item(item, entry);
     if (status != PG_OK)
         pg_eval_item_forget(item);
     return status;
