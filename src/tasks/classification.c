@@ -293,11 +293,13 @@ pg_status pg_recognize(float *logits, pg_session *session, const pg_recognizer *
 
 void pg_class_scores(float *scores, const float *logits, size_t count, bool softmax)
 {
-    double best = -INFINITY, sum = 0;
+    float best = -INFINITY;
+    double sum = 0;
     for (size_t i = 0; i < count; i++)
-        best = fmax(best, (double)logits[i]);
+        if (logits[i] > best)
+            best = logits[i];
     for (size_t i = 0; softmax && i < count; i++)
-        sum += exp((double)logits[i] - best);
+        sum += exp((double)logits[i] - (double)best);
     for (size_t i = 0; i < count; i++)
-        scores[i] = (float)(softmax ? exp((double)logits[i] - best) / sum : 1 / (1 + exp(-(double)logits[i])));
+        scores[i] = (float)(softmax ? exp((double)logits[i] - (double)best) / sum : 1 / (1 + exp(-(double)logits[i])));
 }
