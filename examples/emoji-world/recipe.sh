@@ -93,7 +93,7 @@ stage gemma train gemma 32 "$gemma" 1e-3 --objective lm --model gemma-0 --data t
 
 # Masks as 16 codes of 128.
 stage codec paligemma train --objective maskcodec --data large/instances.json,kind=masks --batch 32 --steps "$codec" \
-    --learning-rate 1e-3 --warmup 20 --out codec
+    --learning-rate 1e-3 --warmup 0.05 --out codec
 stage masks paligemma data convert large/instances.json --kind coco-segment --together --codec codec/last/mask_codec.npz \
     --out large/segment.jsonl
 
