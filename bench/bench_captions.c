@@ -4,27 +4,11 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
-#include <paligemma.h>
+#include "stopwatch.h"
 
 #define WORDS_MAX 18
 #define TEXT_MAX  256
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
-static void stop_on(pg_status status)
-{
-    if (status == PG_OK)
-        return;
-    fprintf(stderr, "bench_captions: %s\n", pg_error_last());
-    exit(1);
-}
 
 static void *allocate(size_t count, size_t size)
 {

@@ -5,40 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include <paligemma.h>
+#include "stopwatch.h"
 
 #define TOKENS   64
 #define ROUNDS   11
 #define TOGETHER 16
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
-static void stop_on(pg_status status)
-{
-    if (status == PG_OK)
-        return;
-    fprintf(stderr, "bench_objects: %s\n", pg_error_last());
-    exit(1);
-}
-
-static int compare_doubles(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *values, size_t count)
-{
-    qsort(values, count, sizeof *values, compare_doubles);
-    return values[count / 2];
-}
 
 /* Milliseconds a token of an answer of TOKENS tokens; a constraint that lets it end earlier ends it earlier. */
 static double time_answer(pg_session *session, const pg_request *request, size_t *made)

@@ -6,32 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <time.h>
 
-#include <paligemma.h>
+#include "stopwatch.h"
 
 #define ROUNDS 15
 #define BEST   10
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
-static void stop_on(pg_status status)
-{
-    if (status == PG_OK)
-        return;
-    fprintf(stderr, "bench_search: %s\n", pg_error_last());
-    exit(1);
-}
-
-static int compare(const void *a, const void *b)
-{
-    return (*(const double *)a > *(const double *)b) - (*(const double *)a < *(const double *)b);
-}
 
 /* The first search brings the file into memory and is not counted. */
 static void time_searches(double times[ROUNDS], pg_session *session, const pg_picture_index *index, const float *query)
@@ -44,7 +23,7 @@ static void time_searches(double times[ROUNDS], pg_session *session, const pg_pi
         if (i >= 0)
             times[i] = 1000 * (now() - start);
     }
-    qsort(times, ROUNDS, sizeof *times, compare);
+    qsort(times, ROUNDS, sizeof *times, compare_doubles);
 }
 
 int main(int argc, char **argv)

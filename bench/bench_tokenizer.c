@@ -3,26 +3,10 @@
  * the shared library: only the public header is used. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
-#include <paligemma.h>
+#include "stopwatch.h"
 
 #define OPENINGS 9
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
-static void stop_on(pg_status status)
-{
-    if (status == PG_OK)
-        return;
-    fprintf(stderr, "bench_tokenizer: %s\n", pg_error_last());
-    exit(1);
-}
 
 /* The fastest of some openings, in seconds; the last tokenizer stays open. */
 static double time_opening(pg_tokenizer **out, const char *path)
