@@ -225,6 +225,12 @@ static int compare_paths(const void *left, const void *right)
     return strcmp(*(char *const *)left, *(char *const *)right);
 }
 
+void pg_path_list_sort(pg_path_list *list)
+{
+    if (list->count)
+        qsort(list->items, list->count, sizeof *list->items, compare_paths);
+}
+
 pg_status pg_folder_list(pg_path_list *list, const char *folder, bool (*wanted)(const char *name))
 {
     DIR *entries = opendir(folder);
@@ -237,7 +243,7 @@ pg_status pg_folder_list(pg_path_list *list, const char *folder, bool (*wanted)(
             status = pg_path_list_add(list, path.data);
     closedir(entries);
     pg_buffer_free(&path);
-    if (status == PG_OK && list->count)
-        qsort(list->items, list->count, sizeof *list->items, compare_paths);
+    if (status == PG_OK)
+        pg_path_list_sort(list);
     return status;
 }

@@ -43,6 +43,7 @@ typedef struct pg_path_list {
 
 pg_status pg_path_list_add(pg_path_list *list, const char *path);
 void pg_path_list_free(pg_path_list *list);
+void pg_path_list_sort(pg_path_list *list); /* by bytes */
 
 /* Adds FOLDER/NAME of every entry for whose name `wanted` is true, and sorts the list by bytes. */
 pg_status pg_folder_list(pg_path_list *list, const char *folder, bool (*wanted)(const char *name));

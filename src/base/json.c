@@ -28,6 +28,14 @@ pg_status pg_json_parse_line(json_t **out, const char *text, size_t size, const 
                    error.column, error.text);
 }
 
+bool pg_json_is_blank(const char *line, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        if (line[i] != ' ' && line[i] != '\t' && line[i] != '\r')
+            return false;
+    return true;
+}
+
 pg_status pg_json_load(json_t **out, const char *path)
 {
     *out = NULL;

@@ -12,7 +12,10 @@ pg_status pg_json_parse(json_t **out, const char *text, size_t size, const char 
 /* The same for a part of a file that begins at a line (from 1), which errors count from. */
 pg_status pg_json_parse_line(json_t **out, const char *text, size_t size, const char *name, size_t line);
 
-/* The same from a file of at most 64 MiB. */
+/* Whether a line of a file of JSON lines is white space alone, which stands for nothing. */
+bool pg_json_is_blank(const char *line, size_t size);
+
+/* A document from a file of at most 64 MiB. */
 pg_status pg_json_load(json_t **out, const char *path);
 
 /* Appends a value in one line. */

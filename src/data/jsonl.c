@@ -27,14 +27,6 @@ static size_t line_size(const jsonl *index, size_t start)
     return end ? (size_t)(end - index->map.data) - start : index->map.size - start;
 }
 
-static bool is_blank(const uint8_t *bytes, size_t size)
-{
-    for (size_t i = 0; i < size; i++)
-        if (bytes[i] != ' ' && bytes[i] != '\t' && bytes[i] != '\r')
-            return false;
-    return true;
-}
-
 static pg_status find_lines(jsonl *index)
 {
     size_t start = 0;
@@ -42,7 +34,7 @@ static pg_status find_lines(jsonl *index)
         start = 3; /* a byte order mark */
     while (start < index->map.size) {
         size_t size = line_size(index, start);
-        if (!is_blank(index->map.data + start, size)) {
+        if (!pg_json_is_blank((const char *)index->map.data + start, size)) {
             PG_TRY(pg_grow((void **)&index->starts, &index->capacity, index->count + 1, sizeof *index->starts));
             index->starts[index->count++] = start;
         }

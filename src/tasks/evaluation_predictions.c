@@ -155,21 +155,13 @@ static pg_status take_entry(pg_evaluation *evaluation, const json_t *entry, size
 
 /* ---------------------------------------------------------------- files */
 
-static bool is_blank_text(const char *text, size_t size)
-{
-    for (size_t i = 0; i < size; i++)
-        if (!strchr(" \t\r", text[i]))
-            return false;
-    return true;
-}
-
 pg_status pg_evaluation_take_lines(pg_evaluation *evaluation, const char *path, const char *text, size_t size)
 {
     const char *end = text + size;
     for (size_t line = 1, number = 0; text < end; line++) {
         const char *stop = memchr(text, '\n', (size_t)(end - text));
         stop = stop ? stop : end;
-        if (!is_blank_text(text, (size_t)(stop - text))) {
+        if (!pg_json_is_blank(text, (size_t)(stop - text))) {
             json_t *entry;
             PG_TRY(pg_json_parse_line(&entry, text, (size_t)(stop - text), path, line));
             pg_status status = take_entry(evaluation, entry, number++);

@@ -117,11 +117,6 @@ static pg_status add_path(pg_path_list *out, const pg_index_place *place, const 
     return pg_file_is_folder(real) ? add_folder(out, place, real, 0) : add_file(out, place, path);
 }
 
-static int compare_names(const void *left, const void *right)
-{
-    return strcmp(*(char *const *)left, *(char *const *)right);
-}
-
 static void drop_repeated(pg_path_list *list)
 {
     size_t kept = 0;
@@ -143,8 +138,7 @@ pg_status pg_picture_files_list(pg_path_list *out, const pg_index_place *place, 
             return status;
         }
     }
-    if (out->count)
-        qsort(out->items, out->count, sizeof *out->items, compare_names);
+    pg_path_list_sort(out);
     drop_repeated(out);
     return PG_OK;
 }
