@@ -257,6 +257,8 @@ static void print_row(const data_check *check, const pg_sample *sample, const ch
         const char *label = pg_dataset_label(check->data.set, (size_t)sample->label);
         pg_cli_print("  %-9s %lld %s\n", "label", (long long)sample->label, label ? label : "");
     }
+    if (sample->patch_labels)
+        pg_cli_print("  %-9s for each of %zu patches\n", "label", sample->patch_count);
     if (sample->truncated)
         pg_cli_print("  cut at the context of %zu ids\n", check->options.context);
     pg_cli_print("\n");
@@ -285,6 +287,8 @@ static void add_row(const data_check *check, const pg_sample *sample, const char
         set_part(object, check, "rejected", sample->rejected, sample->rejected_count);
     if (sample->label >= 0)
         pg_cli_json_set(object, "label", pg_cli_json_integer(sample->label));
+    if (sample->patch_labels)
+        pg_cli_json_set(object, "label", pg_cli_json_ids(sample->patch_labels, sample->patch_count));
     pg_cli_json_set(object, "truncated", json_boolean(sample->truncated));
     pg_cli_json_append(check->rows, object);
 }
@@ -514,7 +518,8 @@ const pg_cli_command pg_cli_data = {
     .usage = "check|convert [-m MODEL] [--out FILE.jsonl] FILE",
     .summary = "show rows to train on as the model will see them, or write them as JSON lines",
     .details =
-        "FILE is JSONL with the keys image, prefix, suffix (or chosen and rejected; text and label; text), COCO "
+        "FILE is JSONL with the keys image, prefix, suffix (or chosen and rejected; text and label, or a list of labels, "
+        "one for each patch of the picture; text), COCO "
         "captions or instances, VQA v2 questions, plain text with blank lines between documents, a tar shard in "
         "webdataset's layout or several (\"set-{000..127}.tar\"), or a folder of one of these. "
         "Masks are read from COCO instances (--kind coco-segment), or from PNG files, white on black, in a folder for "

@@ -729,7 +729,8 @@ typedef enum pg_row_kind {
                           prompt may also be called "prompt"; "suffixes": several right answers, of which the first is
                           the row's suffix */
     PG_ROW_PREFERENCE, /* {"image", "prefix", "chosen", "rejected"} */
-    PG_ROW_LABEL,      /* {"image", "text", "label"}: a class, as a number from 0 or a name */
+    PG_ROW_LABEL,      /* {"image", "text", "label"}: a class, as a number from 0 or a name; or a list of them, one for
+                          each patch of the picture */
     PG_ROW_TEXT,       /* {"text"}: a document; {"image", "text"}: a picture and what is said of it */
     PG_ROW_MASK,       /* a mask, cut to its box */
 } pg_row_kind;
@@ -799,7 +800,9 @@ typedef struct pg_data_row {
     pg_row_image *images;
     size_t image_count;
     char *prefix, *suffix, *chosen, *rejected, *text;
-    int64_t label;
+    int64_t label;         /* -1 where each patch has its own: */
+    int32_t *patch_labels; /* row by row, from the top left; NULL elsewhere */
+    size_t patch_count;
     float *mask; /* PG_ROW_MASK: as pg_mask_cut makes it; else NULL */
 } pg_data_row;
 
@@ -918,8 +921,10 @@ typedef struct pg_sample {
     size_t count, prefix; /* all ids; those of the prefix. Of PG_ROW_LABEL all are prefix, SigLIP's have none */
     int32_t *rejected;    /* PG_ROW_PREFERENCE: the other answer with <eos>, behind the same prefix */
     size_t rejected_count;
-    int64_t label; /* PG_ROW_LABEL; else -1 */
-    float *mask;   /* PG_ROW_MASK: [64][64], 0 .. 1; else NULL */
+    int64_t label;         /* PG_ROW_LABEL; else, and where each patch has its own, -1 */
+    int32_t *patch_labels; /* as in pg_data_row */
+    size_t patch_count;
+    float *mask; /* PG_ROW_MASK: [64][64], 0 .. 1; else NULL */
     bool truncated;
 } pg_sample;
 

@@ -92,3 +92,25 @@ int ew_runs(int *runs, const uint8_t *mask, int size)
     runs[count++] = length;
     return count;
 }
+
+static int count_in_patch(const uint8_t *mask, int size, int left, int top)
+{
+    int count = 0;
+    for (int y = top; y < top + EW_PATCH; y++)
+        for (int x = left; x < left + EW_PATCH; x++)
+            count += mask[y * size + x];
+    return count;
+}
+
+int ew_patch_object(const ew_outline *outline, int count, int left, int top)
+{
+    int best = -1, most = EW_PATCH * EW_PATCH / 4 - 1;
+    for (int object = 0; object < count; object++) {
+        int pixels = count_in_patch(outline->masks[object], outline->size, left, top);
+        if (pixels > most) {
+            best = object;
+            most = pixels;
+        }
+    }
+    return best;
+}

@@ -155,6 +155,20 @@ static void write_pairs(ew_streams *streams, const ew_scene *scene, const char *
                              ew_name(scene->objects[0].thing, EW_ENGLISH)));
 }
 
+/* What each patch shows: a thing, or the place. */
+static void write_patches(FILE *file, const ew_scene *scene, const ew_outline *outline, const char *picture)
+{
+    json_t *labels = json_array();
+    for (int top = 0; top + EW_PATCH <= outline->size; top += EW_PATCH)
+        for (int left = 0; left + EW_PATCH <= outline->size; left += EW_PATCH) {
+            int object = ew_patch_object(outline, scene->count, left, top);
+            const char *name =
+                object < 0 ? ew_place_name[scene->place] : ew_name(scene->objects[object].thing, EW_ENGLISH);
+            json_array_append_new(labels, json_string(name));
+        }
+    write_line(file, json_pack("{s:s, s:o}", "image", picture, "label", labels));
+}
+
 void ew_write_rows(ew_streams *streams, const ew_scene *scene, const ew_outline *outline, const char *picture)
 {
     ew_chance chance = {ew_mix(scene->seed, 3)};
@@ -166,6 +180,7 @@ void ew_write_rows(ew_streams *streams, const ew_scene *scene, const ew_outline 
     if (scene->has_sign)
         write_reading(files[EW_STREAM_OCR], scene, picture);
     write_pairs(streams, scene, picture);
+    write_patches(files[EW_STREAM_PATCHES], scene, outline, picture);
     write_instances(streams, scene, outline, picture);
     write_truth(files[EW_STREAM_TRUTH], scene, outline, picture);
 }

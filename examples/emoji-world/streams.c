@@ -10,11 +10,10 @@
 #include "world.h"
 
 static const char *const names[EW_STREAMS] = {
-    "caption-en.jsonl", "caption-de.jsonl", "caption-es.jsonl",      "caption-fr.jsonl",
-    "caption-it.jsonl", "caption-pt.jsonl", "caption-nl.jsonl",      "caption-zh.jsonl",
-    "vqa.jsonl",        "vqa-more.jsonl",   "vqa-world.jsonl",       "detect.jsonl",
-    "ocr.jsonl",        "pairs.jsonl",      "retrieval.jsonl",       "zeroshot.jsonl",
-    "truth.jsonl",      "instances.images", "instances.annotations",
+    "caption-en.jsonl", "caption-de.jsonl", "caption-es.jsonl", "caption-fr.jsonl", "caption-it.jsonl",
+    "caption-pt.jsonl", "caption-nl.jsonl", "caption-zh.jsonl", "vqa.jsonl",        "vqa-more.jsonl",
+    "vqa-world.jsonl",  "detect.jsonl",     "ocr.jsonl",        "pairs.jsonl",      "retrieval.jsonl",
+    "zeroshot.jsonl",   "patches.jsonl",    "truth.jsonl",      "instances.images", "instances.annotations",
 };
 
 static void part_path(char out[4096], const char *folder, int stream, int part)

@@ -126,6 +126,7 @@ void ew_paint_sign(cairo_t *cairo, const ew_sign *sign, double size);
 
 /* ---------------------------------------------------------------- scene.c */
 
+enum { EW_PATCH = 14 };  /* side of what the models see as one, in pixels */
 enum { EW_OBJECTS = 5 }; /* at most: four things and a sign */
 
 typedef struct ew_object {
@@ -189,6 +190,9 @@ void ew_trace(ew_outline *outline, const ew_scene *scene);
 /* COCO's run lengths: column by column, beginning with zeros; returns how many there are (at most size * size + 1). */
 int ew_runs(int *runs, const uint8_t *mask, int size);
 
+/* The object that fills at least a quarter of a patch, and more of it than any other; -1: the place. */
+int ew_patch_object(const ew_outline *outline, int count, int left, int top);
+
 /* ---------------------------------------------------------------- sentences.c */
 
 enum { EW_TEXT = 512 }; /* bytes that hold any text of a scene */
@@ -235,6 +239,7 @@ typedef enum ew_stream {
     EW_STREAM_PAIRS,
     EW_STREAM_RETRIEVAL,
     EW_STREAM_ZEROSHOT,
+    EW_STREAM_PATCHES,
     EW_STREAM_TRUTH,
     EW_STREAM_IMAGES,      /* of instances.json */
     EW_STREAM_ANNOTATIONS, /* of instances.json */

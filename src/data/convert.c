@@ -68,12 +68,23 @@ static int set_text(json_t *line, const char *key, const char *text)
     return text ? json_object_set_new(line, key, json_string(text)) : 0;
 }
 
+static json_t *make_label(const conversion *run, int64_t label)
+{
+    const char *name = label >= 0 ? pg_dataset_label(run->dataset, (size_t)label) : NULL;
+    return name ? json_string(name) : json_integer(label);
+}
+
 static int set_label(json_t *line, const conversion *run, const pg_data_row *row)
 {
     if (row->kind != PG_ROW_LABEL)
         return 0;
-    const char *name = row->label >= 0 ? pg_dataset_label(run->dataset, (size_t)row->label) : NULL;
-    return json_object_set_new(line, "label", name ? json_string(name) : json_integer(row->label));
+    if (!row->patch_labels)
+        return json_object_set_new(line, "label", make_label(run, row->label));
+    json_t *list = json_array();
+    int failed = list == NULL;
+    for (size_t i = 0; !failed && i < row->patch_count; i++)
+        failed = json_array_append_new(list, make_label(run, row->patch_labels[i]));
+    return failed | json_object_set_new(line, "label", list);
 }
 
 /* What is said of a picture stays a text, unless a prompt was given for it: then it is the answer. */

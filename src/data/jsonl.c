@@ -97,6 +97,21 @@ static pg_status find_row_kind(pg_dataset *dataset, const jsonl *index)
     return pg_fail_context(status, "%s: no row can be read; the last one looked at", dataset->text.path);
 }
 
+static pg_status collect_name(pg_dataset *dataset, const json_t *label)
+{
+    const char *name = json_string_value(label);
+    return name ? pg_labels_add(&dataset->labels, name) : PG_OK;
+}
+
+/* The names that a row's label, or list of labels, has. */
+static pg_status collect_names(pg_dataset *dataset, const json_t *row)
+{
+    const json_t *label = json_object_get(row, "label");
+    for (size_t i = 0; i < json_array_size(label); i++)
+        PG_TRY(collect_name(dataset, json_array_get(label, i)));
+    return collect_name(dataset, label);
+}
+
 /* Names of classes are known only when all rows have been seen. */
 static pg_status collect_labels(pg_dataset *dataset, const jsonl *index)
 {
@@ -107,8 +122,7 @@ static pg_status collect_labels(pg_dataset *dataset, const jsonl *index)
             return status;
         if (status != PG_OK)
             continue;
-        const char *name = json_string_value(json_object_get(object, "label"));
-        status = name ? pg_labels_add(&dataset->labels, name) : PG_OK;
+        status = collect_names(dataset, object);
         json_decref(object);
         PG_TRY(status);
     }

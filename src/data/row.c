@@ -5,8 +5,9 @@
 #include "data/dataset.h"
 #include "text/utf8.h"
 
-#define IMAGES_MAX 1024
-#define LABEL_MAX  1000000000
+#define IMAGES_MAX  1024
+#define LABEL_MAX   1000000000
+#define PATCHES_MAX 65536
 
 /* Keys by kind of row: all of them must be there but pictures. "file_name" is imagefolder's "image". */
 static const struct row_keys {
@@ -36,6 +37,7 @@ void pg_row_clear(pg_data_row *row)
     pg_free(row->chosen);
     pg_free(row->rejected);
     pg_free(row->text);
+    pg_free(row->patch_labels);
     pg_free(row->mask);
     *row = (pg_data_row){0};
 }
@@ -220,12 +222,10 @@ static pg_status read_text(char **out, const json_t *object, const char *key, bo
                                                                 json_string_length(value), key);
 }
 
-static pg_status read_label(int64_t *out, const pg_dataset *dataset, const json_t *object)
+/* A class, by name or number. */
+static pg_status read_class(int64_t *out, const pg_dataset *dataset, const json_t *value)
 {
-    const json_t *value = json_object_get(object, "label");
     int64_t most = dataset->labels.names ? (int64_t)dataset->labels.count - 1 : LABEL_MAX;
-    if (!value)
-        return fail_missing(object, "label");
     if (json_is_string(value) && dataset->labels.names)
         return pg_labels_find(out, &dataset->labels, json_string_value(value));
     if (!json_is_integer(value))
@@ -237,10 +237,38 @@ static pg_status read_label(int64_t *out, const pg_dataset *dataset, const json_
     return PG_OK;
 }
 
+/* The classes of a picture's patches. */
+static pg_status read_patch_labels(pg_data_row *row, const pg_dataset *dataset, const json_t *list)
+{
+    size_t count = json_array_size(list);
+    if (count == 0 || count > PATCHES_MAX)
+        return pg_fail(PG_ERROR_FORMAT, "\"label\": a list of %zu classes, expected one for each patch of the picture",
+                       count);
+    row->patch_labels = pg_alloc(count, sizeof *row->patch_labels);
+    if (!row->patch_labels)
+        return PG_ERROR_MEMORY;
+    row->patch_count = count;
+    row->label = -1;
+    for (size_t i = 0; i < count; i++) {
+        int64_t label;
+        PG_TRY(read_class(&label, dataset, json_array_get(list, i)));
+        row->patch_labels[i] = (int32_t)label;
+    }
+    return PG_OK;
+}
+
+static pg_status read_label(pg_data_row *row, const pg_dataset *dataset, const json_t *object)
+{
+    const json_t *value = json_object_get(object, "label");
+    if (!value)
+        return fail_missing(object, "label");
+    return json_is_array(value) ? read_patch_labels(row, dataset, value) : read_class(&row->label, dataset, value);
+}
+
 /* A classified row may consist of a picture alone. */
 static pg_status read_labelled(pg_data_row *row, const pg_dataset *dataset, const json_t *object)
 {
-    PG_TRY(read_label(&row->label, dataset, object));
+    PG_TRY(read_label(row, dataset, object));
     if (json_object_get(object, "text"))
         return read_text(&row->text, object, "text", true);
     return pg_row_set_text(&row->text, "", 0, "text");

@@ -32,6 +32,7 @@ void pg_sample_free(pg_sample *sample)
     pg_free(sample->pixels);
     pg_free(sample->ids);
     pg_free(sample->rejected);
+    pg_free(sample->patch_labels);
     pg_free(sample->mask);
     pg_free(sample);
 }
@@ -303,10 +304,23 @@ static void take_mask(const maker *make)
         }
 }
 
+static pg_status take_labels(const maker *make)
+{
+    pg_sample *sample = make->sample;
+    const pg_augmentation *augment = &make->options->augment;
+    sample->label = make->row->kind == PG_ROW_LABEL ? make->row->label : -1;
+    sample->patch_labels = make->row->patch_labels;
+    sample->patch_count = make->row->patch_count;
+    make->row->patch_labels = NULL;
+    if (sample->patch_labels && (augment->crop > 0 || augment->flip > 0))
+        return pg_fail(PG_ERROR_ARGUMENT, "a label for each patch does not move along with \"crop\" and \"flip\"");
+    return PG_OK;
+}
+
 static pg_status make_all(maker *make)
 {
     make->sample->kind = make->row->kind;
-    make->sample->label = make->row->kind == PG_ROW_LABEL ? make->row->label : -1;
+    PG_TRY(take_labels(make));
     if (make->row->kind == PG_ROW_MASK) {
         take_mask(make);
         return PG_OK;

@@ -205,6 +205,11 @@ int64_t pg_pooled_width(const pg_weights *vision, const pg_weights *text, bool p
     return (pictures ? vision->vision.config.width : 0) + (texts ? text->text.config.width : 0);
 }
 
+pg_tensor *pg_patch_features(pg_context *g, const pg_weights *vision, const float *pixels, int64_t count)
+{
+    return pg_siglip_vision_forward(g, &vision->vision, pixels, count);
+}
+
 static pg_tensor *pool_pictures(pg_context *g, const pg_weights *weights, const pg_pooled_batch *batch)
 {
     int64_t patches = pg_config_patches(&weights->vision.config);

@@ -41,6 +41,10 @@ int64_t pg_pooled_width(const pg_weights *vision, const pg_weights *text, bool p
 pg_tensor *pg_pooled_features(pg_context *g, const pg_weights *vision, const pg_weights *text,
                               const pg_pooled_batch *batch);
 
+/* Each patch's last hidden state, alone: [count * P, vision's width]. A head that was trained on these fits the mean of
+ * them too. */
+pg_tensor *pg_patch_features(pg_context *g, const pg_weights *vision, const float *pixels, int64_t count);
+
 /* Of features: one logit for each label. */
 pg_tensor *pg_classifier_logits(pg_context *g, const pg_classifier *classifier, pg_tensor *features);
 

@@ -198,6 +198,8 @@ static pg_status add_references(pg_eval_item *item, const pg_evaluation *evaluat
     const pg_data_row *row = source->row;
     const json_t *several = json_object_get(source->record, "suffixes");
     several = several ? several : json_object_get(source->record, "answers");
+    if (row->patch_labels)
+        return pg_fail(PG_ERROR_UNSUPPORTED, "the row has a label for each patch, and answers are for whole pictures");
     if (row->kind == PG_ROW_LABEL)
         return add_label(item, evaluation, row->label);
     if (row->kind == PG_ROW_TEXT)

@@ -1,4 +1,4 @@
-/* Classes of pictures and texts (classifier): cross entropy of a linear layer on pooled features. */
+/* Classes of pictures and texts (classifier): cross entropy of a linear layer on pooled features, or on each patch. */
 #include "train/objective_parts.h"
 
 typedef struct class_memory {
@@ -49,8 +49,9 @@ static pg_status lay_out(const class_memory *memory, const pg_objective *objecti
     return PG_OK;
 }
 
-pg_status pg_learn_classes(pg_score *out, pg_context *g, const pg_objective *objective, pg_sample *const *samples,
-                           size_t count, const pg_batch_totals *totals)
+/* Of pictures as wholes, of texts, or of both. */
+static pg_status learn_wholes(pg_score *out, pg_context *g, const pg_objective *objective, pg_sample *const *samples,
+                              size_t count, const pg_batch_totals *totals)
 {
     class_memory memory;
     int64_t pictures;
@@ -70,4 +71,52 @@ pg_status pg_learn_classes(pg_score *out, pg_context *g, const pg_objective *obj
     pg_tensor *losses =
         pg_classifier_losses(g, objective->head, features, memory.targets, objective->smoothing, memory.hits);
     return pg_end_part(out, g, losses, weights, memory.hits);
+}
+
+/* The labels of all patches, those of one picture after another. */
+static pg_status lay_out_patches(int32_t *targets, const pg_objective *objective, pg_sample *const *samples,
+                                 size_t count, size_t patches)
+{
+    for (size_t i = 0; i < count; i++) {
+        const pg_sample *sample = samples[i];
+        if (sample->image_count != 1 || sample->patch_count != patches)
+            return pg_fail(
+                PG_ERROR_FORMAT,
+                "row %zu has %zu pictures and labels for %zu patches, expected one of each of the %zu patches "
+                "that the model sees of a picture",
+                sample->row + 1, sample->image_count, sample->patch_count, patches);
+        for (size_t p = 0; p < patches; p++) {
+            targets[i * patches + p] = sample->patch_labels[p];
+            if ((size_t)sample->patch_labels[p] >= objective->head->label_count)
+                return pg_fail(PG_ERROR_FORMAT, "row %zu has the label %d, there are %zu classes", sample->row + 1,
+                               (int)sample->patch_labels[p], objective->head->label_count);
+        }
+    }
+    return PG_OK;
+}
+
+static pg_status learn_patches(pg_score *out, pg_context *g, const pg_objective *objective, pg_sample *const *samples,
+                               size_t count, const pg_batch_totals *totals)
+{
+    const pg_weights *vision = objective->model->weights;
+    size_t patches = (size_t)pg_config_patches(&vision->config.vision), all = count * patches;
+    int64_t pictures;
+    int32_t *targets = pg_scratch(g, all * sizeof *targets);
+    float *hits = pg_scratch(g, all * sizeof *hits);
+    const float *weights = pg_mean_weights(g, all, totals->rows * patches);
+    if (!targets || !hits || !weights)
+        return g->status;
+    PG_TRY(lay_out_patches(targets, objective, samples, count, patches));
+    const float *pixels = pg_sample_pixels(g, objective->model, samples, count, &pictures);
+    if (!pixels)
+        return g->status;
+    pg_tensor *features = pg_patch_features(g, vision, pixels, pictures);
+    pg_tensor *losses = pg_classifier_losses(g, objective->head, features, targets, objective->smoothing, hits);
+    return pg_end_part(out, g, losses, weights, hits);
+}
+
+pg_status pg_learn_classes(pg_score *out, pg_context *g, const pg_objective *objective, pg_sample *const *samples,
+                           size_t count, const pg_batch_totals *totals)
+{
+    return (objective->patches ? learn_patches : learn_wholes)(out, g, objective, samples, count, totals);
 }

@@ -86,7 +86,10 @@ pg_status pg_objective_run(pg_score *out, pg_context *g, const pg_objective *obj
     g->status = PG_OK;
     for (size_t i = 0; i < count; i++) {
         out->tokens += samples[i]->count + samples[i]->rejected_count;
-        out->scored += tokens ? (double)pg_sample_scored(samples[i]) : 1;
+        if (tokens)
+            out->scored += (double)pg_sample_scored(samples[i]);
+        else
+            out->scored += samples[i]->patch_labels ? (double)samples[i]->patch_count : 1;
     }
     return run_parts(out, g, objective, samples, count, step);
 }

@@ -15,7 +15,8 @@ typedef struct pg_objective {
     const pg_mask_codec *codec;   /* maskcodec, which has no `model`; */
     struct pg_codebook *codebook; /* what its codes follow */
     const pg_classifier *head;    /* classifier */
-    bool pictures, texts;         /* classifier: what its rows have */
+    bool pictures, texts;         /* classifier: what its rows have; */
+    bool patches;                 /* a label for each patch of a picture */
     double smoothing, beta;
     int reduction;     /* PG_REDUCE_TOKENS, PG_REDUCE_EXAMPLES */
     size_t micro_rows; /* rows that are in memory at a time; 0: all */

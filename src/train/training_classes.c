@@ -12,6 +12,14 @@ static pg_status add_names(pg_label_table *out, const pg_dataset *set)
     return PG_OK;
 }
 
+static int64_t larger(int64_t largest, const pg_data_row *row)
+{
+    largest = row->label > largest ? row->label : largest;
+    for (size_t i = 0; i < row->patch_count; i++)
+        largest = row->patch_labels[i] > largest ? row->patch_labels[i] : largest;
+    return largest;
+}
+
 /* The largest label so far; rows that cannot be read are the loader's to report. */
 static pg_status find_largest(int64_t *largest, const pg_dataset *set)
 {
@@ -20,8 +28,8 @@ static pg_status find_largest(int64_t *largest, const pg_dataset *set)
         pg_status status = pg_dataset_row(&row, set, i);
         if (status == PG_ERROR_MEMORY)
             return status;
-        if (status == PG_OK && row->label > *largest)
-            *largest = row->label;
+        if (status == PG_OK)
+            *largest = larger(*largest, row);
         pg_data_row_free(row);
     }
     return PG_OK;
@@ -56,7 +64,8 @@ pg_status pg_classes_look(pg_objective *objective, const pg_rows *rows)
     pg_data_row *row;
     PG_TRY(pg_dataset_row(&row, rows->sets[0], 0));
     objective->pictures = row->image_count > 0;
-    objective->texts = row->text && *row->text && reader->weights->config.kind != PG_MODEL_SIGLIP;
+    objective->patches = row->patch_labels;
+    objective->texts = !row->patch_labels && row->text && *row->text && reader->weights->config.kind != PG_MODEL_SIGLIP;
     pg_data_row_free(row);
     if (objective->pictures)
         PG_TRY(pg_model_require(objective->model, objective->model->weights->config.kind != PG_MODEL_GEMMA,

@@ -13,6 +13,8 @@ printf '{"image":"images/img1.png","prefix":"p","chosen":"a dog","rejected":"a c
 try data check pairs.jsonl
 printf '{"image":"images/img1.png","label":"dog"}\n{"image":"images/img1.png","label":"cat"}\n' >classes.jsonl
 try data check classes.jsonl -n 1
+printf '{"image":"images/img1.png","label":["sea","dog"]}\n' >patches.jsonl
+try data check patches.jsonl -n 1
 printf 'a dog\n\ntwo cups\n\n\nand a book\n' >text.txt
 try data check text.txt -m golden/inference/gemma-tiny-mha/checkpoint -n 1
 printf '{"image":"images/img1.png","text":"a photo of a cow"}\n' >captions.jsonl

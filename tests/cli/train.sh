@@ -29,6 +29,16 @@ try train --data choices.jsonl --objective dpo --train lora --batch 1 --steps 1 
 printf '{"image":"images/img0.jpg","label":"dog"}\n{"image":"images/img1.png","label":"sign"}\n' >classes.jsonl
 try train --data classes.jsonl --objective classifier --train head --batch 2 --steps 1 --out classes | mask
 ls classes/last
+# a class for each patch of a picture
+python3 - >patches.jsonl <<'END'
+import json
+for name, place in ("images/img0.jpg", "sea"), ("images/img1.png", "wall"):
+    print(json.dumps({"image": name, "label": [place, "dog", "sea"] * 3}))
+END
+try train -m golden/inference/siglip-tiny/checkpoint --data patches.jsonl --objective classifier --batch 2 --steps 1 --out patches | mask
+try train -m golden/inference/siglip-tiny/checkpoint --data patches.jsonl --objective classifier --steps 1 --out wrong --flip 0.5
+printf '{"image":"images/img0.jpg","label":["sea","dog"]}\n' >few.jsonl
+try train -m golden/inference/siglip-tiny/checkpoint --data few.jsonl --objective classifier --steps 1 --out wrong
 # what is wrong
 try train --data good.jsonl
 try train --data good.jsonl --out wrong --lerning-rate 1

@@ -260,6 +260,26 @@ static void classes_have_numbers_or_names(void **state)
     pg_dataset_close(dataset);
 }
 
+static void patches_have_classes(void **state)
+{
+    (void)state;
+    static const char text[] = "{\"image\":\"x\",\"label\":[\"sea\",\"dog\",\"sea\"]}\n"
+                               "{\"image\":\"x\",\"label\":[]}\n{\"image\":\"x\",\"label\":[\"sea\",2]}\n";
+    pg_data_row *row;
+    pg_dataset *dataset = open_with(write_text("patches.jsonl", text), (pg_dataset_options){0});
+    assert_int_equal(pg_dataset_row_kind(dataset), PG_ROW_LABEL);
+    assert_int_equal(pg_dataset_label_count(dataset), 2);
+    CHECK_OK(pg_dataset_row(&row, dataset, 0));
+    assert_int_equal(row->label, -1);
+    assert_int_equal(row->patch_count, 3);
+    const int32_t expected[] = {1, 0, 1};
+    assert_memory_equal(row->patch_labels, expected, sizeof expected);
+    pg_data_row_free(row);
+    check_bad(dataset, 1, "a list of 0 classes");
+    check_bad(dataset, 2, "found 2, expected 0 to 1");
+    pg_dataset_close(dataset);
+}
+
 /* ---------------------------------------------------------------- other kinds */
 
 static void documents_are_cut_at_blank_lines(void **state)
@@ -459,6 +479,7 @@ int main(void)
         cmocka_unit_test(rows_may_have_several_answers),
         cmocka_unit_test(other_rows_have_their_fields),
         cmocka_unit_test(classes_have_numbers_or_names),
+        cmocka_unit_test(patches_have_classes),
         cmocka_unit_test(documents_are_cut_at_blank_lines),
         cmocka_unit_test(broken_annotations_are_bad_rows),
         cmocka_unit_test(files_that_are_no_data_sets_are_refused),
