@@ -518,7 +518,8 @@ const pg_cli_command pg_cli_data = {
     .usage = "check|convert [-m MODEL] [--out FILE.jsonl] FILE",
     .summary = "show rows to train on as the model will see them, or write them as JSON lines",
     .details =
-        "FILE is JSONL with the keys image, prefix, suffix (or chosen and rejected; text and label, or a list of labels, "
+        "FILE is JSONL with the keys image, prefix, suffix (or chosen and rejected; text and label, or a list of "
+        "labels, "
         "one for each patch of the picture; text), COCO "
         "captions or instances, VQA v2 questions, plain text with blank lines between documents, a tar shard in "
         "webdataset's layout or several (\"set-{000..127}.tar\"), or a folder of one of these. "

@@ -225,10 +225,9 @@ pg_status pg_mask_codec_new(pg_mask_codec **out, uint64_t seed)
 
 /* ---------------------------------------------------------------- files */
 
-static pg_status load_array(void **out, pg_npz *file, const char *name, const int64_t *shape, int dimensions,
-                            const char *path)
+static pg_status check_array(const pg_array *found, const char *name, const int64_t *shape, int dimensions,
+                             const char *path)
 {
-    const pg_array *found = pg_npz_find(file, name);
     pg_array wanted = {.dtype = PG_F32, .dimensions = dimensions};
     memcpy(wanted.shape, shape, (size_t)dimensions * sizeof *shape);
     char is[PG_SHAPE_TEXT], expected[PG_SHAPE_TEXT];
@@ -237,16 +236,35 @@ static pg_status load_array(void **out, pg_npz *file, const char *name, const in
         return pg_fail(PG_ERROR_FORMAT, "%s: not a mask codec: \"%s\" is missing, expected F32 %s", path, name,
                        expected);
     pg_array_shape_text(is, found);
-    if (found->dtype != PG_F32 || strcmp(is, expected) != 0)
-        return pg_fail(PG_ERROR_FORMAT, "%s: \"%s\" is %s %s, expected F32 %s", path, name, pg_dtype_name(found->dtype),
-                       is, expected);
-    return pg_npz_load(out, file, found);
+    if ((found->dtype != PG_F32 && found->dtype != PG_F16) || strcmp(is, expected) != 0)
+        return pg_fail(PG_ERROR_FORMAT, "%s: \"%s\" is %s %s, expected F32 (or F16) %s", path, name,
+                       pg_dtype_name(found->dtype), is, expected);
+    return PG_OK;
+}
+
+/* Floats, which the caller frees. */
+static pg_status load_array(float **out, pg_npz *file, const char *name, const int64_t *shape, int dimensions,
+                            const char *path)
+{
+    const pg_array *found = pg_npz_find(file, name);
+    void *values;
+    PG_TRY(check_array(found, name, shape, dimensions, path));
+    PG_TRY(pg_npz_load(&values, file, found));
+    *out = values;
+    if (found->dtype == PG_F32)
+        return PG_OK;
+    size_t count = found->bytes / sizeof(uint16_t);
+    *out = pg_alloc(count, sizeof **out);
+    for (size_t i = 0; *out && i < count; i++)
+        (*out)[i] = pg_f16_to_float(((const uint16_t *)values)[i]);
+    pg_free(values);
+    return *out ? PG_OK : PG_ERROR_MEMORY;
 }
 
 static pg_status load_parameter(pg_mask_codec *codec, pg_npz *file, size_t i, const char *path)
 {
     int64_t shape[4];
-    void *values;
+    float *values;
     pg_parameter *p = pg_mask_codec_parameter(codec, i);
     int dimensions = pg_mask_codec_shape(shape, i);
     PG_TRY(load_array(&values, file, p->name, shape, dimensions, path));
@@ -266,7 +284,7 @@ static pg_status check_finite(const pg_mask_codec *codec, const char *path)
 
 static pg_status load_all(pg_mask_codec *codec, pg_npz *file, const char *path)
 {
-    void *values;
+    float *values;
     codec->has_encoder = pg_npz_find(file, codec->names[0]);
     PG_TRY(load_array(&values, file, CODEBOOK, (int64_t[]){PG_MASK_CODEBOOK, PG_MASK_WIDTH}, 2, path));
     memcpy((float *)codec->codebook.data, values, (size_t)PG_MASK_CODEBOOK * PG_MASK_WIDTH * sizeof(float));
@@ -291,35 +309,52 @@ pg_status pg_mask_codec_open(pg_mask_codec **out, const char *path)
     return status;
 }
 
-/* The array of parameter i, its values in the order of files at *values. */
-static pg_array publish(float **values, const pg_mask_codec *codec, size_t i)
+/* The array of values that lie at *values, which goes on behind them. Halved in place where half is asked for. */
+static pg_array finish_array(const char *name, float **values, size_t count, pg_dtype dtype)
 {
-    const pg_parameter *p = i % 2 ? &codec->biases[i / 2] : &codec->weights[i / 2];
-    pg_array array = {.name = p->name, .dtype = PG_F32, .data = *values};
-    array.dimensions = pg_mask_codec_shape(array.shape, i);
-    array.bytes = (size_t)(p->rows * p->width) * sizeof(float);
-    pg_mask_codec_publish(*values, p->data, i);
-    *values += p->rows * p->width;
+    uint16_t *halves = (uint16_t *)*values;
+    for (size_t i = 0; dtype == PG_F16 && i < count; i++) {
+        uint16_t half = pg_f16_from_float((*values)[i]);
+        memcpy(halves + i, &half, sizeof half);
+    }
+    pg_array array = {.name = name, .dtype = dtype, .data = *values, .bytes = count * pg_dtype_size(dtype)};
+    *values += count;
     return array;
 }
 
-pg_status pg_mask_codec_save(const pg_mask_codec *codec, const char *path)
+/* Parameter i, in the order of files. */
+static pg_array publish(float **values, const pg_mask_codec *codec, size_t i, pg_dtype dtype)
+{
+    const pg_parameter *p = i % 2 ? &codec->biases[i / 2] : &codec->weights[i / 2];
+    pg_mask_codec_publish(*values, p->data, i);
+    pg_array array = finish_array(p->name, values, (size_t)(p->rows * p->width), dtype);
+    array.dimensions = pg_mask_codec_shape(array.shape, i);
+    return array;
+}
+
+static pg_array publish_codebook(float **values, const pg_mask_codec *codec, pg_dtype dtype)
+{
+    size_t count = (size_t)PG_MASK_CODEBOOK * PG_MASK_WIDTH;
+    memcpy(*values, codec->codebook.data, count * sizeof **values);
+    pg_array array = finish_array(CODEBOOK, values, count, dtype);
+    array.dimensions = 2;
+    array.shape[0] = PG_MASK_CODEBOOK;
+    array.shape[1] = PG_MASK_WIDTH;
+    return array;
+}
+
+pg_status pg_mask_codec_save(const pg_mask_codec *codec, pg_dtype dtype, const char *path)
 {
     pg_array arrays[2 * PG_MASK_LAYERS + 1];
-    size_t count = 0, total = 0;
+    size_t count = 0, total = (size_t)PG_MASK_CODEBOOK * PG_MASK_WIDTH;
     for (int i = 0; i < PG_MASK_LAYERS; i++)
         total += (size_t)(weight_count(&pg_mask_layers[i]) + pg_mask_layers[i].outputs);
     float *values = pg_alloc(total, sizeof *values), *at = values;
     if (!values)
         return PG_ERROR_MEMORY;
     for (size_t i = codec->has_encoder ? 0 : 2 * DECODER_FIRST; i < 2 * PG_MASK_LAYERS; i++)
-        arrays[count++] = publish(&at, codec, i);
-    arrays[count++] = (pg_array){.name = CODEBOOK,
-                                 .dtype = PG_F32,
-                                 .dimensions = 2,
-                                 .shape = {PG_MASK_CODEBOOK, PG_MASK_WIDTH},
-                                 .data = codec->codebook.data,
-                                 .bytes = (size_t)PG_MASK_CODEBOOK * PG_MASK_WIDTH * sizeof(float)};
+        arrays[count++] = publish(&at, codec, i, dtype);
+    arrays[count++] = publish_codebook(&at, codec, dtype);
     pg_status status = pg_npz_save(path, arrays, count, true);
     pg_free(values);
     return status;

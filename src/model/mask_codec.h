@@ -38,8 +38,8 @@ struct pg_mask_codec {
 /* An untrained one: weights uniform as He et al. 2015 have them, biases zero; they follow from the seed. */
 pg_status pg_mask_codec_new(pg_mask_codec **out, uint64_t seed);
 
-/* Writes an .npz with the published names and shapes. */
-pg_status pg_mask_codec_save(const pg_mask_codec *codec, const char *path);
+/* Writes an .npz with the published names and shapes, in f32 as published or f16. */
+pg_status pg_mask_codec_save(const pg_mask_codec *codec, pg_dtype dtype, const char *path);
 
 /* The published shape of parameter i (weights and biases in turn); its dimensions. */
 int pg_mask_codec_shape(int64_t shape[4], size_t i);

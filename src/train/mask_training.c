@@ -67,8 +67,8 @@ pg_status pg_mask_training_open(pg_mask_codec **out, pg_codebook **codebook, con
 {
     if (config->train && strcmp(config->train, "full") != 0)
         return pg_fail(PG_ERROR_ARGUMENT, "train: \"%s\"; of a mask codec everything is trained (full)", config->train);
-    if (config->dtype > 1)
-        return pg_fail(PG_ERROR_ARGUMENT, "dtype: mask codecs are f32");
+    if (config->dtype == PG_SAVE_BF16)
+        return pg_fail(PG_ERROR_ARGUMENT, "dtype: bf16; mask codecs are f32 or f16");
     if (config->model)
         PG_TRY(pg_mask_codec_open(out, config->model));
     else
@@ -106,14 +106,14 @@ pg_status pg_mask_publish_gradients(pg_trainable *trainable)
     return PG_OK;
 }
 
-pg_status pg_mask_training_write(const char *folder, const pg_mask_codec *codec)
+pg_status pg_mask_training_write(const char *folder, const pg_mask_codec *codec, const pg_train_config *config)
 {
     pg_folder_writer writer;
     pg_buffer path = {0};
     PG_TRY(pg_folder_writer_replace(&writer, folder));
     pg_status status = pg_file_join(&path, writer.partial.data, "mask_codec.npz");
     if (status == PG_OK)
-        status = pg_mask_codec_save(codec, path.data);
+        status = pg_mask_codec_save(codec, config->dtype == PG_SAVE_F16 ? PG_F16 : PG_F32, path.data);
     pg_buffer_free(&path);
     if (status == PG_OK)
         return pg_folder_writer_commit(&writer);

@@ -22,6 +22,6 @@ pg_status pg_mask_trainable_new(pg_trainable **out, pg_mask_codec *codec);
 pg_status pg_mask_publish_gradients(pg_trainable *trainable);
 
 /* FOLDER/mask_codec.npz; a folder that exists is replaced. */
-pg_status pg_mask_training_write(const char *folder, const pg_mask_codec *codec);
+pg_status pg_mask_training_write(const char *folder, const pg_mask_codec *codec, const pg_train_config *config);
 
 #endif

@@ -58,12 +58,13 @@ struct pg_train_config {
 
     int64_t validate_every, validation_rows, patience, save_every, log_every;
     double divergence;
-    int dtype;
+    int dtype; /* PG_SAVE_... */
 };
 
 enum { PG_SWITCH_ON, PG_SWITCH_OFF };
 enum { PG_DECAY_MATRICES, PG_DECAY_ALL };
 enum { PG_REDUCE_TOKENS, PG_REDUCE_EXAMPLES };
+enum { PG_SAVE_STORED, PG_SAVE_F32, PG_SAVE_BF16, PG_SAVE_F16 };
 
 /* The settings as a JSON object that pg_train_config_load reads again. */
 pg_status pg_train_config_json(json_t **out, const pg_train_config *config);

@@ -8,7 +8,7 @@
 
 static pg_status save_model(const char *folder, const pg_model *model, const pg_trainer *trainer)
 {
-    static const char *const dtypes[] = {NULL, "F32", "BF16", "F16"};
+    static const char *const dtypes[] = {[PG_SAVE_F32] = "F32", [PG_SAVE_BF16] = "BF16", [PG_SAVE_F16] = "F16"};
     pg_save_options options;
     pg_save_options_init(&options);
     options.dtype = dtypes[trainer->config->dtype];
@@ -55,7 +55,7 @@ static pg_status replace_classifier(const char *folder, const pg_trainer *traine
 pg_status pg_trainer_write(const char *folder, pg_trainer *trainer)
 {
     pg_trainable_use(trainer->trainable, trainer->optimizer);
-    pg_status status = trainer->codec                ? pg_mask_training_write(folder, trainer->codec)
+    pg_status status = trainer->codec                ? pg_mask_training_write(folder, trainer->codec, trainer->config)
                        : trainer->head               ? replace_classifier(folder, trainer)
                        : trainer->trainable->adapter ? pg_adapter_save(trainer->trainable->adapter, folder, true)
                                                      : save_model(folder, trainer->model, trainer);

@@ -215,13 +215,18 @@ static void files_keep_everything(void **state)
     pg_mask_codec *codec, *again;
     CHECK_OK(pg_mask_codec_new(&codec, 5));
     fill_biases(codec);
-    CHECK_OK(pg_mask_codec_save(codec, folder_file("codec.npz")));
+    CHECK_OK(pg_mask_codec_save(codec, PG_F32, folder_file("codec.npz")));
     CHECK_OK(pg_mask_codec_open(&again, folder_file("codec.npz")));
     assert_true(again->has_encoder);
     assert_memory_equal(codec->values, again->values, float_count(codec) * sizeof(float));
     pg_mask_codec_close(again);
+    CHECK_OK(pg_mask_codec_save(codec, PG_F16, folder_file("half.npz")));
+    CHECK_OK(pg_mask_codec_open(&again, folder_file("half.npz")));
+    for (size_t i = 0; i < float_count(codec); i++)
+        assert_true(again->values[i] == pg_f16_to_float(pg_f16_from_float(codec->values[i])));
+    pg_mask_codec_close(again);
     codec->has_encoder = false;
-    CHECK_OK(pg_mask_codec_save(codec, folder_file("decoder.npz")));
+    CHECK_OK(pg_mask_codec_save(codec, PG_F32, folder_file("decoder.npz")));
     CHECK_OK(pg_mask_codec_open(&again, folder_file("decoder.npz")));
     float mask[PLACES] = {0};
     int32_t codes[16];
@@ -242,12 +247,12 @@ static void wrong_files_are_refused(void **state)
     array.name = "_vq_vae._embedding";
     CHECK_OK(pg_npz_save(folder_file("small.npz"), &array, 1, true));
     CHECK_FAILS(pg_mask_codec_open(&codec, folder_file("small.npz")), PG_ERROR_FORMAT,
-                "\"_vq_vae._embedding\" is F32 [16], expected F32 [128, 512]");
+                "\"_vq_vae._embedding\" is F32 [16], expected F32 (or F16) [128, 512]");
     CHECK_FAILS(pg_mask_codec_open(&codec, folder_write("text.npz", "no archive", 10)), PG_ERROR_FORMAT, "text.npz");
     CHECK_FAILS(pg_mask_codec_open(&codec, folder_file("absent.npz")), PG_ERROR_FILE, "absent.npz");
     CHECK_OK(pg_mask_codec_new(&codec, 5));
     ((float *)codec->biases[20].data)[3] = NAN;
-    CHECK_OK(pg_mask_codec_save(codec, folder_file("nan.npz")));
+    CHECK_OK(pg_mask_codec_save(codec, PG_F32, folder_file("nan.npz")));
     pg_mask_codec_close(codec);
     CHECK_FAILS(pg_mask_codec_open(&codec, folder_file("nan.npz")), PG_ERROR_FORMAT, "not finite");
     assert_null(codec);
@@ -263,7 +268,7 @@ static pg_status open_and_use(void)
     if (status == PG_OK)
         status = pg_mask_codec_decode(mask, codec, codes, 1, 1);
     if (status == PG_OK)
-        status = pg_mask_codec_save(codec, folder_file("copy.npz"));
+        status = pg_mask_codec_save(codec, PG_F32, folder_file("copy.npz"));
     pg_mask_codec_close(codec);
     return status;
 }

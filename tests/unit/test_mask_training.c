@@ -305,7 +305,7 @@ static void wrong_settings_are_refused(void **state)
     (void)state;
     write_masks();
     check_refused("train", "lora", PG_ERROR_ARGUMENT, "of a mask codec everything is trained");
-    check_refused("dtype", "bf16", PG_ERROR_ARGUMENT, "mask codecs are f32");
+    check_refused("dtype", "bf16", PG_ERROR_ARGUMENT, "mask codecs are f32 or f16");
     check_refused("model", folder_file("absent.npz"), PG_ERROR_FILE, "absent.npz");
     const char *text = folder_write("rows.jsonl", "{\"text\":\"a\"}\n", 13);
     char data[600];
