@@ -16,8 +16,8 @@ folder=$1
 PATH=$root/build:$PATH
 
 case ${2:-full} in
-full) scenes=60000 large=20000 names=1200 patches=2000 siglip=330 gemma=1000 codec=800 align=350 low=7000 high=1000 ;;
-quick) scenes=12000 large=1000 names=250 patches=400 siglip=60 gemma=100 codec=50 align=60 low=400 high=20 ;;
+full) scenes=60000 large=20000 names=1200 patches=2000 siglip=330 gemma=1000 codec=800 words=1200 low=7000 high=1000 ;;
+quick) scenes=12000 large=1000 names=250 patches=400 siglip=60 gemma=100 codec=50 words=150 low=400 high=20 ;;
 *) echo "recipe.sh: \"$2\": full or quick" >&2; exit 2 ;;
 esac
 
@@ -53,6 +53,22 @@ scenes() { # FOLDER ARGUMENT...
 label_only() {
     for set; do
         sed 's/"text":"[^"]*",//' "$set/zeroshot.jsonl" >"$set/single.jsonl"
+    done
+}
+
+# The captions of scenes with one kind of thing in them, in every language, and the English ones of those with two.
+short_captions() { # FOLDER
+    for language in en de es fr it pt nl zh; do
+        grep -v -e ' and ' -e ', ' -e '、' "$1/caption-$language.jsonl" >"$1/one-$language.jsonl"
+    done
+    grep ' and ' "$1/caption-en.jsonl" | grep -v ', ' >"$1/two-en.jsonl"
+}
+
+# What a decoder learns to name things from.
+words() {
+    echo "--data $1/one-en.jsonl,weight=4 --data $1/two-en.jsonl,weight=1.5 --data $1/vqa.jsonl,weight=1"
+    for language in de es fr it pt nl zh; do
+        echo "--data $1/one-$language.jsonl,weight=0.15"
     done
 }
 
@@ -102,14 +118,16 @@ stage codec paligemma train --objective maskcodec --data large/instances.json,ki
 stage masks paligemma data convert large/instances.json --kind coco-segment --together --codec codec/last/mask_codec.npz \
     --out large/segment.jsonl
 
-# 4. PaliGemma: the decoder learns to read what the tower sees, then both learn all tasks together; the last part with
-# pictures of twice the side.
-stage join paligemma init --from-vision siglip/last --from-text gemma/last --tokenizer vocabulary/gemma --out low-0
+# 4. PaliGemma. First the decoder learns to name what the tower sees, from captions of scenes with one or two kinds of
+# things: on all tasks at once, that takes it several times as long. Then both learn all tasks together; the last part
+# with pictures of twice the side.
+stage join paligemma init --from-vision siglip/last --from-text gemma/last --tokenizer vocabulary/gemma --out words-0
+stage words-rows short_captions train
 # shellcheck disable=SC2046 # words
-stage align train align 32 "$align" 1e-3 --reduction examples --train '^(language_model|multi_modal_projector)' \
-    --model low-0 $(tasks train)
+stage words train words 32 "$words" 1e-3 --reduction examples --train '^(language_model|multi_modal_projector)' \
+    --model words-0 $(words train) --validation validation/caption-en.jsonl --validate-every 200 --validation-rows 250
 # shellcheck disable=SC2046
-stage low train low 32 "$low" 1e-3 --reduction examples --model align/last $(tasks train) \
+stage low train low 32 "$low" 1e-3 --reduction examples --model words/last $(tasks train) \
     --validation validation/caption-en.jsonl --validation validation/detect.jsonl --validation validation/vqa.jsonl \
     --validate-every 500 --validation-rows 300
 stage resize paligemma init --from low/last --image-size 224 --out high-0
