@@ -1,6 +1,6 @@
 # paligemma in a container: packages are built in one stage and installed in another.
 #   docker build -t paligemma .
-#   docker run --rm -v "$PWD:/work:ro" -v ~/models:/models:ro -e PALIGEMMA_MODEL=/models/NAME paligemma caption photo.jpg
+#   docker run --rm -v "$PWD:/work" -v ~/models:/models:ro -e PALIGEMMA_MODEL=/models/NAME paligemma caption photo.jpg
 FROM debian:12-slim AS build
 WORKDIR /source
 COPY build.sh .

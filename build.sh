@@ -104,7 +104,7 @@ build() {
 # The time of the last change, so that the same sources make the same packages.
 packages() {
     # shellcheck disable=SC2086
-    deps $BUILD_PACKAGES dpkg-dev
+    deps $BUILD_PACKAGES dpkg-dev file
     if SOURCE_DATE_EPOCH=$(git log -1 --format=%ct 2>/dev/null); then
         export SOURCE_DATE_EPOCH
     else

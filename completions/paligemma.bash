@@ -94,9 +94,9 @@ _paligemma()
     explain)
         options=' -p --prompt --answer -n --max-new-tokens --special --text -m --model --adapter --method --tower --layers -o --out --arrays --json --no-pictures --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
         folders=' -m --model --adapter '
-        files=' --arrays '
+        files=' -o --out --arrays '
         words=' --method=auto|gradient|rollout|attention|similarity --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
-        others=' -p --prompt --answer -n --max-new-tokens --text --layers -o --out -t --threads '
+        others=' -p --prompt --answer -n --max-new-tokens --text --layers -t --threads '
         verbs=''
         ;;
     trace)

@@ -285,7 +285,7 @@ complete -c paligemma -n '__paligemma_command explain' -l adapter -x -a '(__fish
 complete -c paligemma -n '__paligemma_command explain' -l method -x -a 'auto gradient rollout attention similarity' -d 'gradient x attention (PaliGemma\'s default); attention rollout; attention itself; cosine of patch and text (SigLIP\'s default)'
 complete -c paligemma -n '__paligemma_command explain' -l tower -d 'gradient and rollout: go on through the vision tower, to the patches as they enter it'
 complete -c paligemma -n '__paligemma_command explain' -l layers -x -d 'attention: the mean of the last N layers (default: 1)'
-complete -c paligemma -n '__paligemma_command explain' -l out -s o -x -d 'draw heat maps: all on one sheet, FILE.png or FILE.jpg, or each into a folder'
+complete -c paligemma -n '__paligemma_command explain' -l out -s o -rF -d 'draw heat maps: all on one sheet, FILE.png or FILE.jpg, or each into a folder'
 complete -c paligemma -n '__paligemma_command explain' -l arrays -rF -d 'write the maps to a .npz or .safetensors file'
 complete -c paligemma -n '__paligemma_command explain' -l json -d 'print one JSON object, maps included'
 complete -c paligemma -n '__paligemma_command explain' -l no-pictures -d 'show no picture in the terminal'

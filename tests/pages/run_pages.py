@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs the examples of README.md and docs/*.md as a reader would, in an empty folder a page, with an installed paligemma.
+"""Runs the examples of README.md and docs/[a-z]*.md as a reader would, in an empty folder a page, with an installed paligemma.
 
     tests/pages/run_pages.py [--refresh] BUILD_FOLDER [PAGE.md]...
 
@@ -159,7 +159,7 @@ def main():
     if not arguments:
         sys.exit(__doc__)
     pages = [pathlib.Path(page).resolve() for page in arguments[1:]]
-    pages = pages or [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    pages = pages or [ROOT / "README.md", *sorted((ROOT / "docs").glob("[a-z]*.md"))]
     problems = []
     with tempfile.TemporaryDirectory() as name:
         work = pathlib.Path(name)
