@@ -5,6 +5,7 @@ set(CPACK_DEB_COMPONENT_INSTALL ON)
 set(CPACK_COMPONENTS_GROUPING IGNORE)
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_STRIP_FILES ON)
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "") # else it would stand before each package's own
 set(CPACK_PACKAGE_CONTACT "paligemma's maintainers <maintainers@paligemma.invalid>")
 set(CPACK_DEBIAN_PACKAGE_RELEASE 1)
 set(CPACK_DEBIAN_PACKAGE_PRIORITY optional)
@@ -14,7 +15,7 @@ set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)
 set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS_POLICY =)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
-set(CPACK_PRE_BUILD_SCRIPTS ${CMAKE_SOURCE_DIR}/cmake/debian_files.cmake)
+set(CPACK_PRE_BUILD_SCRIPTS ${CMAKE_SOURCE_DIR}/cmake/debian/compress.cmake)
 set(PG_DEBIAN_VERSION ${PROJECT_VERSION}-${CPACK_DEBIAN_PACKAGE_RELEASE})
 get_target_property(PG_SOVERSION libpaligemma SOVERSION)
 
@@ -32,10 +33,10 @@ function(add_debian_package component name section summary text)
     set(CPACK_DEBIAN_${key}_PACKAGE_SHLIBDEPS OFF PARENT_SCOPE)
   endif()
   set(CPACK_COMPONENTS_ALL ${CPACK_COMPONENTS_ALL} ${component} PARENT_SCOPE)
-  # What every Debian package has under its own name; debian_files.cmake adds the compressed ones.
+  # What every Debian package has under its own name; cpack compresses the changelogs.
   set(folder ${CMAKE_INSTALL_DATADIR}/doc/${name})
-  configure_file(cmake/debian_changelog.in ${CMAKE_BINARY_DIR}/debian/${name}/changelog.Debian @ONLY)
-  install(FILES cmake/debian_copyright DESTINATION ${folder} RENAME copyright COMPONENT ${component} EXCLUDE_FROM_ALL)
+  configure_file(cmake/debian/changelog.in ${CMAKE_BINARY_DIR}/debian/${name}/changelog.Debian @ONLY)
+  install(FILES cmake/debian/copyright DESTINATION ${folder} RENAME copyright COMPONENT ${component} EXCLUDE_FROM_ALL)
   install(FILES ${CMAKE_BINARY_DIR}/debian/${name}/changelog.Debian DESTINATION ${folder} COMPONENT ${component}
           EXCLUDE_FROM_ALL)
   install(FILES CHANGELOG.md DESTINATION ${folder} RENAME changelog COMPONENT ${component} EXCLUDE_FROM_ALL)
@@ -49,12 +50,15 @@ if(PG_HAS_MODELS)
     "The models that paligemma uses where none is named: they know scenes of emoji." ANY_MACHINE)
 endif()
 add_debian_package(program paligemma science "run, train and measure PaliGemma models"
-  "PaliGemma answers prompts about pictures: captions, questions, text in pictures, boxes and masks. This is the program; \
-it reads models in their published layout, trains and adapts them, measures and quantises them."
+  "PaliGemma answers prompts about pictures: captions, questions, text in
+pictures, boxes and masks. This is the program: it reads models in their
+published layout, trains and adapts them, measures and quantises them."
   RECOMMENDS "${PG_MODELS_PACKAGE}")
 add_debian_package(library libpaligemma${PG_SOVERSION} libs "PaliGemma, SigLIP and Gemma as a library"
-  "The library in C that the program paligemma is made of: models of vision and language, their training and measures.")
-add_debian_package(development libpaligemma-dev libdevel "PaliGemma, SigLIP and Gemma as a library: files for development"
+  "The library in C that the program paligemma is made of: models of vision and
+language, their training and measures.")
+set(CPACK_DEBIAN_LIBRARY_PACKAGE_CONTROL_EXTRA ${CMAKE_SOURCE_DIR}/cmake/debian/triggers)
+add_debian_package(development libpaligemma-dev libdevel "PaliGemma, SigLIP and Gemma as a library, for development"
   "The header paligemma.h, and files for pkg-config and CMake."
   DEPENDS "libpaligemma${PG_SOVERSION} (= ${PG_DEBIAN_VERSION})")
 install(FILES examples/caption.c DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/libpaligemma-dev/examples

@@ -90,7 +90,7 @@ def tidy(output):
 
 def run_commands(code, folder, environment, fails):
     state = folder / ".state"
-    script = f"[ -e {state} ] && . {state}\n{code}\n{{ export -p; printf 'cd %q\\n' \"$PWD\"; }} >{state}\n"
+    script = f"if [ -e {state} ]; then unset $(compgen -e); . {state}; fi\n{code}\n{{ export -p; printf 'cd %q\\n' \"$PWD\"; }} >{state}\n"
     done = run(["bash", "-ec", script], folder, environment)
     if (done.returncode != 0) != fails:
         raise Wrong(f"exit code {done.returncode}:\n{code}\n{done.stdout}")
@@ -140,7 +140,7 @@ def run_page(page, folder, environment, refresh):
             output = run_block(block, folder, environment)
         except Wrong as wrong:
             problems.append(f"{page.relative_to(ROOT)}:{line}: {wrong}")
-            break # what follows may need it
+            break  # what follows may need it
         if block["shown"] is not None and not same(output or "", block["shown"]):
             if refresh:
                 pieces += [text[end:block.start("shown")], output]
