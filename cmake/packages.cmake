@@ -42,6 +42,7 @@ function(add_debian_package component name section summary text)
   install(FILES CHANGELOG.md DESTINATION ${folder} RENAME changelog COMPONENT ${component} EXCLUDE_FROM_ALL)
 endfunction()
 
+set(PG_LIBRARY_PACKAGE "libpaligemma${PG_SOVERSION} (= ${PG_DEBIAN_VERSION})")
 string(TIMESTAMP PG_DEBIAN_DATE "%a, %d %b %Y %H:%M:%S +0000" UTC) # that of SOURCE_DATE_EPOCH, where it is set
 set(CPACK_COMPONENTS_ALL)
 if(PG_HAS_MODELS)
@@ -53,14 +54,14 @@ add_debian_package(program paligemma science "run, train and measure PaliGemma m
   "PaliGemma answers prompts about pictures: captions, questions, text in
 pictures, boxes and masks. This is the program: it reads models in their
 published layout, trains and adapts them, measures and quantises them."
-  RECOMMENDS "${PG_MODELS_PACKAGE}")
+  DEPENDS "${PG_LIBRARY_PACKAGE}" RECOMMENDS "${PG_MODELS_PACKAGE}")
 add_debian_package(library libpaligemma${PG_SOVERSION} libs "PaliGemma, SigLIP and Gemma as a library"
   "The library in C that the program paligemma is made of: models of vision and
 language, their training and measures.")
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_CONTROL_EXTRA ${CMAKE_SOURCE_DIR}/cmake/debian/triggers)
 add_debian_package(development libpaligemma-dev libdevel "PaliGemma, SigLIP and Gemma as a library, for development"
   "The header paligemma.h, and files for pkg-config and CMake."
-  DEPENDS "libpaligemma${PG_SOVERSION} (= ${PG_DEBIAN_VERSION})")
+  DEPENDS "${PG_LIBRARY_PACKAGE}")
 install(FILES examples/caption.c DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/libpaligemma-dev/examples
         COMPONENT development EXCLUDE_FROM_ALL)
 include(CPack)
