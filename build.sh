@@ -11,6 +11,7 @@ usage: ./build.sh TARGET...
   test           builds and runs all tests
   build          builds build/paligemma and build/libpaligemma.so
   install [DIR]  builds and installs under DIR (default: /usr/local)
+  packages       builds Debian packages in build-packages
   clean          removes everything that was built
   deps           installs the packages that building needs (the targets above do this by themselves)
   deps-ci        the same for .ci/run, deps-long for tools/long-checks, deps-world for examples/emoji-world
@@ -24,7 +25,7 @@ LIBRARY_PACKAGES="libc6-dev libjansson-dev libjpeg-dev libpng-dev libwebp-dev li
     libarchive-dev libcairo2-dev libcmocka-dev"
 # Pictures have letters in them: without a font, labels in other scripts than ASCII are boxes.
 BUILD_PACKAGES="gcc cmake ninja-build pkg-config python3 fonts-dejavu-core $LIBRARY_PACKAGES"
-CI_PACKAGES="git clang-format clang-tidy gcc-aarch64-linux-gnu qemu-user"
+CI_PACKAGES="git clang-format clang-tidy gcc-aarch64-linux-gnu qemu-user fish zsh lintian"
 LONG_PACKAGES="git clang libclang-rt-dev valgrind gcovr"
 # What examples/emoji-world needs to make its pictures, texts and vocabularies.
 WORLD_PACKAGES="libexpat1-dev fonts-noto-color-emoji fonts-dejavu-core fonts-liberation
@@ -100,6 +101,20 @@ build() {
     cmake --build build
 }
 
+# The time of the last change, so that the same sources make the same packages.
+packages() {
+    # shellcheck disable=SC2086
+    deps $BUILD_PACKAGES dpkg-dev file
+    if SOURCE_DATE_EPOCH=$(git log -1 --format=%ct 2>/dev/null); then
+        export SOURCE_DATE_EPOCH
+    else
+        unset SOURCE_DATE_EPOCH
+    fi
+    cmake --preset packages
+    cmake --build build-packages
+    (cd build-packages && rm -f ./*.deb && cpack)
+}
+
 run_tests() {
     build
     ctest --test-dir build --output-on-failure
@@ -138,6 +153,7 @@ while [ $# -gt 0 ]; do
         esac
         install_under "$prefix"
         ;;
+    packages) packages ;;
     clean) rm -rf build build-* ;;
     deps) deps $BUILD_PACKAGES ;;
     deps-ci) deps $BUILD_PACKAGES $CI_PACKAGES $WORLD_PACKAGES && deps_arm ;;

@@ -8,7 +8,8 @@ typedef struct help_settings {
     int format;
 } help_settings;
 
-enum { FORMAT_TEXT, FORMAT_BASH, FORMAT_MAN };
+/* In the order of the option's words; text has no page of its own. */
+static void (*const pages[])(void) = {NULL, pg_cli_help_bash, pg_cli_help_fish, pg_cli_help_zsh, pg_cli_help_man};
 
 void pg_cli_help_overview(void)
 {
@@ -27,10 +28,8 @@ static int run(const pg_cli_command *command, void *memory, const pg_cli_list *o
     const pg_cli_command *subject;
     int code = PG_CLI_DONE;
     (void)command;
-    if (settings->format == FORMAT_BASH)
-        pg_cli_help_bash();
-    else if (settings->format == FORMAT_MAN)
-        pg_cli_help_man();
+    if (pages[settings->format])
+        pages[settings->format]();
     else if (operands->count == 0)
         pg_cli_help_overview();
     else if ((code = pg_cli_command_find(&subject, operands->items[0])) == PG_CLI_DONE)
@@ -40,7 +39,7 @@ static int run(const pg_cli_command *command, void *memory, const pg_cli_list *o
 
 /* What packages are made with, and of no use to anyone else: not shown. */
 static const pg_cli_option help_options[] = {
-    {"format", 0, "text|bash|man", PG_CLI_CHOICE, offsetof(help_settings, format), NULL, 0, 0},
+    {"format", 0, "text|bash|fish|zsh|man", PG_CLI_CHOICE, offsetof(help_settings, format), NULL, 0, 0},
     {0},
 };
 

@@ -10,9 +10,11 @@ void pg_cli_help_command(const pg_cli_command *command);
 /* paligemma --help */
 void pg_cli_help_overview(void);
 
-/* The man page, and the completion for bash. */
+/* The man page, and the completions for three shells. */
 void pg_cli_help_man(void);
 void pg_cli_help_bash(void);
+void pg_cli_help_fish(void);
+void pg_cli_help_zsh(void);
 
 /* Calls `visit` with each option that is shown, --help last. */
 typedef void pg_cli_visit(void *user, const pg_cli_option *option);

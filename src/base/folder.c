@@ -44,6 +44,24 @@ pg_status pg_folder_writer_replace(pg_folder_writer *out, const char *path)
     return open_writer(out, path, true);
 }
 
+pg_status pg_folder_make(const char *path)
+{
+    pg_buffer part = {0};
+    pg_status status = pg_buffer_print(&part, "%s", path);
+    char *slash = part.data;
+    while (status == PG_OK && slash) {
+        slash = *slash ? strchr(slash + 1, '/') : NULL;
+        if (slash)
+            *slash = 0;
+        if (mkdir(part.data, 0777) != 0 && errno != EEXIST)
+            status = pg_fail_errno(PG_ERROR_FILE, "%s: cannot be made", path);
+        if (slash)
+            *slash = '/';
+    }
+    pg_buffer_free(&part);
+    return status;
+}
+
 static int remove_entry(const char *path, const struct stat *info, int kind, struct FTW *place)
 {
     (void)info, (void)kind, (void)place;

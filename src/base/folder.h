@@ -24,6 +24,9 @@ void pg_folder_writer_abort(pg_folder_writer *writer);
 /* Removes what writers of files and folders left in `folder` when their process was killed. */
 void pg_folder_clean(const char *folder);
 
+/* Makes the folder and those above it, where they are not there yet. */
+pg_status pg_folder_make(const char *path);
+
 /* A folder that one process has to itself. Starts as {0}. */
 typedef struct pg_folder_lock {
     bool held;

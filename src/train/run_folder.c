@@ -1,7 +1,5 @@
 /* The folder of a run: whose it is, and what killed runs left in it. */
-#include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/file.h"
 #include "train/trainer.h"
@@ -73,8 +71,7 @@ pg_status pg_run_folder_open(pg_trainer *trainer)
 {
     const char *out = trainer->config->out;
     bool taken;
-    if (mkdir(out, 0777) != 0 && errno != EEXIST)
-        return pg_fail_errno(PG_ERROR_FILE, "%s: cannot be made", out);
+    PG_TRY(pg_folder_make(out));
     PG_TRY(pg_folder_lock_take(&trainer->lock, &taken, out));
     if (!taken)
         return pg_fail(PG_ERROR_FILE,

@@ -16,6 +16,7 @@ grep -c step run/scalars.jsonl
 try train $settings --out run | mask # again
 try train $settings --out run --seed 3
 try generate -m run/last -p 'caption en' --image images/img0.jpg --max-new-tokens 1 | wc -l
+paligemma train $settings --out many/runs/one >/dev/null 2>&1; ls many/runs # folders above it are made
 # a file of settings, a recipe, flags after them
 echo '{"recipe": "lora", "data": "rows.jsonl", "steps": 2, "batch": 2, "bad_share": 0.5, "micro_batch": 1}' >config.json
 try train --config config.json --out lora --lora-rank 2 | mask

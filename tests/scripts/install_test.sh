@@ -67,3 +67,5 @@ answers "$prefix_now/bin/paligemma" caption "$picture"
 "$prefix_now/bin/paligemma" --version >/dev/null
 test -s "$prefix_now/share/man/man1/paligemma.1"
 test -s "$prefix_now/share/bash-completion/completions/paligemma"
+test -s "$prefix_now/share/zsh/site-functions/_paligemma"
+test -s "$prefix_now/share/fish/vendor_completions.d/paligemma.fish"
