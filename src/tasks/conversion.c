@@ -78,6 +78,22 @@ static pg_status lose_precision(conversion *run, const pg_weights *weights, bool
     return lose(run, run->write.dtype == PG_BF16 ? "values are rounded to bf16" : "values are rounded to f16");
 }
 
+/* Files may have an output matrix though config.json says that it is the embedding. It was never used. */
+static pg_status lose_output(conversion *run, pg_weights *weights)
+{
+    pg_weight_entry entry;
+    const pg_parameter *embed = &weights->text.embed;
+    if (!weights->config.text.tied || !pg_weights_output(weights, &entry))
+        return PG_OK;
+    const pg_array *stored = pg_checkpoint_find(weights->files, entry.published);
+    for (int i = 0; !stored && i < PG_MODULES_COUNT; i++)
+        stored = pg_checkpoint_find(weights->files, entry.modules[i]);
+    if (!stored || embed->quantized.bits ||
+        (stored->bytes == embed->stored->bytes && !memcmp(stored->data, embed->data, stored->bytes)))
+        return PG_OK;
+    return lose(run, "an output matrix that is not the embedding, as config.json says that it is");
+}
+
 /* ---------------------------------------------------------------- folder to folder */
 
 /* An output matrix with the embedding's very bytes is dropped: the model is a tied one. */
@@ -121,7 +137,6 @@ static pg_status write_folder(conversion *run, const char *folder, pg_model *mod
 static pg_status convert_to_folder(conversion *run, pg_model *model)
 {
     pg_folder_writer writer;
-    drop_double_output(model->weights);
     PG_TRY(lose_precision(run, model->weights, false));
     PG_TRY(pg_folder_writer_open(&writer, run->to));
     pg_status status = write_folder(run, writer.partial.data, model);
@@ -136,7 +151,7 @@ static pg_status convert_to_folder(conversion *run, pg_model *model)
 /* The name that a file has until it has been compared; removed where it never is. */
 static pg_status name_partial(pg_buffer *out, const char *path)
 {
-    return pg_buffer_print(out, "%s.%ld.tmp", path, (long)getpid());
+    return pg_buffer_print(out, "%s.%ld.partial", path, (long)getpid());
 }
 
 static pg_status finish_file(const char *partial, const char *path, pg_status status)
@@ -201,6 +216,8 @@ static pg_status convert_to_jax(conversion *run, pg_model *model, const char *pa
 {
     pg_jax_plan plan;
     pg_status status = pg_jax_plan_make(&plan, model->weights, jax_tokens(model));
+    if (status != PG_OK)
+        pg_fail_context(status, "%s", model->folder);
     if (status == PG_OK)
         status = lose_for_jax(run, model);
     if (status == PG_OK && run->write.convert)
@@ -231,7 +248,6 @@ static pg_status convert_to_gguf(conversion *run, pg_model *model, const char *p
 static pg_status convert_to_file(conversion *run, pg_model *model)
 {
     pg_buffer partial = {0};
-    drop_double_output(model->weights);
     if (pg_file_exists(run->to))
         return pg_fail(PG_ERROR_FILE, "%s: exists already", run->to);
     pg_status status = name_partial(&partial, run->to);
@@ -253,8 +269,10 @@ static pg_status convert_folder(conversion *run)
     if (run->options.tokenizer || run->options.config)
         return pg_fail(PG_ERROR_ARGUMENT, "%s: this folder has its own config.json and tokenizer", run->from);
     PG_TRY(pg_model_open_with(&model, run->from, &how));
-    pg_status status =
-        run->result->to == PG_LAYOUT_PUBLISHED ? convert_to_folder(run, model) : convert_to_file(run, model);
+    drop_double_output(model->weights);
+    pg_status status = lose_output(run, model->weights);
+    if (status == PG_OK)
+        status = run->result->to == PG_LAYOUT_PUBLISHED ? convert_to_folder(run, model) : convert_to_file(run, model);
     pg_model_close(model);
     return status;
 }
@@ -425,15 +443,11 @@ import job = {.run = run };
 
 /* ---------------------------------------------------------------- either */
 
-static bool ends_in(const char *text, const char *end)
-{
-    size_t size = strlen(text), tail = strlen(end);
-    return size >= tail && !strcmp(text + size - tail, end);
-}
-
 static pg_model_layout layout_of(const char *name)
 {
-    return ends_in(name, ".npz") ? PG_LAYOUT_JAX : ends_in(name, ".gguf") ? PG_LAYOUT_GGUF : PG_LAYOUT_PUBLISHED;
+    const char *ending = strrchr(name, '.');
+    bool npz = ending && !strcmp(ending, ".npz"), gguf = ending && !strcmp(ending, ".gguf");
+    return npz ? PG_LAYOUT_JAX : gguf ? PG_LAYOUT_GGUF : PG_LAYOUT_PUBLISHED;
 }
 
 static pg_status convert(conversion *run)

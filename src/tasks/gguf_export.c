@@ -195,8 +195,10 @@ pg_status pg_gguf_export_write(const pg_gguf_export *job, const char *path)
     pg_gguf_metadata metadata = {0};
     pg_gguf_tensor *tensors;
     size_t count;
-    PG_TRY(pg_gguf_tensors(&tensors, &count, job->model->weights, job->dtype));
-    pg_status status = put_all(&metadata, job, tensors[0].array.dtype); /* the embedding's */
+    pg_status status = pg_gguf_tensors(&tensors, &count, job->model->weights, job->dtype);
+    if (status != PG_OK)
+        return pg_fail_context(status, "%s", job->model->folder);
+    status = put_all(&metadata, job, tensors[0].array.dtype); /* the embedding's */
     if (status == PG_OK)
         status = write_file(job, path, &metadata, tensors, count);
     pg_buffer_free(&metadata.bytes);

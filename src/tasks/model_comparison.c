@@ -53,8 +53,6 @@ pg_status pg_model_compare_weights(bool *same, const pg_weights *made, const pg_
     size_t done = 0, total = count_weights(made);
     *same = true;
     while (pg_weights_next(&new_walk, &new) && pg_weights_next(&old_walk, &old)) {
-        if (strcmp(new.rule, old.rule) != 0 && !pg_weights_next(&old_walk, &old)) /* an output matrix that is tied */
-            return pg_fail(PG_ERROR_FORMAT, "%s: the original has no such weight", new.parameter->name);
         *same = *same && !old.parameter->quantized.bits && old.parameter->dtype == new.parameter->dtype;
         PG_TRY(compare_weight(new.parameter, old.parameter, threads));
         if (on_progress && !on_progress(user, ++done, total))

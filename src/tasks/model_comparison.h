@@ -5,8 +5,8 @@
 #include "generate/model.h"
 
 /* Every weight of `made` is that of `from`, low-rank addition included, rounded to its dtype; the first that is not is
- * PG_ERROR_FORMAT. `made` has floats only, and may have a tied output matrix where `from` has the same one apart.
- * *same: no dtype changed either. on_progress: NULL, or called with the weights compared. */
+ * PG_ERROR_FORMAT. `made` has floats only. *same: no dtype changed either. on_progress: NULL, or called with the
+ * weights compared. */
 pg_status pg_model_compare_weights(bool *same, const pg_weights *made, const pg_weights *from, int threads,
                                    bool (*on_progress)(void *user, size_t done, size_t total), void *user);
 

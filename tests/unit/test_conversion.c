@@ -286,7 +286,7 @@ static void dtypes_change_between_folders(void **state)
 /* ---------------------------------------------------------------- one matrix twice */
 
 /* The tiny model with its embedding written again as an output matrix of its own. */
-static void write_untied(const char *folder, float change)
+static void write_untied(const char *folder, float change, bool tied)
 {
     pg_model *model = open_model(PALIGEMMA);
     pg_checkpoint *files = model->weights->files;
@@ -307,7 +307,7 @@ static void write_untied(const char *folder, float change)
     CHECK_OK(pg_safetensors_save(path, arrays, count + 1));
     json_t *config;
     CHECK_OK(pg_json_load(&config, PALIGEMMA "/config.json"));
-    json_object_set_new(json_object_get(config, "text_config"), "tie_word_embeddings", json_false());
+    json_object_set_new(json_object_get(config, "text_config"), "tie_word_embeddings", json_boolean(tied));
     snprintf(path, sizeof path, "%s/config.json", folder);
     CHECK_OK(pg_json_save(config, path));
     json_decref(config);
@@ -319,7 +319,7 @@ static void write_untied(const char *folder, float change)
 static void an_output_matrix_that_is_the_embedding_goes(void **state)
 {
     (void)state;
-    write_untied(folder_file("double"), 0);
+    write_untied(folder_file("double"), 0, false);
     CHECK_OK(convert(folder_file("single"), folder_file("double"), NULL));
     pg_model *model = open_model(folder_file("single"));
     assert_true(model->weights->config.text.tied);
@@ -327,7 +327,7 @@ static void an_output_matrix_that_is_the_embedding_goes(void **state)
     pg_model_close(model);
     CHECK_OK(convert(folder_file("double.npz"), folder_file("double"), NULL));
 
-    write_untied(folder_file("untied"), 1);
+    write_untied(folder_file("untied"), 1, false);
     CHECK_OK(convert(folder_file("untied-copy"), folder_file("untied"), NULL));
     model = open_model(folder_file("untied-copy"));
     assert_false(model->weights->config.text.tied);
@@ -336,6 +336,16 @@ static void an_output_matrix_that_is_the_embedding_goes(void **state)
                 "language_model.lm_head.weight (text.output): big_vision's PaliGemma has no such weight");
     CHECK_FAILS(convert(folder_file("untied.gguf"), folder_file("untied"), NULL), PG_ERROR_UNSUPPORTED,
                 "llama.cpp's Gemma has no such weight");
+}
+
+static void an_output_matrix_that_config_json_denies_is_lost(void **state)
+{
+    (void)state;
+    pg_model_conversion made;
+    write_untied(folder_file("denied"), 1, true);
+    CHECK_OK(pg_model_convert(&made, folder_file("denied-copy"), folder_file("denied"), NULL));
+    assert_string_equal(made.lost, "an output matrix that is not the embedding, as config.json says that it is");
+    pg_model_conversion_free(&made);
 }
 
 /* ---------------------------------------------------------------- GGUF */
@@ -493,7 +503,7 @@ static void every_failed_allocation_is_reported(void **state)
     (void)state;
     int before = folder_count();
     sweep_include_json();
-    write_untied(folder_file("small"), 0); /* without the tokenizer, which has sweeps of its own */
+    write_untied(folder_file("small"), 0, false); /* without the tokenizer, which has sweeps of its own */
     CHECK_SWEEP(convert_unchecked(folder_file("swept.npz"), folder_file("small")));
     CHECK_SWEEP(convert_unchecked(folder_file("swept"), folder_file("swept.npz")));
     CHECK_SWEEP(convert_unchecked(folder_file("swept-copy"), folder_file("small")));
@@ -508,6 +518,7 @@ int main(void)
         cmocka_unit_test(keys_of_their_own_share_one_array),
         cmocka_unit_test(dtypes_change_between_folders),
         cmocka_unit_test(an_output_matrix_that_is_the_embedding_goes),
+        cmocka_unit_test(an_output_matrix_that_config_json_denies_is_lost),
         cmocka_unit_test(gguf_has_the_decoder),
         cmocka_unit_test(malformed_files_are_refused),
         cmocka_unit_test(what_cannot_be_is_refused),
