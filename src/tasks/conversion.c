@@ -58,8 +58,8 @@ static bool is_wider(pg_dtype a, pg_dtype b)
     return a != b && (a == PG_F32 || b != PG_F32);
 }
 
-/* Whether a weight's values are rounded on the way. */
-static pg_status lose_precision(conversion *run, const pg_weights *weights, bool decoder_only)
+/* Counts the weights that the result will have, and says whether their values are rounded on the way. */
+static pg_status review_weights(conversion *run, const pg_weights *weights, bool decoder_only)
 {
     pg_weight_walk walk = {.weights = (pg_weights *)weights};
     pg_weight_entry entry;
@@ -68,6 +68,7 @@ static pg_status lose_precision(conversion *run, const pg_weights *weights, bool
         const pg_parameter *p = entry.parameter;
         if (decoder_only && entry.part != PG_PART_TEXT)
             continue;
+        run->result->weights++;
         floats |= p->quantized.bits != 0;
         rounded |= !p->quantized.bits && run->write.convert && is_wider(p->dtype, run->write.dtype);
     }
@@ -137,7 +138,7 @@ static pg_status write_folder(conversion *run, const char *folder, pg_model *mod
 static pg_status convert_to_folder(conversion *run, pg_model *model)
 {
     pg_folder_writer writer;
-    PG_TRY(lose_precision(run, model->weights, false));
+    PG_TRY(review_weights(run, model->weights, false));
     PG_TRY(pg_folder_writer_open(&writer, run->to));
     pg_status status = write_folder(run, writer.partial.data, model);
     if (status == PG_OK)
@@ -177,7 +178,7 @@ static int64_t jax_tokens(const pg_model *model)
 static pg_status lose_for_jax(conversion *run, const pg_model *model)
 {
     int64_t left = model->weights->config.text.vocabulary - jax_tokens(model);
-    PG_TRY(lose_precision(run, model->weights, false));
+    PG_TRY(review_weights(run, model->weights, false));
     PG_TRY(lose(run, "the tokenizer, config.json and the folder's other files are not in it"));
     return left ? pg_buffer_print(&run->lost, "; nor the embedding's last %lld rows, from <image> on", (long long)left)
                 : PG_OK;
@@ -224,7 +225,6 @@ static pg_status convert_to_jax(conversion *run, pg_model *model, const char *pa
         pg_jax_plan_set_dtype(&plan, run->write.dtype);
     if (status == PG_OK)
         status = write_jax(run, path, &plan);
-    run->result->weights = plan.count;
     pg_jax_plan_free(&plan);
     return status;
 }
@@ -236,7 +236,7 @@ static pg_status convert_to_gguf(conversion *run, pg_model *model, const char *p
                                 .threads = run->write.threads,
                                 .on_progress = show_progress,
                                 .user = run};
-    PG_TRY(lose_precision(run, model->weights, true));
+    PG_TRY(review_weights(run, model->weights, true));
     if (model->weights->config.kind == PG_MODEL_PALIGEMMA)
         PG_TRY(lose(run, "the vision tower and the projector are not in it, and prompts are read like answers, each "
                          "token seeing those before it only"));
@@ -354,7 +354,7 @@ static pg_status lose_of_jax(import *job)
     conversion *run = job->run;
     const pg_parameter *embed = &job->weights->text.embed;
     const pg_array *rows = pg_jax_file_find(&job->file, "llm/embedder/input_embedding");
-    PG_TRY(lose_precision(run, job->weights, false));
+    PG_TRY(review_weights(run, job->weights, false));
     if (job->file.others)
         PG_TRY(pg_buffer_print(&run->lost, "%s%zu arrays that are not parameters", run->lost.size ? "; " : "",
                                job->file.others));
@@ -413,7 +413,6 @@ static pg_status import_into(import *job, const char *folder)
     if (run->options.tokenizer)
         PG_TRY_GOTO(pg_model_copy_files(folder, run->options.tokenizer));
     PG_TRY_GOTO(pg_config_write_processor(folder, &job->weights->config.vision));
-    run->result->weights = job->plan.count;
     if (!run->options.unchecked)
         status = check_import(job, folder);
 done:

@@ -11,7 +11,8 @@
 #include "base/numbers.h"
 #include "text/tokenizer.h"
 
-#define PIECE_BYTES (16 << 20)
+#define PIECE_BYTES   (16 << 20)
+#define UNMERGED_RANK (1 << 24) /* beyond all merges: a float has them all, one by one */
 
 /* ---------------------------------------------------------------- the tokenizer */
 
@@ -38,7 +39,7 @@ static float score_of(const pg_tokenizer *tokenizer, int32_t id)
         return 0;
     if (tokenizer->model != PG_MODEL_MERGES)
         return tokenizer->scores[id];
-    uint32_t rank = (uint32_t)merges->count;
+    uint32_t rank = UNMERGED_RANK;
     for (uint32_t i = merges->first[id]; i < merges->first[id + 1] && merges->joints[i].left; i++)
         rank = merges->joints[i].rank < rank ? merges->joints[i].rank : rank;
     return -(float)rank;
