@@ -3,7 +3,7 @@ _paligemma()
 {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
     local command=${COMP_WORDS[1]} options folders files words others
-    local commands='caption ask ocr detect segment generate classify index search embed explain trace preprocess tokenize inspect perplexity eval score robustness bench quantize merge init data train gradients plot mask parse draw sheet help '
+    local commands='caption ask ocr detect segment generate classify index search embed explain trace preprocess tokenize inspect perplexity eval score robustness bench quantize merge convert init data train gradients plot mask parse draw sheet help '
     # --name=VALUE arrives as three words.
     if [[ $word == = ]]; then
         word=
@@ -164,6 +164,13 @@ _paligemma()
         files=' '
         words=' --dtype=stored|f32|bf16|f16 '
         others=' --adapter -o --out --shard-size '
+        ;;
+    convert)
+        options=' -m --model --adapter --tokenizer --config -o --out --dtype --shard-size --to --compress --no-check --json -t --threads -h --help'
+        folders=' -m --model '
+        files=' --config '
+        words=' --dtype=stored|f32|bf16|f16 --to=auto|safetensors|npz|gguf '
+        others=' --adapter --tokenizer -o --out --shard-size -t --threads '
         ;;
     init)
         options=' --config --tokenizer --from --from-vision --from-text --image-size --smooth-locations --seed -o --out --dtype --shard-size -h --help'

@@ -28,9 +28,9 @@ static pg_status fail_short(const cursor *c)
 
 static pg_status take(const uint8_t **out, cursor *c, uint64_t size)
 {
+    *out = c->at;
     if (size > (uint64_t)(c->end - c->at))
         return fail_short(c);
-    *out = c->at;
     c->at += size;
     return PG_OK;
 }
