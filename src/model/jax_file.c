@@ -264,7 +264,8 @@ void pg_jax_reader_values(void *user, float *out, const pg_weight_entry *entry, 
 
 /* ---------------------------------------------------------------- comparing */
 
-#define COMPARED 65536 /* elements at a time */
+#define COMPARED 65536            /* elements at a time */
+#define RELEASED (COMPARED * 256) /* elements, before the pages of the file are given back */
 
 typedef struct comparison {
     pg_jax_file *file;
@@ -297,10 +298,12 @@ static pg_status compare_array(comparison *c, size_t i)
     pg_npz_stream *stream;
     PG_TRY(pg_npz_stream_open(&stream, c->file->npz, pg_jax_file_find(c->file, wanted->name)));
     pg_status status = PG_OK;
-    for (int64_t first = 0; status == PG_OK && first < total; first += COMPARED)
+    for (int64_t first = 0; status == PG_OK && first < total; first += COMPARED) {
         status = compare_piece(c, i, stream, first, pg_smaller(total - first, COMPARED));
+        if (first % RELEASED == 0)
+            pg_npz_release(c->file->npz);
+    }
     pg_npz_stream_close(stream);
-    pg_npz_release(c->file->npz);
     return status;
 }
 

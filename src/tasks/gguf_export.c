@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/numbers.h"
+#include "base/pages.h"
 #include "text/tokenizer.h"
 
 #define PIECE_BYTES   (16 << 20)
@@ -213,8 +214,13 @@ static pg_status compare_piece(void *user, const pg_gguf_tensor *tensor, int64_t
 {
     const pg_array *found = pg_gguf_find(user, tensor->name);
     size_t row_bytes = (size_t)tensor->entry.parameter->width * pg_dtype_size(tensor->array.dtype);
-    if (found && found->bytes == tensor->array.bytes && found->dtype == tensor->array.dtype &&
-        !memcmp((const char *)found->data + (size_t)first * row_bytes, bytes, size))
+    bool same = found && found->bytes == tensor->array.bytes && found->dtype == tensor->array.dtype;
+    if (same) {
+        const char *stored = (const char *)found->data + (size_t)first * row_bytes;
+        same = !memcmp(stored, bytes, size);
+        pg_pages_release(stored, size);
+    }
+    if (same)
         return PG_OK;
     return pg_fail(PG_ERROR_FORMAT, "%s: what was written is not what the model has, from row %lld on", tensor->name,
                    (long long)first);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/numbers.h"
+#include "base/pages.h"
 #include "model/model_writer.h"
 
 #define PIECE_BYTES (8 << 20)
@@ -18,7 +19,9 @@ static pg_status compare_rows(const pg_parameter *made, const pg_parameter *from
         int64_t count = pg_smaller(made->rows - first, piece);
         const char *stored = (const char *)made->data + (size_t)first * row_bytes;
         PG_TRY(pg_weight_rows(rows, from, made->dtype, first, count, threads));
-        if (memcmp(rows, stored, (size_t)count * row_bytes) != 0)
+        bool same = !memcmp(rows, stored, (size_t)count * row_bytes);
+        pg_pages_release(stored, (size_t)count * row_bytes);
+        if (!same)
             return pg_fail(PG_ERROR_FORMAT, "%s: rows %lld to %lld are not those of the original", made->name,
                            (long long)first, (long long)(first + count - 1));
     }
