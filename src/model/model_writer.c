@@ -367,13 +367,6 @@ pg_status pg_config_set_dtype(json_t *config, pg_dtype dtype)
     return failed ? pg_fail(PG_ERROR_MEMORY, "out of memory") : PG_OK;
 }
 
-/* Where the file says whether the output matrix is the embedding, it says so of these weights. */
-static int set_tied(json_t *object, bool tied)
-{
-    bool found = json_is_boolean(json_object_get(object, "tie_word_embeddings"));
-    return found ? json_object_set_new(object, "tie_word_embeddings", json_boolean(tied)) : 0;
-}
-
 pg_status pg_model_write_config(const char *path, const char *from, const pg_weights *weights,
                                 const pg_model_write_options *options)
 {
@@ -382,11 +375,7 @@ pg_status pg_model_write_config(const char *path, const char *from, const pg_wei
     PG_TRY(pg_json_load(&config, from));
     pg_status status = PG_OK;
     json_object_del(config, "quantization_config");
-    bool tied = weights->config.text.tied;
-    if (weights->config.kind != PG_MODEL_SIGLIP &&
-        (set_tied(config, tied) | set_tied(json_object_get(config, "text_config"), tied)))
-        status = pg_fail(PG_ERROR_MEMORY, "out of memory");
-    if (status == PG_OK && (options->convert || quantised))
+    if (options->convert || quantised)
         status = pg_config_set_dtype(config, options->convert ? options->dtype : PG_BF16);
     if (status == PG_OK)
         status = pg_json_save(config, path);

@@ -24,6 +24,7 @@ typedef struct conversion {
     const char *to, *from;
     pg_model_conversion *result;
     pg_buffer lost;
+    bool dropped; /* an output matrix that is the embedding once more */
     bool comparing;
 } conversion;
 
@@ -98,16 +99,41 @@ static pg_status lose_output(conversion *run, pg_weights *weights)
 /* ---------------------------------------------------------------- folder to folder */
 
 /* An output matrix with the embedding's very bytes is dropped: the model is a tied one. */
-static void drop_double_output(pg_weights *weights)
+static bool drop_double_output(pg_weights *weights)
 {
     const pg_parameter *output = &weights->text.output, *embed = &weights->text.embed;
     bool same = weights->config.kind != PG_MODEL_SIGLIP && !weights->config.text.tied && !output->lora &&
                 !embed->lora && !output->quantized.bits && output->dtype == embed->dtype &&
                 !memcmp(output->data, embed->data, (size_t)pg_parameter_bytes(embed));
-    if (!same)
-        return;
-    weights->config.text.tied = weights->text.config.tied = true;
-    pg_weights_tie(weights);
+    if (same) {
+        weights->config.text.tied = weights->text.config.tied = true;
+        pg_weights_tie(weights);
+    }
+    return same;
+}
+
+static int set_tied(json_t *object)
+{
+    bool says_no = json_is_false(json_object_get(object, "tie_word_embeddings"));
+    return says_no ? json_object_set_new(object, "tie_word_embeddings", json_true()) : 0;
+}
+
+/* Then config.json must not say that the output matrix is another. */
+static pg_status tie_config(const char *folder)
+{
+    pg_buffer path = {0};
+    json_t *config = NULL;
+    pg_status status;
+    PG_TRY_GOTO(pg_file_join(&path, folder, "config.json"));
+    PG_TRY_GOTO(pg_json_load(&config, path.data));
+    if (set_tied(config) | set_tied(json_object_get(config, "text_config")))
+        status = pg_fail(PG_ERROR_MEMORY, "out of memory");
+    else
+        status = pg_json_save(config, path.data);
+done:
+    json_decref(config);
+    pg_buffer_free(&path);
+    return status;
 }
 
 static pg_status check_folder(conversion *run, const char *folder, const pg_model *model)
@@ -132,6 +158,8 @@ static pg_status check_folder(conversion *run, const char *folder, const pg_mode
 static pg_status write_folder(conversion *run, const char *folder, pg_model *model)
 {
     PG_TRY(pg_model_write_into(folder, model->weights, model->folder, &run->write));
+    if (run->dropped)
+        PG_TRY(tie_config(folder));
     return run->options.unchecked ? PG_OK : check_folder(run, folder, model);
 }
 
@@ -269,7 +297,7 @@ static pg_status convert_folder(conversion *run)
     if (run->options.tokenizer || run->options.config)
         return pg_fail(PG_ERROR_ARGUMENT, "%s: this folder has its own config.json and tokenizer", run->from);
     PG_TRY(pg_model_open_with(&model, run->from, &how));
-    drop_double_output(model->weights);
+    run->dropped = drop_double_output(model->weights);
     pg_status status = lose_output(run, model->weights);
     if (status == PG_OK)
         status = run->result->to == PG_LAYOUT_PUBLISHED ? convert_to_folder(run, model) : convert_to_file(run, model);

@@ -42,7 +42,7 @@ typedef pg_status pg_npz_source(void *user, size_t i, size_t offset, void *out, 
 pg_status pg_npz_write(const char *path, const pg_array *arrays, size_t count, bool compress, pg_npz_source *source,
                        void *user);
 
-/* The same for arrays whose data is at hand: the file appears complete or not at all. */
+/* The same for arrays whose data is at hand. */
 pg_status pg_npz_save(const char *path, const pg_array *arrays, size_t count, bool compress);
 
 #endif
