@@ -384,7 +384,7 @@ static pg_status lose_of_jax(import *job)
     const pg_array *rows = pg_jax_file_find(&job->file, "llm/embedder/input_embedding");
     PG_TRY(review_weights(run, job->weights, false));
     if (job->file.others)
-        PG_TRY(pg_buffer_print(&run->lost, "%s%zu arrays that are not parameters", run->lost.size ? "; " : "",
+        PG_TRY(pg_buffer_print(&run->lost, "%sarrays that are not parameters (%zu)", run->lost.size ? "; " : "",
                                job->file.others));
     if (rows->shape[0] == embed->rows)
         return PG_OK;
