@@ -1746,7 +1746,7 @@ typedef struct pg_model_convert_options {
     bool compress;         /* an .npz: deflated */
     bool unchecked;        /* the result is not read again */
     int threads;           /* 0: one per physical core that this process may use */
-    pg_save_progress *on_progress; /* counts weights (an .npz read: its arrays' parts), twice where all is checked */
+    pg_save_progress *on_progress; /* counts weights, and those of the result once more as they are compared */
     void *user;
 } pg_model_convert_options;
 

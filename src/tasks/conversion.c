@@ -477,6 +477,18 @@ static pg_model_layout layout_of(const char *name)
     return npz ? PG_LAYOUT_JAX : gguf ? PG_LAYOUT_GGUF : PG_LAYOUT_PUBLISHED;
 }
 
+static pg_status check_options(const conversion *run)
+{
+    const pg_model_convert_options *o = &run->options;
+    if (run->result->from == PG_LAYOUT_GGUF)
+        return pg_fail(PG_ERROR_UNSUPPORTED, "%s: GGUF files are written, not read", run->from);
+    if (o->compress && run->result->to != PG_LAYOUT_JAX)
+        return pg_fail(PG_ERROR_ARGUMENT, "%s: only an .npz can be compressed", run->to);
+    if (o->shard_size && run->result->to != PG_LAYOUT_PUBLISHED)
+        return pg_fail(PG_ERROR_ARGUMENT, "%s: only a folder can have shards", run->to);
+    return PG_OK;
+}
+
 static pg_status convert(conversion *run)
 {
     pg_model_conversion *result = run->result;
@@ -487,8 +499,7 @@ static pg_status convert(conversion *run)
     run->write.user = run;
     result->to = o->to == PG_LAYOUT_AUTO ? layout_of(run->to) : o->to;
     result->from = pg_file_is_folder(run->from) ? PG_LAYOUT_PUBLISHED : layout_of(run->from);
-    if (result->from == PG_LAYOUT_GGUF)
-        return pg_fail(PG_ERROR_UNSUPPORTED, "%s: GGUF files are written, not read", run->from);
+    PG_TRY(check_options(run));
     PG_TRY(result->from == PG_LAYOUT_JAX ? convert_jax(run) : convert_folder(run));
     result->checked = !o->unchecked;
     result->lost = run->lost.data;

@@ -530,6 +530,18 @@ static void what_cannot_be_is_refused(void **state)
                 "an .npz becomes a folder");
     CHECK_FAILS(convert(folder_file("a"), "nowhere", NULL), PG_ERROR_FILE, "nowhere: no such folder");
     CHECK_FAILS(convert(folder_file("a"), PALIGEMMA, "I8"), PG_ERROR_ARGUMENT, "dtype: \"I8\"");
+    pg_model_conversion made;
+    pg_model_convert_options options;
+    pg_model_convert_options_init(&options);
+    options.compress = true;
+    CHECK_FAILS(pg_model_convert(&made, folder_file("a"), PALIGEMMA, &options), PG_ERROR_ARGUMENT,
+                "only an .npz can be compressed");
+    options = (pg_model_convert_options){.shard_size = 1000};
+    CHECK_FAILS(pg_model_convert(&made, folder_file("a.gguf"), PALIGEMMA, &options), PG_ERROR_ARGUMENT,
+                "only a folder can have shards");
+    options = (pg_model_convert_options){.tokenizer = PALIGEMMA};
+    CHECK_FAILS(pg_model_convert(&made, folder_file("a"), PALIGEMMA, &options), PG_ERROR_ARGUMENT,
+                "has its own config.json and tokenizer");
     assert_int_equal(folder_count(), before);
 }
 
