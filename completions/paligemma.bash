@@ -2,8 +2,8 @@
 _paligemma()
 {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
-    local command=${COMP_WORDS[1]} options folders files words others verbs
-    local commands='caption ask ocr detect segment generate classify index search embed explain trace preprocess tokenize inspect perplexity eval score robustness bench quantize merge init data train gradients plot mask parse draw sheet help '
+    local command=${COMP_WORDS[1]} options folders files words others
+    local commands='caption ask ocr detect segment generate classify index search embed explain trace preprocess tokenize inspect perplexity eval score robustness bench quantize merge convert init data train gradients plot mask parse draw sheet help '
     # --name=VALUE arrives as three words.
     if [[ $word == = ]]; then
         word=
@@ -13,99 +13,87 @@ _paligemma()
     case $command in
     caption)
         options=' --lang --candidates -m --model --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --speculate --special --json --scores --top-logits --stats --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
-        folders=' -m --model --adapter '
+        folders=' -m --model '
         files=' --candidates '
         words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
-        others=' --lang -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --speculate --top-logits -t --threads '
-        verbs=''
+        others=' --lang --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --speculate --top-logits -t --threads '
         ;;
     ask)
         options=' --lang --candidates -m --model --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --speculate --special --json --scores --top-logits --stats --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
-        folders=' -m --model --adapter '
+        folders=' -m --model '
         files=' --candidates '
         words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
-        others=' --lang -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --speculate --top-logits -t --threads '
-        verbs=''
+        others=' --lang --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --speculate --top-logits -t --threads '
         ;;
     ocr)
         options=' --candidates -m --model --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --speculate --special --json --scores --top-logits --stats --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
-        folders=' -m --model --adapter '
+        folders=' -m --model '
         files=' --candidates '
         words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
-        others=' -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --speculate --top-logits -t --threads '
-        verbs=''
+        others=' --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --speculate --top-logits -t --threads '
         ;;
     detect)
         options=' --max-objects --threshold --free -o --out --json --no-pictures -m --model --adapter --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
-        folders=' -m --model --adapter '
+        folders=' -m --model '
         files=' -o --out '
         words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
-        others=' --max-objects --threshold -t --threads '
-        verbs=''
+        others=' --max-objects --threshold --adapter -t --threads '
         ;;
     segment)
         options=' --codec --masks --max-objects --threshold --free -o --out --json --no-pictures -m --model --adapter --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
-        folders=' --masks -m --model --adapter '
+        folders=' -m --model '
         files=' --codec -o --out '
         words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
-        others=' --max-objects --threshold -t --threads '
-        verbs=''
+        others=' --masks --max-objects --threshold --adapter -t --threads '
         ;;
     generate)
         options=' --image -p --prompt --prompt-file --chat --candidates --batch -o --output --parallel -m --model --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --speculate --special --json --scores --top-logits --stats --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
-        folders=' -m --model --adapter '
+        folders=' -m --model '
         files=' --image --prompt-file --candidates --batch -o --output '
         words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
-        others=' -p --prompt --parallel -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --speculate --top-logits -t --threads '
-        verbs=''
+        others=' -p --prompt --parallel --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --speculate --top-logits -t --threads '
         ;;
     classify)
         options=' -m --model --adapter --labels --template --head --softmax --top --json --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
-        folders=' -m --model --adapter '
+        folders=' -m --model '
         files=' --head '
         words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
-        others=' --labels --template --top -t --threads '
-        verbs=''
+        others=' --adapter --labels --template --top -t --threads '
         ;;
     index)
         options=' -m --model --adapter -o --out --dtype --compare-contents --json --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
-        folders=' -m --model --adapter '
-        files=' -o --out '
+        folders=' -m --model '
+        files=' '
         words=' --dtype=auto|f32|bf16 --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
-        others=' -t --threads '
-        verbs=''
+        others=' --adapter -o --out -t --threads '
         ;;
     search)
         options=' -m --model --adapter --image -n --count -o --out --json --no-pictures --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
-        folders=' -m --model --adapter '
-        files=' --image -o --out '
+        folders=' -m --model '
+        files=' --image '
         words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
-        others=' -n --count -t --threads '
-        verbs=''
+        others=' --adapter -n --count -o --out -t --threads '
         ;;
     embed)
         options=' -m --model --adapter --image --text -o --out --json --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
-        folders=' -m --model --adapter '
+        folders=' -m --model '
         files=' --image -o --out '
         words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
-        others=' --text -t --threads '
-        verbs=''
+        others=' --adapter --text -t --threads '
         ;;
     explain)
         options=' -p --prompt --answer -n --max-new-tokens --special --text -m --model --adapter --method --tower --layers -o --out --arrays --json --no-pictures --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
-        folders=' -m --model --adapter '
-        files=' -o --out --arrays '
+        folders=' -m --model '
+        files=' --arrays '
         words=' --method=auto|gradient|rollout|attention|similarity --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
-        others=' -p --prompt --answer -n --max-new-tokens --text --layers -t --threads '
-        verbs=''
+        others=' -p --prompt --answer -n --max-new-tokens --text --adapter --layers -o --out -t --threads '
         ;;
     trace)
         options=' -m --model --adapter --image -p --prompt --chat --special -o --out --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
-        folders=' -m --model --adapter '
+        folders=' -m --model '
         files=' --image -o --out '
         words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
-        others=' -p --prompt -t --threads '
-        verbs=''
+        others=' --adapter -p --prompt -t --threads '
         ;;
     preprocess)
         options=' -s --size -o --out --no-exif --order -h --help'
@@ -113,7 +101,6 @@ _paligemma()
         files=' -o --out '
         words=' --order=pillow13|classic '
         others=' -s --size '
-        verbs=''
         ;;
     tokenize)
         options=' -m --model --tokenizer -d --decode --batch --special --bos --eos --skip-special --json -h --help'
@@ -121,7 +108,6 @@ _paligemma()
         files=' --tokenizer --batch '
         words=' '
         others=' -d --decode '
-        verbs=''
         ;;
     inspect)
         options=' -m --model --json -h --help'
@@ -129,95 +115,90 @@ _paligemma()
         files=' '
         words=' '
         others=' '
-        verbs=''
         ;;
     perplexity)
         options=' -m --model --adapter -w --window --json --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
-        folders=' -m --model --adapter '
+        folders=' -m --model '
         files=' '
         words=' --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
-        others=' -w --window -t --threads '
-        verbs=''
+        others=' --adapter -w --window -t --threads '
         ;;
     eval)
         options=' -m --model --adapter --data --limit -o --out --task --annotations --images --codec --parallel --max-new-tokens --blank --free --labels --template --report --title --worst --each --json --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
-        folders=' -m --model --adapter --images '
+        folders=' -m --model '
         files=' --data -o --out --annotations --codec --report '
         words=' --task=caption|vqa|textvqa|docvqa|chartqa|ocr|detect|segment|refcoco|classify|retrieval --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
-        others=' --limit --parallel --max-new-tokens --labels --template --title --worst -t --threads '
-        verbs=''
+        others=' --adapter --limit --images --parallel --max-new-tokens --labels --template --title --worst -t --threads '
         ;;
     score)
         options=' --predictions --references --task --annotations --images --codec --report --title --worst --each --json -h --help'
-        folders=' --images '
+        folders=' '
         files=' --predictions --references --annotations --codec --report '
         words=' --task=caption|vqa|textvqa|docvqa|chartqa|ocr|detect|segment|refcoco|classify|retrieval '
-        others=' --title --worst '
-        verbs=''
+        others=' --images --title --worst '
         ;;
     robustness)
         options=' -m --model --adapter --data --images --rows --labels --template --head --corruption --severity --seed --json --sheet --max-new-tokens --batch --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
-        folders=' -m --model --adapter --images '
+        folders=' -m --model '
         files=' --data --head --sheet '
         words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
-        others=' --rows --labels --template --corruption --severity --seed --max-new-tokens --batch -t --threads '
-        verbs=''
+        others=' --adapter --images --rows --labels --template --corruption --severity --seed --max-new-tokens --batch -t --threads '
         ;;
     bench)
         options=' -m --model --adapter --image-size -p --prompt-tokens -n --new-tokens -b --batch -r --repeat --json --profile --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
-        folders=' -m --model --adapter '
+        folders=' -m --model '
         files=' '
         words=' --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
-        others=' --image-size -p --prompt-tokens -n --new-tokens -b --batch -r --repeat -t --threads '
-        verbs=''
+        others=' --adapter --image-size -p --prompt-tokens -n --new-tokens -b --batch -r --repeat -t --threads '
         ;;
     quantize)
         options=' -m --model --to -o --out --keep --block --calibrate --evaluate --window --json -t --threads -h --help'
-        folders=' -m --model -o --out '
+        folders=' -m --model '
         files=' --calibrate --evaluate '
         words=' --to=int8|int4 '
-        others=' --keep --block --window -t --threads '
-        verbs=''
+        others=' -o --out --keep --block --window -t --threads '
         ;;
     merge)
         options=' -m --model --adapter -o --out --dtype --shard-size -h --help'
-        folders=' -m --model --adapter -o --out '
+        folders=' -m --model '
         files=' '
         words=' --dtype=stored|f32|bf16|f16 '
-        others=' --shard-size '
-        verbs=''
+        others=' --adapter -o --out --shard-size '
+        ;;
+    convert)
+        options=' -m --model --adapter --tokenizer --config -o --out --dtype --shard-size --to --compress --no-check --json -t --threads -h --help'
+        folders=' -m --model '
+        files=' --config '
+        words=' --dtype=stored|f32|bf16|f16 --to=auto|safetensors|npz|gguf '
+        others=' --adapter --tokenizer -o --out --shard-size -t --threads '
         ;;
     init)
         options=' --config --tokenizer --from --from-vision --from-text --image-size --smooth-locations --seed -o --out --dtype --shard-size -h --help'
-        folders=' --tokenizer --from --from-vision --from-text -o --out '
+        folders=' '
         files=' --config '
         words=' --dtype=stored|f32|bf16|f16 '
-        others=' --image-size --seed --shard-size '
-        verbs=''
+        others=' --tokenizer --from --from-vision --from-text --image-size --seed -o --out --shard-size '
         ;;
     data)
         options=' -m --model --kind --images --split --prefix --annotations --image-name --codec --together --max-bad -n --rows --sample --context --style --special --json -o --out --no-exif --order -t --threads -h --help'
-        folders=' -m --model --images '
+        folders=' -m --model '
         files=' --annotations --codec -o --out '
         words=' --kind=auto|jsonl|coco-captions|coco-detect|coco-segment|vqa|text|shards|masks|mask-folders --style=task|text|chat --order=pillow13|classic '
-        others=' --split --prefix --image-name --max-bad -n --rows --sample --context -t --threads '
-        verbs='check convert'
+        others=' --images --split --prefix --image-name --max-bad -n --rows --sample --context -t --threads '
         ;;
     train)
         options=' --config -m --model -o --out --recipe --data --validation --codec --objective --reference --beta --text-model --train --adapter --lora-rank --lora-alpha --lora-dropout --lora-modules --lora-parts --lora-rslora --steps --epochs --batch --micro-batch --text-length --optimizer --learning-rate --schedule --warmup --final-rate --timescale --weight-decay --decay --beta1 --beta2 --epsilon --momentum --relative-step --relative-scale --step-clip --decay-exponent --clip --average --reduction --label-smoothing --dropout --compute --checkpointing -t --threads --loader-threads --seed --crop --flip --brightness --contrast --saturation --style --long-rows --bad-share --validate-every --validation-rows --patience --save-every --log-every --divergence --dtype --json -h --help'
-        folders=' -m --model -o --out --reference --text-model --adapter '
+        folders=' -m --model --reference --text-model '
         files=' --config --data --validation --codec '
-        words=' --objective=sft|lm|siglip|dpo|classifier|maskcodec --optimizer=adamw|adamw8|adafactor|sgd --schedule=cosine|linear|constant|rsqrt --decay=matrices|all --relative-scale=true|false --reduction=tokens|examples --compute=auto|f32|bf16 --style=task|text|chat --long-rows=truncate|skip --dtype=stored|f32|bf16|f16 '
-        others=' --recipe --beta --train --lora-rank --lora-alpha --lora-dropout --lora-modules --lora-parts --steps --epochs --batch --micro-batch --text-length --learning-rate --warmup --final-rate --timescale --weight-decay --beta1 --beta2 --epsilon --momentum --step-clip --decay-exponent --clip --average --label-smoothing --dropout -t --threads --loader-threads --seed --crop --flip --brightness --contrast --saturation --bad-share --validate-every --validation-rows --patience --save-every --log-every --divergence '
-        verbs=''
+        words=' '
+        others=' -o --out --recipe --objective --beta --train --adapter --lora-rank --lora-alpha --lora-dropout --lora-modules --lora-parts --steps --epochs --batch --micro-batch --text-length --optimizer --learning-rate --schedule --warmup --final-rate --timescale --weight-decay --decay --beta1 --beta2 --epsilon --momentum --relative-scale --step-clip --decay-exponent --clip --average --reduction --label-smoothing --dropout --compute -t --threads --loader-threads --seed --crop --flip --brightness --contrast --saturation --style --long-rows --bad-share --validate-every --validation-rows --patience --save-every --log-every --divergence --dtype '
         ;;
     gradients)
         options=' -o --out --config -m --model -o --out --recipe --data --validation --codec --objective --reference --beta --text-model --train --adapter --lora-rank --lora-alpha --lora-dropout --lora-modules --lora-parts --lora-rslora --steps --epochs --batch --micro-batch --text-length --optimizer --learning-rate --schedule --warmup --final-rate --timescale --weight-decay --decay --beta1 --beta2 --epsilon --momentum --relative-step --relative-scale --step-clip --decay-exponent --clip --average --reduction --label-smoothing --dropout --compute --checkpointing -t --threads --loader-threads --seed --crop --flip --brightness --contrast --saturation --style --long-rows --bad-share --validate-every --validation-rows --patience --save-every --log-every --divergence --dtype -h --help'
-        folders=' -m --model -o --out --reference --text-model --adapter '
+        folders=' -m --model --reference --text-model '
         files=' -o --out --config --data --validation --codec '
-        words=' --objective=sft|lm|siglip|dpo|classifier|maskcodec --optimizer=adamw|adamw8|adafactor|sgd --schedule=cosine|linear|constant|rsqrt --decay=matrices|all --relative-scale=true|false --reduction=tokens|examples --compute=auto|f32|bf16 --style=task|text|chat --long-rows=truncate|skip --dtype=stored|f32|bf16|f16 '
-        others=' --recipe --beta --train --lora-rank --lora-alpha --lora-dropout --lora-modules --lora-parts --steps --epochs --batch --micro-batch --text-length --learning-rate --warmup --final-rate --timescale --weight-decay --beta1 --beta2 --epsilon --momentum --step-clip --decay-exponent --clip --average --label-smoothing --dropout -t --threads --loader-threads --seed --crop --flip --brightness --contrast --saturation --bad-share --validate-every --validation-rows --patience --save-every --log-every --divergence '
-        verbs=''
+        words=' '
+        others=' -o --out --recipe --objective --beta --train --adapter --lora-rank --lora-alpha --lora-dropout --lora-modules --lora-parts --steps --epochs --batch --micro-batch --text-length --optimizer --learning-rate --schedule --warmup --final-rate --timescale --weight-decay --decay --beta1 --beta2 --epsilon --momentum --relative-scale --step-clip --decay-exponent --clip --average --reduction --label-smoothing --dropout --compute -t --threads --loader-threads --seed --crop --flip --brightness --contrast --saturation --style --long-rows --bad-share --validate-every --validation-rows --patience --save-every --log-every --divergence --dtype '
         ;;
     plot)
         options=' -o --out --width --height --tags --smooth --log -h --help'
@@ -225,7 +206,6 @@ _paligemma()
         files=' -o --out '
         words=' '
         others=' --width --height --tags --smooth '
-        verbs=''
         ;;
     mask)
         options=' --codec -o --out --json -t --threads -h --help'
@@ -233,7 +213,6 @@ _paligemma()
         files=' --codec -o --out '
         words=' '
         others=' -t --threads '
-        verbs='decode encode'
         ;;
     parse)
         options=' --size --text --batch -h --help'
@@ -241,7 +220,6 @@ _paligemma()
         files=' --batch '
         words=' '
         others=' --size --text '
-        verbs=''
         ;;
     draw)
         options=' --objects --text --codec -o --out --opacity --line --letters --no-pictures -h --help'
@@ -249,7 +227,6 @@ _paligemma()
         files=' --objects --codec -o --out '
         words=' '
         others=' --text --opacity --line --letters '
-        verbs=''
         ;;
     sheet)
         options=' --columns --cell --captions --no-captions -o --out --no-pictures -h --help'
@@ -257,7 +234,6 @@ _paligemma()
         files=' --captions -o --out '
         words=' '
         others=' --columns --cell '
-        verbs=''
         ;;
     help)
         options=' -h --help'
@@ -265,7 +241,6 @@ _paligemma()
         files=' '
         words=' '
         others=' '
-        verbs=''
         ;;
     esac
     local offer=(-f)
@@ -281,8 +256,6 @@ _paligemma()
         offer=(-W '')
     elif [[ $files != *" $before "* && $word == -* ]]; then
         offer=(-W "$options")
-    elif ((COMP_CWORD == 2)) && [[ $verbs ]]; then
-        offer=(-W "$verbs")
     fi
     mapfile -t COMPREPLY < <(compgen "${offer[@]}" -- "$word")
 }

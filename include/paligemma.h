@@ -20,6 +20,7 @@
  *  16. why         which patches of a picture a word, a box or a match comes from
  *  17. metrics     answers, boxes, masks and rankings against what is true, by the official rules
  *  18. evaluation  how well predictions, or a model, do on a data set
+ *  20. conversion  models in the layouts of other programs, there and back
  *
  * Conventions. A result comes first, through `out`, and is the caller's to free; what a function returns directly is
  * borrowed from its parent. Strings are UTF-8 and end in NUL. Sizes are in bytes, pixels or tokens as named. Objects
@@ -1728,6 +1729,55 @@ PG_API void pg_eval_report_options_init(pg_eval_report_options *options);
  * the defaults. */
 PG_API pg_status pg_evaluation_report(const pg_evaluation *evaluation, const char *path,
                                       const pg_eval_report_options *options);
+
+/* ---------------------------------------------------------------- 20. conversion */
+
+/* How a model lies on the disk. */
+typedef enum pg_model_layout {
+    PG_LAYOUT_AUTO,      /* told by the name's ending: .npz, .gguf; else the published one */
+    PG_LAYOUT_PUBLISHED, /* a folder: config.json, safetensors in one file or in shards, tokenizer */
+    PG_LAYOUT_JAX,       /* big_vision's .npz: weights of a PaliGemma, nothing else */
+    PG_LAYOUT_GGUF,      /* llama.cpp's: a decoder with its tokenizer; written only */
+} pg_model_layout;
+
+typedef struct pg_model_convert_options {
+    pg_model_layout to;    /* of the result (PG_LAYOUT_AUTO) */
+    const char *adapter;   /* a folder's model: a LoRA adapter that becomes part of it; NULL: none */
+    const char *tokenizer; /* an .npz: a folder whose files, but for weights and config.json, are copied. NULL: none */
+    const char *config;    /* an .npz: config.json of the result. NULL: made from the arrays' shapes and the tokenizer;
+                              what neither says has the published PaliGemma's values */
+    const char *dtype;     /* "F32", "BF16" or "F16"; NULL: as stored, quantised weights as BF16 */
+    size_t shard_size;     /* of a folder, as in pg_save_options */
+    bool compress;         /* an .npz: deflated */
+    bool unchecked;        /* the result is not read again */
+    int threads;           /* 0: one per physical core that this process may use */
+    pg_save_progress *on_progress; /* counts weights, and those of the result once more as they are compared */
+    void *user;
+} pg_model_convert_options;
+
+PG_API void pg_model_convert_options_init(pg_model_convert_options *options);
+
+/* What became of a model. */
+typedef struct pg_model_conversion {
+    pg_model_layout from, to;
+    size_t weights; /* in the result */
+    bool checked;   /* every value was read again and is the original's, rounded to its dtype */
+
+    /* Folder to folder, with a tokenizer: the largest difference between the logits (SigLIP: embeddings) of both
+     * models for a picture and a prompt, computed in f32, and the largest of them; NAN: not computed. */
+    double difference, largest;
+    char *lost; /* one line: what the result lacks; NULL: nothing */
+} pg_model_conversion;
+
+/* Writes a model, a folder or an .npz file, in another layout, dtype or number of files. Weights are read and written
+ * piece by piece: memory is needed for the largest matrix, twice, in its dtype. An output matrix that is the embedding
+ * once more is left out. The result appears complete or not at all, after it was read again and compared: any value
+ * that is not the original's, rounded to its dtype, is PG_ERROR_FORMAT and named, as are, where no dtype changed,
+ * logits that are not the same bits. The result must not exist yet. options: NULL for the defaults. *out is emptied
+ * with pg_model_conversion_free. */
+PG_API pg_status pg_model_convert(pg_model_conversion *out, const char *to, const char *from,
+                                  const pg_model_convert_options *options);
+PG_API void pg_model_conversion_free(pg_model_conversion *conversion);
 
 #ifdef __cplusplus
 }

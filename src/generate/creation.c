@@ -12,13 +12,11 @@
 #include "base/folder.h"
 #include "base/json.h"
 #include "generate/model.h"
+#include "model/config_writer.h"
 #include "model/initializer.h"
 #include "model/model_writer.h"
 #include "model/position_grid.h"
 #include "text/tokenizer.h"
-
-#define BICUBIC         3  /* Pillow's number */
-#define VOCABULARY_STEP 64 /* tables of embeddings are made a multiple of this */
 
 typedef struct creation {
     pg_create_options options;
@@ -50,47 +48,23 @@ static pg_status load_source(pg_weights **out, const char *folder)
 
 /* ---------------------------------------------------------------- config.json */
 
-static json_t *describe_text(const pg_gemma_config *c, int64_t vocabulary, int64_t image_tokens)
-{
-    return json_pack("{s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:f,s:f,s:b,s:b,s:s,s:I}", "model_type", "gemma",
-                     "hidden_size", (json_int_t)c->width, "intermediate_size", (json_int_t)c->mlp, "num_hidden_layers",
-                     (json_int_t)c->layers, "num_attention_heads", (json_int_t)c->heads, "num_key_value_heads",
-                     (json_int_t)c->kv_heads, "head_dim", (json_int_t)c->size, "vocab_size", (json_int_t)vocabulary,
-                     "max_position_embeddings", (json_int_t)c->context, "rms_norm_eps", c->epsilon, "rope_theta",
-                     c->theta, "tie_word_embeddings", c->tied, "attention_bias", 0, "hidden_act", "gelu_pytorch_tanh",
-                     "num_image_tokens", (json_int_t)image_tokens);
-}
-
-static json_t *describe_vision(const pg_siglip_config *c, int64_t projection)
-{
-    return json_pack("{s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:f,s:s,s:b,s:I,s:I}", "model_type", "siglip_vision_model",
-                     "hidden_size", (json_int_t)c->width, "intermediate_size", (json_int_t)c->mlp, "num_hidden_layers",
-                     (json_int_t)c->layers, "num_attention_heads", (json_int_t)c->heads, "image_size",
-                     (json_int_t)c->side, "patch_size", (json_int_t)c->patch, "num_channels", (json_int_t)c->channels,
-                     "layer_norm_eps", c->epsilon, "hidden_act", "gelu_pytorch_tanh", "vision_use_head", 0,
-                     "projection_dim", (json_int_t)projection, "num_image_tokens", (json_int_t)pg_config_patches(c));
-}
-
 /* The parts' shapes, with room for every token of the tokenizer. */
 static pg_status make_joined_config(json_t **out, const creation *run, const pg_tokenizer *tokenizer)
 {
-    const pg_config *text = &run->text->config, *vision = &run->vision->config;
-    int64_t vocabulary = text->text.vocabulary, size = pg_tokenizer_size(tokenizer);
-    int32_t image = pg_tokenizer_id(tokenizer, "<image>");
-    if (image < 0)
+    const pg_config *text = &run->text->config;
+    pg_config joined = {.kind = PG_MODEL_PALIGEMMA,
+                        .text = text->text,
+                        .vision = run->vision->config.vision,
+                        .bos = text->bos,
+                        .eos = text->eos,
+                        .pad = text->pad};
+    joined.vision.head = false;
+    joined.image_token = pg_tokenizer_id(tokenizer, "<image>");
+    if (joined.image_token < 0)
         return pg_fail(PG_ERROR_FORMAT, "%s: the tokenizer has no <image> token; PaliGemma's is needed",
                        run->options.tokenizer);
-    if (size > vocabulary)
-        vocabulary = (size + VOCABULARY_STEP - 1) / VOCABULARY_STEP * VOCABULARY_STEP;
-    json_int_t width = text->text.width;
-    *out = json_pack("{s:[s],s:s,s:i,s:i,s:i,s:I,s:I,s:i,s:i,s:b,s:s,s:o,s:o}", "architectures",
-                     "PaliGemmaForConditionalGeneration", "model_type", "paligemma", "bos_token_id", text->bos,
-                     "eos_token_id", text->eos, "pad_token_id", text->pad, "hidden_size", width, "projection_dim",
-                     width, "image_token_index", image, "ignore_index", -100, "tie_word_embeddings", text->text.tied,
-                     "torch_dtype", "float32", "text_config",
-                     describe_text(&text->text, vocabulary, pg_config_patches(&vision->vision)), "vision_config",
-                     describe_vision(&vision->vision, width));
-    return *out ? PG_OK : pg_fail(PG_ERROR_MEMORY, "out of memory");
+    joined.text.vocabulary = pg_config_vocabulary(text->text.vocabulary, pg_tokenizer_size(tokenizer));
+    return pg_config_describe(out, &joined);
 }
 
 static pg_status join_config(json_t **out, const creation *run)
@@ -190,25 +164,6 @@ static pg_status make_config(creation *run, const char *path)
     if (status == PG_OK)
         status = finish_config(run, config, path);
     json_decref(config);
-    return status;
-}
-
-/* How pictures become the vision tower's input, in the published form; the tokenizer's folder may have another size. */
-static pg_status write_processor(const creation *run, const char *folder, pg_buffer *path)
-{
-    const pg_siglip_config *c = &run->weights->config.vision;
-    json_t *processor =
-        json_pack("{s:b,s:b,s:b,s:[f,f,f],s:[f,f,f],s:s,s:s,s:I,s:i,s:f,s:{s:I,s:I}}", "do_normalize", 1, "do_rescale",
-                  1, "do_resize", 1, "image_mean", 0.5, 0.5, 0.5, "image_std", 0.5, 0.5, 0.5, "image_processor_type",
-                  "SiglipImageProcessor", "processor_class", "PaliGemmaProcessor", "image_seq_length",
-                  (json_int_t)pg_config_patches(c), "resample", BICUBIC, "rescale_factor", 1.0 / 255, "size", "height",
-                  (json_int_t)c->side, "width", (json_int_t)c->side);
-    pg_status status = processor ? PG_OK : pg_fail(PG_ERROR_MEMORY, "out of memory");
-    if (status == PG_OK)
-        status = pg_file_join(path, folder, "preprocessor_config.json");
-    if (status == PG_OK)
-        status = pg_json_save(processor, path->data);
-    json_decref(processor);
     return status;
 }
 
@@ -398,7 +353,7 @@ static pg_status write_files(const creation *run, const char *folder, pg_buffer 
     if (files_of(run))
         PG_TRY(pg_model_copy_files(folder, files_of(run)));
     if (run->joined)
-        return write_processor(run, folder, path);
+        return pg_config_write_processor(folder, &run->weights->config.vision);
     return run->options.image_size ? resize_processor(run, folder, path) : PG_OK;
 }
 

@@ -168,7 +168,8 @@ static pg_mask_codec *make_codec(void)
     for (int i = 0; i < PG_MASK_LAYERS; i++)
         count += weight_count(&pg_mask_layers[i]) + pg_mask_layers[i].outputs;
     float *values = codec ? pg_alloc((size_t)count, sizeof *values) : NULL;
-    if (!values) {
+    if (!values || pg_arena_pool_new(&codec->arenas) != PG_OK) {
+        pg_free(values);
         pg_free(codec);
         return NULL;
     }
@@ -191,8 +192,10 @@ static pg_mask_codec *make_codec(void)
 
 void pg_mask_codec_close(pg_mask_codec *codec)
 {
-    if (codec)
-        pg_free(codec->values);
+    if (!codec)
+        return;
+    pg_arena_pool_free(codec->arenas);
+    pg_free(codec->values);
     pg_free(codec);
 }
 

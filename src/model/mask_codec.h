@@ -9,6 +9,7 @@
 #ifndef PG_MODEL_MASK_CODEC_H
 #define PG_MODEL_MASK_CODEC_H
 
+#include "base/arena_pool.h"
 #include "tensor/array.h"
 #include "tensor/context.h"
 
@@ -32,7 +33,8 @@ struct pg_mask_codec {
     pg_parameter codebook;              /* [128, 512] */
     char names[2 * PG_MASK_LAYERS][32]; /* of the parameters: published */
     bool has_encoder;
-    float *values; /* of all of them; owned */
+    float *values;         /* of all of them; owned */
+    pg_arena_pool *arenas; /* what masks are computed in */
 };
 
 /* An untrained one: weights uniform as He et al. 2015 have them, biases zero; they follow from the seed. */

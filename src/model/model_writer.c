@@ -71,20 +71,24 @@ static void make_row(void *context, int64_t index, int worker)
     pg_dtype_narrow(run->out + (size_t)(index * p->width) * pg_dtype_size(run->dtype), run->dtype, floats, p->width);
 }
 
-static pg_status make_room(value_run *run, int threads)
+/* What rows are made with. */
+static pg_status make_workspace(value_run *run, int threads)
 {
     const pg_parameter *p = run->p;
-    int64_t row_bytes = p->width * (int64_t)sizeof(float);
-    run->rows = pg_smaller(p->rows, PIECE_BYTES / row_bytes + 1);
     run->worker_floats = 2 * p->width + (p->lora ? p->lora->a.rows : 0);
     run->floats = pg_alloc((size_t)threads, (size_t)run->worker_floats * sizeof *run->floats);
-    run->out = pg_alloc((size_t)run->rows, (size_t)p->width * pg_dtype_size(run->dtype));
-    run->a = pg_alloc(p->lora ? (size_t)p->lora->a.rows : 0, (size_t)row_bytes);
-    if (!run->floats || !run->out || !run->a)
+    run->a = pg_alloc(p->lora ? (size_t)p->lora->a.rows : 0, (size_t)p->width * sizeof *run->a);
+    if (!run->floats || !run->a)
         return PG_ERROR_MEMORY;
     if (p->lora)
         pg_dtype_widen(run->a, p->lora->a.dtype, p->lora->a.data, p->lora->a.rows * p->width);
     return PG_OK;
+}
+
+static void free_workspace(value_run *run)
+{
+    pg_free(run->floats);
+    pg_free(run->a);
 }
 
 /* Mapped pages that will not be read again. What is not mapped must not be given back. */
@@ -94,6 +98,16 @@ static void release(const value_run *run, int64_t first, int64_t rows)
     size_t row_bytes = (size_t)p->width * pg_dtype_size(p->dtype);
     if (!run->keep && p->stored && p->data == p->stored->data && !p->quantized.bits)
         pg_pages_release((const char *)p->data + (size_t)first * row_bytes, (size_t)rows * row_bytes);
+}
+
+/* All rows of the run. */
+static pg_status make_rows(value_run *run, int threads)
+{
+    const pg_model_write_options *options = run->options;
+    if (options && options->prepare && !run->p->data && !run->p->quantized.bits)
+        PG_TRY(options->prepare(options->user, run->entry, run->first, run->rows));
+    pg_parallel(threads, run->rows, make_row, run);
+    return PG_OK;
 }
 
 static pg_status write_pieces(pg_safetensors_writer *file, value_run *run, int threads)
@@ -106,7 +120,7 @@ static pg_status write_pieces(pg_safetensors_writer *file, value_run *run, int t
         if (!p->lora && !p->quantized.bits && p->data && p->dtype == run->dtype)
             bytes = (const char *)p->data + (size_t)run->first * row_bytes;
         else
-            pg_parallel(threads, run->rows, make_row, run);
+            PG_TRY(make_rows(run, threads));
         PG_TRY(pg_safetensors_writer_write(file, bytes, (size_t)run->rows * row_bytes));
         release(run, run->first, run->rows);
     }
@@ -115,12 +129,25 @@ static pg_status write_pieces(pg_safetensors_writer *file, value_run *run, int t
 
 static pg_status write_values(pg_safetensors_writer *file, value_run *run, int threads)
 {
-    pg_status status = make_room(run, threads);
+    const pg_parameter *p = run->p;
+    run->rows = pg_smaller(p->rows, PIECE_BYTES / (p->width * (int64_t)sizeof(float)) + 1);
+    run->out = pg_alloc((size_t)run->rows, (size_t)p->width * pg_dtype_size(run->dtype));
+    pg_status status = run->out ? make_workspace(run, threads) : PG_ERROR_MEMORY;
     if (status == PG_OK)
         status = write_pieces(file, run, threads);
-    pg_free(run->floats);
+    free_workspace(run);
     pg_free(run->out);
-    pg_free(run->a);
+    return status;
+}
+
+pg_status pg_weight_rows(void *out, const pg_parameter *p, pg_dtype dtype, int64_t first, int64_t count, int threads)
+{
+    value_run run = {.p = p, .dtype = dtype, .first = first, .rows = count, .out = out};
+    pg_status status = make_workspace(&run, threads);
+    if (status == PG_OK)
+        status = make_rows(&run, threads);
+    release(&run, first, count);
+    free_workspace(&run);
     return status;
 }
 
@@ -378,8 +405,8 @@ pg_status pg_model_copy_files(const char *folder, const char *from)
     return pg_folder_copy(from, folder, is_copied);
 }
 
-static pg_status write_all(const char *folder, pg_weights *weights, const char *from,
-                           const pg_model_write_options *options)
+pg_status pg_model_write_into(const char *folder, pg_weights *weights, const char *from,
+                              const pg_model_write_options *options)
 {
     pg_buffer source = {0}, target = {0};
     pg_status status;
@@ -399,7 +426,7 @@ pg_status pg_model_write(const char *folder, pg_weights *weights, const char *fr
 {
     pg_folder_writer writer;
     PG_TRY(options->replace ? pg_folder_writer_replace(&writer, folder) : pg_folder_writer_open(&writer, folder));
-    pg_status status = write_all(writer.partial.data, weights, from, options);
+    pg_status status = pg_model_write_into(writer.partial.data, weights, from, options);
     if (status == PG_OK)
         return pg_folder_writer_commit(&writer);
     pg_folder_writer_abort(&writer);

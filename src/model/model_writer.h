@@ -20,6 +20,8 @@ typedef struct pg_model_write_options {
     bool replace; /* pg_model_write: a folder that exists is replaced */
     /* Rows first .. first + count - 1 of a weight whose data is NULL, as floats; called by several threads. */
     void (*values)(void *user, float *out, const pg_weight_entry *entry, int64_t first, int64_t count);
+    /* Called before `values` is asked for these rows; NULL: needs no preparation. */
+    pg_status (*prepare)(void *user, const pg_weight_entry *entry, int64_t first, int64_t count);
     bool (*on_progress)(void *user, size_t done, size_t total); /* false: stop with PG_ERROR_CANCELLED */
     void *user;
 } pg_model_write_options;
@@ -34,7 +36,9 @@ pg_status pg_model_write_options_read(pg_model_write_options *out, const char *d
 pg_status pg_model_write(const char *folder, pg_weights *weights, const char *from,
                          const pg_model_write_options *options);
 
-/* The parts of it, into a folder that exists. */
+/* The same into a folder that exists, and the parts of it. */
+pg_status pg_model_write_into(const char *folder, pg_weights *weights, const char *from,
+                              const pg_model_write_options *options);
 pg_status pg_model_write_weights(const char *folder, pg_weights *weights, const pg_model_write_options *options);
 pg_status pg_model_write_config(const char *path, const char *from, const pg_weights *weights,
                                 const pg_model_write_options *options);
@@ -42,6 +46,10 @@ pg_status pg_model_copy_files(const char *folder, const char *from); /* all but 
 
 /* The values of one weight in a dtype of floats, low-rank addition included. */
 pg_status pg_weight_write(pg_safetensors_writer *file, const pg_parameter *p, pg_dtype dtype, int threads);
+
+/* Rows first .. first + count - 1 of a weight with values as [count][width] of a dtype of floats, low-rank addition
+ * included. The pages of the files that they were read from are given back: not after pg_checkpoint_copy. */
+pg_status pg_weight_rows(void *out, const pg_parameter *p, pg_dtype dtype, int64_t first, int64_t count, int threads);
 
 /* "float32", "float16" or "bfloat16" in config.json, here and in the parts that say it too. */
 pg_status pg_config_set_dtype(json_t *config, pg_dtype dtype);

@@ -334,6 +334,8 @@ static void describe_entry(pg_weight_entry *out, pg_weights *weights, const weig
     char canonical[PG_WEIGHT_NAME];
     pg_model_kind kind = weights->config.kind;
     *out = (pg_weight_entry){.parameter = place(rule, weights, layer),
+                             .rule = rule->name,
+                             .layer = layer,
                              .part = part_of(rule),
                              .linear = is_linear(rule),
                              .bypassed = rule->part == VISION_HEAD && !strcmp(rule->name, "vision.head.out"),

@@ -76,6 +76,8 @@ typedef enum pg_module_names { PG_MODULES_NEW, PG_MODULES_OLD, PG_MODULES_COUNT 
 #define PG_WEIGHT_NAME 128
 typedef struct pg_weight_entry {
     pg_parameter *parameter;
+    const char *rule; /* the row of the table: our name, with %d for the layer */
+    int64_t layer;
     pg_weight_part part;
     bool linear;                    /* the matrix of a linear layer, which may have a low-rank addition */
     bool bypassed;                  /* the same, but torch computes with the matrix past the module */

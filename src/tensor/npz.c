@@ -6,6 +6,7 @@
 #include <zip.h>
 
 #include "base/file.h"
+#include "base/pages.h"
 #include "tensor/npy.h"
 
 #define SUFFIX      ".npy"
@@ -220,17 +221,79 @@ const pg_array *pg_npz_find(const pg_npz *npz, const char *name)
     return found ? &found->array : NULL;
 }
 
-static pg_status load_member(void *out, pg_npz *npz, const member *m)
+/* ---------------------------------------------------------------- piece by piece */
+
+struct pg_npz_stream {
+    const pg_npz *npz;
+    const member *m;
+    zip_file_t *file;
+    size_t left; /* bytes of data */
+};
+
+/* Opens a member and skips its header. */
+static pg_status open_stream(pg_npz_stream *stream, pg_npz *npz, const member *m)
 {
     uint8_t header[PG_NPY_LARGEST_HEADER];
-    zip_file_t *file;
-    PG_TRY(open_member(&file, npz, m));
-    pg_status status;
-    PG_TRY_GOTO(read_part(header, m->header_size, file, m));
-    PG_TRY_GOTO(read_part(out, m->array.bytes, file, m));
-    status = read_end(file, m);
-done:
-    zip_fclose(file);
+    *stream = (pg_npz_stream){.npz = npz, .m = m, .left = m->array.bytes};
+    PG_TRY(open_member(&stream->file, npz, m));
+    return read_part(header, m->header_size, stream->file, m);
+}
+
+static pg_status read_stream(pg_npz_stream *stream, void *out, size_t size)
+{
+    if (size > stream->left)
+        return pg_fail(PG_ERROR_ARGUMENT, "%s: %zu bytes are left, not %zu", stream->m->array.name, stream->left, size);
+    PG_TRY(read_part(out, size, stream->file, stream->m));
+    stream->left -= size;
+    return stream->left ? PG_OK : read_end(stream->file, stream->m);
+}
+
+static void close_file(pg_npz_stream *stream)
+{
+    if (stream->file)
+        zip_fclose(stream->file);
+}
+
+pg_status pg_npz_stream_open(pg_npz_stream **out, pg_npz *npz, const pg_array *array)
+{
+    *out = pg_alloc(1, sizeof **out);
+    if (!*out)
+        return PG_ERROR_MEMORY;
+    pg_status status = open_stream(*out, npz, (const member *)array);
+    if (status == PG_OK)
+        return PG_OK;
+    pg_npz_stream_close(*out);
+    *out = NULL;
+    return pg_fail_context(status, "%s", npz->name);
+}
+
+pg_status pg_npz_stream_read(pg_npz_stream *stream, void *out, size_t size)
+{
+    pg_status status = read_stream(stream, out, size);
+    return status == PG_OK ? PG_OK : pg_fail_context(status, "%s", stream->npz->name);
+}
+
+void pg_npz_stream_close(pg_npz_stream *stream)
+{
+    if (!stream)
+        return;
+    close_file(stream);
+    pg_free(stream);
+}
+
+void pg_npz_release(const pg_npz *npz)
+{
+    if (npz->map.size)
+        pg_pages_release(npz->map.data, npz->map.size);
+}
+
+static pg_status load_member(void *out, pg_npz *npz, const member *m)
+{
+    pg_npz_stream stream = {0};
+    pg_status status = open_stream(&stream, npz, m);
+    if (status == PG_OK)
+        status = read_stream(&stream, out, m->array.bytes);
+    close_file(&stream);
     return status;
 }
 
@@ -249,16 +312,82 @@ pg_status pg_npz_load(void **out, pg_npz *npz, const pg_array *array)
 
 /* ---------------------------------------------------------------- writing */
 
-static pg_status add_member(zip_t *zip, pg_buffer *header, const pg_array *array, bool compress)
+/* An archive in the making. libzip asks for the bytes of each member when it closes the archive. */
+typedef struct archive_writer {
+    const pg_array *arrays;
+    pg_npz_source *source;
+    void *user;
+    pg_status status; /* of the source */
+} archive_writer;
+
+/* A member in the making: a header, then data from the source. */
+typedef struct new_member {
+    archive_writer *archive;
+    size_t index; /* of its array */
+    pg_buffer header;
+    size_t bytes, done; /* header included */
+} new_member;
+
+/* Up to `size` bytes from where the member stands. */
+static zip_int64_t give_bytes(new_member *m, char *out, size_t size)
 {
-    size_t bytes;
+    size_t given = 0;
+    for (; m->done < m->header.size && given < size; given++)
+        out[given] = m->header.data[m->done++];
+    size_t count = size - given < m->bytes - m->done ? size - given : m->bytes - m->done;
+    archive_writer *archive = m->archive;
+    if (count && archive->status == PG_OK)
+        archive->status = archive->source(archive->user, m->index, m->done - m->header.size, out + given, count);
+    if (archive->status != PG_OK)
+        return -1;
+    m->done += count;
+    return (zip_int64_t)(given + count);
+}
+
+static zip_int64_t describe_member(const new_member *m, zip_stat_t *stat)
+{
+    zip_stat_init(stat);
+    stat->valid = ZIP_STAT_SIZE;
+    stat->size = m->bytes;
+    return sizeof *stat;
+}
+
+/* pg_npz_write tells the real reason. */
+static zip_int64_t describe_failure(void *out, size_t size)
+{
+    const int codes[2] = {ZIP_ER_READ, 0};
+    memcpy(out, codes, size < sizeof codes ? size : sizeof codes);
+    return sizeof codes;
+}
+
+/* What libzip wants of a source. */
+static zip_int64_t serve_member(void *user, void *data, zip_uint64_t size, zip_source_cmd_t command)
+{
+    new_member *m = user;
+    switch (command) {
+    case ZIP_SOURCE_OPEN: m->done = 0; return 0;
+    case ZIP_SOURCE_READ: return give_bytes(m, data, (size_t)size);
+    case ZIP_SOURCE_STAT: return describe_member(m, data);
+    case ZIP_SOURCE_ERROR: return describe_failure(data, (size_t)size);
+    case ZIP_SOURCE_CLOSE:
+    case ZIP_SOURCE_FREE: return 0;
+    case ZIP_SOURCE_SUPPORTS:
+        return zip_source_make_command_bitmap(ZIP_SOURCE_OPEN, ZIP_SOURCE_READ, ZIP_SOURCE_CLOSE, ZIP_SOURCE_STAT,
+                                              ZIP_SOURCE_ERROR, ZIP_SOURCE_FREE, -1);
+    default: return -1;
+    }
+}
+
+static pg_status add_member(zip_t *zip, new_member *m, bool compress)
+{
+    const pg_array *array = &m->archive->arrays[m->index];
     pg_buffer name = {0};
     pg_status status;
-    PG_TRY_GOTO(pg_npy_print_header(header, array));
-    pg_array_size(&bytes, array); /* valid: the header was made from it */
+    PG_TRY_GOTO(pg_npy_print_header(&m->header, array));
+    pg_array_size(&m->bytes, array); /* valid: the header was made from it */
+    m->bytes += m->header.size;
     PG_TRY_GOTO(pg_buffer_print(&name, "%s" SUFFIX, array->name));
-    zip_buffer_fragment_t parts[] = {{(zip_uint8_t *)header->data, header->size}, {(zip_uint8_t *)array->data, bytes}};
-    zip_source_t *source = zip_source_buffer_fragment(zip, parts, bytes ? 2 : 1, 0);
+    zip_source_t *source = zip_source_function(zip, serve_member, m);
     zip_int64_t index = source ? zip_file_add(zip, name.data, source, ZIP_FL_ENC_UTF_8) : -1;
     if (index < 0) {
         zip_source_free(source);
@@ -274,34 +403,60 @@ done:
     return status;
 }
 
-pg_status pg_npz_save(const char *path, const pg_array *arrays, size_t count, bool compress)
+static pg_status open_new(zip_t **out, const char *path)
 {
+    int code;
+    *out = zip_open(path, ZIP_CREATE | ZIP_TRUNCATE, &code);
+    if (*out)
+        return PG_OK;
+    zip_error_t error;
+    zip_error_init_with_code(&error, code);
+    pg_status status = zip_failure(path, &error);
+    zip_error_fini(&error);
+    return status;
+}
+
+static pg_status close_new(zip_t **zip, const archive_writer *archive, const char *path)
+{
+    if (zip_close(*zip) == 0) {
+        *zip = NULL;
+        return PG_OK;
+    }
+    return archive->status != PG_OK ? archive->status
+                                    : pg_fail(PG_ERROR_FILE, "%s: cannot be written: %s", path, zip_strerror(*zip));
+}
+
+pg_status pg_npz_write(const char *path, const pg_array *arrays, size_t count, bool compress, pg_npz_source *source,
+                       void *user)
+{
+    archive_writer archive = {.arrays = arrays, .source = source, .user = user};
     if (!count)
         return pg_fail(PG_ERROR_ARGUMENT, "%s: there are no arrays to write", path);
-    pg_buffer *headers = pg_alloc(count, sizeof *headers); /* libzip reads them at zip_close */
-    if (!headers)
-        return PG_ERROR_MEMORY;
-    pg_status status = PG_OK;
-    int code;
-    zip_t *zip = zip_open(path, ZIP_CREATE | ZIP_TRUNCATE, &code);
-    if (!zip) {
-        zip_error_t error;
-        zip_error_init_with_code(&error, code);
-        status = zip_failure(path, &error);
-        zip_error_fini(&error);
-        goto done;
+    new_member *members = pg_alloc(count, sizeof *members);
+    zip_t *zip = NULL;
+    pg_status status = members ? open_new(&zip, path) : PG_ERROR_MEMORY;
+    for (size_t i = 0; status == PG_OK && i < count; i++) {
+        members[i] = (new_member){.archive = &archive, .index = i};
+        status = add_member(zip, &members[i], compress);
     }
-    for (size_t i = 0; i < count; i++)
-        PG_TRY_GOTO(add_member(zip, &headers[i], &arrays[i], compress));
-    if (zip_close(zip) == 0)
-        zip = NULL;
-    else
-        status = pg_fail(PG_ERROR_FILE, "%s: cannot be written: %s", path, zip_strerror(zip));
-done:
+    if (status == PG_OK)
+        status = close_new(&zip, &archive, path);
     if (zip)
         zip_discard(zip);
-    for (size_t i = 0; i < count; i++)
-        pg_buffer_free(&headers[i]);
-    pg_free(headers);
+    for (size_t i = 0; members && i < count; i++)
+        pg_buffer_free(&members[i].header);
+    pg_free(members);
     return status;
+}
+
+static pg_status give_data(void *user, size_t i, size_t offset, void *out, size_t size)
+{
+    const pg_array *arrays = user;
+    memcpy(out, (const char *)arrays[i].data + offset, size);
+    return PG_OK;
+}
+
+pg_status pg_npz_save(const char *path, const pg_array *arrays, size_t count, bool compress)
+{
+    return pg_npz_write(path, arrays, count, compress, give_data, (void *)arrays);
 }

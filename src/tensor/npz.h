@@ -24,7 +24,25 @@ const pg_array *pg_npz_find(const pg_npz *npz, const char *name); /* NULL if the
 /* The data of an array from pg_npz_at or pg_npz_find: array->bytes bytes, freed with pg_free. */
 pg_status pg_npz_load(void **out, pg_npz *npz, const pg_array *array);
 
-/* Writes an archive of at least one array; the file appears complete or not at all. */
+/* An array read from its first byte to its last, in pieces of any size. Several may be open at the same time, in one
+ * thread; all are closed before their archive. */
+typedef struct pg_npz_stream pg_npz_stream;
+pg_status pg_npz_stream_open(pg_npz_stream **out, pg_npz *npz, const pg_array *array);
+pg_status pg_npz_stream_read(pg_npz_stream *stream, void *out, size_t size);
+void pg_npz_stream_close(pg_npz_stream *stream); /* NULL is allowed */
+
+/* Gives the pages of the mapped file back; they are read again when they are needed. */
+void pg_npz_release(const pg_npz *npz);
+
+/* Gives `size` bytes of array i, `offset` bytes behind its first one. */
+typedef pg_status pg_npz_source(void *user, size_t i, size_t offset, void *out, size_t size);
+
+/* Writes an archive of at least one array whose data comes from `source`: array after array, each from its first byte
+ * to its last. The file appears complete or not at all. */
+pg_status pg_npz_write(const char *path, const pg_array *arrays, size_t count, bool compress, pg_npz_source *source,
+                       void *user);
+
+/* The same for arrays whose data is at hand. */
 pg_status pg_npz_save(const char *path, const pg_array *arrays, size_t count, bool compress);
 
 #endif

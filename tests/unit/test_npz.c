@@ -271,6 +271,73 @@ static void bombs_are_refused_before_allocation(void **state)
     }
 }
 
+/* ---------------------------------------------------------------- piece by piece */
+
+#define LONG 100000
+
+/* Byte k of array i is a function of both. */
+static uint8_t byte_of(size_t i, size_t k)
+{
+    return (uint8_t)(k * 7 + k / 251 + i);
+}
+
+static pg_status give_bytes(void *user, size_t i, size_t offset, void *out, size_t size)
+{
+    const size_t *limit = user;
+    if (i == 1 && offset + size > *limit)
+        return pg_fail(PG_ERROR_CANCELLED, "enough");
+    for (size_t k = 0; k < size; k++)
+        ((uint8_t *)out)[k] = byte_of(i, offset + k);
+    return PG_OK;
+}
+
+static const pg_array long_arrays[] = {{.name = "a", .dtype = PG_U8, .dimensions = 1, .shape = {LONG}},
+                                       {.name = "b", .dtype = PG_U8, .dimensions = 2, .shape = {2, LONG / 2}}};
+
+static void check_pieces(pg_npz *npz)
+{
+    static const char *const names[] = {"a", "b"};
+    pg_npz_stream *streams[2];
+    uint8_t piece[777];
+    for (size_t i = 0; i < 2; i++)
+        CHECK_OK(pg_npz_stream_open(&streams[i], npz, pg_npz_find(npz, names[i])));
+    for (size_t first = 0; first < LONG; first += sizeof piece)
+        for (size_t i = 0; i < 2; i++) {
+            size_t count = LONG - first < sizeof piece ? LONG - first : sizeof piece;
+            CHECK_OK(pg_npz_stream_read(streams[i], piece, count));
+            for (size_t k = 0; k < count; k++)
+                assert_int_equal(piece[k], byte_of(i, first + k));
+            pg_npz_release(npz);
+        }
+    for (size_t i = 0; i < 2; i++) {
+        CHECK_FAILS(pg_npz_stream_read(streams[i], piece, 1), PG_ERROR_ARGUMENT, "0 bytes are left, not 1");
+        pg_npz_stream_close(streams[i]);
+    }
+}
+
+static void arrays_come_in_pieces(void **state)
+{
+    (void)state;
+    size_t limit = SIZE_MAX;
+    for (int compress = 0; compress < 2; compress++) {
+        pg_npz *npz;
+        CHECK_OK(pg_npz_write(folder_file("long.npz"), long_arrays, 2, compress, give_bytes, &limit));
+        CHECK_OK(pg_npz_open(&npz, folder_file("long.npz")));
+        check_pieces(npz);
+        pg_npz_close(npz);
+    }
+}
+
+static void a_source_that_fails_leaves_nothing(void **state)
+{
+    (void)state;
+    size_t limit = LONG / 2;
+    int before = folder_count();
+    CHECK_FAILS(pg_npz_write(folder_file("half.npz"), long_arrays, 2, false, give_bytes, &limit), PG_ERROR_CANCELLED,
+                "enough");
+    assert_int_equal(folder_count(), before);
+}
+
 /* ---------------------------------------------------------------- memory and disk */
 
 static pg_status open_and_close(const char *path)
@@ -327,6 +394,8 @@ int main(void)
         cmocka_unit_test(npz_writer_refuses),
         cmocka_unit_test(damaged_archives_are_refused),
         cmocka_unit_test(bombs_are_refused_before_allocation),
+        cmocka_unit_test(arrays_come_in_pieces),
+        cmocka_unit_test(a_source_that_fails_leaves_nothing),
         cmocka_unit_test(every_failed_allocation_is_reported),
         cmocka_unit_test(a_full_disk_leaves_nothing),
     };

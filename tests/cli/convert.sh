@@ -1,0 +1,20 @@
+# Models in other layouts, and back.
+tiny=golden/inference/paligemma-tiny-f32/checkpoint
+gemma=golden/inference/gemma-tiny-mha/checkpoint
+try convert
+try convert -m $tiny
+try convert -m $tiny --out half --dtype bf16 --shard-size 500KB | mask
+ls half
+try convert -m half --out model.npz
+try convert -m model.npz --out back
+try convert -m model.npz --out back --tokenizer $tiny --json | mask
+try convert -m model.npz --out again --tokenizer $tiny --dtype f32 --no-check
+try caption -m half golden/inference/images/cow.jpg -n 4 | tail -2
+try caption -m back golden/inference/images/cow.jpg -n 4 | tail -2
+try convert -m $gemma --out gemma.gguf --dtype f16
+try convert -m $tiny --out model.gguf
+try convert -m $tiny --out model.npz
+try convert -m $gemma --out gemma.npz
+try convert -m golden/inference/siglip-tiny/checkpoint --out siglip --to npz
+try convert -m gemma.gguf --out gemma
+ls
