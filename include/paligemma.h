@@ -20,6 +20,7 @@
  *  16. why         which patches of a picture a word, a box or a match comes from
  *  17. metrics     answers, boxes, masks and rankings against what is true, by the official rules
  *  18. evaluation  how well predictions, or a model, do on a data set
+ *  23. server      all of this over HTTP
  *
  * Conventions. A result comes first, through `out`, and is the caller's to free; what a function returns directly is
  * borrowed from its parent. Strings are UTF-8 and end in NUL. Sizes are in bytes, pixels or tokens as named. Objects
@@ -1723,6 +1724,72 @@ PG_API void pg_eval_report_options_init(pg_eval_report_options *options);
  * the defaults. */
 PG_API pg_status pg_evaluation_report(const pg_evaluation *evaluation, const char *path,
                                       const pg_eval_report_options *options);
+
+/* ---------------------------------------------------------------- 23. server */
+
+/* An HTTP server: OpenAI's routes for chat, completions and embeddings, routes of its own for captions, boxes, masks
+ * and classes, a page for people, figures for Prometheus. What it answers to is described by its /openapi.json. */
+typedef struct pg_server pg_server;
+
+typedef struct pg_server_adapter {
+    const char *name, *folder; /* as clients name it; a LoRA adapter in PEFT's layout */
+} pg_server_adapter;
+
+typedef struct pg_server_options {
+    const char *host; /* an address to listen on (NULL: 127.0.0.1). One that other machines reach needs a key file */
+    int port;         /* 0: any free one */
+
+    const char *model;      /* folder of a PaliGemma, Gemma or SigLIP; required */
+    const char *model_name; /* as clients name it (NULL: the folder's own name) */
+    const char *siglip;     /* folder of a SigLIP as well, for embeddings and classes; NULL: none */
+    const char *codec;      /* the mask codec's file; NULL: segmentation answers with codes alone */
+    const pg_server_adapter *adapters;
+    size_t adapter_count;
+    pg_model_options how; /* .adapter: not used */
+    pg_scheduler_options scheduler;
+
+    const char *key_file; /* a key a line; empty lines and those that begin with # are none. NULL: no key is asked for */
+    const char *const *image_hosts; /* from where pictures may be fetched by URL ("example.org", "example.org:8443") */
+    size_t image_host_count;        /* 0: pictures come with the request only */
+
+    size_t max_body;     /* bytes of a request (0: 20 MiB) */
+    uint64_t max_pixels; /* of a picture (0: 50,000,000) */
+    size_t max_images;   /* of a request (0: 16) */
+    size_t connections;  /* at the same time (0: 256) */
+    double timeout;      /* seconds that a client may take to send a request or to read an answer, and a second more for
+                            every 16 KiB; idle connections are closed after it (0: 30) */
+    double deadline;     /* seconds that an answer may take (0: 300) */
+
+    bool metrics;     /* /metrics answers */
+    bool log_content; /* what is asked and answered is in the log */
+    double slow;      /* seconds after which a request is logged as slow (0: 10) */
+
+    /* Receives the log: JSON objects in a line each, without line break. Called from many threads, one at a time. */
+    void (*on_log)(void *user, const char *line);
+    void *user;
+} pg_server_options;
+
+PG_API void pg_server_options_init(pg_server_options *options);
+
+/* Opens the models and listens; requests are answered by threads of the server from now on. The options are copied.
+ * Other machines could reach it without a key, or a port that is taken: an error. */
+PG_API pg_status pg_server_new(pg_server **out, const pg_server_options *options);
+
+/* All that pg_server_new does but listening: an error says what would keep the server from starting. */
+PG_API pg_status pg_server_check(const pg_server_options *options);
+
+PG_API int pg_server_port(const pg_server *server);
+
+/* Opens models, adapters and keys anew from the same names: requests from now on are answered with these, those that
+ * have begun with the old ones. After a failure all stays as it was. */
+PG_API pg_status pg_server_reload(pg_server *server);
+
+/* Takes no more connections, refuses further requests (503) and waits until all have been answered. After `seconds`
+ * (negative: any time) those that are left are cancelled, and the result is PG_ERROR_DEADLINE. */
+PG_API pg_status pg_server_drain(pg_server *server, double seconds);
+
+/* Ends what still runs, and frees everything. NULL is allowed. */
+PG_API void pg_server_free(pg_server *server);
 
 #ifdef __cplusplus
 }
