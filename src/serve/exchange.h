@@ -41,7 +41,7 @@ typedef struct pg_exchange {
     pg_part *parts;            /* of forms */
     size_t part_count, part_capacity;
     bool form;
-    int socket; /* -1: the request is part of a batch */
+    int socket; /* -1: none, as in tests */
 
     /* The answer. */
     int status; /* of HTTP */
@@ -50,7 +50,6 @@ typedef struct pg_exchange {
     const uint8_t *borrowed; /* bytes that outlive the server, in place of `answer` */
     size_t borrowed_size;
     const char *policy; /* content security policy (NULL: that of an API) */
-    bool cacheable;     /* by asking each time whether it changed; else nothing keeps it */
     const char *allow;  /* of 405: the methods that there are */
     int retry_after;    /* seconds, of 429 and 503; 0: not said */
     pg_stream_next *next;
