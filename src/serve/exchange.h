@@ -10,6 +10,7 @@
 #include "base/json.h"
 
 struct pg_engine;
+struct pg_route;
 
 /* A field of a form (multipart/form-data). */
 typedef struct pg_part {
@@ -34,7 +35,9 @@ typedef struct pg_exchange {
     struct pg_engine *engine; /* the models as they were when the request came */
 
     /* The request. */
-    const char *method, *path; /* "POST", "/v1/detect" */
+    const struct pg_route *route; /* NULL: there is none */
+    char *path;                   /* "/v1/detect" */
+    bool head_only;               /* HEAD */
     char id[28];               /* "req_" and 22 letters and digits; it is in the log and in the answer's header */
     char client[64];           /* whose request it is, to be fair: the number of a key, or an address */
     pg_buffer body;            /* of everything but forms */
@@ -56,10 +59,16 @@ typedef struct pg_exchange {
     void (*stream_free)(void *user);
     void *stream;
 
+    /* For the log. */
+    double began; /* on pg_clock */
     pg_stages stages;
     size_t prompt_tokens, answer_tokens;
-    char note[160]; /* why the request failed, for the log; nothing that the client sent */
+    size_t received;      /* bytes of the body */
+    char *asked, *told;   /* prompt and answer, where the log may have them */
 } pg_exchange;
+
+/* An exchange for a request to `path`; NULL without memory. */
+pg_exchange *pg_exchange_new(struct pg_server *server, const char *path);
 
 /* The body as a JSON object: as sent or, of a form, its fields without file as texts. An empty body, and one that is no
  * object, is PG_ERROR_FORMAT. Freed with json_decref. */
@@ -87,6 +96,9 @@ void pg_exchange_stream(pg_exchange *exchange, pg_stream_next *next, void (*done
 
 /* True when nobody waits for the answer any more: the client has gone or the server is being stopped. */
 bool pg_exchange_gone(const pg_exchange *exchange);
+
+/* Keeps prompt and answer for the log, if it may have them. */
+void pg_exchange_note(pg_exchange *exchange, const char *asked, const char *told);
 
 void pg_exchange_free(pg_exchange *exchange);
 

@@ -179,7 +179,7 @@ static enum MHD_Result on_form(void *user, enum MHD_ValueKind kind, const char *
     return pg_buffer_append(&part->bytes, data, size) == PG_OK ? MHD_YES : MHD_NO;
 }
 
-static bool is_form(const char *type)
+bool pg_http_is_form(const char *type)
 {
     static const char form[] = "multipart/form-data";
     return type && strncasecmp(type, form, sizeof form - 1) == 0;
@@ -218,7 +218,7 @@ static request *begin_request(pg_httpd *httpd, struct MHD_Connection *handle, co
     };
     find_address(head.address, handle);
     now->exchange = httpd->calls.begin(httpd->calls.user, &head);
-    if (now->exchange && !now->exchange->status && is_form(head.content_type)) {
+    if (now->exchange && !now->exchange->status && pg_http_is_form(head.content_type)) {
         now->exchange->form = true;
         now->form = MHD_create_post_processor(handle, FORM_BUFFER, on_form, now->exchange);
         if (!now->form)

@@ -57,6 +57,9 @@ void pg_httpd_quiet(pg_httpd *httpd);
 /* Ends all connections and waits for their threads. NULL is allowed. */
 void pg_httpd_close(pg_httpd *httpd);
 
+/* Whether a Content-Type is that of a form that can be read. NULL is allowed. */
+bool pg_http_is_form(const char *type);
+
 /* Whether an address is one that only this machine reaches; false for what is no address. */
 bool pg_host_is_loopback(const char *host);
 

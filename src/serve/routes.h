@@ -19,8 +19,8 @@ typedef struct pg_route {
 /* Ends with a path of NULL. Files of the page (web_files.h) are looked for behind these. */
 extern const pg_route pg_routes[];
 
-/* The route, or NULL with the answer that there is none: 404 or 405. */
-const pg_route *pg_route_find(pg_exchange *exchange);
+/* The route of the exchange's path, or NULL with the answer that there is none: 404, or 405 for another method. */
+const pg_route *pg_route_find(pg_exchange *exchange, const char *method);
 
 /* The routes, one or a few a file. */
 pg_status pg_route_chat(pg_exchange *exchange);
