@@ -9,6 +9,7 @@
 #include "serve/routes.h"
 
 #define BODIES_MOST 16 /* times the largest body: what all bodies together may take */
+#define PICTURE_PLACES 4
 
 /* ---------------------------------------------------------------- requests */
 
@@ -133,6 +134,7 @@ static pg_status make_server(pg_server **out, const pg_server_options *options)
     if (!server)
         return PG_ERROR_MEMORY;
     pg_figures_init(&server->figures);
+    sem_init(&server->picture_places, 0, PICTURE_PLACES);
     pthread_mutex_init(&server->log_lock, NULL);
     pthread_mutex_init(&server->lock, NULL);
     pthread_cond_init(&server->idle, NULL);
@@ -254,5 +256,6 @@ void pg_server_free(pg_server *server)
     pthread_cond_destroy(&server->idle);
     pthread_mutex_destroy(&server->lock);
     pthread_mutex_destroy(&server->log_lock);
+    sem_destroy(&server->picture_places);
     pg_free(server);
 }

@@ -3,6 +3,7 @@
 #define PG_SERVE_SERVER_H
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 
 #include "serve/api_keys.h"
@@ -16,6 +17,7 @@ struct pg_server {
     pg_figures figures;
     atomic_bool draining, stopping; /* no further requests; no further waiting */
     atomic_size_t body_bytes;       /* in memory, of all requests */
+    sem_t picture_places; /* for the decoded pictures of one request each */
     pthread_mutex_t log_lock;
     pthread_mutex_t lock; /* of all below */
     pthread_cond_t idle;  /* active is 0 */
