@@ -3,6 +3,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "serve/moment.h"
 #include "serve/server.h"
 
 #define QUEUE_USUAL 64
@@ -150,17 +151,6 @@ pg_served *pg_engine_find(pg_exchange *exchange, const char *name, unsigned kind
     return NULL;
 }
 
-/* Waits a moment, or until a session comes back. */
-static void wait_a_moment(pg_served *served)
-{
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += 250000000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-    pthread_cond_timedwait(&served->returned, &served->lock, &until);
-}
-
 /* With the lock. */
 static pg_status wait_for_turn(pg_served *served, const pg_exchange *exchange)
 {
@@ -168,10 +158,8 @@ static pg_status wait_for_turn(pg_served *served, const pg_exchange *exchange)
         return pg_fail(PG_ERROR_BUSY, "%zu requests wait for this already: ask again later", served->waiting);
     pg_status status = PG_OK;
     served->waiting++;
-    while (served->borrowed && status == PG_OK) {
-        wait_a_moment(served);
-        if (pg_exchange_gone(exchange))
-            status = pg_fail(PG_ERROR_CANCELLED, "nobody waits for the answer any more");
+    while (served->borrowed && (status = pg_exchange_check(exchange)) == PG_OK) {
+        pg_moment_wait(&served->returned, &served->lock);
     }
     served->waiting--;
     return status;

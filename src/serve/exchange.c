@@ -117,6 +117,16 @@ bool pg_exchange_gone(const pg_exchange *exchange)
     return exchange->socket >= 0 && poll(&ends, 1, 0) > 0 && (ends.revents & (POLLRDHUP | POLLHUP | POLLERR));
 }
 
+pg_status pg_exchange_check(const pg_exchange *exchange)
+{
+    if (pg_exchange_gone(exchange))
+        return pg_fail(PG_ERROR_CANCELLED, "nobody waits for the answer any more");
+    if (exchange->server && pg_clock() - exchange->began > exchange->server->options.deadline)
+        return pg_fail(PG_ERROR_DEADLINE, "the answer was not made within %g seconds",
+                       exchange->server->options.deadline);
+    return PG_OK;
+}
+
 /* ---------------------------------------------------------------- the answer */
 
 pg_status pg_exchange_json(pg_exchange *exchange, json_t *document)

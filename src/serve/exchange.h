@@ -97,6 +97,9 @@ void pg_exchange_stream(pg_exchange *exchange, pg_stream_next *next, void (*done
 /* True when nobody waits for the answer any more: the client has gone or the server is being stopped. */
 bool pg_exchange_gone(const pg_exchange *exchange);
 
+/* PG_OK as long as somebody waits for the answer and there is time for it: else PG_ERROR_CANCELLED, PG_ERROR_DEADLINE. */
+pg_status pg_exchange_check(const pg_exchange *exchange);
+
 /* Keeps prompt and answer for the log, if it may have them. */
 void pg_exchange_note(pg_exchange *exchange, const char *asked, const char *told);
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "serve/moment.h"
 
 #define LEAST_RATE   16384.0          /* bytes a second */
 #define HEAD_ROOM    ((size_t)32 << 10) /* of a connection, for heads and buffers */
@@ -79,12 +80,7 @@ static void *watch(void *user)
     pg_httpd *httpd = user;
     pthread_mutex_lock(&httpd->lock);
     while (!httpd->closing) {
-        struct timespec until;
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_nsec += 250000000;
-        until.tv_sec += until.tv_nsec / 1000000000;
-        until.tv_nsec %= 1000000000;
-        pthread_cond_timedwait(&httpd->woken, &httpd->lock, &until);
+        pg_moment_wait(&httpd->woken, &httpd->lock);
         shut_late(httpd);
     }
     pthread_mutex_unlock(&httpd->lock);

@@ -4,6 +4,7 @@
 
 #include "base/base64.h"
 #include "base/clock.h"
+#include "serve/moment.h"
 #include "serve/server.h"
 
 #define URL_HELP "send pictures as data: URLs (data:image/png;base64,...)"
@@ -20,13 +21,17 @@ pg_status pg_data_url_decode(pg_buffer *out, const char *url)
     return pg_base64_decode(out, comma + 1, strlen(comma + 1));
 }
 
-static void take_place(pg_pictures *pictures, pg_exchange *exchange)
+static pg_status take_place(pg_pictures *pictures, const pg_exchange *exchange)
 {
     if (pictures->place || !exchange->server)
-        return;
-    pictures->place = exchange->server;
-    while (sem_wait(&pictures->place->picture_places) != 0) {
+        return PG_OK;
+    struct timespec until = pg_moment_after(PG_MOMENT);
+    while (sem_timedwait(&exchange->server->picture_places, &until) != 0) {
+        PG_TRY(pg_exchange_check(exchange));
+        until = pg_moment_after(PG_MOMENT);
     }
+    pictures->place = exchange->server;
+    return PG_OK;
 }
 
 static pg_status add_bytes(pg_pictures *pictures, pg_exchange *exchange, const void *bytes, size_t size)
@@ -39,7 +44,7 @@ static pg_status add_bytes(pg_pictures *pictures, pg_exchange *exchange, const v
         options.max_pixels = exchange->server->options.max_pixels;
     snprintf(name, sizeof name, "image %zu", pictures->count + 1);
     PG_TRY(pg_grow((void **)&pictures->items, &pictures->capacity, pictures->count + 1, sizeof(pg_image *)));
-    take_place(pictures, exchange);
+    PG_TRY(take_place(pictures, exchange));
     PG_TRY(pg_image_decode(&pictures->items[pictures->count], bytes, size, name, &options));
     pictures->count++;
     exchange->stages.prepare += pg_clock() - start;

@@ -2,9 +2,9 @@
 #include "serve/server.h"
 
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
+#include "serve/moment.h"
 #include "serve/request_log.h"
 #include "serve/routes.h"
 
@@ -212,15 +212,8 @@ pg_status pg_server_reload(pg_server *server)
 /* False when the time was over before. */
 static bool wait_until_idle(pg_server *server, double seconds)
 {
-    struct timespec until;
+    struct timespec until = pg_moment_after(seconds < 0 ? 0 : seconds);
     int late = 0;
-    clock_gettime(CLOCK_REALTIME, &until);
-    if (seconds >= 0) {
-        until.tv_sec += (time_t)seconds;
-        until.tv_nsec += (long)((seconds - (double)(time_t)seconds) * 1e9);
-        until.tv_sec += until.tv_nsec / 1000000000;
-        until.tv_nsec %= 1000000000;
-    }
     pthread_mutex_lock(&server->lock);
     while (server->active && !late)
         late = seconds < 0 ? pthread_cond_wait(&server->idle, &server->lock)

@@ -1,8 +1,8 @@
 #include "serve/telling.h"
 
 #include <string.h>
-#include <time.h>
 
+#include "serve/moment.h"
 #include "serve/server.h"
 
 /* ---------------------------------------------------------------- the scheduler's thread */
@@ -94,17 +94,6 @@ pg_status pg_telling_start(pg_telling *out, pg_exchange *exchange, const pg_job 
     return status;
 }
 
-/* A quarter of a second at most: so often it is asked whether the client is still there. */
-static void wait_a_moment(pg_telling *telling)
-{
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += 250000000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-    pthread_cond_timedwait(&telling->changed, &telling->lock, &until);
-}
-
 static void cancel(pg_telling *telling)
 {
     pthread_mutex_unlock(&telling->lock); /* the event of the end may come at once */
@@ -116,7 +105,7 @@ void pg_telling_wait(pg_telling *telling, size_t seen)
 {
     pthread_mutex_lock(&telling->lock);
     while (!telling->ended && telling->events <= seen) {
-        wait_a_moment(telling);
+        pg_moment_wait(&telling->changed, &telling->lock);
         if (!telling->ended && pg_exchange_gone(telling->exchange))
             cancel(telling);
     }
