@@ -1880,9 +1880,10 @@ typedef struct pg_server_options {
     int port;         /* 0: any free one */
 
     const char *model;      /* folder of a PaliGemma, Gemma or SigLIP; required */
-    const char *model_name; /* as clients name it (NULL: the folder's own name) */
+    const char *model_name; /* as clients name it (NULL: the folder's own name); siglip_name: the same */
     const char *siglip;     /* folder of a SigLIP as well, for embeddings and classes; NULL: none */
-    const char *codec;      /* the mask codec's file; NULL: segmentation answers with codes alone */
+    const char *siglip_name;
+    const char *codec; /* the mask codec's file; NULL: segmentation answers with codes alone */
     const pg_server_adapter *adapters;
     size_t adapter_count;
     pg_model_options how; /* .adapter: not used */

@@ -378,6 +378,12 @@ static bool read_address(struct sockaddr_storage *out, const char *host, int por
     return false;
 }
 
+bool pg_host_is_address(const char *host)
+{
+    struct sockaddr_storage address;
+    return read_address(&address, host, 0);
+}
+
 bool pg_host_is_loopback(const char *host)
 {
     struct sockaddr_storage address;
@@ -393,9 +399,7 @@ static pg_status open_socket(int *out, const pg_httpd_options *options)
 {
     struct sockaddr_storage address;
     const int yes = 1;
-    if (!read_address(&address, options->host, options->port))
-        return pg_fail(PG_ERROR_ARGUMENT, "%s is no address to listen on: give one such as 127.0.0.1 or ::1",
-                       options->host);
+    read_address(&address, options->host, options->port);
     *out = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     socklen_t size = address.ss_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
     if (*out >= 0 && setsockopt(*out, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) == 0 &&

@@ -97,6 +97,9 @@ static pg_status check_options(const pg_server_options *options)
         return pg_fail(PG_ERROR_ARGUMENT, "no model is named that could be served");
     if (options->port < 0 || options->port > 65535)
         return pg_fail(PG_ERROR_ARGUMENT, "port %d is none: expected 0 to 65535", options->port);
+    if (!pg_host_is_address(options->host))
+        return pg_fail(PG_ERROR_ARGUMENT, "%s is no address to listen on: give one such as 127.0.0.1 or ::1",
+                       options->host);
     if (!pg_host_is_loopback(options->host) && !options->key_file)
         return pg_fail(PG_ERROR_ARGUMENT,
                        "other machines could use the server at %s without a key: name a file of keys, or listen on "

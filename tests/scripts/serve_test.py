@@ -114,8 +114,8 @@ def with_picture(text, path=COW):
 
 
 def test_chat(server):
-    expected = json.loads(command_line("generate", "-m", MODEL, "--image", COW, "-p", "caption en", "--temp", "0", "-n",
-                                       "12", "--json", "-t", "1"))
+    expected = json.loads(command_line("generate", "-m", MODEL, "--image", COW, "-p", "caption en", "--temperature", "0",
+                                       "--max-new-tokens", "12", "--json", "-t", "1"))
     answer = server.post("/v1/chat/completions", chat(with_picture("caption en"), logprobs=True, top_logprobs=2))
     choice = answer["choices"][0]
     assert choice["message"] == {"role": "assistant", "content": expected["text"], "refusal": None}
@@ -208,7 +208,7 @@ def test_siglip(server):
     for label in line["labels"]:
         assert abs(scores[label["label"]] - label["score"]) < 1e-5, (scores, line)
     asked = server.post("/v1/classify", {"image": data_url(COW), "labels": ["cow", "lily"], "prompt": "what is it",
-                                         "model": "checkpoint"})["labels"]
+                                         "model": "tiny"})["labels"]
     assert abs(sum(label["score"] for label in asked) - 1) < 1e-6
 
 
@@ -254,7 +254,7 @@ def test_batch(server):
 
 def test_about(server):
     models = json.loads(server.get("/v1/models")[2])["data"]
-    assert [(m["id"], m["kind"]) for m in models][0] == ("checkpoint", "paligemma"), models
+    assert [(m["id"], m["kind"]) for m in models]== [("tiny", "paligemma"), ("checkpoint", "siglip")], models
     assert server.get("/health")[0] == server.get("/ready")[0] == 200
     status, headers, text = server.get("/metrics")
     assert status == 200 and headers["content-type"].startswith("text/plain; version=0.0.4")
@@ -319,7 +319,7 @@ def test_refusals(server):
 
 def shared_tests(names):
     """Those that one server answers."""
-    with Server("--siglip", SIGLIP, "--metrics", "--slow", "0.001", "--name", "checkpoint") as server:
+    with Server("--siglip", SIGLIP, "--metrics", "--slow", "0.001", "--name", "tiny") as server:
         for name in names:
             print(name, flush=True)
             globals()[name](server)
@@ -365,8 +365,8 @@ def alone_adapter():
         assert [(m["id"], m["base"]) for m in models] == [("paligemma", None), ("tuned", "paligemma")]
         body = {"image": data_url(COW), "max_tokens": 8, "temperature": 0}
         for name, more in (("paligemma", []), ("tuned", ["--adapter", ADAPTER])):
-            expected = command_line("generate", "-m", ADAPTED, *more, "--image", COW, "-p", "caption en", "--temp", "0",
-                                    "-n", "8", "-t", "1", "--json")
+            expected = command_line("generate", "-m", ADAPTED, *more, "--image", COW, "-p", "caption en", "--temperature",
+                                    "0", "--max-new-tokens", "8", "-t", "1", "--json")
             assert server.post("/v1/caption", dict(body, model=name))["caption"] == json.loads(expected)["text"]
 
 
@@ -410,16 +410,13 @@ def alone_limits():
 def alone_queue():
     """More than may wait are refused at once; what a client leaves is cancelled."""
     with Server("-np", "1", "--queue", "1", "--metrics") as server:
-        ask = json.dumps(chat(with_picture("caption en"), max_tokens=180, min_tokens=180, temperature=1, n=16))
-        head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(ask)}\r\n\r\n"
-        clients = []
-        for _ in range(6):
-            clients.append(socket.create_connection(("127.0.0.1", server.port), timeout=60))
-            clients[-1].sendall((head + ask).encode())
-            time.sleep(0.05)
-        first_lines = []
-        for client in clients[-3:]:
-            first_lines.append(client.recv(4000).decode())
+        ask = json.dumps(chat("caption en", max_tokens=100, min_tokens=100, temperature=1))
+        head = ("POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                f"Content-Length: {len(ask)}\r\n\r\n")
+        clients = [socket.create_connection(("127.0.0.1", server.port), timeout=60) for _ in range(16)]
+        for client in clients:
+            client.sendall((head + ask).encode())
+        first_lines = [client.recv(4000).decode() for client in clients[8:]]
         refused = [text for text in first_lines if text.startswith("HTTP/1.1 429")]
         assert refused and all("Retry-After: 1" in text for text in refused), first_lines
         for client in clients:
@@ -504,12 +501,13 @@ def alone_start():
         empty.write_text("# no key\n")
         for options, words in ((["--host", "0.0.0.0"], "without a key"), (["--host", "localhost"], "no address"),
                                (["--api-key-file", empty], "no key in it"), (["--adapter", "a=nowhere"], "nowhere"),
-                               (["--siglip", str(MODEL)], "not a SigLIP"), (["--api-key-file", "none"], "none")):
+                               (["--siglip", MODEL, "--name", "tiny"], "not a SigLIP"),
+                               (["--siglip", SIGLIP], "two models are called 'checkpoint'"), (["--api-key-file", "none"], "none")):
             for more in ([], ["--check"]):
                 run = subprocess.run([str(w) for w in (PROGRAM, "serve", "-m", MODEL, "--port", "0", *options, *more)],
                                      capture_output=True, text=True, timeout=60)
                 assert run.returncode == 1 and words in run.stderr, (options, run)
-    good = command_line("serve", "-m", MODEL, "--siglip", SIGLIP, "--check")
+    good = command_line("serve", "-m", MODEL, "--siglip", SIGLIP, "--siglip-name", "siglip", "--check")
     assert good == "all that is named can be served\n"
 
 
