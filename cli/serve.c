@@ -263,7 +263,8 @@ const pg_cli_command pg_cli_serve = {
         "/v1/detect, /v1/segment, /v1/classify, with pictures as data: URLs or as files of a form, and /v1/batch. "
         "/openapi.json describes them all. Requests are answered together, each as it would be alone.\n\n"
         "Without --api-key-file only this machine can ask. Paths of files are never taken from clients, pictures are "
-        "fetched only from hosts that --allow-image-host names, pages of other origins are refused, and what is asked is not logged. /health says whether the "
+        "fetched only from hosts that --allow-image-host names, pages of other origins are refused, and what is asked "
+        "is not logged. /health says whether the "
         "process lives, /ready whether it takes requests.\n\n"
         "SIGTERM and Ctrl-C let running requests end first, a second one does not; SIGHUP opens models, adapters and "
         "keys anew. The log is JSON on stderr.",

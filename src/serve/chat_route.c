@@ -86,8 +86,8 @@ pg_status pg_route_chat(pg_exchange *exchange)
         return PG_ERROR_MEMORY;
     pg_generation *generation = &request->generation;
     pg_status status = pg_chat_request_read(request, exchange);
-    bool found = status == PG_OK && pg_generation_find_model(generation, exchange,
-                                                             request->objects ? PG_KIND_LOOKERS : PG_KIND_READERS);
+    bool found = status == PG_OK &&
+                 pg_generation_find_model(generation, exchange, request->objects ? PG_KIND_LOOKERS : PG_KIND_READERS);
     if (found && !request->objects) {
         generation->request.style = is_gemma(generation) ? PG_PROMPT_CHAT : PG_PROMPT_TASK;
         return pg_answer_generation(exchange, generation, &pg_chat_form);

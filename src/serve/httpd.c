@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "serve/moment.h"
 
-#define LEAST_RATE   16384.0          /* bytes a second */
+#define LEAST_RATE   16384.0            /* bytes a second */
 #define HEAD_ROOM    ((size_t)32 << 10) /* of a connection, for heads and buffers */
 #define STACK        ((size_t)1 << 20)
 #define STREAM_BLOCK ((size_t)16 << 10)
@@ -166,8 +166,9 @@ static enum MHD_Result on_form(void *user, enum MHD_ValueKind kind, const char *
         if (pg_grow((void **)&exchange->parts, &exchange->part_capacity, exchange->part_count + 1,
                     sizeof *exchange->parts) != PG_OK)
             return MHD_NO;
-        exchange->parts[exchange->part_count++] = (pg_part){
-            .name = pg_copy_text(name, SIZE_MAX), .file_name = file_name ? pg_copy_text(file_name, SIZE_MAX) : NULL};
+        exchange->parts[exchange->part_count++] =
+            (pg_part){.name = pg_copy_text(name, SIZE_MAX),
+                      .file_name = file_name ? pg_copy_text(file_name, SIZE_MAX) : NULL};
     }
     pg_part *part = exchange->part_count ? &exchange->parts[exchange->part_count - 1] : NULL;
     if (!part || !part->name || (file_name && !part->file_name))
@@ -427,11 +428,11 @@ static pg_status start(pg_httpd *httpd)
     int listener = -1;
     PG_TRY(open_socket(&listener, &httpd->options));
     httpd->port = bound_port(listener);
-    httpd->daemon = MHD_start_daemon(
-        flags, 0, NULL, NULL, on_request, httpd, MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)httpd->options.connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT, HEAD_ROOM,
-        MHD_OPTION_THREAD_STACK_SIZE, STACK, MHD_OPTION_NOTIFY_CONNECTION, on_connection, httpd,
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, httpd, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+    httpd->daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_request, httpd, MHD_OPTION_LISTEN_SOCKET, listener,
+                                     MHD_OPTION_CONNECTION_LIMIT, (unsigned)httpd->options.connections,
+                                     MHD_OPTION_CONNECTION_MEMORY_LIMIT, HEAD_ROOM, MHD_OPTION_THREAD_STACK_SIZE, STACK,
+                                     MHD_OPTION_NOTIFY_CONNECTION, on_connection, httpd, MHD_OPTION_NOTIFY_COMPLETED,
+                                     on_completed, httpd, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
     if (!httpd->daemon) {
         close(listener);
         return pg_fail(PG_ERROR_MEMORY, "the HTTP server cannot be started: no memory, or no threads");

@@ -94,8 +94,7 @@ static json_t *top_by_text(const pg_tokenizer *tokenizer, const pg_told_answer *
     return object;
 }
 
-json_t *pg_completion_logprobs(const pg_generation *generation, const pg_told_answer *answer, size_t first,
-                               size_t end)
+json_t *pg_completion_logprobs(const pg_generation *generation, const pg_told_answer *answer, size_t first, size_t end)
 {
     const pg_tokenizer *tokenizer = pg_model_tokenizer(generation->served->model);
     json_t *tokens = json_array(), *logprobs = json_array(), *top = json_array(), *offsets = json_array();

@@ -8,7 +8,7 @@
 #include "serve/request_log.h"
 #include "serve/routes.h"
 
-#define BODIES_MOST 16 /* times the largest body: what all bodies together may take */
+#define BODIES_MOST    16 /* times the largest body: what all bodies together may take */
 #define PICTURE_PLACES 4
 
 /* ---------------------------------------------------------------- requests */

@@ -70,7 +70,8 @@ static pg_status add_models(pg_engine *engine, const pg_server_options *options)
     PG_TRY(add_adapters(engine, options));
     if (!options->siglip)
         return PG_OK;
-    PG_TRY(add_model(engine, make_name(options->siglip_name, options->siglip), options->siglip, &options->how, options));
+    PG_TRY(
+        add_model(engine, make_name(options->siglip_name, options->siglip), options->siglip, &options->how, options));
     if (pg_model_get_kind(engine->models[engine->count - 1].model) == PG_MODEL_SIGLIP)
         return PG_OK;
     return pg_fail(PG_ERROR_ARGUMENT, "%s: not a SigLIP model, which embeddings and classes need", options->siglip);
@@ -144,8 +145,9 @@ pg_served *pg_engine_find(pg_exchange *exchange, const char *name, unsigned kind
         }
     }
     if (name)
-        pg_exchange_refuse(exchange, 404, "model_not_found", "there is no model '%.100s'; /v1/models lists those there "
-                                                             "are",
+        pg_exchange_refuse(exchange, 404, "model_not_found",
+                           "there is no model '%.100s'; /v1/models lists those there "
+                           "are",
                            name);
     else
         pg_exchange_refuse(exchange, 404, "model_not_found", "no %s model is served, which %s needs",

@@ -52,14 +52,14 @@ static pg_status answer_caption(pg_exchange *exchange, pg_generation *generation
     if (status == PG_OK) {
         const pg_told_answer *answer = telling.answers;
         pg_exchange_note(exchange, generation->prompt, answer->text.data);
-        status = pg_exchange_json(
-            exchange,
-            json_pack("{s:s, s:s, s:o, s:s, s:I, s:I, s:o, s:O}", "model", generation->served->name, "prompt",
-                      generation->prompt, "caption",
-                      json_stringn(answer->text.data ? answer->text.data : "", answer->text.size), "finish_reason",
-                      pg_finish_name(answer->finish), "width", (json_int_t)width, "height", (json_int_t)height, "usage",
-                      pg_usage_json(telling.usage.prompt_tokens, telling.usage.answer_tokens), "warnings",
-                      generation->warnings));
+        status = pg_exchange_json(exchange,
+                                  json_pack("{s:s, s:s, s:o, s:s, s:I, s:I, s:o, s:O}", "model",
+                                            generation->served->name, "prompt", generation->prompt, "caption",
+                                            json_stringn(answer->text.data ? answer->text.data : "", answer->text.size),
+                                            "finish_reason", pg_finish_name(answer->finish), "width", (json_int_t)width,
+                                            "height", (json_int_t)height, "usage",
+                                            pg_usage_json(telling.usage.prompt_tokens, telling.usage.answer_tokens),
+                                            "warnings", generation->warnings));
     }
     pg_telling_finish(&telling);
     return status;

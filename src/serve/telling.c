@@ -87,8 +87,7 @@ pg_status pg_telling_start(pg_telling *out, pg_exchange *exchange, const pg_job 
     mine.deadline = exchange->server->options.deadline;
     mine.on_event = on_event;
     mine.user = out;
-    pg_status status =
-        out->answers ? pg_scheduler_submit(&out->ticket, out->scheduler, &mine) : PG_ERROR_MEMORY;
+    pg_status status = out->answers ? pg_scheduler_submit(&out->ticket, out->scheduler, &mine) : PG_ERROR_MEMORY;
     if (status != PG_OK)
         free_telling(out);
     return status;
