@@ -29,13 +29,11 @@ static pg_status answer_text(pg_exchange *exchange, const pg_chat_request *reque
     return PG_OK;
 }
 
-static pg_status find_objects(pg_buffer *out, pg_finish *finish, pg_exchange *exchange, pg_chat_request *request,
-                              pg_object_query *query)
+static pg_status find_objects(pg_buffer *out, pg_finish *finish, pg_exchange *exchange, pg_object_query *query)
 {
     json_t *found;
     char *text;
     PG_TRY(pg_find_objects(&found, &text, finish, exchange, query));
-    pg_exchange_note(exchange, request->generation.prompt, text);
     pg_status status = pg_json_print(out, found);
     json_decref(found);
     pg_free(text);
@@ -63,7 +61,7 @@ static pg_status answer_objects(pg_exchange *exchange, pg_chat_request *request)
     query.options.labels = labels.items;
     query.options.label_count = labels.count;
     if (status == PG_OK)
-        status = find_objects(&json, &finish, exchange, request, &query);
+        status = find_objects(&json, &finish, exchange, &query);
     if (status == PG_OK)
         status = answer_text(exchange, request, json.data, finish);
     pg_buffer_free(&json);

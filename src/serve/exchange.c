@@ -44,10 +44,16 @@ pg_exchange *pg_exchange_new(struct pg_server *server, const char *path)
     return NULL;
 }
 
-void pg_exchange_free(pg_exchange *exchange)
+void pg_exchange_end_stream(pg_exchange *exchange)
 {
     if (exchange->stream_free)
         exchange->stream_free(exchange->stream);
+    exchange->stream_free = NULL;
+}
+
+void pg_exchange_free(pg_exchange *exchange)
+{
+    pg_exchange_end_stream(exchange);
     for (size_t i = 0; i < exchange->part_count; i++) {
         pg_free(exchange->parts[i].name);
         pg_free(exchange->parts[i].file_name);
@@ -218,6 +224,10 @@ void pg_exchange_fail(pg_exchange *exchange, pg_status status)
             http = kinds[i].http;
             code = kinds[i].code;
         }
+    if (http == 499 && exchange->server && atomic_load(&exchange->server->stopping)) {
+        http = 503;
+        code = "stopping";
+    }
     if (http == 429 || http == 503)
         exchange->retry_after = http == 429 ? 1 : 5;
     set_error(exchange, http, code, pg_error_last());

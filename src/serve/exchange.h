@@ -103,6 +103,9 @@ pg_status pg_exchange_check(const pg_exchange *exchange);
 /* Keeps prompt and answer for the log, if it may have them. */
 void pg_exchange_note(pg_exchange *exchange, const char *asked, const char *told);
 
+/* Frees what a streamed answer holds, if it is one; the log then knows what it took. */
+void pg_exchange_end_stream(pg_exchange *exchange);
+
 void pg_exchange_free(pg_exchange *exchange);
 
 #endif

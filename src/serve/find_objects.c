@@ -188,39 +188,71 @@ static pg_status detect(pg_objects **out, pg_exchange *exchange, const pg_object
     return status;
 }
 
-/* Tokens of the answer, for the usage. */
-static void count_tokens(pg_exchange *exchange, const pg_object_query *query, const pg_objects *objects)
+/* pg_detect's own, spelled out so that its tokens can be counted. */
+static pg_status make_prompt(pg_buffer *out, const pg_detect_options *options)
+{
+    if (options->prompt)
+        return pg_buffer_print(out, "%s", options->prompt);
+    PG_TRY(pg_buffer_print(out, options->masks == PG_MASKS_NONE ? "detect" : "segment"));
+    for (size_t i = 0; i < options->label_count; i++)
+        PG_TRY(pg_buffer_print(out, i ? " ; %s" : " %s", options->labels[i]));
+    return PG_OK;
+}
+
+static size_t count_tokens(const pg_tokenizer *tokenizer, const char *text, size_t size)
 {
     int32_t *ids;
     size_t count;
-    const pg_tokenizer *tokenizer = pg_model_tokenizer(query->served->model);
-    if (pg_tokenizer_encode(&ids, &count, tokenizer, objects->text, objects->text_size, PG_ENCODE_EOS) != PG_OK)
-        return;
-    exchange->answer_tokens += count;
-    exchange->prompt_tokens += pg_model_image_tokens(query->served->model);
+    if (pg_tokenizer_encode(&ids, &count, tokenizer, text, size, PG_ENCODE_PLAIN) != PG_OK)
+        return 0;
     pg_free(ids);
+    return count;
+}
+
+/* For the usage: the picture, <bos>, the prompt and a newline; the answer and <eos>. */
+static void count_usage(pg_exchange *exchange, const pg_object_query *query, const pg_objects *objects)
+{
+    const pg_model *model = query->served->model;
+    const pg_tokenizer *tokenizer = pg_model_tokenizer(model);
+    exchange->prompt_tokens +=
+        pg_model_image_tokens(model) + 2 + count_tokens(tokenizer, query->options.prompt, SIZE_MAX);
+    exchange->answer_tokens += count_tokens(tokenizer, objects->text, objects->text_size) + 1;
+}
+
+static pg_status find(json_t **out, char **text, pg_finish *finish, pg_exchange *exchange, const pg_object_query *query)
+{
+    pg_objects *objects = NULL;
+    PG_TRY(detect(&objects, exchange, query));
+    pg_status status = objects->finish == PG_FINISH_CANCELLED ? pg_exchange_check(exchange) : PG_OK;
+    if (status == PG_OK) {
+        count_usage(exchange, query, objects);
+        *finish = objects->finish;
+        *text = pg_copy_text(objects->text, objects->text_size);
+        status = *text ? describe(out, objects, query->form) : PG_ERROR_MEMORY;
+    }
+    pg_objects_free(objects);
+    return status;
 }
 
 pg_status pg_find_objects(json_t **out, char **text, pg_finish *finish, pg_exchange *exchange, pg_object_query *query)
 {
-    pg_objects *objects = NULL;
+    pg_buffer prompt = {0};
     *out = NULL;
     *text = NULL;
     query->options.codec = exchange->engine->codec;
     query->options.on_text = on_text;
     query->options.user = exchange;
-    PG_TRY(detect(&objects, exchange, query));
-    pg_status status = objects->finish == PG_FINISH_CANCELLED ? pg_exchange_check(exchange) : PG_OK;
-    if (status == PG_OK) {
-        count_tokens(exchange, query, objects);
-        *finish = objects->finish;
-        *text = pg_copy_text(objects->text, objects->text_size);
-        status = *text ? describe(out, objects, query->form) : PG_ERROR_MEMORY;
-    }
+    pg_status status = make_prompt(&prompt, &query->options);
+    query->options.prompt = prompt.data;
+    if (status == PG_OK)
+        status = find(out, text, finish, exchange, query);
+    if (status == PG_OK)
+        pg_exchange_note(exchange, prompt.data, *text);
     if (status != PG_OK) {
         pg_free(*text);
         *text = NULL;
     }
-    pg_objects_free(objects);
+    query->options.prompt = NULL;
+    pg_buffer_free(&prompt);
     return status;
 }

@@ -77,10 +77,11 @@ static void end_exchange(void *user, pg_exchange *exchange, bool sent)
 {
     pg_server *server = user;
     pg_engine *engine = exchange->engine;
+    pg_exchange_end_stream(exchange);
     pg_figures_end_request(&server->figures, exchange->status, pg_clock() - exchange->began, sent);
     pg_log_request(server, exchange, sent);
     atomic_fetch_sub(&server->body_bytes, exchange->received);
-    pg_exchange_free(exchange); /* what a stream holds goes before the models do */
+    pg_exchange_free(exchange);
     if (engine)
         pg_server_release_engine(server, engine);
     pthread_mutex_lock(&server->lock);

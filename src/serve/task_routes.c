@@ -148,7 +148,6 @@ static pg_status answer_objects(pg_exchange *exchange, const object_request *req
     char *text;
     pg_finish finish = PG_FINISH_STOP;
     PG_TRY(pg_find_objects(&document, &text, &finish, exchange, query));
-    pg_exchange_note(exchange, request->prompt, text);
     json_object_update_new(document, json_pack("{s:s, s:s, s:s, s:o, s:O}", "model", query->served->name, "text", text,
                                                "finish_reason", pg_finish_name(finish), "usage",
                                                pg_usage_json(exchange->prompt_tokens, exchange->answer_tokens),

@@ -344,7 +344,10 @@ def alone_keys():
                 assert status == 401 and found["www-authenticate"] == "Bearer", content
             assert server.get("/v1/models", Authorization=f"Bearer {KEY}", Host="any.example")[0] == 200
             assert server.raw("GET", "/v1/models", headers={"X-Api-Key": KEY})[0] == 200
-            server.post("/v1/chat/completions", chat("caption en", max_tokens=2), Authorization=f"Bearer {KEY}")
+            for stream in (False, True):
+                body = chat("caption en", max_tokens=2, stream=stream)
+                assert server.raw("POST", "/v1/chat/completions", json.dumps(body),
+                                  {"Content-Type": "application/json", "Authorization": f"Bearer {KEY}"})[0] == 200
             keys.write_text("another key of more than 16 letters\n")
             server.process.send_signal(signal.SIGHUP)
             for _ in range(100):
@@ -354,8 +357,8 @@ def alone_keys():
             else:
                 raise AssertionError("SIGHUP changed nothing")
         lines = server.lines()
-        assert [line["client"] for line in lines if line.get("path") == "/v1/chat/completions"] == ["key 1"], lines
-        assert [line["asked"] for line in lines if "asked" in line] == ["caption en"]
+        asked = [(line["client"], line["asked"], line["answer_tokens"], line["sent"]) for line in lines if "asked" in line]
+        assert asked == [("key 1", "caption en", 2, True)] * 2, lines
         assert "reloaded" in [line["event"] for line in lines] and KEY not in "".join(server.log)
 
 
@@ -399,6 +402,18 @@ def alone_limits():
                     assert time.monotonic() - began < 10
             except OSError:
                 pass
+        # nor does one that reads nothing of what it asked for
+        with connect() as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 400)
+            time.sleep(8)
+            size = 0
+            try:
+                while piece := client.recv(1 << 20):
+                    size += len(piece)
+            except OSError:
+                pass
+            assert size < 300 * len(server.get("/openapi.json")[2]), size
         # nor does a crowd keep the server
         crowd = [connect() for _ in range(64)]
         time.sleep(3)
