@@ -18,7 +18,7 @@ pg_status pg_mask_form_read(pg_mask_form *out, const char *name);
 typedef struct pg_object_query {
     pg_served *served;
     const pg_image *image;
-    pg_detect_options options; /* the codec, threads' business and callbacks are set here */
+    pg_detect_options options; /* the codec is set here */
     pg_mask_form form;
 } pg_object_query;
 
