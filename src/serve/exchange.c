@@ -107,14 +107,6 @@ pg_status pg_exchange_object(json_t **out, const pg_exchange *exchange)
     return status;
 }
 
-const pg_part *pg_exchange_file(const pg_exchange *exchange, const char *name)
-{
-    for (size_t i = 0; i < exchange->part_count; i++)
-        if (exchange->parts[i].file_name && strcmp(exchange->parts[i].name, name) == 0)
-            return &exchange->parts[i];
-    return NULL;
-}
-
 bool pg_exchange_gone(const pg_exchange *exchange)
 {
     struct pollfd ends = {.fd = exchange->socket, .events = POLLRDHUP};

@@ -73,9 +73,6 @@ pg_exchange *pg_exchange_new(struct pg_server *server, const char *path);
  * object, is PG_ERROR_FORMAT. Freed with json_decref. */
 pg_status pg_exchange_object(json_t **out, const pg_exchange *exchange);
 
-/* The file of a form's field; NULL: none. */
-const pg_part *pg_exchange_file(const pg_exchange *exchange, const char *name);
-
 /* Answers 200 with a document, which is freed (also on failure; NULL is a lack of memory). */
 pg_status pg_exchange_json(pg_exchange *exchange, json_t *document);
 

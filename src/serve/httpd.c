@@ -33,7 +33,6 @@ struct pg_httpd {
     pthread_mutex_t lock; /* of all below */
     pthread_cond_t woken;
     connection *connections;
-    size_t connection_count;
     bool quiet, closing;
     pthread_t watcher;
     bool watching;
@@ -103,7 +102,6 @@ static void open_connection(pg_httpd *httpd, struct MHD_Connection *handle, void
     if (opened->next)
         opened->next->before = opened;
     httpd->connections = opened;
-    httpd->connection_count++;
     pthread_mutex_unlock(&httpd->lock);
 }
 
@@ -116,7 +114,6 @@ static void close_connection(pg_httpd *httpd, connection *closed)
         httpd->connections = closed->next;
     if (closed->next)
         closed->next->before = closed->before;
-    httpd->connection_count--;
     pthread_mutex_unlock(&httpd->lock);
     pg_free(closed);
 }
@@ -461,14 +458,6 @@ pg_status pg_httpd_open(pg_httpd **out, const pg_httpd_options *options, const p
 int pg_httpd_port(const pg_httpd *httpd)
 {
     return httpd->port;
-}
-
-size_t pg_httpd_connections(pg_httpd *httpd)
-{
-    pthread_mutex_lock(&httpd->lock);
-    size_t count = httpd->connection_count;
-    pthread_mutex_unlock(&httpd->lock);
-    return count;
 }
 
 void pg_httpd_quiet(pg_httpd *httpd)

@@ -49,7 +49,6 @@ typedef struct pg_httpd pg_httpd;
 
 pg_status pg_httpd_open(pg_httpd **out, const pg_httpd_options *options, const pg_http_calls *calls);
 int pg_httpd_port(const pg_httpd *httpd);
-size_t pg_httpd_connections(pg_httpd *httpd);
 
 /* Takes no more connections. */
 void pg_httpd_quiet(pg_httpd *httpd);
