@@ -25,7 +25,7 @@ curl -s $url/v1/caption -F image=@$image -F temperature=0 -F max_tokens=6 && ech
 curl -s $url/v1/detect -F image=@$image --form-string 'labels=cat ; a cow' -F max_objects=2 | mask && echo
 curl -s $url/v1/classify -F image=@$image --form-string 'labels=cow ; lily' -F softmax=1 | sed -E 's/[0-9]+\.[0-9]+(e-?[0-9]+)?/_/g' && echo
 post $url/v1/completions '{"prompt": "caption en", "temperature": 0, "max_tokens": 4, "colour": "red"}' | sed -E 's/("(id|created)":)[^,]*/\1_/g' && echo
-post $url/v1/chat/completions '{"messages": [{"role": "user", "content": "caption en"}], "temperature": 0, "max_tokens": 3, "stream": true}' |
+post $url/v1/chat/completions '{"messages": [{"role": "user", "content": "caption en"}], "temperature": 0, "max_tokens": 1, "stream": true}' |
     sed -E 's/("(id|created)":)[^,]*/\1_/g'
 curl -s $url/v1/caption -d 'image=x' && echo
 curl -s -o /dev/null -w '%{http_code} %{content_type}\n' $url/openapi.json -o /dev/null $url/nothing

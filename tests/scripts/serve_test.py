@@ -307,6 +307,8 @@ def test_refusals(server):
             ("/v1/chat/completions", '{"messages": []}', ask, 400),
             ("/v1/chat/completions", '{"messages": [{"role": "system", "content": "x"}]}', ask, 400),
             ("/v1/batch", '{"requests": 5}', ask, 400),
+            ("/v1/batch", '{"requests": [{"url": "/v1/caption", "custom_id": {}}]}', ask, 400),
+            ("/v1/batch", '{"requests": [{"custom_id": "a"}]}', ask, 400),
             ("/v1/caption", "{}", dict(ask, Host="evil.example"), 403),
             ("/v1/caption", "{}", dict(ask, Origin="https://evil.example"), 403),
             ("/v1/caption", "{}", dict(ask, Origin="null"), 403)):
@@ -537,4 +539,5 @@ def main():
         globals()[name]()
 
 
-main()
+if __name__ == "__main__":
+    main()
