@@ -1198,8 +1198,8 @@ PG_API pg_status pg_detect(pg_objects **out, pg_session *session, const pg_image
 /* pg_detect in two steps, for answers that something else than pg_generate makes, such as a pg_scheduler. */
 typedef struct pg_detection pg_detection;
 
-/* What is asked about a picture, which must outlive the detection, as must all that the options name (their on_text is
- * not used). context: longest sequence in tokens of whoever answers (0: the model's). */
+/* What is asked about a picture, which must be there until the request has been answered, or submitted; all that the
+ * options name must outlive the detection (their on_text is not used). context: longest sequence in tokens of whoever answers (0: the model's). */
 PG_API pg_status pg_detection_new(pg_detection **out, const pg_model *model, const pg_image *image,
                                   const pg_detect_options *options, size_t context);
 

@@ -56,7 +56,7 @@ static pg_status answer_objects(pg_exchange *exchange, pg_chat_request *request)
     if (generation->pictures.count != 1)
         return pg_fail(PG_ERROR_ARGUMENT, "found %zu pictures, expected one to find objects in",
                        generation->pictures.count);
-    query.image = generation->pictures.items[0];
+    query.pictures = &generation->pictures;
     pg_status status = pg_texts_split(&labels, &block, text);
     query.options.labels = labels.items;
     query.options.label_count = labels.count;

@@ -194,6 +194,7 @@ static pg_status ask(pg_objects **out, pg_exchange *exchange, const pg_object_qu
     job.request = *pg_detection_request(detection);
     job.adapter = query->served->adapter;
     PG_TRY(pg_telling_start(&telling, exchange, &job));
+    pg_pictures_free(query->pictures); /* the job has its own */
     pg_status status = pg_telling_complete(&telling);
     if (status == PG_OK)
         status = read_objects(out, detection, telling.answers);
@@ -220,8 +221,8 @@ pg_status pg_find_objects(json_t **out, char **text, pg_finish *finish, pg_excha
     *out = NULL;
     *text = NULL;
     query->options.codec = exchange->engine->codec;
-    PG_TRY(
-        pg_detection_new(&detection, query->served->model, query->image, &query->options, query->served->how.context));
+    PG_TRY(pg_detection_new(&detection, query->served->model, query->pictures->items[0], &query->options,
+                            query->served->how.context));
     pg_status status = ask(&objects, exchange, query, detection);
     if (status == PG_OK)
         status = tell(out, text, finish, objects, query->form);

@@ -138,7 +138,7 @@ static pg_status read_objects(object_request *request, pg_exchange *exchange, pg
     query->options.max_objects = (size_t)request->max_objects;
     query->options.threshold = request->threshold;
     PG_TRY(pg_pictures_add_one(&request->pictures, exchange, request->image));
-    query->image = request->pictures.items[0];
+    query->pictures = &request->pictures;
     return PG_OK;
 }
 

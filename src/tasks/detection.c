@@ -162,7 +162,7 @@ typedef struct reading {
     const pg_answer *answer;
     const pg_seen_answer *seen;
     const pg_detect_options *options;
-    const pg_image *image;
+    size_t width, height; /* of the picture */
     const pg_tokenizer *tokenizer;
     int threads;
 } reading;
@@ -171,8 +171,7 @@ static pg_status read_answer(pg_objects **out, const reading *of)
 {
     const pg_answer *answer = of->answer;
     const pg_detect_options *options = of->options;
-    const pg_image *image = of->image;
-    PG_TRY(pg_objects_parse(out, answer->text, answer->text_size, pg_image_width(image), pg_image_height(image)));
+    PG_TRY(pg_objects_parse(out, answer->text, answer->text_size, of->width, of->height));
     pg_objects *objects = *out;
     objects->finish = answer->finish;
     PG_TRY(pg_objects_score(objects, of->seen, answer, of->tokenizer));
@@ -231,8 +230,9 @@ pg_status pg_detect_each(pg_objects **out, pg_session *session, const pg_image *
     if (status == PG_OK && count)
         status = ask(&run, session, images);
     for (size_t i = 0; i < count && status == PG_OK; i++)
-        status = read_answer(&out[i], &(reading){run.answers[i], &run.seen[i], options[i], images[i],
-                                                 session->model->tokenizer, session->g.threads});
+        status =
+            read_answer(&out[i], &(reading){run.answers[i], &run.seen[i], options[i], pg_image_width(images[i]),
+                                            pg_image_height(images[i]), session->model->tokenizer, session->g.threads});
     for (size_t i = 0; status != PG_OK && i < count; i++) {
         pg_objects_free(out[i]);
         out[i] = NULL;
@@ -261,6 +261,7 @@ pg_status pg_detect(pg_objects **out, pg_session *session, const pg_image *const
 struct pg_detection {
     const pg_model *model;
     const pg_image *image;
+    size_t width, height; /* of it */
     pg_detect_options options;
     question asked;
     pg_request request;
@@ -296,7 +297,11 @@ pg_status pg_detection_new(pg_detection **out, const pg_model *model, const pg_i
     pg_detection *detection = *out = pg_alloc(1, sizeof *detection);
     if (!detection)
         return PG_ERROR_MEMORY;
-    *detection = (pg_detection){.model = model, .image = image, .options = *options};
+    *detection = (pg_detection){.model = model,
+                                .image = image,
+                                .width = pg_image_width(image),
+                                .height = pg_image_height(image),
+                                .options = *options};
     pg_status status = fill_detection(detection, context);
     if (status != PG_OK) {
         pg_detection_free(detection);
@@ -312,8 +317,9 @@ const pg_request *pg_detection_request(const pg_detection *detection)
 
 pg_status pg_detection_read(pg_objects **out, const pg_detection *detection, const pg_answer *answer)
 {
-    const reading whole = {answer, &detection->seen, &detection->options, detection->image, detection->model->tokenizer,
-                           1};
+    const reading whole = {
+        answer, &detection->seen, &detection->options, detection->width, detection->height, detection->model->tokenizer,
+        1};
     *out = NULL;
     pg_status status = read_answer(out, &whole);
     if (status != PG_OK) {

@@ -249,6 +249,32 @@ def test_batch(server):
     assert all(later.startswith(first) for first, later in zip(captions, captions[1:])), captions
 
 
+def test_together(server):
+    """Many at a time: each gets the answer that it gets alone."""
+    lily = GOLDEN / "inference/images/lily.jpg"
+    asked = [("/v1/chat/completions", chat(with_picture("caption en", path), max_tokens=20 + i, temperature=i % 2, seed=i))
+             for i in range(12) for path in (COW, lily)]
+    asked += [("/v1/detect", {"image": data_url(path), "labels": label, "max_objects": 3})
+              for label in ("cat", "a cow ; cat") for path in (COW, lily)]
+    asked += [("/v1/embeddings", {"input": [f"text {i}"]}) for i in range(4)]
+    asked += [("/v1/classify", {"image": data_url(COW), "labels": ["cow", "lily"]})]
+    essence = lambda answer: [answer.get(name) for name in ("choices", "objects", "data", "labels")]
+    alone = [essence(server.post(path, body)) for path, body in asked]
+    answers = [None] * len(asked)
+
+    def ask(i):
+        answers[i] = essence(server.post(*asked[i]))
+
+    for _ in range(2):
+        threads = [threading.Thread(target=ask, args=(i,)) for i in range(len(asked))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for (path, _), mine, expected in zip(asked, answers, alone):
+            assert mine == expected, (path, mine, expected)
+
+
 # ------------------------------------------------------------------------------------------------ the server itself
 
 
