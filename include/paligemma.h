@@ -1883,7 +1883,8 @@ PG_API void pg_scheduler_get_figures(pg_scheduler_figures *out, pg_scheduler *sc
 /* ---------------------------------------------------------------- 23. server */
 
 /* An HTTP server: OpenAI's routes for chat, completions and embeddings, routes of its own for captions, boxes, masks
- * and classes, a page for people, figures for Prometheus. What it answers to is described by its /openapi.json. */
+ * and classes, a page for people, figures for Prometheus. What it answers to is described by its /openapi.json. Requests have
+ * threads of its own; the functions below are for one thread at a time. */
 typedef struct pg_server pg_server;
 
 typedef struct pg_server_adapter {

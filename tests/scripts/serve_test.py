@@ -230,7 +230,7 @@ def test_forms(server):
     answer = json.loads(content)
     assert status == 200 and answer["caption"] == expected["caption"] and answer["prompt"] == "caption en", content
     for fields in ([("image", ("", b""))], [("image", ("x", b"no picture"))], [("max_tokens", "many")], [],
-                   [("image", ("/etc/passwd", b""))]):
+                   [("image", ("/etc/passwd", b""))], [(f"field{i}", "x") for i in range(70)]):
         status, _, content = server.raw("POST", "/v1/caption", *form(fields))
         assert status == 400, content
     body, headers = form([("image", ("cow.jpg", COW.read_bytes()))])
