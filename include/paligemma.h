@@ -1199,7 +1199,8 @@ PG_API pg_status pg_detect(pg_objects **out, pg_session *session, const pg_image
 typedef struct pg_detection pg_detection;
 
 /* What is asked about a picture, which must be there until the request has been answered, or submitted; all that the
- * options name must outlive the detection (their on_text is not used). context: longest sequence in tokens of whoever answers (0: the model's). */
+ * options name must outlive the detection (their on_text is not used). context: longest sequence in tokens of whoever
+ * answers (0: the model's). */
 PG_API pg_status pg_detection_new(pg_detection **out, const pg_model *model, const pg_image *image,
                                   const pg_detect_options *options, size_t context);
 
@@ -1883,8 +1884,8 @@ PG_API void pg_scheduler_get_figures(pg_scheduler_figures *out, pg_scheduler *sc
 /* ---------------------------------------------------------------- 23. server */
 
 /* An HTTP server: OpenAI's routes for chat, completions and embeddings, routes of its own for captions, boxes, masks
- * and classes, a page for people, figures for Prometheus. What it answers to is described by its /openapi.json. Requests have
- * threads of its own; the functions below are for one thread at a time. */
+ * and classes, a page for people, figures for Prometheus. What it answers to is described by its /openapi.json.
+ * Requests have threads of its own; the functions below are for one thread at a time. */
 typedef struct pg_server pg_server;
 
 typedef struct pg_server_adapter {

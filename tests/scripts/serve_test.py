@@ -401,6 +401,17 @@ def alone_adapter():
             assert server.post("/v1/caption", dict(body, model=name))["caption"] == json.loads(expected)["text"]
 
 
+def alone_siglip():
+    """A server of embeddings and classes alone."""
+    with Server("--metrics", model=SIGLIP) as server:
+        assert len(server.post("/v1/embeddings", {"input": "a cow", "model": "checkpoint"})["data"]) == 1
+        assert "PaliGemma or Gemma" in server.post("/v1/chat/completions", chat("x"), 404)["error"]["message"]
+        assert server.post("/v1/chat/completions", chat("x", model="checkpoint"), 400)["error"]["code"] == "wrong_model"
+        assert server.post("/v1/detect", {"image": data_url(COW), "labels": "cow"}, 404)
+        assert json.loads(server.get("/v1/figures")[2])["scheduler"] is None
+        assert b"paligemma_http_requests_total" in server.get("/metrics")[2]
+
+
 def alone_limits():
     with Server("--max-body", "2000", "--timeout", "1", "--connections", "8") as server:
         connect = lambda: socket.create_connection(("127.0.0.1", server.port), timeout=30)
