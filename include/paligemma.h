@@ -1803,7 +1803,7 @@ typedef struct pg_event {
     size_t index; /* of the answer */
 
     /* PG_EVENT_TOKEN */
-    int32_t token;
+    int32_t token;           /* -1: none, only text that had been held back */
     float logprob;           /* as in pg_answer */
     const pg_candidate *top; /* [top_count], as in pg_answer */
     size_t top_count;
