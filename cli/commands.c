@@ -23,6 +23,7 @@ const pg_cli_command *const pg_cli_commands[] = {
     &pg_cli_gradients,  &pg_cli_plot,
     &pg_cli_mask,       &pg_cli_parse,
     &pg_cli_draw,       &pg_cli_sheet,
+    &pg_cli_serve,
     &pg_cli_help,       NULL,
 };
 

@@ -18,6 +18,11 @@ if(TARGET paligemma_cli)
   install(FILES completions/_paligemma DESTINATION ${PG_ZSH_FOLDER} COMPONENT program)
   install(FILES completions/paligemma.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d
           COMPONENT program)
+  # It names the program by its whole path, which --prefix decides.
+  install(CODE "set(PG_PROGRAM \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/paligemma\")
+    configure_file(${CMAKE_SOURCE_DIR}/cmake/paligemma.service.in ${CMAKE_BINARY_DIR}/paligemma.service @ONLY)"
+          COMPONENT program)
+  install(FILES ${CMAKE_BINARY_DIR}/paligemma.service DESTINATION lib/systemd/system COMPONENT program)
 endif()
 
 # The models that ship, where they are in the tree.
