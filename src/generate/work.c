@@ -136,6 +136,7 @@ pg_status pg_work_new(pg_work **out, const pg_session *plain, pg_served_model *m
     work->submitted = pg_clock();
     work->expires = job->deadline > 0 ? work->submitted + job->deadline : 0;
     snprintf(work->key, sizeof work->key, "%s", job->key ? job->key : "");
+    work->job.key = work->job.adapter = NULL; /* the caller's: work->key and work->model stand for them */
     pg_status status = fill_in(work, plain);
     if (status != PG_OK) {
         pg_work_free(work);

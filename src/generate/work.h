@@ -24,7 +24,7 @@ typedef struct pg_work_answer {
 } pg_work_answer;
 
 typedef struct pg_work {
-    pg_job job; /* points to copies, but for the constraint; request.user is this pg_work */
+    pg_job job; /* points to copies, but for the constraint, or to nothing; request.user is this pg_work */
     uint64_t ticket;
     char key[PG_WORK_KEY];
     pg_served_model *model;
@@ -46,7 +46,7 @@ typedef struct pg_work {
     char reason[256];
     struct pg_work *next; /* in the queue */
 
-    char *prompt, **stop; /* owned, as is what the job's other pointers say */
+    char *prompt, **stop; /* the job's, to be freed */
 } pg_work;
 
 /* A copy of a job for a model, checked against `plain`, a session's configuration without its memory: prompts are
