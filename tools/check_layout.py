@@ -59,6 +59,8 @@ LIBRARIES = {
     "cairo-svg.h": ["src/image/chart.c"],
     "fontconfig/*": ["examples/emoji-world/glyphs.c"],
     "expat.h": ["examples/emoji-world/names.c"],
+    "curl/*": ["src/hub/hub_http.c"],
+    "openssl/*": ["src/hub/hub_digest.c"],
     "zlib.h": [],
 }
 
