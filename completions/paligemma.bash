@@ -3,7 +3,7 @@ _paligemma()
 {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
     local command=${COMP_WORDS[1]} options folders files words others
-    local commands='caption ask ocr detect segment generate classify index search embed explain trace preprocess tokenize inspect perplexity eval score robustness bench quantize merge init data train gradients plot mask parse draw sheet help '
+    local commands='caption ask ocr detect segment generate classify index search embed explain trace preprocess tokenize inspect perplexity eval score robustness bench quantize merge init pull data train gradients plot mask parse draw sheet help '
     # --name=VALUE arrives as three words.
     if [[ $word == = ]]; then
         word=
@@ -171,6 +171,13 @@ _paligemma()
         files=' --config '
         words=' --dtype=stored|f32|bf16|f16 '
         others=' --tokenizer --from --from-vision --from-text --image-size --seed -o --out --shard-size '
+        ;;
+    pull)
+        options=' --revision --include --connections --progress -h --help'
+        folders=' '
+        files=' '
+        words=' '
+        others=' --revision --include --connections '
         ;;
     data)
         options=' -m --model --kind --images --split --prefix --annotations --image-name --codec --together --max-bad -n --rows --sample --context --style --special --json -o --out --no-exif --order -t --threads -h --help'

@@ -330,7 +330,7 @@ static void measure(const fetch *f, pg_hub_progress *progress)
 {
     progress->done = 0;
     progress->files = f->done;
-    progress->waiting = f->busy == 0;
+    progress->waiting = f->busy == 0 && f->done < f->count;
     for (size_t i = 0; i < f->count; i++) {
         const download *d = &f->downloads[i];
         progress->done += (uint64_t)(d->state == DONE ? d->file->size : d->state == OPEN ? d->blob.written : d->have);

@@ -34,6 +34,8 @@ static pg_status refuse_trouble(const pg_hub_job *job, const pg_http_answer *ans
     if (answer->unreachable && job->progress.done <= job->progress.before)
         return pg_fail(PG_ERROR_FILE, "%s: %s cannot be reached: %s; HF_HUB_OFFLINE=1 uses what the cache has",
                        name_of(job), endpoint_of(job), answer->trouble);
+    if (answer->hopeless)
+        return pg_fail(PG_ERROR_FILE, "%s: %s: %s", name_of(job), endpoint_of(job), answer->trouble);
     return pg_fail(PG_ERROR_FILE, "%s: %s: %s; what was fetched is kept, and the next try goes on there", name_of(job),
                    endpoint_of(job), answer->trouble);
 }

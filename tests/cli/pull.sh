@@ -1,6 +1,6 @@
 # Models from a hub, which is a server of our own beside the test: what is asked for, what comes into the cache, and what
 # happens when something goes wrong.
-unset HF_HUB_OFFLINE HF_HUB_CACHE HF_TOKEN HF_TOKEN_PATH HF_HUB_ETAG_TIMEOUT
+unset HF_HUB_OFFLINE HF_HUB_CACHE HF_TOKEN HF_TOKEN_PATH HF_HUB_ETAG_TIMEOUT HF_HUB_DOWNLOAD_TIMEOUT
 mkdir -p hub/org/tiny hub/org/tiny@v2 hub/org/large hub/org/gated
 cp -L golden/inference/paligemma-tiny-f32/checkpoint/* hub/org/tiny
 mkdir hub/org/tiny/runs
@@ -15,7 +15,7 @@ python3 "$ROOT/tests/scripts/hub_server.py" hub &
 server=$!
 trap 'kill $server' EXIT
 until [[ -s hub/address ]]; do sleep 0.02; done
-export HF_ENDPOINT=$(<hub/address) HF_HOME=$PWD/home HF_HUB_DOWNLOAD_TIMEOUT=1
+export HF_ENDPOINT=$(<hub/address) HF_HOME=$PWD/home
 export no_proxy=127.0.0.1,127.0.0.2
 cache=home/hub/models--org
 
@@ -49,7 +49,7 @@ sha256sum <$cache--tiny/snapshots/*/model.safetensors | cut -c1-64 | cmp - <(ls 
     echo 'named by its sum'
 find home -name '*.lock' | wc -l
 
-echo '-- again: the listing alone'
+echo '-- again: the listing, and what is asked for besides'
 pull org/tiny --include '*'
 sort hub/log
 
@@ -65,25 +65,28 @@ find $cache--tiny/refs -type f | sort | sed "s#.*refs/##"
 
 echo '-- used by name'
 : >hub/log
-paligemma inspect -m org/tiny --json | cmp - <(paligemma inspect -m hub/org/tiny --json) || true
-paligemma inspect -m hub:org/tiny@main | head -n 1
+paligemma inspect -m hub:org/tiny@main | head -n 1 | named
 paligemma tokenize -m hub:org/tiny 'a cat' | cmp - <(paligemma tokenize -m hub/org/tiny 'a cat') && echo 'the same'
 PALIGEMMA_MODEL=org/tiny paligemma caption golden/inference/images/cow.jpg -n 4 |
     cmp - <(paligemma caption -m hub/org/tiny golden/inference/images/cow.jpg -n 4) && echo 'the same'
-wc -l <hub/log
-rm -r $cache--tiny/snapshots/*/config.json
-paligemma inspect -m org/tiny | head -n 1
+cat hub/log
+rm $cache--tiny/snapshots/$(<$cache--tiny/refs/main)/config.json
+paligemma inspect -m org/tiny | head -n 1 | named
 cut -d' ' -f1-3 hub/log
 try inspect -m hub/nothing | named
 try inspect -m nobody/nothing | named
 try inspect -m hub:nobody/nothing | named
+
+for command in 'generate -p x --adapter' 'train --data x --out y --steps 1 -m' 'init --out z --from'; do
+    try $command nobody/nothing | named
+done
 
 echo '-- offline'
 export HF_HUB_OFFLINE=1
 pull org/tiny
 pull org/tiny@v2
 pull org/large
-paligemma inspect -m org/tiny | head -n 1
+paligemma inspect -m org/tiny | head -n 1 | named
 cat hub/log
 unset HF_HUB_OFFLINE
 
@@ -94,7 +97,7 @@ HF_TOKEN=$'hf_good\nX: y' pull org/gated
 printf 'hf_good\n' >home/token
 pull org/gated
 HF_TOKEN=hf_good pull org/large
-sort hub/log | grep -c ' token'
+sort -u hub/log | grep -c ' token'
 grep '^files' hub/log | sort -u
 whole large
 
@@ -106,11 +109,13 @@ whole large
 
 echo '-- connections that break, hosts that are busy, bytes that do not come'
 rm -r home/hub
+export HF_HUB_DOWNLOAD_TIMEOUT=1
 rules '[{"host": "files", "path": "large", "cut": 3000000, "times": 4}, {"path": "listing|revision", "status": 429, "retry_after": 1, "times": 1},
         {"path": "resolve/.*config", "status": 503, "times": 1}, {"host": "files", "path": "large", "stall": 70000, "times": 1},
         {"host": "files", "path": "large", "status": 403, "times": 1}]'
 pull org/large
 whole large
+unset HF_HUB_DOWNLOAD_TIMEOUT
 rm -r home/hub
 rules '[{"path": "revision", "status": 429, "retry_after": 1000}]'
 pull org/large
@@ -120,21 +125,21 @@ rules '[{"host": "files", "path": "large", "cut": 0}]'
 pull org/large
 
 echo '-- what is wrong is thrown away'
-rules '[{"host": "files", "path": "large", "corrupt": 5000}]'
-pull org/large
-rules '[{"path": "cache.*config", "method": "GET", "corrupt": 5}]'
-pull org/large
-rules '[{"path": "cache.*config", "method": "GET", "set": {"ETag": "\"0123456789012345678901234567890123456789\""}}]'
-pull org/large
-rules '[{"path": "cache.*config", "method": "GET", "replace": "{}"}]'
-pull org/large
-rules '[{"host": "files", "path": "large", "set": {"Content-Range": "bytes 0-8388607/9000000"}}]'
-pull org/large
-rules '[{"path": "resolve/.*model", "method": "HEAD", "set": {"X-Linked-Etag": "\"../../../x\""}}]'
-pull org/large
-rules '[{"path": "resolve/.*model", "method": "HEAD", "set": {"X-Linked-Size": "-1"}}]'
-pull org/large
-find home/hub \( -name '*.incomplete' -o -path '*snapshots*' -type l \) | wc -l
+wrong() {
+    rm -rf home/hub
+    rules "[$1]"
+    pull org/large
+    find home/hub \( -name "$sum*" -o -path '*snapshots*' -type l \) 2>/dev/null | wc -l
+}
+sum=$(sha256sum <hub/org/large/model.safetensors | cut -c1-64)
+wrong '{"host": "files", "path": "large", "corrupt": 5000}'
+wrong '{"host": "files", "path": "large", "set": {"Content-Range": "bytes 0-8388607/9000000"}}'
+wrong '{"path": "resolve/.*model", "method": "HEAD", "set": {"X-Linked-Etag": "\"../../../x\""}}'
+wrong '{"path": "resolve/.*model", "method": "HEAD", "set": {"X-Linked-Size": "-1"}}'
+sum=$({ printf 'blob %d\0' "$(stat -c %s hub/org/large/config.json)" && cat hub/org/large/config.json; } | sha1sum | cut -c1-40)
+wrong '{"path": "cache.*config", "method": "GET", "corrupt": 5}'
+wrong '{"path": "cache.*config", "method": "GET", "set": {"ETag": "\"0123456789012345678901234567890123456789\""}}'
+wrong '{"path": "cache.*config", "method": "GET", "replace": "{}"}'
 
 echo '-- listings that are none'
 for names in '["../x"]' '["a/../../x"]' '["/etc/passwd"]' '["a//b"]' '["a\\b"]' '["config.json", "config.json"]' '["."]'; do
@@ -209,7 +214,7 @@ rules '[{"host": "files", "path": "large", "pace": 0.005}]'
 paligemma pull org/large >out &
 pull org/large
 wait $!
-cut -d/ -f2-4 <out | cmp - <(echo "${PWD#/}" | cut -d/ -f2-4) 2>/dev/null
+named <out
 grep -c '^files GET' hub/log
 whole large
 
