@@ -164,7 +164,7 @@ static pg_status finish(fetch *f, download *d)
     bool right = false, resumed = d->blob.resumed;
     PG_TRY(pg_hub_blob_finish(&d->blob, &right, sum));
     if (!right && !resumed)
-        return pg_fail(PG_ERROR_FORMAT, "%s: %s: the %s of what came is %s, expected %s; it was thrown away",
+        return pg_fail(PG_ERROR_FORMAT, "%s: %s: found %s %s, expected %s; what came was thrown away",
                        f->job->repository, d->file->name, pg_hub_sum_kind(d->file->etag), sum, d->file->etag);
     pg_hub_blob_close(&d->blob);
     d->state = right ? DONE : WANTED; /* the beginning may have been another's: once more, all of it */

@@ -77,7 +77,7 @@ try inspect -m hub/nothing | named
 try inspect -m nobody/nothing | named
 try inspect -m hub:nobody/nothing | named
 
-for command in 'generate -p x --adapter' 'train --data x --out y --steps 1 -m' 'init --out z --from'; do
+for command in 'generate -p x -m hub/org/tiny --adapter' 'train --data x --out y --steps 1 -m' 'init --out z --from'; do
     try $command nobody/nothing | named
 done
 
@@ -128,8 +128,8 @@ echo '-- what is wrong is thrown away'
 wrong() {
     rm -rf home/hub
     rules "[$1]"
-    pull org/large
-    find home/hub \( -name "$sum*" -o -path '*snapshots*' -type l \) 2>/dev/null | wc -l
+    pull org/large --connections 1
+    find home/hub \( -name "$sum" -o -path '*snapshots*' -type l \) 2>/dev/null
 }
 sum=$(sha256sum <hub/org/large/model.safetensors | cut -c1-64)
 wrong '{"host": "files", "path": "large", "corrupt": 5000}'
