@@ -19,11 +19,6 @@ static bool is_passing(const pg_http_answer *answer)
            answer->code == 200 || answer->code == 206 || (!answer->own_host && answer->code >= 400);
 }
 
-static const char *name_of(const pg_hub_job *job)
-{
-    return job->repository;
-}
-
 static const char *endpoint_of(const pg_hub_job *job)
 {
     return job->place.endpoint.data;
@@ -33,11 +28,11 @@ static pg_status refuse_trouble(const pg_hub_job *job, const pg_http_answer *ans
 {
     if (answer->unreachable && job->progress.done <= job->progress.before)
         return pg_fail(PG_ERROR_FILE, "%s: %s cannot be reached: %s; HF_HUB_OFFLINE=1 uses what the cache has",
-                       name_of(job), endpoint_of(job), answer->trouble);
+                       job->repository, endpoint_of(job), answer->trouble);
     if (answer->hopeless)
-        return pg_fail(PG_ERROR_FILE, "%s: %s: %s", name_of(job), endpoint_of(job), answer->trouble);
-    return pg_fail(PG_ERROR_FILE, "%s: %s: %s; what was fetched is kept, and the next try goes on there", name_of(job),
-                   endpoint_of(job), answer->trouble);
+        return pg_fail(PG_ERROR_FILE, "%s: %s: %s", job->repository, endpoint_of(job), answer->trouble);
+    return pg_fail(PG_ERROR_FILE, "%s: %s: %s; what was fetched is kept, and the next try goes on there",
+                   job->repository, endpoint_of(job), answer->trouble);
 }
 
 /* Published under conditions that a person has to accept. */
@@ -47,11 +42,11 @@ static pg_status refuse_gated(const pg_hub_job *job)
         return pg_fail(PG_ERROR_FILE,
                        "%s: its conditions must be accepted: visit %s/%s, then set HF_TOKEN to a token "
                        "from %s/settings/tokens",
-                       name_of(job), endpoint_of(job), name_of(job), endpoint_of(job));
+                       job->repository, endpoint_of(job), job->repository, endpoint_of(job));
     return pg_fail(PG_ERROR_FILE,
                    "%s: the account of the token has no access: visit %s/%s and accept its conditions; "
                    "HF_TOKEN must be a token that may read gated models",
-                   name_of(job), endpoint_of(job), name_of(job));
+                   job->repository, endpoint_of(job), job->repository);
 }
 
 static pg_status refuse_stranger(const pg_hub_job *job, const pg_http_answer *answer)
@@ -60,21 +55,21 @@ static pg_status refuse_stranger(const pg_hub_job *job, const pg_http_answer *an
         return pg_fail(PG_ERROR_FILE,
                        "%s: there is no such model, or not for everybody: visit %s/%s; a private one "
                        "needs a token in HF_TOKEN",
-                       name_of(job), endpoint_of(job), name_of(job));
+                       job->repository, endpoint_of(job), job->repository);
     return pg_fail(PG_ERROR_FILE,
                    "%s: %s answers %ld to the token: it is not valid, or may not read this; visit %s/%s "
                    "and look at HF_TOKEN",
-                   name_of(job), endpoint_of(job), answer->code, endpoint_of(job), name_of(job));
+                   job->repository, endpoint_of(job), answer->code, endpoint_of(job), job->repository);
 }
 
 static pg_status refuse_absent(const pg_hub_job *job, const char *what, const char *error)
 {
     if (!strcmp(error, "RevisionNotFound"))
         return pg_fail(PG_ERROR_FILE, "%s: has no revision \"%s\"; see %s/%s/tree/main for those that it has",
-                       name_of(job), job->revision, endpoint_of(job), name_of(job));
+                       job->repository, job->revision, endpoint_of(job), job->repository);
     if (what)
-        return pg_fail(PG_ERROR_FILE, "%s: %s: the hub lists it but does not have it", name_of(job), what);
-    return pg_fail(PG_ERROR_FILE, "%s: there is no such model at %s", name_of(job), endpoint_of(job));
+        return pg_fail(PG_ERROR_FILE, "%s: %s: the hub lists it but does not have it", job->repository, what);
+    return pg_fail(PG_ERROR_FILE, "%s: there is no such model at %s", job->repository, endpoint_of(job));
 }
 
 static pg_status refuse(const pg_hub_job *job, const char *what, const pg_http_answer *answer)
@@ -91,9 +86,9 @@ static pg_status refuse(const pg_hub_job *job, const char *what, const pg_http_a
         return refuse_absent(job, what, error);
     if (answer->retry_after > 0)
         return pg_fail(PG_ERROR_FILE, "%s: %s answers %ld and asks to come back in %.0f s; what was fetched is kept",
-                       name_of(job), endpoint_of(job), answer->code, answer->retry_after);
+                       job->repository, endpoint_of(job), answer->code, answer->retry_after);
     return pg_fail(PG_ERROR_FILE, "%s: %s%s%s answers %ld; what was fetched is kept, and the next try goes on there",
-                   name_of(job), what ? what : "", what ? ": " : "",
+                   job->repository, what ? what : "", what ? ": " : "",
                    answer->own_host ? endpoint_of(job) : "the host of its files", answer->code);
 }
 
