@@ -4,6 +4,7 @@
 
 #include "commands.h"
 #include "engine.h"
+#include "fetching.h"
 #include "progress.h"
 
 typedef struct bench_settings {
@@ -250,6 +251,8 @@ static int run(const pg_cli_command *command, void *memory, const pg_cli_list *o
     options.compute = (pg_compute)settings->arithmetic.compute;
     options.cache = (pg_cache_type)settings->arithmetic.cache;
     options.model = pg_cli_model_how(&settings->source, &settings->arithmetic);
+    if ((code = pg_cli_fetch(&options.model.adapter)) != PG_CLI_DONE)
+        return code;
     options.profile = settings->profile;
     options.on_round = show_round;
     options.user = &progress;

@@ -19,6 +19,7 @@ const pg_cli_command *const pg_cli_commands[] = {
     &pg_cli_robustness, &pg_cli_bench,
     &pg_cli_quantize,   &pg_cli_merge,
     &pg_cli_convert,    &pg_cli_init,
+    &pg_cli_pull,
     &pg_cli_data,       &pg_cli_train,
     &pg_cli_gradients,  &pg_cli_plot,
     &pg_cli_mask,       &pg_cli_parse,

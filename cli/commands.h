@@ -23,6 +23,7 @@ extern const pg_cli_command pg_cli_quantize;
 extern const pg_cli_command pg_cli_merge;
 extern const pg_cli_command pg_cli_convert;
 extern const pg_cli_command pg_cli_init;
+extern const pg_cli_command pg_cli_pull;
 extern const pg_cli_command pg_cli_plot;
 extern const pg_cli_command pg_cli_train;
 extern const pg_cli_command pg_cli_gradients;

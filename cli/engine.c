@@ -4,11 +4,15 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "fetching.h"
 #include "progress.h"
 
-#define MODEL_HELP "folder in the published layout (default: $PALIGEMMA_MODEL, else world, the PaliGemma that ships)"
-#define SIGLIP_HELP \
-    "folder in the published layout (default: $PALIGEMMA_MODEL, else world-siglip, the SigLIP that ships)"
+#define MODEL_HELP                                                                                                  \
+    "folder in the published layout, or ORG/NAME on the hub (default: $PALIGEMMA_MODEL, else world, the PaliGemma " \
+    "that ships)"
+#define SIGLIP_HELP                                                                                              \
+    "folder in the published layout, or ORG/NAME on the hub (default: $PALIGEMMA_MODEL, else world-siglip, the " \
+    "SigLIP that ships)"
 
 /* The rest of pg_cli_source. */
 #define ADAPTER_OPTION                                                            \
@@ -87,7 +91,7 @@ int pg_cli_model_find(const char **out, const pg_cli_command *command, const cha
     if (*out && !**out)
         return pg_cli_usage(command, "no model: the name of its folder is empty");
     if (*out)
-        return PG_CLI_DONE;
+        return pg_cli_fetch(out);
     if (pg_default_model(&found, kinds & 1u << PG_MODEL_PALIGEMMA ? PG_MODEL_PALIGEMMA : PG_MODEL_SIGLIP) != PG_OK)
         return pg_cli_usage(command, "no model: name its folder with -m MODEL or in PALIGEMMA_MODEL (%s)",
                             pg_error_last());
@@ -137,6 +141,7 @@ int pg_cli_engine_load(pg_cli_engine *out, const pg_cli_command *command, const 
     *out = (pg_cli_engine){0};
     PG_CLI_TRY(pg_cli_model_find(&out->folder, command, use->source.model, use->kinds));
     pg_model_options options = pg_cli_model_how(&use->source, &use->arithmetic);
+    PG_CLI_TRY(pg_cli_fetch(&options.adapter));
     PG_CLI_TRY(pg_cli_check(pg_model_open_with(&out->model, out->folder, &options)));
     PG_CLI_TRY(check_kind(out, command, use));
     out->load_seconds = pg_cli_clock() - start;

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "commands.h"
+#include "fetching.h"
 #include "saving.h"
 
 typedef struct init_settings {
@@ -37,6 +38,16 @@ static const pg_cli_group groups[] = {
     {0},
 };
 
+/* Models may be named by their names on the hub. */
+static int fetch_parts(pg_create_options *options)
+{
+    const char **names[] = {&options->from, &options->vision, &options->text, &options->tokenizer};
+    int code = PG_CLI_DONE;
+    for (size_t i = 0; code == PG_CLI_DONE && i < sizeof names / sizeof *names; i++)
+        code = pg_cli_fetch(names[i]);
+    return code;
+}
+
 static int run(const pg_cli_command *command, void *memory, const pg_cli_list *operands)
 {
     const init_settings *settings = memory;
@@ -62,6 +73,7 @@ static int run(const pg_cli_command *command, void *memory, const pg_cli_list *o
     options.shard_size = saving.shard_size;
     options.on_progress = saving.on_progress;
     options.user = saving.user;
+    PG_CLI_TRY(fetch_parts(&options));
     PG_CLI_TRY(pg_cli_check(pg_model_create(settings->saving.out, &options)));
 done:
     pg_cli_progress_clear(&progress);

@@ -17,6 +17,13 @@ double pg_cli_clock(void);
 void pg_cli_progress_start(pg_cli_progress *progress, size_t done, size_t total);
 void pg_cli_progress_show(const pg_cli_progress *progress, size_t done);
 
+/* Parts of the line, for what is counted in bytes: "[####..] ", and "1.20/5.85 GB, 45.3 MB/s, 1:44 left". */
+void pg_cli_progress_put_bar(const pg_cli_progress *progress, size_t done);
+void pg_cli_progress_put_bytes(const pg_cli_progress *progress, size_t done);
+
+/* ", 45 s left", ", 12:05 left" or ", 3:12:05 left"; nothing where it is not known. */
+void pg_cli_progress_put_left(double seconds);
+
 /* Takes the bar away, at the end and before other text goes to stderr. */
 void pg_cli_progress_clear(const pg_cli_progress *progress);
 

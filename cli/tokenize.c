@@ -7,6 +7,7 @@
 
 #include "commands.h"
 #include "engine.h"
+#include "fetching.h"
 #include "input.h"
 
 typedef struct tokenize_settings {
@@ -211,7 +212,9 @@ static int run(const pg_cli_command *command, void *memory, const pg_cli_list *o
     int code;
     if ((operands->count > 0) + !!settings->decode + !!settings->batch != 1)
         return pg_cli_usage(command, "give one of TEXT, --decode IDS and --batch FILE");
-    if (!path)
+    if (path)
+        PG_CLI_TRY(pg_cli_fetch(&path));
+    else
         PG_CLI_TRY(pg_cli_model_find(&path, command, settings->model, 1u << PG_MODEL_PALIGEMMA));
     PG_CLI_TRY(pg_cli_check(pg_tokenizer_open(&tokenizer, path)));
     if (settings->batch)

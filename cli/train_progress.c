@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "output.h"
+#include "progress.h"
 
 void pg_cli_train_progress_start(pg_cli_train_progress *progress, int64_t first, int64_t total, bool json)
 {
@@ -30,20 +31,6 @@ static void print_figure(const char *format, double value)
         fprintf(stderr, format, value);
 }
 
-/* 45 s, 12:05 or 3:12:05 */
-static void print_left(double seconds)
-{
-    if (!isfinite(seconds))
-        return;
-    long left = (long)(seconds + 0.5);
-    if (left < 60)
-        fprintf(stderr, ", %ld s left", left);
-    else if (left < 3600)
-        fprintf(stderr, ", %ld:%02ld left", left / 60, left % 60);
-    else
-        fprintf(stderr, ", %ld:%02ld:%02ld left", left / 3600, left / 60 % 60, left % 60);
-}
-
 static void print_line(const pg_cli_train_progress *progress, const pg_cli_train_figures *figures)
 {
     train_speed speed = measure(progress, figures->step);
@@ -54,7 +41,7 @@ static void print_line(const pg_cli_train_progress *progress, const pg_cli_train
     print_figure(", rate %.2e", figures->rate);
     print_figure(", %.3g samples/s", speed.samples);
     print_figure(", %.0f tokens/s", speed.tokens);
-    print_left(speed.seconds_left);
+    pg_cli_progress_put_left(speed.seconds_left);
     fflush(stderr);
 }
 

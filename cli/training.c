@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "engine.h"
+#include "fetching.h"
 
 pg_cli_option pg_cli_settings_options[PG_CLI_SETTINGS + 2];
 
@@ -60,6 +61,21 @@ static int set_value(pg_train_config *config, const pg_cli_settings *settings, s
     return text ? pg_cli_check(pg_train_config_set(config, setting->name, text)) : PG_CLI_DONE;
 }
 
+/* Models may be named by their names on the hub; the run then knows their folders. */
+static int fetch_models(pg_train_config *config)
+{
+    static const char *const names_of_models[] = {"model", "reference", "text_model", "adapter"};
+    for (size_t i = 0; i < sizeof names_of_models / sizeof *names_of_models; i++) {
+        const char *given = pg_train_config_text(config, names_of_models[i]), *folder = given;
+        int code = pg_cli_fetch(&folder);
+        if (code == PG_CLI_DONE && folder != given)
+            code = pg_cli_check(pg_train_config_set(config, names_of_models[i], folder));
+        if (code != PG_CLI_DONE)
+            return code;
+    }
+    return PG_CLI_DONE;
+}
+
 static int make(pg_train_config *config, const pg_cli_settings *settings)
 {
     int code = PG_CLI_DONE;
@@ -70,7 +86,9 @@ static int make(pg_train_config *config, const pg_cli_settings *settings)
         code = pg_cli_check(pg_train_config_load(config, settings->config));
     for (size_t i = 0; code == PG_CLI_DONE && pg_train_setting_at(i); i++)
         code = set_value(config, settings, i);
-    return code == PG_CLI_DONE ? pg_cli_check(pg_train_config_complete(config, pg_cli_model_named(NULL))) : code;
+    if (code == PG_CLI_DONE)
+        code = pg_cli_check(pg_train_config_complete(config, pg_cli_model_named(NULL)));
+    return code == PG_CLI_DONE ? fetch_models(config) : code;
 }
 
 int pg_cli_settings_make(pg_train_config **out, const pg_cli_settings *settings)

@@ -20,6 +20,7 @@
  *  16. why         which patches of a picture a word, a box or a match comes from
  *  17. metrics     answers, boxes, masks and rankings against what is true, by the official rules
  *  18. evaluation  how well predictions, or a model, do on a data set
+ *  19. the hub     published models fetched by name, into the cache that other programs share
  *  20. conversion  models in the layouts of other programs, there and back
  *  21. serving     many requests that come and go, answered together by one scheduler
  *  23. server      all of this over HTTP
@@ -985,6 +986,9 @@ PG_API void pg_train_config_free(pg_train_config *config);
  * exist is an error that names the nearest one. */
 PG_API pg_status pg_train_config_set(pg_train_config *config, const char *name, const char *value);
 
+/* What a setting that is a text (a folder, a file) is set to; NULL where it is not set, or no text. */
+PG_API const char *pg_train_config_text(const pg_train_config *config, const char *name);
+
 /* Settings published for a task: "caption", "docvqa", ... */
 PG_API pg_status pg_train_config_use(pg_train_config *config, const char *recipe);
 
@@ -1416,6 +1420,7 @@ typedef struct pg_robustness {
  * that cannot be used is an error that says where it is. */
 PG_API pg_status pg_robustness_run(pg_robustness *out, pg_session *session, const pg_dataset *dataset,
                                    const pg_robustness_options *options);
+
 /* ---------------------------------------------------------------- 16. why */
 
 typedef enum pg_explain_method {
@@ -1750,6 +1755,65 @@ PG_API void pg_eval_report_options_init(pg_eval_report_options *options);
 PG_API pg_status pg_evaluation_report(const pg_evaluation *evaluation, const char *path,
                                       const pg_eval_report_options *options);
 
+/* ---------------------------------------------------------------- 19. the hub */
+
+/*
+ * Published models by name, from a server that speaks the protocol of huggingface.co, into the cache that
+ * huggingface_hub uses: what either has fetched serves both. In CACHE/models--ORG--NAME lie
+ *
+ *   blobs/ETAG                 files, named by their SHA-256, or (small ones) by the SHA-1 that git gives them
+ *   blobs/ETAG.incomplete      the beginning of one that is not complete yet
+ *   snapshots/COMMIT/FILE      links to blobs
+ *   refs/REVISION              the commit that a branch or tag stood for
+ *
+ * The environment, as huggingface_hub reads it, says where and how: HF_HUB_CACHE (default: $HF_HOME/hub), HF_HOME
+ * (default: ~/.cache/huggingface), HF_ENDPOINT (default: https://huggingface.co), HF_TOKEN, else the file HF_TOKEN_PATH
+ * (default: $HF_HOME/token), HF_HUB_OFFLINE, HF_HUB_ETAG_TIMEOUT and HF_HUB_DOWNLOAD_TIMEOUT in seconds; and
+ * http_proxy, https_proxy, no_proxy, SSL_CERT_FILE.
+ */
+
+typedef struct pg_hub_progress {
+    uint64_t done, total; /* bytes; what was there before the call is in both */
+    uint64_t before;      /* bytes that were there when the call began */
+    size_t files, files_total;
+    bool waiting; /* another process fetches what is missing, or the server asked for patience */
+} pg_hub_progress;
+
+typedef struct pg_hub_options {
+    const char *revision;       /* a branch, a tag or a commit (NULL: what the name says, else "main") */
+    const char *const *include; /* globs of the files that are wanted; * matches slashes too (none: weights in
+                                   safetensors and npz, configurations, tokenizers, and what is written about them) */
+    size_t include_count;
+    int connections; /* at the same time (0: 8) */
+
+    /* Called several times a second; returning false ends the call with PG_ERROR_CANCELLED, and the next call goes on
+     * where it was. */
+    bool (*on_progress)(void *user, const pg_hub_progress *progress);
+    void *user;
+} pg_hub_options;
+
+PG_API void pg_hub_options_init(pg_hub_options *options);
+
+/* True for "hub:ORG/NAME", "hub:NAME", either with "@REVISION" behind it, and for ORG/NAME where there is neither a
+ * file or folder of this name nor a folder ORG. */
+PG_API bool pg_hub_is_name(const char *name);
+
+/* Asks the hub what the revision stands for, and fetches the files that the cache lacks; *out is the snapshot's
+ * folder, freed with pg_free. Goes on where an earlier call was interrupted, over several connections, with patience
+ * for servers that are busy and connections that break. Every file that is fetched is compared with its sum before
+ * anything can find it, and the snapshot appears when all are there. The token goes to the endpoint and to no other
+ * host. Other processes, huggingface_hub among them, may fetch the same at the same time.
+ *
+ * Where HF_HUB_OFFLINE is set, the cache must have it. PG_ERROR_FILE: cannot be reached, not there, not allowed (the
+ * text names the page where access is given), no space; PG_ERROR_FORMAT: a server that does not keep to the protocol,
+ * or wrong sums. options: NULL for the defaults. Thread-safe. */
+PG_API pg_status pg_hub_pull(char **out, const char *name, const pg_hub_options *options);
+
+/* The folder of a model that is named anywhere: a path stays as it is; a name of the hub is its snapshot in the cache,
+ * which is fetched first where it is not there or not complete. What is there is used without asking the hub, so that
+ * results do not change by themselves: pg_hub_pull brings it up to date. *out is freed with pg_free. */
+PG_API pg_status pg_hub_find(char **out, const char *name, const pg_hub_options *options);
+
 /* ---------------------------------------------------------------- 20. conversion */
 
 /* How a model lies on the disk. */
@@ -1798,6 +1862,7 @@ typedef struct pg_model_conversion {
 PG_API pg_status pg_model_convert(pg_model_conversion *out, const char *to, const char *from,
                                   const pg_model_convert_options *options);
 PG_API void pg_model_conversion_free(pg_model_conversion *conversion);
+
 /* ---------------------------------------------------------------- 21. serving */
 
 /* Answers requests as they come. They join the running ones and leave them between two tokens, and all of them go

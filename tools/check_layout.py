@@ -58,9 +58,10 @@ LIBRARIES = {
     "cairo-ft.h": ["src/image/letters.c", "examples/emoji-world/*"],
     "cairo-svg.h": ["src/image/chart.c"],
     "fontconfig/*": ["examples/emoji-world/glyphs.c"],
-    "curl/*": ["src/serve/remote_picture.c"],
     "microhttpd.h": ["src/serve/httpd.c"],
     "expat.h": ["examples/emoji-world/names.c"],
+    "curl/*": ["src/hub/hub_http.c", "src/serve/remote_picture.c"],
+    "openssl/*": ["src/hub/hub_digest.c"],
     "zlib.h": [],
 }
 

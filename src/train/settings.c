@@ -430,6 +430,14 @@ pg_status pg_train_config_set(pg_train_config *config, const char *name, const c
     return PG_OK;
 }
 
+const char *pg_train_config_text(const pg_train_config *config, const char *name)
+{
+    const setting *s;
+    if (find_setting(&s, name) != PG_OK || s->kind != TEXT)
+        return NULL;
+    return *(char *const *)(const void *)((const char *)config + s->offset);
+}
+
 void pg_train_config_free(pg_train_config *config)
 {
     if (!config)

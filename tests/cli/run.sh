@@ -41,6 +41,7 @@ export -f try mask sum
 export ROOT=${cases%/tests/cli} LC_ALL=C.UTF-8
 unset PALIGEMMA_MODEL
 export PALIGEMMA_MODELS=none # whether models are installed changes nothing
+export HF_HUB_OFFLINE=1      # nothing is fetched
 failed=0
 for name; do
     folder=$(mktemp -d)
