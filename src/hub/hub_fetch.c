@@ -367,6 +367,7 @@ static pg_status check_space(fetch *f)
         progress->before += (uint64_t)d->have;
     }
     progress->done = progress->before;
+    progress->waiting = false;
     progress->files_total = f->count;
     uint64_t need = progress->total - progress->before;
     if (statvfs(f->job->cache.folder.data, &info) != 0)
@@ -423,6 +424,8 @@ pg_status pg_hub_fetch(pg_hub_job *job)
     pg_status status = prepare(&f);
     if (status == PG_OK)
         status = check_space(&f);
+    if (status == PG_OK)
+        status = pg_hub_report(job, true); /* rates count from here */
     if (status == PG_OK)
         status = run(&f);
     clear(&f);
