@@ -2,8 +2,8 @@
 _paligemma()
 {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
-    local command=${COMP_WORDS[1]} options folders files words others
-    local commands='caption ask ocr detect segment generate classify index search embed explain trace preprocess tokenize inspect perplexity eval score robustness bench quantize merge convert init data train gradients plot mask parse draw sheet help '
+    local command=${COMP_WORDS[1]} options folders files words others verbs
+    local commands='caption ask ocr detect segment generate classify index search embed explain trace preprocess tokenize inspect perplexity eval score robustness bench quantize merge convert init pull data train gradients plot mask parse draw sheet serve help '
     # --name=VALUE arrives as three words.
     if [[ $word == = ]]; then
         word=
@@ -13,87 +13,99 @@ _paligemma()
     case $command in
     caption)
         options=' --lang --candidates -m --model --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --speculate --special --json --scores --top-logits --stats --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
-        folders=' -m --model '
+        folders=' -m --model --adapter '
         files=' --candidates '
         words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
-        others=' --lang --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --speculate --top-logits -t --threads '
+        others=' --lang -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --speculate --top-logits -t --threads '
+        verbs=''
         ;;
     ask)
         options=' --lang --candidates -m --model --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --speculate --special --json --scores --top-logits --stats --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
-        folders=' -m --model '
+        folders=' -m --model --adapter '
         files=' --candidates '
         words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
-        others=' --lang --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --speculate --top-logits -t --threads '
+        others=' --lang -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --speculate --top-logits -t --threads '
+        verbs=''
         ;;
     ocr)
         options=' --candidates -m --model --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --speculate --special --json --scores --top-logits --stats --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
-        folders=' -m --model '
+        folders=' -m --model --adapter '
         files=' --candidates '
         words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
-        others=' --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --speculate --top-logits -t --threads '
+        others=' -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --speculate --top-logits -t --threads '
+        verbs=''
         ;;
     detect)
         options=' --max-objects --threshold --free -o --out --json --no-pictures -m --model --adapter --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
-        folders=' -m --model '
+        folders=' -m --model --adapter '
         files=' -o --out '
         words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
-        others=' --max-objects --threshold --adapter -t --threads '
+        others=' --max-objects --threshold -t --threads '
+        verbs=''
         ;;
     segment)
         options=' --codec --masks --max-objects --threshold --free -o --out --json --no-pictures -m --model --adapter --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
-        folders=' -m --model '
+        folders=' --masks -m --model --adapter '
         files=' --codec -o --out '
         words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
-        others=' --masks --max-objects --threshold --adapter -t --threads '
+        others=' --max-objects --threshold -t --threads '
+        verbs=''
         ;;
     generate)
         options=' --image -p --prompt --prompt-file --chat --candidates --batch -o --output --parallel -m --model --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --speculate --special --json --scores --top-logits --stats --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
-        folders=' -m --model '
+        folders=' -m --model --adapter '
         files=' --image --prompt-file --candidates --batch -o --output '
         words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
-        others=' -p --prompt --parallel --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --speculate --top-logits -t --threads '
+        others=' -p --prompt --parallel -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --speculate --top-logits -t --threads '
+        verbs=''
         ;;
     classify)
         options=' -m --model --adapter --labels --template --head --softmax --top --json --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
-        folders=' -m --model '
+        folders=' -m --model --adapter '
         files=' --head '
         words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
-        others=' --adapter --labels --template --top -t --threads '
+        others=' --labels --template --top -t --threads '
+        verbs=''
         ;;
     index)
         options=' -m --model --adapter -o --out --dtype --compare-contents --json --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
-        folders=' -m --model '
-        files=' '
+        folders=' -m --model --adapter '
+        files=' -o --out '
         words=' --dtype=auto|f32|bf16 --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
-        others=' --adapter -o --out -t --threads '
+        others=' -t --threads '
+        verbs=''
         ;;
     search)
         options=' -m --model --adapter --image -n --count -o --out --json --no-pictures --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
-        folders=' -m --model '
-        files=' --image '
+        folders=' -m --model --adapter '
+        files=' --image -o --out '
         words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
-        others=' --adapter -n --count -o --out -t --threads '
+        others=' -n --count -t --threads '
+        verbs=''
         ;;
     embed)
         options=' -m --model --adapter --image --text -o --out --json --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
-        folders=' -m --model '
+        folders=' -m --model --adapter '
         files=' --image -o --out '
         words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
-        others=' --adapter --text -t --threads '
+        others=' --text -t --threads '
+        verbs=''
         ;;
     explain)
         options=' -p --prompt --answer -n --max-new-tokens --special --text -m --model --adapter --method --tower --layers -o --out --arrays --json --no-pictures --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
-        folders=' -m --model '
-        files=' --arrays '
+        folders=' -m --model --adapter '
+        files=' -o --out --arrays '
         words=' --method=auto|gradient|rollout|attention|similarity --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
-        others=' -p --prompt --answer -n --max-new-tokens --text --adapter --layers -o --out -t --threads '
+        others=' -p --prompt --answer -n --max-new-tokens --text --layers -t --threads '
+        verbs=''
         ;;
     trace)
         options=' -m --model --adapter --image -p --prompt --chat --special -o --out --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
-        folders=' -m --model '
+        folders=' -m --model --adapter '
         files=' --image -o --out '
         words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
-        others=' --adapter -p --prompt -t --threads '
+        others=' -p --prompt -t --threads '
+        verbs=''
         ;;
     preprocess)
         options=' -s --size -o --out --no-exif --order -h --help'
@@ -101,6 +113,7 @@ _paligemma()
         files=' -o --out '
         words=' --order=pillow13|classic '
         others=' -s --size '
+        verbs=''
         ;;
     tokenize)
         options=' -m --model --tokenizer -d --decode --batch --special --bos --eos --skip-special --json -h --help'
@@ -108,6 +121,7 @@ _paligemma()
         files=' --tokenizer --batch '
         words=' '
         others=' -d --decode '
+        verbs=''
         ;;
     inspect)
         options=' -m --model --json -h --help'
@@ -115,90 +129,111 @@ _paligemma()
         files=' '
         words=' '
         others=' '
+        verbs=''
         ;;
     perplexity)
         options=' -m --model --adapter -w --window --json --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
-        folders=' -m --model '
+        folders=' -m --model --adapter '
         files=' '
         words=' --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
-        others=' --adapter -w --window -t --threads '
+        others=' -w --window -t --threads '
+        verbs=''
         ;;
     eval)
         options=' -m --model --adapter --data --limit -o --out --task --annotations --images --codec --parallel --max-new-tokens --blank --free --labels --template --report --title --worst --each --json --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
-        folders=' -m --model '
+        folders=' -m --model --adapter --images '
         files=' --data -o --out --annotations --codec --report '
         words=' --task=caption|vqa|textvqa|docvqa|chartqa|ocr|detect|segment|refcoco|classify|retrieval --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
-        others=' --adapter --limit --images --parallel --max-new-tokens --labels --template --title --worst -t --threads '
+        others=' --limit --parallel --max-new-tokens --labels --template --title --worst -t --threads '
+        verbs=''
         ;;
     score)
         options=' --predictions --references --task --annotations --images --codec --report --title --worst --each --json -h --help'
-        folders=' '
+        folders=' --images '
         files=' --predictions --references --annotations --codec --report '
         words=' --task=caption|vqa|textvqa|docvqa|chartqa|ocr|detect|segment|refcoco|classify|retrieval '
-        others=' --images --title --worst '
+        others=' --title --worst '
+        verbs=''
         ;;
     robustness)
         options=' -m --model --adapter --data --images --rows --labels --template --head --corruption --severity --seed --json --sheet --max-new-tokens --batch --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
-        folders=' -m --model '
+        folders=' -m --model --adapter --images '
         files=' --data --head --sheet '
         words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
-        others=' --adapter --images --rows --labels --template --corruption --severity --seed --max-new-tokens --batch -t --threads '
+        others=' --rows --labels --template --corruption --severity --seed --max-new-tokens --batch -t --threads '
+        verbs=''
         ;;
     bench)
         options=' -m --model --adapter --image-size -p --prompt-tokens -n --new-tokens -b --batch -r --repeat --json --profile --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
-        folders=' -m --model '
+        folders=' -m --model --adapter '
         files=' '
         words=' --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
-        others=' --adapter --image-size -p --prompt-tokens -n --new-tokens -b --batch -r --repeat -t --threads '
+        others=' --image-size -p --prompt-tokens -n --new-tokens -b --batch -r --repeat -t --threads '
+        verbs=''
         ;;
     quantize)
         options=' -m --model --to -o --out --keep --block --calibrate --evaluate --window --json -t --threads -h --help'
-        folders=' -m --model '
+        folders=' -m --model -o --out '
         files=' --calibrate --evaluate '
         words=' --to=int8|int4 '
-        others=' -o --out --keep --block --window -t --threads '
+        others=' --keep --block --window -t --threads '
+        verbs=''
         ;;
     merge)
         options=' -m --model --adapter -o --out --dtype --shard-size -h --help'
-        folders=' -m --model '
+        folders=' -m --model --adapter -o --out '
         files=' '
         words=' --dtype=stored|f32|bf16|f16 '
-        others=' --adapter -o --out --shard-size '
+        others=' --shard-size '
+        verbs=''
         ;;
     convert)
         options=' -m --model --adapter --tokenizer --config -o --out --dtype --shard-size --to --compress --no-check --json -t --threads -h --help'
-        folders=' -m --model '
+        folders=' -m --model --adapter --tokenizer -o --out '
         files=' --config '
         words=' --dtype=stored|f32|bf16|f16 --to=auto|safetensors|npz|gguf '
-        others=' --adapter --tokenizer -o --out --shard-size -t --threads '
+        others=' --shard-size -t --threads '
+        verbs=''
         ;;
     init)
         options=' --config --tokenizer --from --from-vision --from-text --image-size --smooth-locations --seed -o --out --dtype --shard-size -h --help'
-        folders=' '
+        folders=' --tokenizer --from --from-vision --from-text -o --out '
         files=' --config '
         words=' --dtype=stored|f32|bf16|f16 '
-        others=' --tokenizer --from --from-vision --from-text --image-size --seed -o --out --shard-size '
+        others=' --image-size --seed --shard-size '
+        verbs=''
+        ;;
+    pull)
+        options=' --revision --include --connections --progress -h --help'
+        folders=' '
+        files=' '
+        words=' '
+        others=' --revision --include --connections '
+        verbs=''
         ;;
     data)
         options=' -m --model --kind --images --split --prefix --annotations --image-name --codec --together --max-bad -n --rows --sample --context --style --special --json -o --out --no-exif --order -t --threads -h --help'
-        folders=' -m --model '
+        folders=' -m --model --images '
         files=' --annotations --codec -o --out '
         words=' --kind=auto|jsonl|coco-captions|coco-detect|coco-segment|vqa|text|shards|masks|mask-folders --style=task|text|chat --order=pillow13|classic '
-        others=' --images --split --prefix --image-name --max-bad -n --rows --sample --context -t --threads '
+        others=' --split --prefix --image-name --max-bad -n --rows --sample --context -t --threads '
+        verbs='check convert'
         ;;
     train)
         options=' --config -m --model -o --out --recipe --data --validation --codec --objective --reference --beta --text-model --train --adapter --lora-rank --lora-alpha --lora-dropout --lora-modules --lora-parts --lora-rslora --steps --epochs --batch --micro-batch --text-length --optimizer --learning-rate --schedule --warmup --final-rate --timescale --weight-decay --decay --beta1 --beta2 --epsilon --momentum --relative-step --relative-scale --step-clip --decay-exponent --clip --average --reduction --label-smoothing --dropout --compute --checkpointing -t --threads --loader-threads --seed --crop --flip --brightness --contrast --saturation --style --long-rows --bad-share --validate-every --validation-rows --patience --save-every --log-every --divergence --dtype --json -h --help'
-        folders=' -m --model --reference --text-model '
+        folders=' -m --model -o --out --reference --text-model --adapter '
         files=' --config --data --validation --codec '
-        words=' '
-        others=' -o --out --recipe --objective --beta --train --adapter --lora-rank --lora-alpha --lora-dropout --lora-modules --lora-parts --steps --epochs --batch --micro-batch --text-length --optimizer --learning-rate --schedule --warmup --final-rate --timescale --weight-decay --decay --beta1 --beta2 --epsilon --momentum --relative-scale --step-clip --decay-exponent --clip --average --reduction --label-smoothing --dropout --compute -t --threads --loader-threads --seed --crop --flip --brightness --contrast --saturation --style --long-rows --bad-share --validate-every --validation-rows --patience --save-every --log-every --divergence --dtype '
+        words=' --objective=sft|lm|siglip|dpo|classifier|maskcodec --optimizer=adamw|adamw8|adafactor|sgd --schedule=cosine|linear|constant|rsqrt --decay=matrices|all --relative-scale=true|false --reduction=tokens|examples --compute=auto|f32|bf16 --style=task|text|chat --long-rows=truncate|skip --dtype=stored|f32|bf16|f16 '
+        others=' --recipe --beta --train --lora-rank --lora-alpha --lora-dropout --lora-modules --lora-parts --steps --epochs --batch --micro-batch --text-length --learning-rate --warmup --final-rate --timescale --weight-decay --beta1 --beta2 --epsilon --momentum --step-clip --decay-exponent --clip --average --label-smoothing --dropout -t --threads --loader-threads --seed --crop --flip --brightness --contrast --saturation --bad-share --validate-every --validation-rows --patience --save-every --log-every --divergence '
+        verbs=''
         ;;
     gradients)
         options=' -o --out --config -m --model -o --out --recipe --data --validation --codec --objective --reference --beta --text-model --train --adapter --lora-rank --lora-alpha --lora-dropout --lora-modules --lora-parts --lora-rslora --steps --epochs --batch --micro-batch --text-length --optimizer --learning-rate --schedule --warmup --final-rate --timescale --weight-decay --decay --beta1 --beta2 --epsilon --momentum --relative-step --relative-scale --step-clip --decay-exponent --clip --average --reduction --label-smoothing --dropout --compute --checkpointing -t --threads --loader-threads --seed --crop --flip --brightness --contrast --saturation --style --long-rows --bad-share --validate-every --validation-rows --patience --save-every --log-every --divergence --dtype -h --help'
-        folders=' -m --model --reference --text-model '
+        folders=' -m --model -o --out --reference --text-model --adapter '
         files=' -o --out --config --data --validation --codec '
-        words=' '
-        others=' -o --out --recipe --objective --beta --train --adapter --lora-rank --lora-alpha --lora-dropout --lora-modules --lora-parts --steps --epochs --batch --micro-batch --text-length --optimizer --learning-rate --schedule --warmup --final-rate --timescale --weight-decay --decay --beta1 --beta2 --epsilon --momentum --relative-scale --step-clip --decay-exponent --clip --average --reduction --label-smoothing --dropout --compute -t --threads --loader-threads --seed --crop --flip --brightness --contrast --saturation --style --long-rows --bad-share --validate-every --validation-rows --patience --save-every --log-every --divergence --dtype '
+        words=' --objective=sft|lm|siglip|dpo|classifier|maskcodec --optimizer=adamw|adamw8|adafactor|sgd --schedule=cosine|linear|constant|rsqrt --decay=matrices|all --relative-scale=true|false --reduction=tokens|examples --compute=auto|f32|bf16 --style=task|text|chat --long-rows=truncate|skip --dtype=stored|f32|bf16|f16 '
+        others=' --recipe --beta --train --lora-rank --lora-alpha --lora-dropout --lora-modules --lora-parts --steps --epochs --batch --micro-batch --text-length --learning-rate --warmup --final-rate --timescale --weight-decay --beta1 --beta2 --epsilon --momentum --step-clip --decay-exponent --clip --average --label-smoothing --dropout -t --threads --loader-threads --seed --crop --flip --brightness --contrast --saturation --bad-share --validate-every --validation-rows --patience --save-every --log-every --divergence '
+        verbs=''
         ;;
     plot)
         options=' -o --out --width --height --tags --smooth --log -h --help'
@@ -206,6 +241,7 @@ _paligemma()
         files=' -o --out '
         words=' '
         others=' --width --height --tags --smooth '
+        verbs=''
         ;;
     mask)
         options=' --codec -o --out --json -t --threads -h --help'
@@ -213,6 +249,7 @@ _paligemma()
         files=' --codec -o --out '
         words=' '
         others=' -t --threads '
+        verbs='decode encode'
         ;;
     parse)
         options=' --size --text --batch -h --help'
@@ -220,6 +257,7 @@ _paligemma()
         files=' --batch '
         words=' '
         others=' --size --text '
+        verbs=''
         ;;
     draw)
         options=' --objects --text --codec -o --out --opacity --line --letters --no-pictures -h --help'
@@ -227,6 +265,7 @@ _paligemma()
         files=' --objects --codec -o --out '
         words=' '
         others=' --text --opacity --line --letters '
+        verbs=''
         ;;
     sheet)
         options=' --columns --cell --captions --no-captions -o --out --no-pictures -h --help'
@@ -234,6 +273,15 @@ _paligemma()
         files=' --captions -o --out '
         words=' '
         others=' --columns --cell '
+        verbs=''
+        ;;
+    serve)
+        options=' -m --model --name --adapter --siglip --siglip-name --codec --host --port --api-key-file --connections --timeout --max-body --max-pixels --allow-image-host --max-images --np --queue -c --context --deadline --grace --metrics --slow --log-content -q --quiet --check --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
+        folders=' -m --model --siglip '
+        files=' --codec --api-key-file '
+        words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
+        others=' --name --adapter --siglip-name --host --port --connections --timeout --max-body --max-pixels --allow-image-host --max-images --np --queue -c --context --deadline --grace --slow -t --threads '
+        verbs=''
         ;;
     help)
         options=' -h --help'
@@ -241,6 +289,7 @@ _paligemma()
         files=' '
         words=' '
         others=' '
+        verbs=''
         ;;
     esac
     local offer=(-f)
@@ -256,6 +305,8 @@ _paligemma()
         offer=(-W '')
     elif [[ $files != *" $before "* && $word == -* ]]; then
         offer=(-W "$options")
+    elif ((COMP_CWORD == 2)) && [[ $verbs ]]; then
+        offer=(-W "$verbs")
     fi
     mapfile -t COMPREPLY < <(compgen "${offer[@]}" -- "$word")
 }
