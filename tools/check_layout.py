@@ -30,7 +30,7 @@ ARROWS = {
     "tasks": ["metrics", "data", "objects", "generate", "model", "ops", "tensor", "text", "image", "base"],
     "hub": ["base"],
     "knowledge": ["base"],
-    "feedback": ["base"],
+    "feedback": ["text", "base"],
     "serve": ["base"],
 }
 
@@ -59,6 +59,7 @@ LIBRARIES = {
     "cairo-svg.h": ["src/image/chart.c"],
     "fontconfig/*": ["examples/emoji-world/glyphs.c"],
     "expat.h": ["examples/emoji-world/names.c"],
+    "sqlite3.h": ["src/feedback/store.c"],
     "zlib.h": [],
 }
 
