@@ -20,7 +20,9 @@
  *  16. why         which patches of a picture a word, a box or a match comes from
  *  17. metrics     answers, boxes, masks and rankings against what is true, by the official rules
  *  18. evaluation  how well predictions, or a model, do on a data set
+ *  21. serving     many requests that come and go, answered together by one scheduler
  *  22. feedback    answers and what people said about them, kept and made into rows to train on
+ *  23. server      all of this over HTTP
  *
  * Conventions. A result comes first, through `out`, and is the caller's to free; what a function returns directly is
  * borrowed from its parent. Strings are UTF-8 and end in NUL. Sizes are in bytes, pixels or tokens as named. Objects
@@ -51,6 +53,8 @@ typedef enum pg_status {
     PG_ERROR_UNSUPPORTED = -5, /* well formed, but of a kind that this library does not run */
     PG_ERROR_LIMIT = -6,       /* larger than a limit, or longer than the context */
     PG_ERROR_CANCELLED = -7,   /* a callback asked to stop */
+    PG_ERROR_BUSY = -8,        /* no room for more work at the moment; later there may be */
+    PG_ERROR_DEADLINE = -9,    /* not done in the time that was given */
 } pg_status;
 
 /* One line about the last failure in this thread: what was found, what was expected, what to do. Never NULL. Valid
@@ -1725,6 +1729,143 @@ PG_API void pg_eval_report_options_init(pg_eval_report_options *options);
 PG_API pg_status pg_evaluation_report(const pg_evaluation *evaluation, const char *path,
                                       const pg_eval_report_options *options);
 
+/* ---------------------------------------------------------------- 21. serving */
+
+/* Answers requests as they come. They join the running ones and leave them between two tokens, and all of them go
+ * through the model together; the picture or prompt of a new one is computed in slices between the tokens of the
+ * others. Each answer has the bits that pg_generate gives the request alone. One thread of its own computes; every
+ * function but pg_scheduler_free may be called by any thread at any time. */
+typedef struct pg_scheduler pg_scheduler;
+
+typedef struct pg_scheduler_options {
+    pg_session_options session; /* .sequences: answers that are in the making at the same time (0: 16); .context: of
+                                   each of them. Cache memory is taken as tokens fill it */
+    size_t queue;               /* jobs that may wait; more are PG_ERROR_BUSY (0: 64) */
+    size_t feature_bytes; /* what pictures became is kept for the next who shows the same pixels, in so many bytes,
+                             the latest used (0: 256 MiB; SIZE_MAX: nothing is kept) */
+    size_t prefix_bytes;  /* the same of whole prompts, for jobs with the same pictures and text (0: 256 MiB; SIZE_MAX:
+                             nothing is kept) */
+    double slice; /* most time between two tokens that goes to the prompts and pictures of others, as a multiple of the
+                     time that a step of tokens takes (0: 1) */
+} pg_scheduler_options;
+
+PG_API void pg_scheduler_options_init(pg_scheduler_options *options);
+
+/* The model must be one with a decoder and outlive the scheduler. options: NULL for the defaults. */
+PG_API pg_status pg_scheduler_new(pg_scheduler **out, const pg_model *model, const pg_scheduler_options *options);
+
+/* Ends what still runs (its last event has PG_ERROR_CANCELLED), waits for the thread and frees everything. Not from a
+ * callback, and not while another thread is in a function of this scheduler. NULL is allowed. */
+PG_API void pg_scheduler_free(pg_scheduler *scheduler);
+
+/* Jobs from now on may name a LoRA adapter, a folder in PEFT's layout: it is opened over the scheduler's model (without
+ * the adapter that this one may have). A name that is in use stands for the new folder from now on, while jobs that
+ * have come before keep the old one; folder NULL forgets the name. Adapters share the model's weights; each step goes
+ * through the model once for every adapter that takes part in it. */
+PG_API pg_status pg_scheduler_set_adapter(pg_scheduler *scheduler, const char *name, const char *folder);
+
+typedef enum pg_event_kind {
+    PG_EVENT_TOKEN,  /* answer `index` has one more token */
+    PG_EVENT_ANSWER, /* answer `index` is complete */
+    PG_EVENT_END,    /* the last event of the job, and of every job: all is said, or `status` says why not */
+} pg_event_kind;
+
+/* Where a job's time went, in seconds, and what it used. */
+typedef struct pg_usage {
+    double queued;                       /* from pg_scheduler_submit until it took part */
+    double pictures;                     /* vision tower and projector */
+    double prefill;                      /* the prompt through the decoder */
+    double first_token;                  /* from pg_scheduler_submit to the first token; 0 without one */
+    double decode;                       /* from the first token to the last */
+    double total;                        /* from pg_scheduler_submit to the end */
+    size_t prompt_tokens, answer_tokens; /* of all its answers */
+    bool features_kept, prefix_kept;     /* pictures, or the whole prompt, were computed for an earlier job */
+} pg_usage;
+
+typedef struct pg_event {
+    pg_event_kind kind;
+    uint64_t ticket;
+    size_t index; /* of the answer */
+
+    /* PG_EVENT_TOKEN */
+    int32_t token;
+    float logprob;           /* as in pg_answer */
+    const pg_candidate *top; /* [top_count], as in pg_answer */
+    size_t top_count;
+    const char *text; /* what became certain with this token: `size` bytes of whole characters, perhaps none. All of
+                         them together are the answer's text */
+    size_t size;
+
+    const pg_answer *answer; /* PG_EVENT_ANSWER: borrowed for the call; .timings are the job's */
+
+    /* PG_EVENT_END: PG_OK; PG_ERROR_CANCELLED, _DEADLINE; else what failed. The reason is "" or one line. */
+    pg_status status;
+    const char *reason;
+    pg_usage usage;
+} pg_event;
+
+/* Called from the scheduler's thread, one event after another: what it does delays everybody's next token, so it hands
+ * on and returns. It may call any function of the scheduler but pg_scheduler_drain and pg_scheduler_free. Returning
+ * false cancels the job. */
+typedef bool pg_event_callback(void *user, const pg_event *event);
+
+typedef struct pg_job {
+    pg_request request;  /* Copied, pictures, prompt and stop texts too; only its constraint is borrowed until the last
+                            event. beams (1 at most) and its callbacks do not go with a scheduler; it tokenizes and
+                            resizes in the thread that submits */
+    size_t answers;      /* how many; answer i is the one of the seed request.seed + i (0: 1) */
+    const char *adapter; /* as pg_scheduler_set_adapter named it; NULL or "": the model as it is */
+    const char *key; /* whose job it is: within a priority, keys take turns in starting jobs (NULL: ""; at most 63 bytes
+                        of it count) */
+    int priority;    /* higher ones start first */
+    double deadline; /* seconds from now, after which it ends with PG_ERROR_DEADLINE (0: none) */
+    pg_event_callback *on_event;
+    void *user;
+} pg_job;
+
+/* As pg_request_init leaves the request; one answer, no deadline. */
+PG_API void pg_job_init(pg_job *job);
+
+/* Puts a job into the queue. *ticket names it. PG_ERROR_BUSY: the queue is full, or the scheduler is draining. What can
+ * be known to be wrong fails here, in the words of pg_generate; no event comes then. After PG_OK, exactly one
+ * PG_EVENT_END comes, perhaps before this returns. */
+PG_API pg_status pg_scheduler_submit(uint64_t *ticket, pg_scheduler *scheduler, const pg_job *job);
+
+/* The job ends with PG_ERROR_CANCELLED before its next token. One that has ended already, or never was, is passed
+ * over. */
+PG_API void pg_scheduler_cancel(pg_scheduler *scheduler, uint64_t ticket);
+
+/* Takes no more jobs and waits until all have ended. After `seconds` (negative: any time) those that are left are
+ * cancelled, and the result is PG_ERROR_DEADLINE. */
+PG_API pg_status pg_scheduler_drain(pg_scheduler *scheduler, double seconds);
+
+/* How often something took how long. buckets[i] counts times up to pg_time_bound(i) and above pg_time_bound(i - 1);
+ * the last bucket has no bound (INFINITY). */
+#define PG_TIME_BUCKETS 18
+typedef struct pg_times {
+    uint64_t count;
+    double sum; /* seconds */
+    uint64_t buckets[PG_TIME_BUCKETS];
+} pg_times;
+
+PG_API double pg_time_bound(size_t bucket);
+
+typedef struct pg_scheduler_figures {
+    size_t waiting, starting, running;             /* jobs: in the queue, in their prompts, making tokens */
+    size_t sequences, sequences_used;              /* answers that may be, and are, in the making */
+    uint64_t submitted, refused;                   /* refused: PG_ERROR_BUSY */
+    uint64_t finished, cancelled, expired, failed; /* how jobs ended */
+    uint64_t prompt_tokens, answer_tokens, pictures;
+    uint64_t proposed, accepted; /* tokens that were computed ahead, and those that came true */
+    uint64_t steps;              /* times that tokens went through the model together */
+    uint64_t feature_hits, feature_misses, prefix_hits, prefix_misses; /* pictures, and jobs */
+    size_t feature_bytes, prefix_bytes;                                /* kept */
+    pg_times queued, first_token, between_tokens, total;               /* of jobs; between_tokens: of each answer */
+} pg_scheduler_figures;
+
+/* A consistent picture of the moment. */
+PG_API void pg_scheduler_get_figures(pg_scheduler_figures *out, pg_scheduler *scheduler);
+
 /* ---------------------------------------------------------------- 22. feedback */
 
 /* Answers that were given and what people said about them, in one SQLite database that any number of threads and
@@ -1825,6 +1966,71 @@ PG_API pg_status pg_feedback_export(pg_feedback_export_report *out, pg_feedback_
  * preparation of pictures and samples of all weights. Training any weight changes it; moving its folder does not. */
 #define PG_FINGERPRINT 64 /* room for one */
 PG_API void pg_model_fingerprint(char out[PG_FINGERPRINT], const pg_model *model);
+/* ---------------------------------------------------------------- 23. server */
+
+/* An HTTP server: OpenAI's routes for chat, completions and embeddings, routes of its own for captions, boxes, masks
+ * and classes, a page for people, figures for Prometheus. What it answers to is described by its /openapi.json. */
+typedef struct pg_server pg_server;
+
+typedef struct pg_server_adapter {
+    const char *name, *folder; /* as clients name it; a LoRA adapter in PEFT's layout */
+} pg_server_adapter;
+
+typedef struct pg_server_options {
+    const char *host; /* an address to listen on (NULL: 127.0.0.1). One that other machines reach needs a key file */
+    int port;         /* 0: any free one */
+
+    const char *model;      /* folder of a PaliGemma, Gemma or SigLIP; required */
+    const char *model_name; /* as clients name it (NULL: the folder's own name) */
+    const char *siglip;     /* folder of a SigLIP as well, for embeddings and classes; NULL: none */
+    const char *codec;      /* the mask codec's file; NULL: segmentation answers with codes alone */
+    const pg_server_adapter *adapters;
+    size_t adapter_count;
+    pg_model_options how; /* .adapter: not used */
+    pg_scheduler_options scheduler;
+
+    const char *key_file; /* a key a line; empty lines and those that begin with # are none. NULL: no key is asked for */
+    const char *const *image_hosts; /* from where pictures may be fetched by URL ("example.org", "example.org:8443") */
+    size_t image_host_count;        /* 0: pictures come with the request only */
+
+    size_t max_body;     /* bytes of a request (0: 20 MiB) */
+    uint64_t max_pixels; /* of a picture (0: 50,000,000) */
+    size_t max_images;   /* of a request (0: 16) */
+    size_t connections;  /* at the same time (0: 256) */
+    double timeout;      /* seconds that a client may take to send a request or to read an answer, and a second more for
+                            every 16 KiB; idle connections are closed after it (0: 30) */
+    double deadline;     /* seconds that an answer may take (0: 300) */
+
+    bool metrics;     /* /metrics answers */
+    bool log_content; /* what is asked and answered is in the log */
+    double slow;      /* seconds after which a request is logged as slow (0: 10) */
+
+    /* Receives the log: JSON objects in a line each, without line break. Called from many threads, one at a time. */
+    void (*on_log)(void *user, const char *line);
+    void *user;
+} pg_server_options;
+
+PG_API void pg_server_options_init(pg_server_options *options);
+
+/* Opens the models and listens; requests are answered by threads of the server from now on. The options are copied.
+ * Other machines could reach it without a key, or a port that is taken: an error. */
+PG_API pg_status pg_server_new(pg_server **out, const pg_server_options *options);
+
+/* All that pg_server_new does but listening: an error says what would keep the server from starting. */
+PG_API pg_status pg_server_check(const pg_server_options *options);
+
+PG_API int pg_server_port(const pg_server *server);
+
+/* Opens models, adapters and keys anew from the same names: requests from now on are answered with these, those that
+ * have begun with the old ones. After a failure all stays as it was. */
+PG_API pg_status pg_server_reload(pg_server *server);
+
+/* Takes no more connections, refuses further requests (503) and waits until all have been answered. After `seconds`
+ * (negative: any time) those that are left are cancelled, and the result is PG_ERROR_DEADLINE. */
+PG_API pg_status pg_server_drain(pg_server *server, double seconds);
+
+/* Ends what still runs, and frees everything. NULL is allowed. */
+PG_API void pg_server_free(pg_server *server);
 
 #ifdef __cplusplus
 }

@@ -26,6 +26,8 @@ const char *pg_status_name(pg_status status)
     case PG_ERROR_UNSUPPORTED: return "not supported";
     case PG_ERROR_LIMIT: return "limit exceeded";
     case PG_ERROR_CANCELLED: return "cancelled";
+    case PG_ERROR_BUSY: return "busy";
+    case PG_ERROR_DEADLINE: return "deadline passed";
     }
     return "unknown status";
 }

@@ -156,7 +156,7 @@ static bool read_step(int64_t *out, reader r)
     return r.good;
 }
 
-bool pg_event_next(pg_event *out, const void *bytes, size_t size, size_t *offset)
+bool pg_event_next(pg_event_frame *out, const void *bytes, size_t size, size_t *offset)
 {
     const uint8_t *frame = (const uint8_t *)bytes + *offset;
     size_t left = size - *offset;
@@ -171,7 +171,7 @@ bool pg_event_next(pg_event *out, const void *bytes, size_t size, size_t *offset
     memcpy(&crc, frame + FRAME_HEADER + length, sizeof crc);
     if (crc != masked_crc(frame + FRAME_HEADER, length))
         return false;
-    *out = (pg_event){.frame = frame, .frame_size = FRAME_HEADER + length + FRAME_FOOTER};
+    *out = (pg_event_frame){.frame = frame, .frame_size = FRAME_HEADER + length + FRAME_FOOTER};
     if (!read_step(&out->step, (reader){frame + FRAME_HEADER, length, true}))
         return false;
     *offset += out->frame_size;

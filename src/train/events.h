@@ -21,14 +21,14 @@ pg_status pg_event_begin(pg_buffer *out, double wall_time);
 pg_status pg_event_scalars(pg_buffer *out, double wall_time, int64_t step, const pg_scalar *scalars, size_t count);
 
 /* An event as it lies in a frame. */
-typedef struct pg_event {
+typedef struct pg_event_frame {
     const uint8_t *frame; /* with header and checksums */
     size_t frame_size;
     int64_t step;
-} pg_event;
+} pg_event_frame;
 
 /* The event at *offset of a file's bytes, and moves *offset behind it; false at the end, or where what follows is no
  * complete, unharmed frame. */
-bool pg_event_next(pg_event *out, const void *bytes, size_t size, size_t *offset);
+bool pg_event_next(pg_event_frame *out, const void *bytes, size_t size, size_t *offset);
 
 #endif

@@ -135,7 +135,7 @@ static pg_status keep_json(pg_buffer *out, const pg_buffer *old, const char *pat
 static pg_status keep_events(pg_buffer *out, const pg_buffer *old, const char *path, int64_t last)
 {
     (void)path;
-    pg_event event;
+    pg_event_frame event;
     size_t offset = 0;
     bool first = true; /* that one has no scalars */
     for (; pg_event_next(&event, old->data, old->size, &offset); first = false)

@@ -14,7 +14,7 @@ static void expect(bool holds)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     pg_buffer text = {0};
-    pg_event event;
+    pg_event_frame event;
     pg_record record;
     for (size_t offset = 0, before = 0; pg_event_next(&event, data, size, &offset); before = offset) {
         expect(offset == before + event.frame_size && offset <= size);

@@ -80,7 +80,7 @@ static void check_files(int64_t count)
             assert_true(record.tag_size == 15 && (i == 5) == (bool)isnan(record.value));
     }
     assert_int_equal(offset, csv.size);
-    pg_event event;
+    pg_event_frame event;
     offset = 0;
     for (int64_t i = -1; i < count; i++) {
         assert_true(pg_event_next(&event, events.data, events.size, &offset));

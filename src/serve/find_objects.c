@@ -1,0 +1,226 @@
+#include "serve/find_objects.h"
+
+#include <string.h>
+
+#include "base/base64.h"
+#include "base/clock.h"
+
+static const char *const form_names[] = {"rle", "png", "polygons", "none"};
+
+pg_status pg_mask_form_read(pg_mask_form *out, const char *name)
+{
+    for (size_t i = 0; i < sizeof form_names / sizeof *form_names; i++)
+        if (strcmp(form_names[i], name) == 0) {
+            *out = (pg_mask_form)i;
+            return PG_OK;
+        }
+    return pg_fail(PG_ERROR_FORMAT, "\"masks\" is \"%.40s\", expected rle, png, polygons or none", name);
+}
+
+bool pg_object_prompt_read(pg_masks *masks, const char **labels, const char *prompt)
+{
+    static const char detect[] = "detect ", segment[] = "segment ";
+    bool first = strncmp(prompt, detect, sizeof detect - 1) == 0;
+    if (!first && strncmp(prompt, segment, sizeof segment - 1) != 0)
+        return false;
+    *masks = first ? PG_MASKS_NONE : PG_MASKS_ALWAYS;
+    *labels = prompt + (first ? sizeof detect : sizeof segment) - 1;
+    return true;
+}
+
+/* ---------------------------------------------------------------- masks */
+
+static json_t *describe_runs(const uint8_t *mask, const pg_objects *objects)
+{
+    char *counts;
+    if (pg_mask_counts(&counts, mask, objects->width, objects->height) != PG_OK)
+        return NULL;
+    json_t *runs = json_pack("{s:[I, I], s:s}", "size", (json_int_t)objects->height, (json_int_t)objects->width,
+                             "counts", counts);
+    pg_free(counts);
+    return runs;
+}
+
+static json_t *describe_polygons(const uint8_t *mask, const pg_objects *objects)
+{
+    pg_polygons polygons;
+    if (pg_polygons_trace(&polygons, mask, objects->width, objects->height) != PG_OK)
+        return NULL;
+    json_t *list = json_array();
+    for (size_t i = 0, corner = 0; i < polygons.count; i++) {
+        json_t *outline = json_array();
+        for (; corner < polygons.ends[i]; corner++) {
+            json_array_append_new(outline, json_real(polygons.corners[2 * corner]));
+            json_array_append_new(outline, json_real(polygons.corners[2 * corner + 1]));
+        }
+        json_array_append_new(list, outline);
+    }
+    pg_polygons_free(&polygons);
+    return list;
+}
+
+static pg_status encode_png(pg_buffer *out, const uint8_t *mask, const pg_objects *objects)
+{
+    size_t count = objects->width * objects->height, size = 0;
+    uint8_t *pixels = pg_alloc(count, 3), *file = NULL;
+    pg_image *image = NULL;
+    pg_status status = pixels ? PG_OK : PG_ERROR_MEMORY;
+    for (size_t i = 0; i < count && pixels; i++)
+        memset(pixels + 3 * i, mask[i] ? 255 : 0, 3);
+    if (status == PG_OK)
+        status = pg_image_new(&image, pixels, objects->width, objects->height, 0);
+    if (status == PG_OK)
+        status = pg_image_encode_png(&file, &size, image);
+    if (status == PG_OK)
+        status = pg_buffer_print(out, "data:image/png;base64,");
+    if (status == PG_OK)
+        status = pg_base64_encode(out, file, size);
+    pg_free(file);
+    pg_image_free(image);
+    pg_free(pixels);
+    return status;
+}
+
+static json_t *describe_png(const uint8_t *mask, const pg_objects *objects)
+{
+    pg_buffer url = {0};
+    json_t *text = encode_png(&url, mask, objects) == PG_OK ? json_stringn(url.data, url.size) : NULL;
+    pg_buffer_free(&url);
+    return text;
+}
+
+static pg_status add_mask(json_t *entry, const pg_objects *objects, size_t i, pg_mask_form form)
+{
+    const pg_object *object = &objects->items[i];
+    if (!object->mask || form == PG_MASK_FORM_NONE)
+        return PG_OK;
+    uint8_t *mask = pg_alloc(objects->width, objects->height);
+    if (!mask)
+        return PG_ERROR_MEMORY;
+    pg_status status = pg_mask_place(mask, objects->width, objects->height, object->mask, object->places);
+    if (status == PG_OK) {
+        json_t *made = form == PG_MASK_FORM_RLE   ? describe_runs(mask, objects)
+                       : form == PG_MASK_FORM_PNG ? describe_png(mask, objects)
+                                                  : describe_polygons(mask, objects);
+        const char *name = form == PG_MASK_FORM_POLYGONS ? "polygons" : "mask";
+        if (json_object_set_new(entry, name, made) != 0)
+            status = PG_ERROR_MEMORY; /* jansson's, or said by whoever could not make it */
+    }
+    pg_free(mask);
+    return status;
+}
+
+/* ---------------------------------------------------------------- objects */
+
+static json_t *describe_codes(const pg_object *object)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < PG_MASK_CODES; i++)
+        json_array_append_new(list, json_integer(object->codes[i]));
+    return list;
+}
+
+static pg_status describe_object(json_t **out, const pg_objects *objects, size_t i, pg_mask_form form)
+{
+    const pg_object *object = &objects->items[i];
+    const double *box = object->box;
+    *out = json_pack("{s:s, s:o, s:[f, f, f, f]}", "label", object->label, "score",
+                     object->score >= 0 ? json_real(object->score) : json_null(), "box", box[0], box[1], box[2],
+                     box[3]);
+    if (!*out)
+        return pg_fail(PG_ERROR_MEMORY, "out of memory");
+    if (!object->has_codes)
+        return PG_OK;
+    json_object_set_new(*out, "codes", describe_codes(object));
+    return add_mask(*out, objects, i, form);
+}
+
+static pg_status describe_objects(json_t *list, const pg_objects *objects, pg_mask_form form)
+{
+    for (size_t i = 0; i < objects->count; i++) {
+        json_t *entry;
+        pg_status status = describe_object(&entry, objects, i, form);
+        if (json_array_append_new(list, entry) != 0 && status == PG_OK)
+            status = pg_fail(PG_ERROR_MEMORY, "out of memory");
+        PG_TRY(status);
+    }
+    return PG_OK;
+}
+
+static pg_status describe(json_t **out, const pg_objects *objects, pg_mask_form form)
+{
+    json_t *list = json_array(), *problems = json_array();
+    for (size_t i = 0; i < objects->problem_count; i++)
+        json_array_append_new(problems, json_string(objects->problems[i].name));
+    *out = json_pack("{s:I, s:I, s:o, s:o}", "width", (json_int_t)objects->width, "height",
+                     (json_int_t)objects->height, "objects", list, "problems", problems);
+    if (!*out)
+        return pg_fail(PG_ERROR_MEMORY, "out of memory");
+    pg_status status = describe_objects(list, objects, form);
+    if (status != PG_OK) {
+        json_decref(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
+/* ---------------------------------------------------------------- looking */
+
+/* Ends an answer that nobody waits for. */
+static bool on_text(void *user, size_t index, const char *text, size_t size)
+{
+    (void)index;
+    (void)text;
+    (void)size;
+    return pg_exchange_check(user) == PG_OK;
+}
+
+static pg_status detect(pg_objects **out, pg_exchange *exchange, const pg_object_query *query)
+{
+    pg_session *session;
+    double start = pg_clock();
+    PG_TRY(pg_served_borrow(&session, query->served, exchange));
+    double begun = pg_clock();
+    exchange->stages.queued += begun - start;
+    pg_status status = pg_detect(out, session, &query->image, 1, &query->options);
+    pg_served_give_back(query->served);
+    exchange->stages.decode += pg_clock() - begun;
+    return status;
+}
+
+/* Tokens of the answer, for the usage. */
+static void count_tokens(pg_exchange *exchange, const pg_object_query *query, const pg_objects *objects)
+{
+    int32_t *ids;
+    size_t count;
+    const pg_tokenizer *tokenizer = pg_model_tokenizer(query->served->model);
+    if (pg_tokenizer_encode(&ids, &count, tokenizer, objects->text, objects->text_size, PG_ENCODE_EOS) != PG_OK)
+        return;
+    exchange->answer_tokens += count;
+    exchange->prompt_tokens += pg_model_image_tokens(query->served->model);
+    pg_free(ids);
+}
+
+pg_status pg_find_objects(json_t **out, char **text, pg_finish *finish, pg_exchange *exchange, pg_object_query *query)
+{
+    pg_objects *objects = NULL;
+    *out = NULL;
+    *text = NULL;
+    query->options.codec = exchange->engine->codec;
+    query->options.on_text = on_text;
+    query->options.user = exchange;
+    PG_TRY(detect(&objects, exchange, query));
+    pg_status status = objects->finish == PG_FINISH_CANCELLED ? pg_exchange_check(exchange) : PG_OK;
+    if (status == PG_OK) {
+        count_tokens(exchange, query, objects);
+        *finish = objects->finish;
+        *text = pg_copy_text(objects->text, objects->text_size);
+        status = *text ? describe(out, objects, query->form) : PG_ERROR_MEMORY;
+    }
+    if (status != PG_OK) {
+        pg_free(*text);
+        *text = NULL;
+    }
+    pg_objects_free(objects);
+    return status;
+}
