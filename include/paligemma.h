@@ -1989,7 +1989,11 @@ typedef struct pg_server_options {
     pg_model_options how; /* .adapter: not used */
     pg_scheduler_options scheduler;
 
-    const char *key_file; /* a key a line; empty lines and those that begin with # are none. NULL: no key is asked for */
+    const char
+        *key_file; /* a key a line; empty lines and those that begin with # are none. NULL: no key is asked for */
+    const char *feedback;    /* database that /v1/feedback stores in (section 22); NULL: it refuses */
+    bool feedback_images;    /* pictures go into it as well, where their owners allow it; else only their hashes */
+    uint64_t feedback_bytes; /* the database does not grow beyond this (0: no limit) */
     const char *const *image_hosts; /* from where pictures may be fetched by URL ("example.org", "example.org:8443") */
     size_t image_host_count;        /* 0: pictures come with the request only */
 

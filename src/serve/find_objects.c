@@ -35,8 +35,8 @@ static json_t *describe_runs(const uint8_t *mask, const pg_objects *objects)
     char *counts;
     if (pg_mask_counts(&counts, mask, objects->width, objects->height) != PG_OK)
         return NULL;
-    json_t *runs = json_pack("{s:[I, I], s:s}", "size", (json_int_t)objects->height, (json_int_t)objects->width,
-                             "counts", counts);
+    json_t *runs =
+        json_pack("{s:[I, I], s:s}", "size", (json_int_t)objects->height, (json_int_t)objects->width, "counts", counts);
     pg_free(counts);
     return runs;
 }
@@ -124,9 +124,9 @@ static pg_status describe_object(json_t **out, const pg_objects *objects, size_t
 {
     const pg_object *object = &objects->items[i];
     const double *box = object->box;
-    *out = json_pack("{s:s, s:o, s:[f, f, f, f]}", "label", object->label, "score",
-                     object->score >= 0 ? json_real(object->score) : json_null(), "box", box[0], box[1], box[2],
-                     box[3]);
+    *out =
+        json_pack("{s:s, s:o, s:[f, f, f, f]}", "label", object->label, "score",
+                  object->score >= 0 ? json_real(object->score) : json_null(), "box", box[0], box[1], box[2], box[3]);
     if (!*out)
         return pg_fail(PG_ERROR_MEMORY, "out of memory");
     if (!object->has_codes)
@@ -152,8 +152,8 @@ static pg_status describe(json_t **out, const pg_objects *objects, pg_mask_form 
     json_t *list = json_array(), *problems = json_array();
     for (size_t i = 0; i < objects->problem_count; i++)
         json_array_append_new(problems, json_string(objects->problems[i].name));
-    *out = json_pack("{s:I, s:I, s:o, s:o}", "width", (json_int_t)objects->width, "height",
-                     (json_int_t)objects->height, "objects", list, "problems", problems);
+    *out = json_pack("{s:I, s:I, s:o, s:o}", "width", (json_int_t)objects->width, "height", (json_int_t)objects->height,
+                     "objects", list, "problems", problems);
     if (!*out)
         return pg_fail(PG_ERROR_MEMORY, "out of memory");
     pg_status status = describe_objects(list, objects, form);
@@ -221,6 +221,37 @@ pg_status pg_find_objects(json_t **out, char **text, pg_finish *finish, pg_excha
         pg_free(*text);
         *text = NULL;
     }
+    pg_objects_free(objects);
+    return status;
+}
+
+/* ---------------------------------------------------------------- reading */
+
+/* Each mask may take a picture's pixels and as many letters. */
+#define OBJECTS_MOST 200
+
+/* As pg_detect decodes them. */
+static pg_status decode_mask(pg_object *object, const pg_mask_codec *codec)
+{
+    if (!object->has_codes)
+        return PG_OK;
+    object->mask = pg_alloc((size_t)PG_MASK_SIDE * PG_MASK_SIDE, sizeof *object->mask);
+    return object->mask ? pg_mask_codec_decode(object->mask, codec, object->codes, 1, 1) : PG_ERROR_MEMORY;
+}
+
+pg_status pg_read_objects(json_t **out, const pg_exchange *exchange, const char *text, size_t width, size_t height,
+                          pg_mask_form form)
+{
+    const pg_mask_codec *codec = form == PG_MASK_FORM_NONE ? NULL : exchange->engine->codec;
+    pg_objects *objects;
+    PG_TRY(pg_objects_parse(&objects, text, SIZE_MAX, width, height));
+    pg_status status = objects->count <= OBJECTS_MOST
+                           ? PG_OK
+                           : pg_fail(PG_ERROR_LIMIT, "%zu objects, at most %d", objects->count, OBJECTS_MOST);
+    for (size_t i = 0; i < objects->count && codec && status == PG_OK; i++)
+        status = decode_mask(&objects->items[i], codec);
+    if (status == PG_OK)
+        status = describe(out, objects, form);
     pg_objects_free(objects);
     return status;
 }

@@ -41,7 +41,7 @@ export const models = async () => (await json("/v1/models")).data;
 export const figures = () => json("/v1/figures");
 export const explain = (body, signal) => json("/v1/explain", { body, signal });
 export const readObjects = (body, signal) => json("/v1/objects", { body, signal });
-export const feedbackTerms = () => json("/v1/feedback");
+export const offers = () => json("/v1/page");
 export const judge = (body) => json("/v1/feedback", { body });
 
 // Asks, and hands on every chunk: { text, tokens: [{ text, logprob, top }], finish, usage, id, version }.

@@ -125,19 +125,18 @@ async function finish(made, signal) {
 function complete(made, begun) {
   made.seconds = (performance.now() - begun) / 1000;
   if (!made.text && !made.finish) return showAnswer(null);
-  read_again(made);
-  judge.set({
-    request: made.id, task: made.task, prompt: made.prompt, text: made.text, model: made.model, version: made.version,
-    settings: { temperature: 0 }, picture: made.shown?.data,
-  });
+  offer(made);
   keep(made);
 }
 
-function read_again(made) {
+// What can be done with an answer that is complete.
+function offer(made) {
   if (answer !== made) return;
+  const { id, task, prompt, text: words, model, version } = made;
   show(made);
   $("after").hidden = false;
-  $("explain").hidden = !made.shown || made.text === "";
+  $("explain").hidden = !made.shown || words === "";
+  judge.set({ request: id, task, prompt, text: words, model, version, settings: { temperature: 0 }, picture: made.shown?.data });
 }
 
 async function keep(made) {
@@ -197,7 +196,7 @@ async function explain() {
   button.disabled = true;
   $("stored").textContent = text("explaining");
   try {
-    made.explanation ??= await api.explain({ model: made.model, prompt: made.prompt, picture: made.shown.data, answer: made.text });
+    made.explanation ??= await api.explain({ model: made.model, prompt: made.prompt, image: made.shown.data, answer: made.text });
     $("stored").textContent = text("explained");
     if (answer === made) showExplanation(made);
   } catch (error) {
@@ -229,8 +228,7 @@ async function showAgain(entry) {
   } catch (error) {
     failed(error);
   }
-  read_again(made);
-  judge.set({ request: made.id, task: made.task, prompt: made.prompt, text: made.text, model: made.model, version: made.version, settings: { temperature: 0 }, picture: made.shown?.data });
+  offer(made);
 }
 
 /* ---- controls */
@@ -332,7 +330,7 @@ function languageChanged() {
 // Models that can look or write; a choice of one is none.
 async function open() {
   try {
-    const list = (await api.models()).filter((model) => !model.id.includes("siglip"));
+    const list = (await api.models()).filter((model) => model.kind !== "siglip");
     $("model").replaceChildren(...list.map(({ id }) => new Option(id, id)));
     $("model").hidden = list.length < 2;
     notice();

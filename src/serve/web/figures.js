@@ -4,17 +4,8 @@ import { fill, number, seconds, text } from "./strings.js";
 
 const every = 2000, kept = 120;
 
-// The middle of what was counted in buckets since `before`: the bound below which half of it lies.
-function median(times, before) {
-  const counts = times.buckets.map((count, i) => count - (before?.buckets[i] ?? 0));
-  const total = counts.reduce((sum, count) => sum + count, 0);
-  let seen = 0;
-  const at = counts.findIndex((count) => (seen += count) * 2 >= total);
-  return total === 0 ? null : times.bounds[at] ?? times.bounds.at(-1);
-}
-
 export function startFigures({ dot, line, button, dialog, numbers, canvas }) {
-  let last = null, first = null, rates = [], timer = null;
+  let last = null, rates = [], timer = null;
 
   function rate(now) {
     if (!last || now.at <= last.at) return 0;
@@ -26,12 +17,12 @@ export function startFigures({ dot, line, button, dialog, numbers, canvas }) {
     dot.className = busy ? "dot busy" : "dot";
     line.textContent = busy || speed > 0.5 ? fill("busy", { rate: number(speed, speed < 10 ? 1 : 0), running: number(now.running) }) : text("idle");
     if (!dialog.open) return;
-    const time = (times) => (times && median(times) !== null ? seconds(median(times)) : "–");
+    const time = (value) => (value === null ? "–" : seconds(value));
     const rows = [
       ["running", number(now.running)], ["waiting", number(now.waiting)], ["speed", number(speed, 1)],
       ["first", time(now.first)], ["between", time(now.between)], ["answered", number(now.answers)],
     ];
-    if (now.looked > 0) rows.push(["reuse", `${number((100 * now.known) / now.looked)} %`]);
+    if (now.pictures > 0) rows.push(["reuse", `${number((100 * now.known) / now.pictures)} %`]);
     numbers.replaceChildren(...rows.map(([name, value]) => {
       const row = document.createElement("div"), term = document.createElement("dt"), figure = document.createElement("dd");
       term.textContent = text(name);
@@ -65,7 +56,6 @@ export function startFigures({ dot, line, button, dialog, numbers, canvas }) {
       if (last) rates = [...rates, rate(now)].slice(-kept);
       show(now);
       last = now;
-      first ??= now;
     } catch {
       dot.className = "dot off";
       line.textContent = text("offline");
@@ -83,10 +73,12 @@ export function startFigures({ dot, line, button, dialog, numbers, canvas }) {
   return { refresh: () => last && show(last) };
 }
 
-// The server's names, as this page calls them.
-function read(f) {
+// The server's names, as this page calls them; a server without a decoder has no scheduler.
+function read({ scheduler: s }) {
+  const at = performance.now();
+  if (!s) return { at, running: 0, waiting: 0, tokens: 0, answers: 0, first: null, between: null, known: 0, pictures: 0 };
   return {
-    at: performance.now(), running: f.running, waiting: f.waiting, tokens: f.answer_tokens, answers: f.finished,
-    first: f.first_token, between: f.between_tokens, known: f.feature_hits, looked: f.feature_hits + f.feature_misses,
+    at, running: s.running, waiting: s.waiting, tokens: s.generation_tokens, answers: s.request_seconds.count,
+    first: s.first_token_seconds.p50, between: s.inter_token_seconds.p50, known: s.picture_cache_hits, pictures: s.pictures,
   };
 }

@@ -10,16 +10,18 @@ export function startJudge({ thumbs, up, down, form, correction, keep, keepLabel
     up.setAttribute("aria-pressed", judgement === "up");
     down.setAttribute("aria-pressed", judgement === "down");
     form.hidden = thumbs.hidden || judgement !== "down";
-    keepLabel.hidden = !terms?.pictures || !answer?.picture;
+    keepLabel.hidden = !terms?.keep_images || !answer?.picture;
   }
 
   async function send() {
-    const picture = answer.picture ? { picture: answer.picture, keep_picture: keep.checked && terms.pictures } : {};
-    const { request, task, prompt, text: words, model, version, settings } = answer;
+    const { request, task, prompt, text: words, model, version, settings, picture } = answer;
+    const right = correction.value.trim(), wrong = judgement === "down" && right && right !== words;
+    const body = { request, task, prompt, answer: words, model, system_fingerprint: version, settings, judgement: judgement ?? "none" };
+    if (wrong) body.correction = right;
+    if (picture) Object.assign(body, { image: picture, keep_image: keep.checked && terms.keep_images });
     try {
-      await api.judge({ request, task, prompt, answer: words, model, version, settings, judgement: judgement ?? "none", correction: correction.value.trim() || undefined, ...picture });
+      await api.judge(body);
       stored.textContent = text(judgement ? "stored" : "takenBack");
-      answer.onJudged?.(judgement, correction.value);
     } catch (error) {
       failed(error);
     }
@@ -45,16 +47,17 @@ export function startJudge({ thumbs, up, down, form, correction, keep, keepLabel
   });
 
   return {
-    // What the server takes, as { pictures }; null: nothing.
+    // Asks what the server takes: judgements, and pictures with them.
     async open() {
-      terms = await api.feedbackTerms().catch(() => null);
+      const offers = await api.offers().catch(() => null);
+      terms = offers?.feedback ? offers : null;
       show();
     },
     // The answer that is judged from now on; null: none.
     set(next) {
       answer = next;
-      judgement = next?.judgement ?? null;
-      correction.value = next?.correction ?? next?.text ?? "";
+      judgement = null;
+      correction.value = next?.text ?? "";
       stored.textContent = "";
       show();
     },

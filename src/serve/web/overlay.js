@@ -20,13 +20,13 @@ export function startOverlay({ frame, boxes, masks, list, toggle, toggleLabel },
       element.hidden = !visible(object);
       element.classList.toggle("dim", lit !== null && lit !== object);
     }
-    const with_ = objects.filter((object) => object.mask && visible(object));
-    masks.hidden = with_.length === 0;
+    const masked = objects.filter((object) => object.mask && visible(object));
+    masks.hidden = masked.length === 0;
     if (masks.hidden) return;
     masks.width = size.width;
     masks.height = size.height;
     const context = masks.getContext("2d"), pixels = context.createImageData(size.width, size.height);
-    for (const object of with_) {
+    for (const object of masked) {
       const [r, g, b] = rgb(object.colour), alpha = lit === null ? 120 : lit === object ? 175 : 35;
       object.mask.forEach((inside, i) => inside && pixels.data.set([r, g, b, alpha], i * 4));
     }

@@ -29,7 +29,9 @@ export function startTasks(group, changed) {
     current = task;
     localStorage.setItem("task", task.name);
     show();
-    if (focus) buttons[tasks.indexOf(task)].focus();
+    const button = buttons[tasks.indexOf(task)];
+    if (focus) button.focus();
+    button.scrollIntoView({ block: "nearest", inline: "center" });
     changed(task);
   }
 
