@@ -10,6 +10,8 @@ import { startCamera, startPicture } from "./picture.js";
 import { fill, number, seconds, startLanguage, text } from "./strings.js";
 import { startTasks, taskNamed } from "./tasks.js";
 
+const sharpest = 1024; // pixels of the longer side of masks, which models make of 64 x 64
+
 const $ = (id) => document.getElementById(id);
 
 let answer = null; // the one that is shown: { task, prompt, text, tokens, objects, words, picture, ... }
@@ -115,10 +117,11 @@ function read(made) {
 async function finish(made, signal) {
   read(made);
   if (!made.shown || !made.objects.some((object) => object.hasMask)) return;
-  const { width, height } = made.shown;
+  const scale = Math.min(1, sharpest / Math.max(made.shown.width, made.shown.height));
+  const width = Math.ceil(made.shown.width * scale), height = Math.ceil(made.shown.height * scale);
   const { objects } = await api.readObjects({ text: made.text, width, height }, signal);
   objects.forEach((object, i) => {
-    if (object.mask && made.objects[i]) made.objects[i].mask = readRuns(object.mask.counts, width, height);
+    if (object.mask && made.objects[i]) made.objects[i].mask = { inside: readRuns(object.mask.counts, width, height), width, height };
   });
 }
 

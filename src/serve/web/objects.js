@@ -3,7 +3,7 @@ const pattern = /((?:<loc\d{4}>){4})((?:<seg\d{3}>)*)([^<;\n]*)/g;
 const numbers = (text) => [...text.matchAll(/\d+/g)].map(Number);
 
 // Colours of objects, by the order in which their labels come; apart for people who do not tell red from green.
-const colours = ["#e4572e", "#2e86ab", "#f2a541", "#5b8c5a", "#9b5de5", "#00a6a6", "#d81159", "#7a6f5d"];
+const colours = ["#c8401f", "#1f6f99", "#a86400", "#3f7340", "#7d3fd1", "#00787a", "#c00e4b", "#665c4d"];
 
 // The answer as far as it has come: words without tokens, and objects with boxes in pixels.
 export function readAnswer(text, width, height) {

@@ -1,7 +1,11 @@
 // Boxes and masks over the picture, and the list of objects beside it: each lights up with the other.
 import { number, text } from "./strings.js";
 
-const rgb = (colour) => [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
+// A colour as four bytes of a picture in memory.
+function tint(colour, alpha) {
+  const bytes = [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
+  return new Uint32Array(new Uint8Array([...bytes, alpha]).buffer)[0];
+}
 
 export function startOverlay({ frame, boxes, masks, list, toggle, toggleLabel }, { onLook }) {
   let objects = [], size = { width: 1, height: 1 }, lit = null, canLook = false;
@@ -23,12 +27,13 @@ export function startOverlay({ frame, boxes, masks, list, toggle, toggleLabel },
     const masked = objects.filter((object) => object.mask && visible(object));
     masks.hidden = masked.length === 0;
     if (masks.hidden) return;
-    masks.width = size.width;
-    masks.height = size.height;
-    const context = masks.getContext("2d"), pixels = context.createImageData(size.width, size.height);
+    const { width, height } = masked[0].mask;
+    Object.assign(masks, { width, height });
+    const context = masks.getContext("2d"), pixels = context.createImageData(width, height);
+    const words = new Uint32Array(pixels.data.buffer);
     for (const object of masked) {
-      const [r, g, b] = rgb(object.colour), alpha = lit === null ? 120 : lit === object ? 175 : 35;
-      object.mask.forEach((inside, i) => inside && pixels.data.set([r, g, b, alpha], i * 4));
+      const word = tint(object.colour, lit === null ? 120 : lit === object ? 175 : 35), { inside } = object.mask;
+      for (let i = 0; i < words.length; i++) if (inside[i]) words[i] = word;
     }
     context.putImageData(pixels, 0, 0);
   }
