@@ -7,23 +7,13 @@
 #include "output.h"
 
 const pg_cli_command *const pg_cli_commands[] = {
-    &pg_cli_caption,    &pg_cli_ask,
-    &pg_cli_ocr,        &pg_cli_detect,
-    &pg_cli_segment,    &pg_cli_generate,
-    &pg_cli_classify,   &pg_cli_index,
-    &pg_cli_search,     &pg_cli_embed,
-    &pg_cli_explain,    &pg_cli_trace,
-    &pg_cli_preprocess, &pg_cli_tokenize,
-    &pg_cli_inspect,    &pg_cli_perplexity,
-    &pg_cli_eval,       &pg_cli_score,
-    &pg_cli_robustness, &pg_cli_bench,
-    &pg_cli_quantize,   &pg_cli_merge,
-    &pg_cli_init,       &pg_cli_data,
-    &pg_cli_train,      &pg_cli_gradients,
-    &pg_cli_plot,       &pg_cli_mask,
-    &pg_cli_parse,      &pg_cli_draw,
-    &pg_cli_sheet,      &pg_cli_feedback,
-    &pg_cli_help,       NULL,
+    &pg_cli_caption,    &pg_cli_ask,      &pg_cli_ocr,        &pg_cli_detect,     &pg_cli_segment,
+    &pg_cli_generate,   &pg_cli_classify, &pg_cli_index,      &pg_cli_search,     &pg_cli_embed,
+    &pg_cli_explain,    &pg_cli_trace,    &pg_cli_preprocess, &pg_cli_tokenize,   &pg_cli_inspect,
+    &pg_cli_perplexity, &pg_cli_eval,     &pg_cli_score,      &pg_cli_robustness, &pg_cli_bench,
+    &pg_cli_quantize,   &pg_cli_merge,    &pg_cli_init,       &pg_cli_data,       &pg_cli_train,
+    &pg_cli_gradients,  &pg_cli_plot,     &pg_cli_mask,       &pg_cli_parse,      &pg_cli_draw,
+    &pg_cli_sheet,      &pg_cli_serve,    &pg_cli_feedback,   &pg_cli_help,       NULL,
 };
 
 static int fail_unknown(const char *name)

@@ -216,6 +216,8 @@ static int take_short(command_line *parser, const char *word)
         parser->help = true;
         return PG_CLI_DONE;
     }
+    if (strlen(word) == 2 && find_option(&match, parser, word, 2, 0))
+        return take_value(parser, match, NULL);
     if (!find_option(&match, parser, NULL, 0, word[0]))
         return pg_cli_usage(parser->command, "unknown option '-%s'", word);
     return take_value(parser, match, word[1] ? word + 1 : NULL);

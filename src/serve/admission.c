@@ -79,14 +79,15 @@ static void check_origin(const pg_server *server, pg_exchange *exchange, const p
 static void check_body(const pg_server *server, pg_exchange *exchange, const pg_http_head *head)
 {
     size_t most = server->options.max_body;
+    bool takes_forms = exchange->route->flags & PG_ROUTE_FORM;
     if (head->content_length && strtoull(head->content_length, NULL, 10) > most)
         pg_exchange_refuse(exchange, 413, "too_large", "the request has %s bytes, at most %zu are taken",
                            head->content_length, most);
     else if (strcmp(exchange->route->method, "POST") == 0 && !is_json(head->content_type) &&
-             !pg_http_is_form(head->content_type))
-        pg_exchange_refuse(exchange, 415, NULL, "the Content-Type is %s, expected application/json or "
-                                                "multipart/form-data",
-                           head->content_type ? head->content_type : "missing");
+             !(takes_forms && pg_http_is_form(head->content_type)))
+        pg_exchange_refuse(exchange, 415, NULL, "the Content-Type is %.60s, expected application/json%s",
+                           head->content_type ? head->content_type : "missing",
+                           takes_forms ? " or multipart/form-data" : "");
 }
 
 void pg_admit(pg_server *server, pg_exchange *exchange, const pg_http_head *head)

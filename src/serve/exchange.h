@@ -37,7 +37,6 @@ typedef struct pg_exchange {
     /* The request. */
     const struct pg_route *route; /* NULL: there is none */
     char *path;                   /* "/v1/detect" */
-    bool head_only;               /* HEAD */
     char id[28];               /* "req_" and 22 letters and digits; it is in the log and in the answer's header */
     char client[64];           /* whose request it is, to be fair: the number of a key, or an address */
     pg_buffer body;            /* of everything but forms */

@@ -7,6 +7,7 @@
 /* Flags. */
 #define PG_ROUTE_OPEN  1u /* answered without a key: health, the page; such a route tells nothing that needs one */
 #define PG_ROUTE_QUIET 2u /* in the log only where it fails: probes */
+#define PG_ROUTE_FORM  4u /* forms are taken, too */
 
 typedef pg_status pg_route_run(pg_exchange *exchange);
 

@@ -38,7 +38,6 @@ static pg_exchange *begin_exchange(void *user, const pg_http_head *head)
     if (!exchange)
         return NULL;
     exchange->socket = head->socket;
-    exchange->head_only = strcmp(head->method, "HEAD") == 0;
     pthread_mutex_lock(&server->lock);
     server->active++;
     pthread_mutex_unlock(&server->lock);
