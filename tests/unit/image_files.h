@@ -3,10 +3,10 @@
 #define PG_TESTS_IMAGE_FILES_H
 
 #include "check.h"
-#include "base/sha256.h"
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/sha256.h"
 #include "image/image.h"
 
 #define IMAGES PG_TESTS_FOLDER "/golden/images"

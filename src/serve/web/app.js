@@ -45,7 +45,7 @@ const judge = startJudge(
   { thumbs: $("thumbs"), up: $("up"), down: $("down"), form: $("correct"), correction: $("correction"), keep: $("keep"), keepLabel: $("keep-label"), stored: $("stored") },
   { failed },
 );
-const takePhoto = startCamera({ dialog: $("camera"), video: $("video"), shutter: $("shutter") }, { taken: picture.use, failed: notice });
+const takePhoto = startCamera({ dialog: $("camera"), video: $("video"), shutter: $("shutter") }, { taken: picture.use, without: () => picture.choose(true), failed: notice });
 const openHistory = startHistory({ dialog: $("history"), list: $("past"), clear: $("clear-history") }, showAgain);
 const chooser = startTasks($("tasks"), taskChanged);
 const figures = startFigures({ dot: $("pulse-dot"), line: $("pulse-text"), button: $("pulse"), dialog: $("figures"), numbers: $("numbers"), canvas: $("trace") });
@@ -249,11 +249,12 @@ on("prompt", "keydown", (event) => {
   }
 });
 on("stop", "click", () => running?.abort());
-on("choose", "click", picture.choose);
-on("replace", "click", picture.choose);
+on("choose", "click", () => picture.choose());
+on("replace", "click", () => picture.choose());
 on("take", "click", takePhoto);
 on("remove", "click", picture.remove);
 on("explain", "click", explain);
+$("copy").hidden = !navigator.clipboard; // browsers give it to safe pages only
 on("copy", "click", async () => {
   await navigator.clipboard.writeText(answer.text);
   $("stored").textContent = text("copied");
@@ -269,7 +270,7 @@ for (const dialog of document.querySelectorAll("dialog")) dialog.addEventListene
 
 const keys = {
   "/": ["keyAsk", () => $("prompt").focus()],
-  o: ["keyPicture", picture.choose],
+  o: ["keyPicture", () => picture.choose()],
   "1–7": ["keyTask"],
   Esc: ["keyStop"],
   "+ −": ["keyJudge"],

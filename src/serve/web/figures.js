@@ -15,7 +15,7 @@ export function startFigures({ dot, line, button, dialog, numbers, canvas }) {
   function show(now) {
     const speed = rates.at(-1) ?? 0, busy = now.running + now.waiting > 0;
     dot.className = busy ? "dot busy" : "dot";
-    line.textContent = busy || speed > 0.5 ? fill("busy", { rate: number(speed, speed < 10 ? 1 : 0), running: number(now.running) }) : text("idle");
+    line.textContent = busy ? fill("busy", { rate: number(speed, speed < 10 ? 1 : 0), running: number(now.running) }) : text("idle");
     if (!dialog.open) return;
     const time = (value) => (value === null ? "–" : seconds(value));
     const rows = [

@@ -97,11 +97,14 @@ export function startPicture({ stage, empty, frame, tools, image, file }, { chan
   new ResizeObserver(fit).observe(stage);
   addEventListener("resize", fit);
 
-  return { use, remove, fit, current: () => current, choose: () => file.click(), thumbnail: () => toBlob(drawn(image, current.width, current.height, 160), 0.8) };
+  return { use, remove, fit, current: () => current, choose: (camera) => {
+    file.toggleAttribute("capture", camera === true);
+    file.click();
+  }, thumbnail: () => toBlob(drawn(image, current.width, current.height, 160), 0.8) };
 }
 
 // A photo from the camera, in a dialog while there is one that may be used.
-export function startCamera({ dialog, video, shutter }, { taken, failed }) {
+export function startCamera({ dialog, video, shutter }, { taken, without, failed }) {
   let stream = null;
   dialog.addEventListener("close", () => {
     stream?.getTracks().forEach((track) => track.stop());
@@ -113,6 +116,7 @@ export function startCamera({ dialog, video, shutter }, { taken, failed }) {
     dialog.close();
   });
   return async () => {
+    if (!navigator.mediaDevices) return without(); // not over plain HTTP from another machine
     try {
       stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
     } catch {
