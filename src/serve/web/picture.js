@@ -97,10 +97,16 @@ export function startPicture({ stage, empty, frame, tools, image, file }, { chan
   new ResizeObserver(fit).observe(stage);
   addEventListener("resize", fit);
 
-  return { use, remove, fit, current: () => current, choose: (camera) => {
-    file.toggleAttribute("capture", camera === true);
-    file.click();
-  }, thumbnail: () => toBlob(drawn(image, current.width, current.height, 160), 0.8) };
+  return {
+    use,
+    remove,
+    current: () => current,
+    choose(camera) {
+      file.toggleAttribute("capture", camera === true);
+      file.click();
+    },
+    thumbnail: () => toBlob(drawn(image, current.width, current.height, 160), 0.8),
+  };
 }
 
 // A photo from the camera, in a dialog while there is one that may be used.
