@@ -4,11 +4,18 @@
 #include <stdio.h>
 #include <string.h>
 
+pg_status pg_buffer_reserve(pg_buffer *buffer, size_t size)
+{
+    if (size > SIZE_MAX / 4)
+        return pg_fail_memory(size);
+    return pg_grow((void **)&buffer->data, &buffer->capacity, size + 1, 1);
+}
+
 pg_status pg_buffer_append(pg_buffer *buffer, const void *bytes, size_t size)
 {
     if (size > SIZE_MAX / 4)
         return pg_fail_memory(size);
-    PG_TRY(pg_grow((void **)&buffer->data, &buffer->capacity, buffer->size + size + 1, 1));
+    PG_TRY(pg_buffer_reserve(buffer, buffer->size + size));
     if (size)
         memcpy(buffer->data + buffer->size, bytes, size);
     buffer->size += size;

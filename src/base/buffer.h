@@ -9,6 +9,9 @@ typedef struct pg_buffer {
     size_t size, capacity;
 } pg_buffer;
 
+/* Room for `size` bytes in all: up to there nothing is allocated. */
+pg_status pg_buffer_reserve(pg_buffer *buffer, size_t size);
+
 pg_status pg_buffer_append(pg_buffer *buffer, const void *bytes, size_t size);
 pg_status pg_buffer_print(pg_buffer *buffer, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -1,259 +1,483 @@
-/*
- * Answering: requests wait for a free sequence, go through prefill one by one, and then take turns token by token, all
- * running ones in one ragged batch, with proposed tokens as further rows. A request that ends makes room for the next
- * one.
- */
+#include "generate/scheduler.h"
+
+#include <stdio.h>
 #include <string.h>
 
-#include "generate/beam.h"
-#include "generate/sequence.h"
+#include "generate/pass.h"
 
-typedef struct generation {
-    pg_session *session;
-    pg_sequence *sequences;
-    size_t count, next;   /* the first that has not started */
-    pg_sequence **active; /* [session->sequences] by slot; NULL: free */
-    size_t active_count;
-} generation;
+#define IDLE_SLICE  0.05 /* seconds for prompts before the next look at orders, while nobody waits for a token */
+#define FIRST_SLICE 0.01 /* the same before the first step, while somebody does */
+#define FULL_SLICE  0.8  /* of a slice: the rest is not worth another start */
+#define LEARNING    0.2  /* weight of the latest step, or prompt, in what is known of their times */
 
-/* The logits of the prompt's last token, as far as they are permitted. */
-static pg_status prefill(pg_logits *out, pg_session *session, pg_sequence *sequence, const pg_permitted *permitted)
+/* ---------------------------------------------------------------- orders, under the lock */
+
+static void end_if_due(const pg_scheduler *s, pg_work *work, double now)
 {
-    const pg_request *request = sequence->request;
-    double start = pg_clock();
-    sequence->input.features =
-        request->image_count ? pg_input_features(session, request->images, request->image_count) : NULL;
-    double pictures = pg_clock();
-    pg_tensor *hidden = pg_input_last(session, &sequence->input, sequence->slot);
-    pg_status status = pg_row_logits(session, out, hidden, permitted);
-    sequence->timings.pictures = request->image_count ? pictures - start : 0;
-    sequence->timings.prefill = pg_clock() - pictures;
-    return status;
+    char reason[64];
+    if (s->stop || work->cancelled)
+        pg_work_end(work, PG_ERROR_CANCELLED, "cancelled");
+    else if (work->expires > 0 && now >= work->expires) {
+        snprintf(reason, sizeof reason, "not done within %g seconds", work->job.deadline);
+        pg_work_end(work, PG_ERROR_DEADLINE, reason);
+    }
 }
 
-static pg_status begin(pg_session *session, pg_sequence *sequence)
+/* Those that leave the queue without having taken part, in a list. */
+static pg_work *take_ended(pg_scheduler *s, double now)
 {
+    pg_work *gone = NULL;
+    for (pg_work *work = s->queue.first, *next; work; work = next) {
+        next = work->next;
+        end_if_due(s, work, now);
+        if (!work->ended)
+            continue;
+        pg_job_queue_take(&s->queue, work, false);
+        work->next = gone;
+        gone = work;
+    }
+    return gone;
+}
+
+static void take_places(pg_scheduler *s, pg_work *work)
+{
+    int64_t slot = 0;
+    for (size_t i = 0; i < work->job.answers; i++) {
+        while (s->taken[slot])
+            slot++;
+        s->taken[slot] = true;
+        work->answers[i].sequence.slot = slot;
+    }
+    s->taken_count += work->job.answers;
+}
+
+/* As many as there are places for, in their order: a job for which there are too few yet holds those behind it up, so
+ * that it is not passed over for ever. */
+static void admit(pg_scheduler *s)
+{
+    for (pg_work *work; (work = pg_job_queue_next(&s->queue)) != NULL;) {
+        if (work->job.answers > s->plain.sequences - s->taken_count)
+            return;
+        pg_job_queue_take(&s->queue, work, true);
+        take_places(s, work);
+        s->active[s->active_count++] = work;
+    }
+}
+
+/* Waits for something to do. False: there is nothing, and nothing will come. */
+static bool take_orders(pg_scheduler *s, pg_work **gone)
+{
+    pthread_mutex_lock(&s->lock);
+    while (!s->stop && !s->queue.count && !s->active_count)
+        pthread_cond_wait(&s->wake, &s->lock);
+    double now = pg_clock();
+    *gone = take_ended(s, now);
+    for (size_t i = 0; i < s->active_count; i++)
+        end_if_due(s, s->active[i], now);
+    admit(s);
+    bool work = *gone || s->active_count;
+    pthread_mutex_unlock(&s->lock);
+    return work;
+}
+
+/* ---------------------------------------------------------------- answers */
+
+static bool all_given(const pg_work *work)
+{
+    for (size_t i = 0; i < work->job.answers; i++)
+        if (!work->answers[i].given)
+            return false;
+    return true;
+}
+
+/* A sequence has a token, or its end: what a pass calls. A failure is that job's alone. */
+static pg_status hear(void *user, pg_sequence *sequence, pg_status status)
+{
+    pg_scheduler *s = user;
+    pg_work *work = pg_work_of(sequence);
+    pg_work_answer *answer = (pg_work_answer *)sequence;
+    size_t told = answer->told;
+    if (work->ended)
+        return PG_OK;
+    if (status != PG_OK)
+        pg_work_end(work, status, pg_error_last());
+    else if (!pg_work_tell(work, answer, &s->now.between_tokens))
+        pg_work_end(work, PG_ERROR_CANCELLED, "cancelled by its callback");
+    else if (all_given(work))
+        pg_work_end(work, PG_OK, "");
+    s->now.answer_tokens += answer->told - told;
+    return PG_OK;
+}
+
+/* What a session's context holds of a failure is over with the job that failed. */
+static void fail(pg_scheduler *s, pg_work *work, pg_status status)
+{
+    s->session->g.status = PG_OK;
+    pg_work_end(work, status, pg_error_last());
+}
+
+static pg_status first_tokens(pg_scheduler *s, pg_work *work, pg_tensor *last)
+{
+    pg_session *session = s->session;
+    pg_sequence *first = &work->answers[0].sequence;
     pg_permitted permitted;
     pg_logits logits;
-    PG_TRY(pg_sequence_permit(&permitted, sequence, session, 0));
-    if (pg_permitted_none(&permitted))
-        return pg_sequence_end(sequence);
-    PG_TRY(prefill(&logits, session, sequence, &permitted));
-    if (sequence->plan.beams > 1)
-        return pg_beam_search(session, sequence, &logits);
-    return pg_sequence_step(sequence, session, &logits);
+    PG_TRY(pg_sequence_permit(&permitted, first, session, 0));
+    bool none = pg_permitted_none(&permitted);
+    if (!none)
+        PG_TRY(pg_row_logits(session, &logits, last, &permitted));
+    for (size_t i = 0; i < work->job.answers && !work->ended; i++) {
+        pg_sequence *sequence = &work->answers[i].sequence;
+        if (i && !none)
+            pg_cache_copy_rows(&session->cache, sequence->slot * session->context, first->slot * session->context,
+                               (int64_t)first->input.ids.count);
+        hear(s, sequence, none ? pg_sequence_end(sequence) : pg_sequence_step(sequence, session, &logits));
+    }
+    return PG_OK;
 }
 
-static void release(generation *run, pg_sequence *sequence)
+/* The prompt is in the cache; `last` is its last token's row. */
+static void start_answers(pg_scheduler *s, pg_work *work, const float *last)
 {
-    if (!sequence->done)
-        return;
-    run->active[sequence->slot] = NULL;
-    run->active_count--;
-}
-
-static pg_status start(generation *run, pg_sequence *sequence)
-{
-    pg_session *session = run->session;
+    pg_session *session = s->session;
     pg_arena_mark mark = pg_arena_get_mark(&session->g.arena);
-    sequence->slot = 0;
-    while (run->active[sequence->slot])
-        sequence->slot++;
-    pg_status status = begin(session, sequence);
+    pg_tensor row = {.dtype = PG_F32,
+                     .rows = 1,
+                     .width = session->model->weights->config.text.width,
+                     .data = (float *)last,
+                     .single = 1};
+    work->state = PG_WORK_RUNNING;
+    pg_status status = first_tokens(s, work, &row);
     pg_arena_release(&session->g.arena, mark);
-    run->active[sequence->slot] = sequence;
-    run->active_count++;
-    release(run, sequence);
-    return status;
+    if (status != PG_OK)
+        fail(s, work, status);
 }
 
-/* Starts what fits. Beams use the rows of all sequences, so a beam search waits until it is alone. */
-static pg_status start_waiting(generation *run)
+/* ---------------------------------------------------------------- prompts */
+
+/* A prompt is kept as its last token's row, [D], and the cache rows of all its tokens. */
+static size_t last_row_bytes(const pg_scheduler *s)
 {
-    while (run->next < run->count && run->active_count < run->session->sequences) {
-        if (run->sequences[run->next].plan.beams > 1 && run->active_count)
-            return PG_OK;
-        PG_TRY(start(run, &run->sequences[run->next++]));
-    }
-    return PG_OK;
+    return (size_t)s->plain.model->weights->config.text.width * sizeof(float);
 }
 
-/* One pass through the model: a row for every running sequence, and one for each of its proposals. */
-typedef struct pass {
-    pg_sequence **sequences; /* [count] */
-    pg_next *next;           /* the same */
-    size_t count;
-    int64_t rows;
-    pg_logits *logits; /* [rows] */
-} pass;
-
-/* What the sequence could do in the pass; one that nothing may follow ends instead. */
-static pg_status join(pass *out, generation *run, pg_sequence *sequence)
+static size_t prefix_bytes(const pg_scheduler *s, const pg_sequence *sequence)
 {
-    pg_session *session = run->session;
-    pg_permitted *permitted = pg_scratch(&session->g, (PG_SPECULATE_MOST + 1) * sizeof *permitted);
-    if (!permitted)
-        return session->g.status;
-    PG_TRY(pg_sequence_permit(permitted, sequence, session, 0));
-    if (pg_permitted_none(permitted)) {
-        PG_TRY(pg_sequence_end(sequence));
-        release(run, sequence);
-        return PG_OK;
-    }
-    PG_TRY(pg_sequence_propose(permitted, sequence, session));
-    out->next[out->count] = (pg_next){.permitted = permitted};
-    out->sequences[out->count++] = sequence;
-    return PG_OK;
+    return last_row_bytes(s) + pg_cache_rows_bytes(&s->session->cache, (int64_t)sequence->input.ids.count);
 }
 
-/* Decides how many proposals are checked. */
-static void fill_pass(pass *out, const pg_session *session)
+static const float *find_prefix(pg_scheduler *s, pg_work *work)
 {
-    double tokens = (double)out->count;
-    out->rows = (int64_t)out->count;
-    for (size_t i = 0; i < out->count; i++) {
-        pg_sequence *sequence = out->sequences[i];
-        int64_t length = (int64_t)(sequence->input.ids.count + sequence->made);
-        tokens += pg_speculation_decide(&sequence->speculation, &session->pace, out->rows, tokens);
-        int64_t checked = (int64_t)sequence->speculation.checked;
-        out->rows += checked;
-        out->next[i] = (pg_next){.ids = sequence->history + length - 1,
-                                 .count = 1 + checked,
-                                 .position = sequence->input.first + (int32_t)length - 1,
-                                 .prefix = sequence->input.prefix,
-                                 .spans = {{sequence->slot * session->context, length + checked}},
-                                 .span_count = 1,
-                                 .permitted = out->next[i].permitted};
-    }
+    const pg_sequence *first = &work->answers[0].sequence;
+    pg_kept_key key = pg_work_prompt_key(work);
+    const char *kept = pg_kept_find(&s->prefixes, &key, prefix_bytes(s, first));
+    if (kept)
+        pg_cache_set_rows(&s->session->cache, first->slot * s->session->context, (int64_t)first->input.ids.count,
+                          kept + last_row_bytes(s));
+    *(kept ? &s->now.prefix_hits : &s->now.prefix_misses) += 1;
+    work->usage.prefix_kept = kept != NULL;
+    return (const float *)kept;
 }
 
-static pg_status make_pass(pass *out, generation *run)
+static void keep_prefix(pg_scheduler *s, const pg_work *work)
 {
-    pg_session *session = run->session;
-    *out = (pass){0};
-    out->sequences = pg_scratch(&session->g, run->active_count * sizeof(pg_sequence *));
-    out->next = pg_scratch(&session->g, run->active_count * sizeof *out->next);
-    if (!out->next)
-        return session->g.status;
-    for (size_t s = 0; s < session->sequences; s++)
-        if (run->active[s])
-            PG_TRY(join(out, run, run->active[s]));
-    fill_pass(out, session);
-    out->logits = pg_scratch(&session->g, (size_t)out->rows * sizeof *out->logits);
-    return session->g.status;
+    const pg_sequence *first = &work->answers[0].sequence;
+    pg_kept_key key = pg_work_prompt_key(work);
+    char *kept = pg_kept_find(&s->prefixes, &key, prefix_bytes(s, first)) /* another job came to it at the same time */
+                     ? NULL
+                     : pg_kept_add(&s->prefixes, &key, prefix_bytes(s, first));
+    if (!kept)
+        return;
+    memcpy(kept, work->prefill.last.data, last_row_bytes(s));
+    pg_cache_get_rows(kept + last_row_bytes(s), &s->session->cache, first->slot * s->session->context,
+                      (int64_t)first->input.ids.count);
 }
 
-/* Chooses tokens as long as their logits are there: behind the last token, and behind proposals that came true. */
-static pg_status advance(generation *run, pg_sequence *sequence, const pg_logits *logits)
+static size_t feature_bytes(const pg_tensor *features)
 {
-    pg_speculation *speculation = &sequence->speculation;
-    bool right = true;
-    for (size_t at = 0; right && at <= speculation->checked && !sequence->done; at++) {
-        PG_TRY(pg_sequence_step(sequence, run->session, &logits[at]));
-        right =
-            pg_speculation_learn(speculation, at, sequence->history[sequence->input.ids.count + sequence->made - 1]);
-    }
-    release(run, sequence);
-    return PG_OK;
+    return (size_t)(features->rows * features->width) * sizeof(float);
 }
 
-static pg_status run_pass(generation *run)
+static void find_features(pg_scheduler *s, pg_work *work)
 {
-    pg_session *session = run->session;
-    pass now;
-    PG_TRY(make_pass(&now, run));
-    if (!now.count)
-        return PG_OK;
-    double start = pg_clock();
-    PG_TRY(pg_next_logits(session, now.logits, now.next, now.count));
-    pg_pace_add(&session->pace, now.rows, pg_clock() - start);
-    const pg_logits *logits = now.logits;
-    for (size_t i = 0; i < now.count; i++) {
-        PG_TRY(advance(run, now.sequences[i], logits));
-        logits += now.next[i].count;
-    }
-    return PG_OK;
-}
-
-static pg_status step(generation *run)
-{
-    pg_arena_mark mark = pg_arena_get_mark(&run->session->g.arena);
-    pg_status status = run_pass(run);
-    pg_arena_release(&run->session->g.arena, mark);
-    return status;
-}
-
-static pg_status run_all(generation *run)
-{
-    for (size_t i = 0; i < run->count; i++)
-        run->sequences[i].started = pg_clock();
-    PG_TRY(start_waiting(run));
-    while (run->active_count) {
-        PG_TRY(step(run));
-        PG_TRY(start_waiting(run));
-    }
-    return PG_OK;
-}
-
-static pg_status make_sequences(generation *run, const pg_request *requests)
-{
-    for (size_t i = 0; i < run->count; i++) {
-        pg_status status = pg_sequence_init(&run->sequences[i], run->session, &requests[i], i);
-        if (status != PG_OK)
-            return run->count == 1 ? status : pg_fail_context(status, "request %zu", i);
-    }
-    return PG_OK;
-}
-
-pg_status pg_generate(pg_answer **answers, pg_session *session, const pg_request *requests, size_t count)
-{
-    generation run = {.session = session, .count = count};
-    run.sequences = pg_alloc(count, sizeof *run.sequences);
-    run.active = pg_alloc(session->sequences, sizeof *run.active);
-    pg_status status = run.sequences && run.active ? PG_OK : PG_ERROR_MEMORY;
-    session->g.status = PG_OK;
-    memset(answers, 0, count * sizeof *answers);
-    PG_TRY_GOTO(status);
-    PG_TRY_GOTO(make_sequences(&run, requests));
-    PG_TRY_GOTO(run_all(&run));
-    for (size_t i = 0; i < count; i++)
-        PG_TRY_GOTO(pg_sequence_answer(&answers[i], &run.sequences[i]));
-done:
+    size_t count = work->job.request.image_count;
+    work->usage.features_kept = count > 0;
     for (size_t i = 0; i < count; i++) {
-        if (run.sequences)
-            pg_sequence_free(&run.sequences[i]);
-        if (status != PG_OK) {
-            pg_answer_free(answers[i]);
-            answers[i] = NULL;
-        }
+        pg_tensor features = pg_prefill_features(&work->prefill, i);
+        pg_kept_key key = pg_work_picture_key(work, i);
+        const void *kept = pg_kept_find(&s->features, &key, feature_bytes(&features));
+        if (kept)
+            memcpy(features.data, kept, feature_bytes(&features));
+        work->pictures[i].known = kept != NULL;
+        work->usage.features_kept &= kept != NULL;
+        *(kept ? &s->now.feature_hits : &s->now.feature_misses) += 1;
     }
-    pg_free(run.sequences);
-    pg_free(run.active);
-    return status;
 }
 
-pg_status pg_ask(char **out, const pg_model *model, const char *image, const char *prompt)
+static void keep_features(pg_scheduler *s, const pg_work *work)
 {
-    pg_image *picture = NULL;
-    pg_session *session = NULL;
-    pg_answer *answer = NULL;
-    pg_request request;
-    pg_status status = PG_OK;
-    *out = NULL;
-    pg_request_init(&request);
-    request.prompt = prompt;
-    if (image) {
-        PG_TRY_GOTO(pg_image_load(&picture, image, NULL));
-        request.images = (const pg_image *const *)&picture;
-        request.image_count = 1;
+    for (size_t i = 0; i < work->job.request.image_count; i++) {
+        pg_tensor features = pg_prefill_features(&work->prefill, i);
+        pg_kept_key key = pg_work_picture_key(work, i);
+        if (work->pictures[i].known || pg_kept_find(&s->features, &key, feature_bytes(&features)))
+            continue;
+        void *kept = pg_kept_add(&s->features, &key, feature_bytes(&features));
+        if (kept)
+            memcpy(kept, features.data, feature_bytes(&features));
     }
-    PG_TRY_GOTO(pg_session_new(&session, model, NULL));
-    PG_TRY_GOTO(pg_generate(&answer, session, &request, 1));
-    *out = answer->text;
-    answer->text = NULL;
-done:
-    pg_answer_free(answer);
-    pg_session_free(session);
-    pg_image_free(picture);
-    return status;
+}
+
+static void use_model(const pg_scheduler *s, const pg_work *work)
+{
+    s->session->model = work->model->model;
+}
+
+/* A job takes part: with a prompt that is kept at once, else with one that is to be computed. Prompts are computed in
+ * the order in which they would be done if all had equal shares of the time from their start on: a short one overtakes
+ * a long one, but not for ever. */
+static void begin(pg_scheduler *s, pg_work *work)
+{
+    const pg_sequence *first = &work->answers[0].sequence;
+    work->state = PG_WORK_STARTING;
+    work->usage.queued = pg_clock() - work->submitted;
+    s->now.prompt_tokens += first->input.ids.count;
+    s->now.pictures += work->job.request.image_count;
+    use_model(s, work);
+    const float *last = find_prefix(s, work);
+    if (last) {
+        start_answers(s, work, last);
+        return;
+    }
+    pg_status status = pg_prefill_init(&work->prefill, s->session, work->model->model, &first->input, first->slot,
+                                       work->pictures, work->job.request.image_count);
+    if (status != PG_OK) {
+        fail(s, work, status);
+        return;
+    }
+    find_features(s, work);
+    work->turn = s->started_for + pg_prefill_work(&work->prefill) * s->second_of_work;
+}
+
+/* What the prompt took says what others will take. */
+static void learn_pace(pg_scheduler *s, const pg_work *work)
+{
+    double seconds = work->prefill.seconds[0] + work->prefill.seconds[1];
+    double made = seconds / pg_prefill_work(&work->prefill);
+    s->second_of_work += (s->second_of_work > 0 ? LEARNING : 1) * (made - s->second_of_work);
+}
+
+static void end_prefill(pg_scheduler *s, pg_work *work)
+{
+    work->usage.pictures = work->prefill.seconds[0];
+    work->usage.prefill = work->prefill.seconds[1];
+    learn_pace(s, work);
+    keep_features(s, work);
+    keep_prefix(s, work);
+    start_answers(s, work, work->prefill.last.data);
+    pg_prefill_free(&work->prefill);
+}
+
+static pg_work *next_to_start(const pg_scheduler *s)
+{
+    pg_work *next = NULL;
+    for (size_t i = 0; i < s->active_count; i++) {
+        pg_work *work = s->active[i];
+        if (work->state == PG_WORK_STARTING && !work->ended && (!next || work->turn < next->turn))
+            next = work;
+    }
+    return next;
+}
+
+static void advance_prompt(pg_scheduler *s, pg_work *work, double seconds)
+{
+    pg_prefill *prefill = &work->prefill;
+    use_model(s, work);
+    pg_status status = pg_prefill_step(prefill, &s->pace, pg_prefill_rows(prefill, &s->pace, seconds));
+    if (status != PG_OK)
+        fail(s, work, status);
+    else if (prefill->stage == PG_PREFILL_DONE)
+        end_prefill(s, work);
+}
+
+static bool somebody_waits(const pg_scheduler *s)
+{
+    for (size_t i = 0; i < s->active_count; i++)
+        if (s->active[i]->state == PG_WORK_RUNNING && !s->active[i]->ended)
+            return true;
+    return false;
+}
+
+/* Goes on with prompts for a slice of time. */
+static void advance_prompts(pg_scheduler *s)
+{
+    double step = s->step > 0 ? s->step : FIRST_SLICE;
+    double slice = somebody_waits(s) ? s->slice * step : IDLE_SLICE, start = pg_clock(), spent = 0;
+    for (pg_work *work; spent < FULL_SLICE * slice && (work = next_to_start(s)) != NULL; spent = pg_clock() - start)
+        advance_prompt(s, work, slice - spent);
+    s->started_for += spent;
+}
+
+/* ---------------------------------------------------------------- tokens */
+
+/* The answers of one model that go on. */
+static size_t gather(const pg_scheduler *s, const pg_served_model *model)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < s->active_count; i++) {
+        pg_work *work = s->active[i];
+        if (work->model != model || work->state != PG_WORK_RUNNING || work->ended)
+            continue;
+        for (size_t a = 0; a < work->job.answers; a++)
+            if (!work->answers[a].sequence.done)
+                s->running[count++] = &work->answers[a].sequence;
+    }
+    return count;
+}
+
+static void pass(pg_scheduler *s, const pg_served_model *model)
+{
+    size_t count = gather(s, model);
+    if (!count)
+        return;
+    s->session->model = model->model;
+    pg_status status = pg_pass_run(s->session, s->running, count, hear, s);
+    for (size_t i = 0; status != PG_OK && i < count; i++)
+        fail(s, pg_work_of(s->running[i]), status);
+}
+
+/* True where an earlier one of the active jobs has the same model. */
+static bool had_its_pass(const pg_scheduler *s, size_t index)
+{
+    for (size_t i = 0; i < index; i++)
+        if (s->active[i]->model == s->active[index]->model)
+            return true;
+    return false;
+}
+
+/* A token for every running answer: a pass for each model that has some. */
+static void step(pg_scheduler *s)
+{
+    if (!somebody_waits(s))
+        return;
+    double start = pg_clock();
+    for (size_t i = 0; i < s->active_count; i++)
+        if (!had_its_pass(s, i))
+            pass(s, s->active[i]->model);
+    double seconds = pg_clock() - start;
+    s->step += (s->step > 0 ? LEARNING : 1) * (seconds - s->step);
+    s->now.steps++;
+}
+
+/* ---------------------------------------------------------------- the end of jobs */
+
+static void count_end(pg_scheduler_figures *now, const pg_work *work)
+{
+    const pg_usage *usage = &work->usage;
+    uint64_t *ends[] = {&now->finished, &now->cancelled, &now->expired, &now->failed};
+    pg_status status = work->status;
+    *ends[status == PG_OK ? 0 : status == PG_ERROR_CANCELLED ? 1 : status == PG_ERROR_DEADLINE ? 2 : 3] += 1;
+    pg_times_add(&now->queued, usage->queued);
+    pg_times_add(&now->total, usage->total);
+    if (usage->first_token > 0)
+        pg_times_add(&now->first_token, usage->first_token);
+    for (size_t i = 0; i < work->job.answers; i++) {
+        now->proposed += work->answers[i].sequence.speculation.proposed;
+        now->accepted += work->answers[i].sequence.speculation.accepted;
+    }
+}
+
+static void give_places(pg_scheduler *s, const pg_work *work)
+{
+    for (size_t i = 0; i < work->job.answers; i++)
+        s->taken[work->answers[i].sequence.slot] = false;
+    s->taken_count -= work->job.answers;
+}
+
+/* The last event, and then, under the lock, the end of all that the job had. */
+static void bury(pg_scheduler *s, pg_work *work)
+{
+    pg_work_tell_end(work);
+    count_end(&s->now, work);
+    pthread_mutex_lock(&s->lock);
+    for (size_t i = 0; i < s->active_count; i++)
+        if (s->active[i] == work) {
+            memmove(&s->active[i], &s->active[i + 1], (--s->active_count - i) * sizeof(pg_work *));
+            give_places(s, work);
+        }
+    pg_served_model *model = pg_served_models_leave(&s->models, work->model);
+    s->unfinished--;
+    pthread_cond_broadcast(&s->ended);
+    pthread_mutex_unlock(&s->lock);
+    pg_served_model_free(model);
+    pg_work_free(work);
+}
+
+static void bury_ended(pg_scheduler *s)
+{
+    for (size_t i = 0; i < s->active_count;)
+        if (s->active[i]->ended)
+            bury(s, s->active[i]);
+        else
+            i++;
+}
+
+static void publish(pg_scheduler *s)
+{
+    pg_scheduler_figures *now = &s->now;
+    now->starting = now->running = 0;
+    for (size_t i = 0; i < s->active_count; i++)
+        *(s->active[i]->state == PG_WORK_RUNNING ? &now->running : &now->starting) += 1;
+    now->sequences_used = s->taken_count;
+    now->feature_bytes = s->features.bytes;
+    now->prefix_bytes = s->prefixes.bytes;
+    pthread_mutex_lock(&s->lock);
+    now->submitted = s->figures.submitted;
+    now->refused = s->figures.refused;
+    s->figures = *now;
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* ---------------------------------------------------------------- the thread */
+
+/* Runs the widest step once, on cache rows that nobody has yet: what it needs of memory is then there. */
+static void warm_up(pg_scheduler *s)
+{
+    pg_context *g = &s->session->g;
+    pg_arena_mark mark = pg_arena_get_mark(&g->arena);
+    size_t count = s->plain.sequences;
+    pg_next *next = pg_scratch(g, count * sizeof *next);
+    pg_logits *logits = pg_scratch(g, count * sizeof *logits);
+    static const int32_t any = 0;
+    for (size_t i = 0; logits && i < count; i++)
+        next[i] = (pg_next){.ids = &any, .count = 1, .spans = {{(int64_t)i * s->plain.context, 1}}, .span_count = 1};
+    if (logits)
+        pg_next_logits(s->session, logits, next, count);
+    pg_arena_release(&g->arena, mark);
+    g->status = PG_OK; /* without memory the jobs will say so */
+}
+
+static void round_of(pg_scheduler *s, pg_work *gone)
+{
+    while (gone) {
+        pg_work *next = gone->next;
+        bury(s, gone);
+        gone = next;
+    }
+    for (size_t i = 0; i < s->active_count; i++)
+        if (s->active[i]->state == PG_WORK_WAITING && !s->active[i]->ended)
+            begin(s, s->active[i]);
+    advance_prompts(s);
+    step(s);
+    bury_ended(s);
+    publish(s);
+}
+
+void *pg_scheduler_run(void *scheduler)
+{
+    pg_scheduler *s = scheduler;
+    pg_work *gone;
+    warm_up(s);
+    while (take_orders(s, &gone))
+        round_of(s, gone);
+    return NULL;
 }

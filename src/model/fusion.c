@@ -7,6 +7,11 @@
 pg_tensor *pg_paligemma_features(pg_context *g, const pg_weights *weights, const float *pixels, int64_t count)
 {
     pg_tensor *hidden = pg_siglip_vision_forward(g, &weights->vision, pixels, count); /* [count P, D] */
+    return pg_paligemma_project(g, weights, hidden);
+}
+
+pg_tensor *pg_paligemma_project(pg_context *g, const pg_weights *weights, pg_tensor *hidden)
+{
     return pg_linear(g, hidden, &weights->projector, &weights->projector_bias);
 }
 

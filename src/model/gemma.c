@@ -25,7 +25,7 @@ static pg_batch wanted_queries(pg_context *g, const pg_batch *batch)
     for (int64_t i = 0; segments && i < batch->wanted_count; i++) {
         while (batch->wanted[i] >= from->first + from->count)
             from++;
-        segments[i] = pg_segment_of_row(from, batch->wanted[i] - from->first, i);
+        segments[i] = pg_segment_of_rows(from, batch->wanted[i] - from->first, 1, i);
     }
     queries.rows = batch->wanted_count;
     queries.segments = segments;
@@ -44,20 +44,55 @@ static pg_tensor *take(pg_context *g, pg_tensor *x, const pg_batch *queries)
     return rows;
 }
 
+/* A query, key or value of every row: [T, heads E]. */
+static pg_tensor *turned(pg_context *g, pg_tensor *x, const pg_parameter *w, pg_tensor *angles)
+{
+    return pg_rope(g, pg_linear(g, x, w, NULL), angles);
+}
+
+static pg_tensor *mix(pg_context *g, const pg_gemma *model, int64_t layer, pg_tensor *q, pg_tensor *k, pg_tensor *v,
+                      const pg_batch *queries)
+{
+    const pg_gemma_config *c = &model->config;
+    return pg_linear(g, pg_attention(g, q, k, v, c->heads, c->kv_heads, queries), &model->layers[layer].o, NULL);
+}
+
+static pg_tensor *mix_cached(pg_context *g, const pg_gemma *model, int64_t layer, pg_tensor *q, const pg_batch *queries,
+                             const pg_cache *cache)
+{
+    pg_tensor keys = pg_cache_keys(cache, layer), values = pg_cache_values(cache, layer);
+    return mix(g, model, layer, q, &keys, &values, queries);
+}
+
+static void store(pg_context *g, const pg_cache *cache, int64_t layer, const int64_t *slots, const pg_tensor *k,
+                  const pg_tensor *v)
+{
+    pg_tensor keys = pg_cache_keys(cache, layer), values = pg_cache_values(cache, layer);
+    pg_store_rows(g, &keys, slots, k);
+    pg_store_rows(g, &values, slots, v);
+}
+
 static pg_tensor *attention(pg_context *g, const pg_gemma *model, int64_t layer, pg_tensor *x, pg_tensor *angles,
                             const pg_batch *batch, const pg_batch *queries, const pg_cache *cache)
 {
-    const pg_gemma_config *c = &model->config;
     const pg_gemma_layer *w = &model->layers[layer];
-    pg_tensor *q = pg_rope(g, pg_linear(g, take(g, x, queries), &w->q, NULL), take(g, angles, queries)); /* [T, H E] */
-    pg_tensor *k = pg_rope(g, pg_linear(g, x, &w->k, NULL), angles);                                     /* [T, K E] */
-    pg_tensor *v = pg_linear(g, x, &w->v, NULL);                                                         /* [T, K E] */
+    pg_tensor *q = turned(g, take(g, x, queries), &w->q, take(g, angles, queries));
+    pg_tensor *k = turned(g, x, &w->k, angles);
+    pg_tensor *v = pg_linear(g, x, &w->v, NULL);
     if (!cache)
-        return pg_linear(g, pg_attention(g, q, k, v, c->heads, c->kv_heads, queries), &w->o, NULL);
-    pg_tensor keys = pg_cache_keys(cache, layer), values = pg_cache_values(cache, layer);
-    pg_store_rows(g, &keys, batch->slots, k);
-    pg_store_rows(g, &values, batch->slots, v);
-    return pg_linear(g, pg_attention(g, q, &keys, &values, c->heads, c->kv_heads, queries), &w->o, NULL);
+        return mix(g, model, layer, q, k, v, queries);
+    store(g, cache, layer, batch->slots, k, v);
+    return mix_cached(g, model, layer, q, queries, cache);
+}
+
+/* The layer behind its attention. */
+static pg_tensor *finish_layer(pg_context *g, const pg_gemma *model, int64_t layer, pg_tensor *x, pg_tensor *attended)
+{
+    const pg_gemma_layer *w = &model->layers[layer];
+    x = pg_add(g, x, pg_residual_dropout(g, attended, w->o.name));
+    pg_tensor *normed = pg_rmsnorm(g, x, &w->post_norm, model->config.epsilon);
+    pg_tensor *mlp = pg_gated_mlp(g, normed, &w->gate, &w->up, &w->down);
+    return pg_add(g, x, pg_residual_dropout(g, mlp, w->down.name));
 }
 
 /* Which layer, and what it works with. */
@@ -72,20 +107,43 @@ typedef struct layer_arguments {
 static pg_tensor *forward_layer(pg_context *g, const void *arguments, pg_tensor *x)
 {
     const layer_arguments *a = arguments;
-    const pg_gemma_layer *w = &a->model->layers[a->layer];
-    double epsilon = a->model->config.epsilon;
-    pg_tensor *normed = pg_rmsnorm(g, x, &w->input_norm, epsilon);
+    pg_tensor *normed = pg_rmsnorm(g, x, &a->model->layers[a->layer].input_norm, a->model->config.epsilon);
     pg_tensor *attended = attention(g, a->model, a->layer, normed, a->angles, &a->batch, &a->queries, a->cache);
-    x = pg_add(g, take(g, x, &a->queries), pg_residual_dropout(g, attended, w->o.name));
-    pg_tensor *mlp = pg_gated_mlp(g, pg_rmsnorm(g, x, &w->post_norm, epsilon), &w->gate, &w->up, &w->down);
-    return pg_add(g, x, pg_residual_dropout(g, mlp, w->down.name));
+    return finish_layer(g, a->model, a->layer, take(g, x, &a->queries), attended);
+}
+
+void pg_gemma_layer_keys(pg_context *g, const pg_gemma *model, int64_t layer, pg_tensor *x, pg_tensor *angles,
+                         const int64_t *slots, const pg_cache *cache)
+{
+    const pg_gemma_layer *w = &model->layers[layer];
+    pg_tensor *normed = pg_rmsnorm(g, x, &w->input_norm, model->config.epsilon);
+    pg_tensor *k = turned(g, normed, &w->k, angles);
+    store(g, cache, layer, slots, k, pg_linear(g, normed, &w->v, NULL));
+}
+
+pg_tensor *pg_gemma_layer_rows(pg_context *g, const pg_gemma *model, int64_t layer, pg_tensor *x, pg_tensor *angles,
+                               const pg_batch *queries, const pg_cache *cache)
+{
+    const pg_gemma_layer *w = &model->layers[layer];
+    pg_tensor *q = turned(g, pg_rmsnorm(g, x, &w->input_norm, model->config.epsilon), &w->q, angles);
+    return finish_layer(g, model, layer, x, mix_cached(g, model, layer, q, queries, cache));
+}
+
+pg_tensor *pg_gemma_angles(pg_context *g, const pg_gemma *model, const int32_t *positions, int64_t count)
+{
+    return pg_rope_angles(g, positions, count, model->config.size, model->config.theta);
+}
+
+pg_tensor *pg_gemma_end(pg_context *g, const pg_gemma *model, pg_tensor *x)
+{
+    return pg_rmsnorm(g, x, &model->norm, model->config.epsilon);
 }
 
 pg_tensor *pg_gemma_forward(pg_context *g, const pg_gemma *model, pg_tensor *x, const pg_batch *batch,
                             const pg_cache *cache)
 {
     pg_trace_tensor(g, x, "text.input");
-    pg_tensor *angles = pg_rope_angles(g, batch->positions, batch->rows, model->config.size, model->config.theta);
+    pg_tensor *angles = pg_gemma_angles(g, model, batch->positions, batch->rows);
     pg_batch all = *batch, last = batch->wanted ? wanted_queries(g, batch) : *batch;
     all.wanted = NULL;
     pg_arena_mark scope = pg_scope_begin(g);
@@ -94,7 +152,7 @@ pg_tensor *pg_gemma_forward(pg_context *g, const pg_gemma *model, pg_tensor *x, 
         x = pg_run_block(g, scope, forward_layer, &layer, sizeof layer, x);
         pg_trace_tensor(g, x, "text.layer.%d", (int)i);
     }
-    return pg_trace_tensor(g, pg_rmsnorm(g, x, &model->norm, model->config.epsilon), "text.norm");
+    return pg_trace_tensor(g, pg_gemma_end(g, model, x), "text.norm");
 }
 
 pg_tensor *pg_gemma_logits(pg_context *g, const pg_gemma *model, pg_tensor *x)

@@ -12,18 +12,33 @@ static pg_batch equal_sequences(pg_context *g, int64_t count, int64_t rows)
     return (pg_batch){.rows = count * rows, .segments = segments, .segment_count = segments ? (size_t)count : 0};
 }
 
+static pg_tensor *mix(pg_context *g, const pg_siglip_layer *w, pg_tensor *q, pg_tensor *k, pg_tensor *v, int64_t heads,
+                      const pg_batch *batch)
+{
+    return pg_linear(g, pg_attention(g, q, k, v, heads, heads, batch), &w->out, &w->out_bias);
+}
+
 static pg_tensor *attention(pg_context *g, const pg_siglip_layer *w, pg_tensor *x, int64_t heads, const pg_batch *batch)
 {
     pg_tensor *q = pg_linear(g, x, &w->q, &w->q_bias);
     pg_tensor *k = pg_linear(g, x, &w->k, &w->k_bias);
     pg_tensor *v = pg_linear(g, x, &w->v, &w->v_bias);
-    return pg_linear(g, pg_attention(g, q, k, v, heads, heads, batch), &w->out, &w->out_bias);
+    return mix(g, w, q, k, v, heads, batch);
 }
 
 static pg_tensor *mlp(pg_context *g, pg_tensor *x, const pg_parameter *fc1, const pg_parameter *fc1_bias,
                       const pg_parameter *fc2, const pg_parameter *fc2_bias)
 {
     return pg_linear(g, pg_gelu(g, pg_linear(g, x, fc1, fc1_bias)), fc2, fc2_bias);
+}
+
+/* The layer behind its attention. */
+static pg_tensor *finish_layer(pg_context *g, const pg_siglip_config *c, const pg_siglip_layer *w, pg_tensor *x,
+                               pg_tensor *attended)
+{
+    x = pg_add(g, x, attended);
+    pg_tensor *normed = pg_layernorm(g, x, &w->norm2, &w->norm2_bias, c->epsilon);
+    return pg_add(g, x, mlp(g, normed, &w->fc1, &w->fc1_bias, &w->fc2, &w->fc2_bias));
 }
 
 /* Which layer, and what it works with. */
@@ -39,9 +54,26 @@ static pg_tensor *forward_layer(pg_context *g, const void *arguments, pg_tensor 
     const pg_siglip_config *c = a->config;
     const pg_siglip_layer *w = a->weights;
     pg_tensor *normed = pg_layernorm(g, x, &w->norm1, &w->norm1_bias, c->epsilon);
-    x = pg_add(g, x, attention(g, w, normed, c->heads, &a->batch));
-    normed = pg_layernorm(g, x, &w->norm2, &w->norm2_bias, c->epsilon);
-    return pg_add(g, x, mlp(g, normed, &w->fc1, &w->fc1_bias, &w->fc2, &w->fc2_bias));
+    return finish_layer(g, c, w, x, attention(g, w, normed, c->heads, &a->batch));
+}
+
+void pg_siglip_layer_keys(pg_context *g, const pg_siglip_vision *model, int64_t layer, pg_tensor *x,
+                          const pg_keys *keys, const int64_t *slots)
+{
+    const pg_siglip_layer *w = &model->layers[layer];
+    pg_tensor *normed = pg_layernorm(g, x, &w->norm1, &w->norm1_bias, model->config.epsilon);
+    pg_store_rows(g, &keys->keys, slots, pg_linear(g, normed, &w->k, &w->k_bias));
+    pg_store_rows(g, &keys->values, slots, pg_linear(g, normed, &w->v, &w->v_bias));
+}
+
+pg_tensor *pg_siglip_layer_rows(pg_context *g, const pg_siglip_vision *model, int64_t layer, pg_tensor *x,
+                                const pg_keys *keys, const pg_batch *queries)
+{
+    const pg_siglip_config *c = &model->config;
+    const pg_siglip_layer *w = &model->layers[layer];
+    pg_tensor k = keys->keys, v = keys->values;
+    pg_tensor *q = pg_linear(g, pg_layernorm(g, x, &w->norm1, &w->norm1_bias, c->epsilon), &w->q, &w->q_bias);
+    return finish_layer(g, c, w, x, mix(g, w, q, &k, &v, c->heads, queries));
 }
 
 static pg_tensor *forward_layers(pg_context *g, const pg_siglip_config *c, const pg_siglip_layer *layers, pg_tensor *x,
@@ -56,19 +88,7 @@ static pg_tensor *forward_layers(pg_context *g, const pg_siglip_config *c, const
     return x;
 }
 
-pg_tensor *pg_siglip_vision_forward(pg_context *g, const pg_siglip_vision *model, const float *pixels, int64_t count)
-{
-    const pg_siglip_config *c = &model->config;
-    pg_batch batch = equal_sequences(g, count, pg_config_patches(c));
-    pg_tensor *patches = pg_patches(g, pixels, count, c->channels, c->side, c->patch); /* [count P, 3 p p] */
-    pg_tensor *x = pg_add_positions(g, pg_linear(g, patches, &model->patch, &model->patch_bias), &model->position);
-    pg_trace_tensor(g, x, "vision.embeddings");
-    x = forward_layers(g, c, model->layers, x, &batch, "vision");
-    x = pg_layernorm(g, x, &model->post_norm, &model->post_norm_bias, c->epsilon);
-    return pg_trace_tensor(g, x, "vision.output");
-}
-
-/* Rows first .. first + rows - 1 of a weight: a third of the packed q, k and v. */
+/* Rows first .. first + rows - 1 of a weight: a third of the packed q, k and v, or positions from the first on. */
 static pg_parameter weight_rows(const pg_parameter *w, int64_t first, int64_t rows)
 {
     size_t row_bytes = (size_t)(w->rows == 1 ? 1 : w->width) * pg_dtype_size(w->dtype);
@@ -81,6 +101,28 @@ static pg_parameter weight_rows(const pg_parameter *w, int64_t first, int64_t ro
     else
         part.rows = rows;
     return part;
+}
+
+pg_tensor *pg_siglip_vision_begin(pg_context *g, const pg_siglip_vision *model, pg_tensor *patches, int64_t first)
+{
+    pg_parameter from = weight_rows(&model->position, first, model->position.rows - first);
+    const pg_parameter *positions = first ? &from : &model->position;
+    return pg_add_positions(g, pg_linear(g, patches, &model->patch, &model->patch_bias), positions);
+}
+
+pg_tensor *pg_siglip_vision_end(pg_context *g, const pg_siglip_vision *model, pg_tensor *x)
+{
+    return pg_layernorm(g, x, &model->post_norm, &model->post_norm_bias, model->config.epsilon);
+}
+
+pg_tensor *pg_siglip_vision_forward(pg_context *g, const pg_siglip_vision *model, const float *pixels, int64_t count)
+{
+    const pg_siglip_config *c = &model->config;
+    pg_batch batch = equal_sequences(g, count, pg_config_patches(c));
+    pg_tensor *patches = pg_patches(g, pixels, count, c->channels, c->side, c->patch); /* [count P, 3 p p] */
+    pg_tensor *x = pg_trace_tensor(g, pg_siglip_vision_begin(g, model, patches, 0), "vision.embeddings");
+    x = forward_layers(g, c, model->layers, x, &batch, "vision");
+    return pg_trace_tensor(g, pg_siglip_vision_end(g, model, x), "vision.output");
 }
 
 pg_tensor *pg_siglip_pool(pg_context *g, const pg_siglip_vision *model, pg_tensor *hidden, int64_t count)

@@ -52,17 +52,17 @@ typedef struct request {
 
 /* ---------------------------------------------------------------- time */
 
-static void set_deadline(pg_httpd *httpd, connection *connection, double seconds)
+static void set_deadline(pg_httpd *httpd, connection *of, double seconds)
 {
     pthread_mutex_lock(&httpd->lock);
-    connection->deadline = pg_clock() + seconds;
+    of->deadline = pg_clock() + seconds;
     pthread_mutex_unlock(&httpd->lock);
 }
 
-static void extend_deadline(pg_httpd *httpd, connection *connection, size_t bytes)
+static void extend_deadline(pg_httpd *httpd, connection *of, size_t bytes)
 {
     pthread_mutex_lock(&httpd->lock);
-    connection->deadline += (double)bytes / LEAST_RATE;
+    of->deadline += (double)bytes / LEAST_RATE;
     pthread_mutex_unlock(&httpd->lock);
 }
 

@@ -1,5 +1,7 @@
 #include "tensor/tensor.h"
 
+#include <string.h>
+
 #include "base/memory.h"
 
 int64_t pg_parameter_bytes(const pg_parameter *p)
@@ -49,14 +51,49 @@ pg_tensor pg_cache_values(const pg_cache *cache, int64_t layer)
     return matrix(cache, 2 * layer + 1);
 }
 
-pg_segment pg_segment_of_row(const pg_segment *segment, int64_t row, int64_t first)
+static size_t row_bytes(const pg_cache *cache)
 {
-    pg_segment own = {.first = first, .count = 1, .span_count = segment->span_count};
+    return (size_t)cache->width * pg_dtype_size(cache->dtype);
+}
+
+static char *row_at(const pg_cache *cache, int64_t index, int64_t row)
+{
+    return (char *)matrix(cache, index).data + (size_t)row * row_bytes(cache);
+}
+
+size_t pg_cache_rows_bytes(const pg_cache *cache, int64_t count)
+{
+    return (size_t)(2 * cache->layers * count) * row_bytes(cache);
+}
+
+void pg_cache_get_rows(void *out, const pg_cache *cache, int64_t first, int64_t count)
+{
+    size_t bytes = (size_t)count * row_bytes(cache);
+    for (int64_t i = 0; i < 2 * cache->layers; i++)
+        memcpy((char *)out + (size_t)i * bytes, row_at(cache, i, first), bytes);
+}
+
+void pg_cache_set_rows(const pg_cache *cache, int64_t first, int64_t count, const void *rows)
+{
+    size_t bytes = (size_t)count * row_bytes(cache);
+    for (int64_t i = 0; i < 2 * cache->layers; i++)
+        memcpy(row_at(cache, i, first), (const char *)rows + (size_t)i * bytes, bytes);
+}
+
+void pg_cache_copy_rows(const pg_cache *cache, int64_t to, int64_t from, int64_t count)
+{
+    for (int64_t i = 0; i < 2 * cache->layers; i++)
+        memcpy(row_at(cache, i, to), row_at(cache, i, from), (size_t)count * row_bytes(cache));
+}
+
+pg_segment pg_segment_of_rows(const pg_segment *segment, int64_t row, int64_t count, int64_t first)
+{
+    pg_segment own = {.first = first, .count = count, .prefix = segment->prefix, .span_count = segment->span_count};
     int64_t keys = 0;
     for (int i = 0; i < segment->span_count; i++)
         keys += segment->spans[i].count;
-    int64_t seen = keys - segment->count + row + 1;
-    own.prefix = seen = seen > segment->prefix ? seen : segment->prefix;
+    int64_t seen = keys - segment->count + row + count;
+    seen = seen > segment->prefix ? seen : segment->prefix;
     for (int i = 0; i < segment->span_count; i++) {
         own.spans[i] = segment->spans[i];
         own.spans[i].count = own.spans[i].count < seen ? own.spans[i].count : seen;

@@ -56,8 +56,8 @@ typedef struct pg_segment {
     int span_count;
 } pg_segment;
 
-/* Query row `row` of a segment as a segment of its own, whose only row is `first`. */
-pg_segment pg_segment_of_row(const pg_segment *segment, int64_t row, int64_t first);
+/* Query rows row .. row + count - 1 of a segment as a segment of their own, whose rows begin at `first`. */
+pg_segment pg_segment_of_rows(const pg_segment *segment, int64_t row, int64_t count, int64_t first);
 
 /* The sequences of one forward pass. */
 typedef struct pg_batch {
@@ -88,5 +88,13 @@ pg_status pg_cache_init(pg_cache *out, pg_dtype dtype, int64_t layers, int64_t r
 void pg_cache_free(pg_cache *cache);
 pg_tensor pg_cache_keys(const pg_cache *cache, int64_t layer);
 pg_tensor pg_cache_values(const pg_cache *cache, int64_t layer);
+
+/* Rows first .. first + count - 1 of all layers: how many bytes they are, and into memory of that size and back. */
+size_t pg_cache_rows_bytes(const pg_cache *cache, int64_t count);
+void pg_cache_get_rows(void *out, const pg_cache *cache, int64_t first, int64_t count);
+void pg_cache_set_rows(const pg_cache *cache, int64_t first, int64_t count, const void *rows);
+
+/* Copies `count` rows from `from` on to where `to` begins; they do not overlap. */
+void pg_cache_copy_rows(const pg_cache *cache, int64_t to, int64_t from, int64_t count);
 
 #endif

@@ -13,6 +13,13 @@ struct pg_decoder {
     size_t byte_count;
 };
 
+size_t pg_decoder_most(const pg_tokenizer *tokenizer)
+{
+    size_t unknown = tokenizer->unknown_surface ? strlen(tokenizer->unknown_surface) : 0;
+    size_t piece = tokenizer->vocab.longest > unknown ? tokenizer->vocab.longest : unknown;
+    return sizeof ((pg_decoder *)NULL)->bytes * strlen(PG_REPLACEMENT) + piece;
+}
+
 pg_status pg_decoder_new(pg_decoder **out, const pg_tokenizer *tokenizer, bool skip_special)
 {
     pg_decoder *decoder = *out = pg_alloc(1, sizeof *decoder);
@@ -21,7 +28,12 @@ pg_status pg_decoder_new(pg_decoder **out, const pg_tokenizer *tokenizer, bool s
     decoder->tokenizer = tokenizer;
     decoder->skip_special = skip_special;
     decoder->at_start = true;
-    return PG_OK;
+    pg_status status = pg_buffer_reserve(&decoder->text, pg_decoder_most(tokenizer)); /* so that tokens need none */
+    if (status != PG_OK) {
+        pg_decoder_free(decoder);
+        *out = NULL;
+    }
+    return status;
 }
 
 void pg_decoder_free(pg_decoder *decoder)

@@ -69,6 +69,9 @@ int32_t pg_tokenizer_bos(const pg_tokenizer *tokenizer);
 int32_t pg_tokenizer_eos(const pg_tokenizer *tokenizer);
 int32_t pg_tokenizer_pad(const pg_tokenizer *tokenizer);
 
+/* Bytes of text that one token can bring at most, with what was held back before it. */
+size_t pg_decoder_most(const pg_tokenizer *tokenizer);
+
 /* Whether the files want <bos> in front of plain text. */
 bool pg_tokenizer_adds_bos(const pg_tokenizer *tokenizer);
 

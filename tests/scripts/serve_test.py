@@ -1,0 +1,475 @@
+#!/usr/bin/env python3
+"""Asks a running `paligemma serve` what its clients ask, and what nobody should: answers, streams, limits, keys, signals.
+
+    serve_test.py PALIGEMMA [NAME...]        all tests, or those whose names contain one of the words
+"""
+import base64
+import http.client
+import json
+import pathlib
+import re
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+PROGRAM = pathlib.Path(sys.argv[1]).resolve()
+GOLDEN = pathlib.Path(__file__).resolve().parent.parent / "golden"
+MODEL = GOLDEN / "inference/paligemma-tiny-f32/checkpoint"
+SIGLIP = GOLDEN / "inference/siglip-tiny/checkpoint"
+ADAPTED = GOLDEN / "training/checkpoints/paligemma"
+ADAPTER = GOLDEN / "training/paligemma-lora/both/adapter_trained"
+COW = GOLDEN / "inference/images/cow.jpg"
+KEY = "a key of more than 16 letters"
+
+
+def data_url(path):
+    return "data:image/jpeg;base64," + base64.b64encode(path.read_bytes()).decode()
+
+
+class Server:
+    """`paligemma serve` for the time of a test."""
+
+    def __init__(self, *options, model=MODEL):
+        command = [PROGRAM, "serve", "-m", model, "--port", "0", "-t", "1", *options]
+        self.process = subprocess.Popen([str(part) for part in command], stderr=subprocess.PIPE, text=True)
+        self.log, self.port = [], None
+        self.reader = threading.Thread(target=self.read_log)
+        self.reader.start()
+        for _ in range(600):
+            if self.port or self.process.poll() is not None:
+                break
+            time.sleep(0.1)
+        assert self.port, self.log
+
+    def read_log(self):
+        for line in self.process.stderr:
+            found = re.match(r"paligemma: serving at http://\S+:(\d+)$", line)
+            if found:
+                self.port = int(found[1])
+            else:
+                self.log.append(line)
+
+    def lines(self):
+        return [json.loads(line) for line in self.log if line.startswith("{")]
+
+    def end(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(60)
+        self.reader.join()
+        return code
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        code = self.end()
+        assert code == 0, (code, self.log)
+
+    def raw(self, method, path, body=None, headers=None):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection.request(method, path, body, headers or {})
+        answer = connection.getresponse()
+        content = answer.read()
+        connection.close()
+        return answer.status, dict((name.lower(), value) for name, value in answer.getheaders()), content
+
+    def get(self, path, **headers):
+        return self.raw("GET", path, headers=headers)
+
+    def post(self, path, body, status=200, **headers):
+        headers.setdefault("Content-Type", "application/json")
+        found, _, content = self.raw("POST", path, json.dumps(body), headers)
+        assert found == status, (path, found, content)
+        return json.loads(content)
+
+    def stream(self, path, body):
+        status, headers, content = self.raw("POST", path, json.dumps(dict(body, stream=True)),
+                                            {"Content-Type": "application/json"})
+        assert status == 200 and headers["content-type"] == "text/event-stream", (status, content)
+        events = content.decode().split("\n\n")
+        assert events[-2:] == ["data: [DONE]", ""], events
+        return [json.loads(event[len("data: "):]) for event in events[:-2]]
+
+
+def command_line(*words):
+    return subprocess.run([str(word) for word in (PROGRAM, *words)], check=True, capture_output=True, text=True).stdout
+
+
+def chat(content, **more):
+    return dict({"messages": [{"role": "user", "content": content}], "max_tokens": 12, "temperature": 0}, **more)
+
+
+def with_picture(text, path=COW):
+    return [{"type": "image_url", "image_url": {"url": data_url(path)}}, {"type": "text", "text": text}]
+
+
+# ------------------------------------------------------------------------------------------------ answers
+
+
+def test_chat(server):
+    expected = json.loads(command_line("generate", "-m", MODEL, "--image", COW, "-p", "caption en", "--temp", "0", "-n",
+                                       "12", "--json", "-t", "1"))
+    answer = server.post("/v1/chat/completions", chat(with_picture("caption en"), logprobs=True, top_logprobs=2))
+    choice = answer["choices"][0]
+    assert choice["message"] == {"role": "assistant", "content": expected["text"], "refusal": None}
+    assert choice["finish_reason"] == expected["finish_reason"]
+    assert answer["object"] == "chat.completion" and answer["id"].startswith("chatcmpl-")
+    usage = answer["usage"]
+    assert usage["completion_tokens"] == len(expected["tokens"]), (usage, expected)
+    assert usage["total_tokens"] == usage["prompt_tokens"] + usage["completion_tokens"]
+    tokens = choice["logprobs"]["content"]
+    assert len(tokens) == usage["completion_tokens"]
+    for token in tokens:
+        assert token["logprob"] <= 0 and len(token["top_logprobs"]) == 2
+        assert abs(token["top_logprobs"][0]["logprob"] - token["logprob"]) < 1e-4  # greedy: the best is the chosen one
+    assert answer["warnings"] == []
+
+
+def test_chat_warnings(server):
+    body = chat("caption en", tools=[{"type": "function"}], tool_choice="auto", colour="red", presence_penalty=0)
+    body["messages"] = [{"role": "system", "content": "You are kind."}, *body["messages"],
+                        {"role": "assistant", "content": "A"}]
+    warnings = server.post("/v1/chat/completions", body)["warnings"]
+    assert warnings == ['"tools" is ignored', '"tool_choice" is ignored', '"colour" is unknown and ignored',
+                        "message 0 (system) is ignored: only the last user message counts",
+                        "message 2 (assistant) is ignored: only the last user message counts"], warnings
+
+
+def test_chat_stream(server):
+    body = chat(with_picture("caption en"), n=2, stream_options={"include_usage": True})
+    whole = server.post("/v1/chat/completions", dict(body, stream=False))
+    events = server.stream("/v1/chat/completions", body)
+    assert [event["choices"][0]["delta"] for event in events[:2]] == [{"role": "assistant", "content": ""}] * 2
+    assert events[-1]["choices"] == [] and events[-1]["usage"] == whole["usage"]
+    for index in range(2):
+        deltas = [c for event in events for c in event["choices"] if c["index"] == index]
+        text = "".join(c["delta"].get("content", "") for c in deltas)
+        assert text == whole["choices"][index]["message"]["content"], text
+        assert deltas[-1]["finish_reason"] == whole["choices"][index]["finish_reason"]
+    assert len({event["id"] for event in events}) == 1
+
+
+def test_sampling(server):
+    body = chat(with_picture("caption en"), temperature=1.5, seed=7, n=3)
+    texts = [c["message"]["content"] for c in server.post("/v1/chat/completions", body)["choices"]]
+    again = [c["message"]["content"] for c in server.post("/v1/chat/completions", body)["choices"]]
+    second = server.post("/v1/chat/completions", dict(body, seed=8, n=1))["choices"][0]["message"]["content"]
+    assert texts == again and texts[1] == second and len(set(texts)) > 1, (texts, again, second)
+
+
+def test_stop(server):
+    whole = server.post("/v1/completions", {"prompt": "caption en", "image": data_url(COW), "max_tokens": 12,
+                                            "temperature": 0, "logprobs": 1})
+    text, logprobs = whole["choices"][0]["text"], whole["choices"][0]["logprobs"]
+    assert len(logprobs["tokens"]) == len(logprobs["token_logprobs"]) == len(logprobs["text_offset"])
+    stop = text[len(text) // 2]
+    cut = server.post("/v1/completions", {"prompt": ["caption en"], "image": [data_url(COW)], "max_tokens": 12,
+                                          "temperature": 0, "stop": [stop, "never"]})["choices"][0]
+    assert cut["text"] == text[:text.index(stop)] and cut["finish_reason"] == "stop", (text, cut)
+
+
+def test_objects(server):
+    expected = json.loads(command_line("detect", "-m", MODEL, COW, "cat ; a cow", "--json", "-t", "1"))
+    found = server.post("/v1/detect", {"image": data_url(COW), "labels": "cat ; a cow"})
+    assert (found["width"], found["height"], found["text"]) == (240, 168, expected["text"])
+    assert [o["label"] for o in found["objects"]] == [o["label"] for o in expected["objects"]]
+    for mine, theirs in zip(found["objects"], expected["objects"]):
+        assert all(abs(a - b) < 1e-3 for a, b in zip(mine["box"] + [mine["score"]], theirs["box"] + [theirs["score"]]))
+    listed = server.post("/v1/detect", {"image": data_url(COW), "labels": ["cat", "a cow"]})
+    assert listed["objects"] == found["objects"]
+    masked = server.post("/v1/segment", {"image": data_url(COW), "labels": ["cow"], "max_objects": 1})
+    assert len(masked["objects"][0]["codes"]) == 16
+    schema = {"type": "json_schema", "json_schema": {"name": "objects", "schema": {
+        "type": "object", "properties": {"objects": {"type": "array"}}}}}
+    answer = server.post("/v1/chat/completions", chat(with_picture("detect cat ; a cow"), response_format=schema))
+    assert json.loads(answer["choices"][0]["message"]["content"])["objects"] == found["objects"]
+    schema["json_schema"]["schema"]["properties"] = {"colour": {"type": "string"}}
+    server.post("/v1/chat/completions", chat(with_picture("detect cat"), response_format=schema), 400)
+    server.post("/v1/chat/completions", chat(with_picture("caption en"), response_format={"type": "json_object"}), 400)
+
+
+def test_siglip(server):
+    rows = server.post("/v1/embeddings", {"input": ["a cow", {"image": data_url(COW)}, data_url(COW)]})["data"]
+    text, picture, again = (row["embedding"] for row in rows)
+    assert picture == again and abs(sum(x * x for x in text) - 1) < 1e-4
+    packed = server.post("/v1/embeddings", {"input": "a cow", "encoding_format": "base64"})["data"][0]["embedding"]
+    unpacked = struct.unpack(f"<{len(text)}f", base64.b64decode(packed))
+    assert all(abs(a - b) < 1e-6 for a, b in zip(unpacked, text))
+    labels = server.post("/v1/classify", {"image": data_url(COW), "labels": "cow ; lily"})["labels"]
+    line = json.loads(command_line("classify", "-m", SIGLIP, COW, "--labels", "cow,lily", "--json", "-t", "1"))
+    scores = {label["label"]: label["score"] for label in labels}
+    for label in line["labels"]:
+        assert abs(scores[label["label"]] - label["score"]) < 1e-5, (scores, line)
+    asked = server.post("/v1/classify", {"image": data_url(COW), "labels": ["cow", "lily"], "prompt": "what is it",
+                                         "model": "checkpoint"})["labels"]
+    assert abs(sum(label["score"] for label in asked) - 1) < 1e-6
+
+
+def form(fields):
+    """multipart/form-data of names and texts, or names and (file name, bytes)."""
+    body = b""
+    for name, value in fields:
+        head = f'--edge\r\nContent-Disposition: form-data; name="{name}"'
+        if isinstance(value, tuple):
+            head += f'; filename="{value[0]}"\r\nContent-Type: image/jpeg'
+        body += head.encode() + b"\r\n\r\n" + (value[1] if isinstance(value, tuple) else value.encode()) + b"\r\n"
+    return body + b"--edge--\r\n", {"Content-Type": "multipart/form-data; boundary=edge"}
+
+
+def test_forms(server):
+    expected = server.post("/v1/caption", {"image": data_url(COW), "max_tokens": 8, "temperature": 0})
+    status, _, content = server.raw("POST", "/v1/caption", *form([("image", ("cow.jpg", COW.read_bytes())),
+                                                                   ("max_tokens", "8"), ("temperature", "0")]))
+    answer = json.loads(content)
+    assert status == 200 and answer["caption"] == expected["caption"] and answer["prompt"] == "caption en", content
+    for fields in ([("image", ("", b""))], [("image", ("x", b"no picture"))], [("max_tokens", "many")], [],
+                   [("image", ("/etc/passwd", b""))]):
+        status, _, content = server.raw("POST", "/v1/caption", *form(fields))
+        assert status == 400, content
+    body, headers = form([("image", ("cow.jpg", COW.read_bytes()))])
+    status, _, content = server.raw("POST", "/v1/caption", body[:-40], headers)
+    assert status == 400, content
+
+
+def test_batch(server):
+    requests = [{"custom_id": str(i), "url": "/v1/caption", "body": {"image": data_url(COW), "max_tokens": 4 + i}}
+                for i in range(4)]
+    requests += [{"url": "/v1/nowhere", "body": {}}, {"url": "/v1/batch", "body": {}}, {"url": "/v1/models"}]
+    answers = server.post("/v1/batch", {"requests": requests})["responses"]
+    assert [a["status"] for a in answers] == [200] * 4 + [404, 400, 405], answers
+    assert [a["custom_id"] for a in answers[:4]] == ["0", "1", "2", "3"]
+    captions = [a["body"]["caption"] for a in answers[:4]]
+    assert all(later.startswith(first) for first, later in zip(captions, captions[1:])), captions
+
+
+# ------------------------------------------------------------------------------------------------ the server itself
+
+
+def test_about(server):
+    models = json.loads(server.get("/v1/models")[2])["data"]
+    assert [(m["id"], m["kind"]) for m in models][0] == ("checkpoint", "paligemma"), models
+    assert server.get("/health")[0] == server.get("/ready")[0] == 200
+    status, headers, text = server.get("/metrics")
+    assert status == 200 and headers["content-type"].startswith("text/plain; version=0.0.4")
+    for name in ("num_requests_running", "num_requests_waiting", "prompt_tokens_total", "generation_tokens_total",
+                 "time_to_first_token_seconds_bucket", "inter_token_latency_seconds_count",
+                 "e2e_request_latency_seconds_sum", 'request_success_total{finished_reason="stop"}'):
+        assert "\npaligemma_" + name in text.decode(), name
+    for line in text.decode().splitlines():
+        assert re.match(r'(# (HELP|TYPE) \w+ .+|\w+(\{\w+="[^"]*"\})? [0-9.e+-]+)$', line), line
+    assert json.loads(server.get("/v1/figures")[2])["scheduler"]["sequences"] >= 0
+    described = json.loads(server.get("/openapi.json")[2])["paths"]
+    for path, methods in described.items():
+        for method in methods:
+            other = {"get": "POST", "post": "GET"}[method]
+            status, headers, _ = server.raw(other, path, "{}" if other == "POST" else None,
+                                            {"Content-Type": "application/json"})
+            assert status == 405 and method.upper() in headers["allow"], (path, status)
+
+
+def test_headers(server):
+    _, headers, _ = server.get("/v1/models")
+    assert headers["x-content-type-options"] == "nosniff" and headers["cache-control"] == "no-store"
+    assert "default-src 'none'" in headers["content-security-policy"] and headers["x-request-id"].startswith("req_")
+    assert not any(name.startswith("access-control") for name in headers)
+
+
+def test_refusals(server):
+    ask = {"Content-Type": "application/json"}
+    for path, body, headers, status in (
+            ("/v1/nowhere", "{}", ask, 404),
+            ("/v1/caption", "{}", {"Content-Type": "text/plain"}, 415),
+            ("/v1/chat/completions", *form([]), 415),
+            ("/v1/caption", "", ask, 400),
+            ("/v1/caption", "{", ask, 400),
+            ("/v1/caption", "[]", ask, 400),
+            ("/v1/caption", '{"a":1,"a":2}', ask, 400),
+            ("/v1/caption", '{"image": "/etc/passwd"}', ask, 400),
+            ("/v1/caption", '{"image": "file:///etc/passwd"}', ask, 400),
+            ("/v1/caption", '{"image": "http://127.0.0.1/"}', ask, 400),
+            ("/v1/caption", '{"image": "data:image/png;base64,!"}', ask, 400),
+            ("/v1/caption", '{"image": 5}', ask, 400),
+            ("/v1/detect", json.dumps({"image": data_url(COW)}), ask, 400),
+            ("/v1/detect", json.dumps({"image": data_url(COW), "labels": ["a;b", "c"]}), ask, 400),
+            ("/v1/chat/completions", json.dumps(chat("x", model="another")), ask, 404),
+            ("/v1/chat/completions", json.dumps(chat("x" * 20000)), ask, 400),
+            ("/v1/chat/completions", json.dumps(chat("x", temperature=-1)), ask, 400),
+            ("/v1/chat/completions", json.dumps(chat("x", max_tokens=0.5)), ask, 400),
+            ("/v1/chat/completions", json.dumps(chat("a\0b")), ask, 400),
+            ("/v1/chat/completions", json.dumps(chat([{"type": "video"}])), ask, 400),
+            ("/v1/chat/completions", '{"messages": []}', ask, 400),
+            ("/v1/chat/completions", '{"messages": [{"role": "system", "content": "x"}]}', ask, 400),
+            ("/v1/batch", '{"requests": 5}', ask, 400),
+            ("/v1/caption", "{}", dict(ask, Host="evil.example"), 403),
+            ("/v1/caption", "{}", dict(ask, Origin="https://evil.example"), 403),
+            ("/v1/caption", "{}", dict(ask, Origin="null"), 403)):
+        found, _, content = server.raw("POST", path, body, headers)
+        assert found == status, (path, body[:80], found, content)
+        error = json.loads(content)["error"]
+        assert error["message"] and "\n" not in error["message"] and error["type"] == {
+            403: "permission_error"}.get(status, "invalid_request_error")
+
+
+def shared_tests(names):
+    """Those that one server answers."""
+    with Server("--siglip", SIGLIP, "--metrics", "--slow", "0.001", "--name", "checkpoint") as server:
+        for name in names:
+            print(name, flush=True)
+            globals()[name](server)
+    slow = [line for line in server.lines() if line["event"] == "slow_request"]
+    if "test_chat" in names:
+        assert any(line["stages"].get("decode") for line in slow), slow
+    assert not any("caption" in line.get("asked", "") for line in server.lines())
+
+
+# ------------------------------------------------------------------------------------------------ servers of their own
+
+
+def alone_keys():
+    with tempfile.TemporaryDirectory() as folder:
+        keys = pathlib.Path(folder, "keys")
+        keys.write_text(f"# ours\n\n  {KEY}  \n")
+        with Server("--api-key-file", keys, "--host", "127.0.0.1", "--log-content") as server:
+            assert server.get("/health")[0] == 200
+            for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Bearer {KEY}x"},
+                            {"Authorization": f"Basic {KEY}"}, {"X-Api-Key": KEY[:-1]}):
+                status, found, content = server.raw("GET", "/v1/models", headers=headers)
+                assert status == 401 and found["www-authenticate"] == "Bearer", content
+            assert server.get("/v1/models", Authorization=f"Bearer {KEY}", Host="any.example")[0] == 200
+            assert server.raw("GET", "/v1/models", headers={"X-Api-Key": KEY})[0] == 200
+            server.post("/v1/chat/completions", chat("caption en", max_tokens=2), Authorization=f"Bearer {KEY}")
+            keys.write_text("another key of more than 16 letters\n")
+            server.process.send_signal(signal.SIGHUP)
+            for _ in range(100):
+                if server.get("/v1/models", Authorization=f"Bearer {KEY}")[0] == 401:
+                    break
+                time.sleep(0.1)
+            else:
+                raise AssertionError("SIGHUP changed nothing")
+        lines = server.lines()
+        assert [line["client"] for line in lines if line.get("path") == "/v1/chat/completions"] == ["key 1"], lines
+        assert [line["asked"] for line in lines if "asked" in line] == ["caption en"]
+        assert "reloaded" in [line["event"] for line in lines] and KEY not in "".join(server.log)
+
+
+def alone_adapter():
+    with Server("--adapter", f"tuned={ADAPTER}", model=ADAPTED) as server:
+        models = json.loads(server.get("/v1/models")[2])["data"]
+        assert [(m["id"], m["base"]) for m in models] == [("paligemma", None), ("tuned", "paligemma")]
+        body = {"image": data_url(COW), "max_tokens": 8, "temperature": 0}
+        for name, more in (("paligemma", []), ("tuned", ["--adapter", ADAPTER])):
+            expected = command_line("generate", "-m", ADAPTED, *more, "--image", COW, "-p", "caption en", "--temp", "0",
+                                    "-n", "8", "-t", "1", "--json")
+            assert server.post("/v1/caption", dict(body, model=name))["caption"] == json.loads(expected)["text"]
+
+
+def alone_limits():
+    with Server("--max-body", "2000", "--timeout", "1", "--connections", "8") as server:
+        connect = lambda: socket.create_connection(("127.0.0.1", server.port), timeout=30)
+        head = b"POST /v1/caption HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        for extra, status in ((b"Content-Length: 3000\r\n\r\n", b"413"), (b"Content-Length: 99999999999\r\n\r\n", b"413"),
+                              (b"Transfer-Encoding: chunked\r\n\r\n" + b"7d0\r\n" + b"x" * 2000 + b"\r\n" + b"7d0\r\n" +
+                               b"x" * 2000 + b"\r\n0\r\n\r\n", b"413")):
+            with connect() as client:
+                client.sendall(head + extra)
+                assert client.recv(100).split()[1] == status
+        # half requests, and clients that never begin, are let go of; others are answered meanwhile
+        for start in (b"", b"POST /v1/cap", head + b"Content-Length: 100\r\n\r\n{"):
+            with connect() as client:
+                client.sendall(start)
+                assert server.get("/health")[0] == 200
+                began = time.monotonic()
+                while client.recv(1000):
+                    pass
+                assert 0.5 < time.monotonic() - began < 10
+        # a byte now and then does not keep a connection
+        with connect() as client:
+            began = time.monotonic()
+            try:
+                for byte in head * 10:
+                    client.sendall(bytes([byte]))
+                    time.sleep(0.2)
+                    assert time.monotonic() - began < 10
+            except OSError:
+                pass
+        # nor does a crowd keep the server
+        crowd = [connect() for _ in range(64)]
+        time.sleep(3)
+        for client in crowd:
+            client.close()
+        assert server.get("/health")[0] == 200
+
+
+def alone_queue():
+    """More than may wait are refused at once; what a client leaves is cancelled."""
+    with Server("-np", "1", "--queue", "1", "--metrics") as server:
+        ask = json.dumps(chat(with_picture("caption en"), max_tokens=180, min_tokens=180, temperature=1, n=16))
+        head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(ask)}\r\n\r\n"
+        clients = []
+        for _ in range(6):
+            clients.append(socket.create_connection(("127.0.0.1", server.port), timeout=60))
+            clients[-1].sendall((head + ask).encode())
+            time.sleep(0.05)
+        first_lines = []
+        for client in clients[-3:]:
+            first_lines.append(client.recv(4000).decode())
+        refused = [text for text in first_lines if text.startswith("HTTP/1.1 429")]
+        assert refused and all("Retry-After: 1" in text for text in refused), first_lines
+        for client in clients:
+            client.close()
+        for _ in range(200):
+            scheduler = json.loads(server.get("/v1/figures")[2])["scheduler"]
+            if scheduler["running"] == scheduler["waiting"] == 0:
+                break
+            time.sleep(0.1)
+        else:
+            raise AssertionError(scheduler)
+
+
+def alone_drain():
+    """SIGTERM: what runs is answered, nothing new is taken."""
+    server = Server()
+    body = chat(with_picture("caption en"), max_tokens=150, min_tokens=150, temperature=1, n=4)
+    result = []
+    asking = threading.Thread(target=lambda: result.append(server.post("/v1/chat/completions", body)))
+    asking.start()
+    time.sleep(0.3)
+    assert server.end() == 0
+    asking.join()
+    assert len(result[0]["choices"]) == 4
+
+
+def alone_start():
+    """What keeps the server from starting is said before anything listens."""
+    with tempfile.TemporaryDirectory() as folder:
+        empty = pathlib.Path(folder, "empty")
+        empty.write_text("# no key\n")
+        for options, words in ((["--host", "0.0.0.0"], "without a key"), (["--host", "localhost"], "no address"),
+                               (["--api-key-file", empty], "no key in it"), (["--adapter", "a=nowhere"], "nowhere"),
+                               (["--siglip", str(MODEL)], "not a SigLIP"), (["--api-key-file", "none"], "none")):
+            for more in ([], ["--check"]):
+                run = subprocess.run([str(w) for w in (PROGRAM, "serve", "-m", MODEL, "--port", "0", *options, *more)],
+                                     capture_output=True, text=True, timeout=60)
+                assert run.returncode == 1 and words in run.stderr, (options, run)
+    good = command_line("serve", "-m", MODEL, "--siglip", SIGLIP, "--check")
+    assert good == "all that is named can be served\n"
+
+
+def main():
+    wanted = sys.argv[2:]
+    chosen = [name for name in globals() if not wanted or any(word in name for word in wanted)]
+    shared = [name for name in chosen if name.startswith("test_")]
+    if shared:
+        shared_tests(shared)
+    for name in [name for name in chosen if name.startswith("alone_")]:
+        print(name, flush=True)
+        globals()[name]()
+
+
+main()
