@@ -63,7 +63,7 @@ def list_of(database):
 
 
 def check_files(server):
-    for file in WEB.iterdir():
+    for file in sorted(WEB.iterdir()):
         status, headers, content = server.ask(f"/{file.name}")
         assert status == 200 and content == file.read_bytes(), (file, status)
         policy = headers["Content-Security-Policy"]
