@@ -69,7 +69,7 @@ static pg_status write_picture(row_writer *w, const char *path)
 static pg_status export_picture(bool *kept, row_writer *w, json_t *names, const char *hash)
 {
     pg_buffer_reset(&w->bytes);
-    PG_TRY(pg_store_picture(&w->bytes, kept, w->store, hash));
+    PG_TRY(pg_feedback_find_picture(&w->bytes, kept, w->store, hash));
     if (!*kept)
         return PG_OK;
     pg_buffer_reset(&w->path);
@@ -103,7 +103,7 @@ static int set_text(json_t *object, const char *key, const char *text)
 }
 
 /* One picture is a name, several are a list, none is no key. */
-static pg_status describe_row(json_t *object, const pg_store_row *row, json_t *names)
+static pg_status describe_row(json_t *object, const pg_feedback_row *row, json_t *names)
 {
     int failed = 0;
     if (json_array_size(names) == 1)
@@ -126,7 +126,7 @@ static pg_status write_line(row_writer *w, const json_t *object)
     return pg_file_writer_write(&w->file, w->line.data, w->line.size);
 }
 
-static pg_status write_row(void *user, const pg_store_row *row)
+static pg_status write_row(void *user, const pg_feedback_row *row)
 {
     row_writer *w = user;
     bool kept;
@@ -153,10 +153,10 @@ static pg_status write_rows(row_writer *w, const char *path, const pg_feedback_e
         return pg_fail(PG_ERROR_ARGUMENT, "feedback becomes suffixes or preferences, not rows of another kind");
     PG_TRY(name_folder(w, path));
     PG_TRY(pg_file_writer_open(&w->file, path));
-    pg_status status = pg_store_rows(w->store, options, write_row, w);
+    pg_status status = pg_feedback_visit_rows(w->store, options, write_row, w);
     if (status == PG_OK && w->report.rows == 0)
         status = pg_fail(PG_ERROR_ARGUMENT, "%s: no rows to export (%zu are about pictures that were not kept)",
-                         pg_store_path(w->store), w->report.left_out);
+                         pg_feedback_path(w->store), w->report.left_out);
     if (status == PG_OK)
         return pg_file_writer_commit(&w->file);
     pg_file_writer_abort(&w->file);

@@ -123,16 +123,16 @@ pg_status pg_feedback_add(int64_t *id, pg_feedback_store *store, const pg_feedba
     list_hashes(hashes, pictures, record->picture_count);
     checked.pictures = pictures;
     checked.time = record->time ? record->time : milliseconds();
-    return pg_store_insert(id ? id : &ignored, store, &checked, hashes);
+    return pg_feedback_insert(id ? id : &ignored, store, &checked, hashes);
 }
 
 pg_status pg_feedback_read_picture(void **out, size_t *size, pg_feedback_store *store, const char *hash)
 {
     pg_buffer bytes = {0};
     bool kept = false;
-    pg_status status = pg_store_picture(&bytes, &kept, store, hash);
+    pg_status status = pg_feedback_find_picture(&bytes, &kept, store, hash);
     if (status == PG_OK && !kept)
-        status = pg_fail(PG_ERROR_ARGUMENT, "%s: no picture %.80s was kept", pg_store_path(store), hash);
+        status = pg_fail(PG_ERROR_ARGUMENT, "%s: no picture %.80s was kept", pg_feedback_path(store), hash);
     if (status != PG_OK)
         pg_buffer_free(&bytes);
     *out = bytes.data;

@@ -237,7 +237,7 @@ void pg_feedback_close(pg_feedback_store *store)
     pg_free(store);
 }
 
-const char *pg_store_path(const pg_feedback_store *store)
+const char *pg_feedback_path(const pg_feedback_store *store)
 {
     return store->path;
 }
@@ -301,7 +301,8 @@ static pg_status insert_all(int64_t *id, pg_feedback_store *store, const pg_feed
     return insert_record(id, store, record, pictures);
 }
 
-pg_status pg_store_insert(int64_t *id, pg_feedback_store *store, const pg_feedback_record *record, const char *pictures)
+pg_status pg_feedback_insert(int64_t *id, pg_feedback_store *store, const pg_feedback_record *record,
+                             const char *pictures)
 {
     lock(store);
     pg_status status = run(store, "BEGIN IMMEDIATE");
@@ -312,7 +313,7 @@ pg_status pg_store_insert(int64_t *id, pg_feedback_store *store, const pg_feedba
 
 /* ---------------------------------------------------------------- reading */
 
-pg_status pg_store_picture(pg_buffer *out, bool *kept, pg_feedback_store *store, const char *hash)
+pg_status pg_feedback_find_picture(pg_buffer *out, bool *kept, pg_feedback_store *store, const char *hash)
 {
     sqlite3_stmt *statement = NULL;
     lock(store);
@@ -433,13 +434,13 @@ static const char preferences[] =
     " WHERE up.judgement > 0 AND down.judgement < 0 AND up.correction IS NULL)"
     " WHERE NOT " BLANK("chosen") " AND NOT " BLANK("rejected") " GROUP BY 1, 2, 3, 4 ORDER BY first";
 
-static pg_status show_row(sqlite3_stmt *row, pg_store_row_visitor *visitor, void *user)
+static pg_status show_row(sqlite3_stmt *row, pg_feedback_row_visitor *visitor, void *user)
 {
-    pg_store_row shown = {text_of(row, 0), text_of(row, 1), text_of(row, 2), text_of(row, 3)};
+    pg_feedback_row shown = {text_of(row, 0), text_of(row, 1), text_of(row, 2), text_of(row, 3)};
     return shown.prompt && shown.pictures && shown.answer ? visitor(user, &shown) : pg_fail_memory(0);
 }
 
-static pg_status visit_rows(pg_feedback_store *store, const char *sql, pg_store_row_visitor *visitor, void *user)
+static pg_status visit_rows(pg_feedback_store *store, const char *sql, pg_feedback_row_visitor *visitor, void *user)
 {
     sqlite3_stmt *statement;
     bool row;
@@ -454,8 +455,8 @@ static pg_status visit_rows(pg_feedback_store *store, const char *sql, pg_store_
     return status;
 }
 
-pg_status pg_store_rows(pg_feedback_store *store, const pg_feedback_export_options *options,
-                        pg_store_row_visitor *visitor, void *user)
+pg_status pg_feedback_visit_rows(pg_feedback_store *store, const pg_feedback_export_options *options,
+                                 pg_feedback_row_visitor *visitor, void *user)
 {
     const char *sql = options->kind == PG_ROW_PREFERENCE ? preferences
                       : options->approved                ? corrections_and_approved

@@ -12,23 +12,23 @@
 #include "base/buffer.h"
 
 /* A record whose texts were checked, and its pictures' hashes as one text. */
-pg_status pg_store_insert(int64_t *id, pg_feedback_store *store, const pg_feedback_record *record,
-                          const char *pictures);
+pg_status pg_feedback_insert(int64_t *id, pg_feedback_store *store, const pg_feedback_record *record,
+                             const char *pictures);
 
 /* A row to learn from, borrowed: `rejected` is NULL unless it is a preference. */
-typedef struct pg_store_row {
+typedef struct pg_feedback_row {
     const char *prompt, *pictures, *answer, *rejected;
-} pg_store_row;
+} pg_feedback_row;
 
-typedef pg_status pg_store_row_visitor(void *user, const pg_store_row *row);
+typedef pg_status pg_feedback_row_visitor(void *user, const pg_feedback_row *row);
 
 /* Sees each different row once, the oldest first, until one fails. */
-pg_status pg_store_rows(pg_feedback_store *store, const pg_feedback_export_options *options,
-                        pg_store_row_visitor *visitor, void *user);
+pg_status pg_feedback_visit_rows(pg_feedback_store *store, const pg_feedback_export_options *options,
+                                 pg_feedback_row_visitor *visitor, void *user);
 
 /* The bytes of a picture, added to `out`; *kept: whether there are any. */
-pg_status pg_store_picture(pg_buffer *out, bool *kept, pg_feedback_store *store, const char *hash);
+pg_status pg_feedback_find_picture(pg_buffer *out, bool *kept, pg_feedback_store *store, const char *hash);
 
-const char *pg_store_path(const pg_feedback_store *store);
+const char *pg_feedback_path(const pg_feedback_store *store);
 
 #endif
