@@ -9,7 +9,7 @@
 
 typedef struct serve_settings {
     const char *model, *name, *siglip, *codec;
-    pg_cli_list adapters;
+    pg_cli_list adapters, image_hosts;
     const char *host, *key_file, *feedback;
     int64_t port, connections, feedback_bytes, max_body, max_pixels, max_images, slots, queue, context;
     double timeout, deadline, grace, slow;
@@ -43,6 +43,8 @@ static const pg_cli_option network_options[] = {
      86400},
     {"max-body", 0, "BYTES", PG_CLI_INTEGER, PLACE(max_body), "of a request (default: 20971520)", 1024, 1e10},
     {"max-pixels", 0, "N", PG_CLI_INTEGER, PLACE(max_pixels), "of a picture (default: 50000000)", 1, 1e10},
+    {"allow-image-host", 0, "HOST", PG_CLI_LIST, PLACE(image_hosts),
+     "fetch pictures by URL from this host, HOST or HOST:PORT (default: from none)", 0, 0},
     {"max-images", 0, "N", PG_CLI_INTEGER, PLACE(max_images), "of a request (default: 16)", 1, 10000},
     {0},
 };
@@ -171,6 +173,8 @@ static int read_options(serving *run, const pg_cli_command *command, const serve
     options->max_body = (size_t)settings->max_body;
     options->max_pixels = (uint64_t)settings->max_pixels;
     options->max_images = (size_t)settings->max_images;
+    options->image_hosts = settings->image_hosts.items;
+    options->image_host_count = settings->image_hosts.count;
     options->timeout = settings->timeout;
     options->deadline = settings->deadline;
     options->slow = settings->slow;
@@ -270,7 +274,7 @@ const pg_cli_command pg_cli_serve = {
         "/v1/detect, /v1/segment, /v1/classify, with pictures as data: URLs or as files of a form, and /v1/batch. "
         "/openapi.json describes them all. Requests are answered together, each as it would be alone.\n\n"
         "Without --api-key-file only this machine can ask. Paths of files are never taken from clients, pictures are "
-        "never fetched, pages of other origins are refused, and what is asked is not logged. /health says whether the "
+        "fetched only from hosts that --allow-image-host names, pages of other origins are refused, and what is asked is not logged. /health says whether the "
         "process lives, /ready whether it takes requests.\n\n"
         "SIGTERM and Ctrl-C let running requests end first, a second one does not; SIGHUP opens models, adapters and "
         "keys anew. The log is JSON on stderr.",

@@ -11,6 +11,8 @@ if(TARGET paligemma_cli)
   install(FILES docs/man/paligemma.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
   install(FILES completions/paligemma.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions
           RENAME paligemma)
+  configure_file(cmake/paligemma.service.in ${CMAKE_BINARY_DIR}/paligemma.service @ONLY)
+  install(FILES ${CMAKE_BINARY_DIR}/paligemma.service DESTINATION lib/systemd/system)
 endif()
 
 # The models that ship, where they are in the tree.

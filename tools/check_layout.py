@@ -58,6 +58,7 @@ LIBRARIES = {
     "cairo-ft.h": ["src/image/letters.c", "examples/emoji-world/*"],
     "cairo-svg.h": ["src/image/chart.c"],
     "fontconfig/*": ["examples/emoji-world/glyphs.c"],
+    "curl/*": ["src/serve/remote_picture.c"],
     "microhttpd.h": ["src/serve/httpd.c"],
     "expat.h": ["examples/emoji-world/names.c"],
     "sqlite3.h": ["src/feedback/store.c"],

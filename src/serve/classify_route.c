@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "serve/engine.h"
+#include "serve/server_models.h"
 #include "serve/fields.h"
 #include "serve/pictures.h"
 #include "serve/routes.h"

@@ -3,7 +3,7 @@
 
 #include "base/base64.h"
 #include "serve/answer_json.h"
-#include "serve/engine.h"
+#include "serve/server_models.h"
 #include "serve/fields.h"
 #include "serve/pictures.h"
 #include "serve/routes.h"

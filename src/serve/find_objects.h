@@ -2,7 +2,7 @@
 #ifndef PG_SERVE_FIND_OBJECTS_H
 #define PG_SERVE_FIND_OBJECTS_H
 
-#include "serve/engine.h"
+#include "serve/server_models.h"
 #include "serve/fields.h"
 
 typedef enum pg_mask_form {

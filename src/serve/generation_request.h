@@ -2,7 +2,7 @@
 #ifndef PG_SERVE_GENERATION_REQUEST_H
 #define PG_SERVE_GENERATION_REQUEST_H
 
-#include "serve/engine.h"
+#include "serve/server_models.h"
 #include "serve/fields.h"
 #include "serve/pictures.h"
 

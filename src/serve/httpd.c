@@ -420,7 +420,7 @@ static int bound_port(int listener)
 static pg_status start(pg_httpd *httpd)
 {
     const unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL | MHD_USE_ITC;
-    int listener;
+    int listener = -1;
     PG_TRY(open_socket(&listener, &httpd->options));
     httpd->port = bound_port(listener);
     httpd->daemon = MHD_start_daemon(

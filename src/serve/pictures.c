@@ -5,6 +5,7 @@
 #include "base/base64.h"
 #include "base/clock.h"
 #include "serve/moment.h"
+#include "serve/remote_picture.h"
 #include "serve/server.h"
 
 #define URL_HELP "send pictures as data: URLs (data:image/png;base64,...)"
@@ -66,10 +67,12 @@ static bool is_remote(const char *url)
 
 static pg_status read_url(pg_buffer *out, const pg_exchange *exchange, const char *url)
 {
-    (void)exchange;
-    if (is_remote(url))
+    const pg_server_options *options = exchange->server ? &exchange->server->options : NULL;
+    if (!is_remote(url))
+        return pg_data_url_decode(out, url);
+    if (!options || !options->image_host_count)
         return pg_fail(PG_ERROR_ARGUMENT, "this server fetches no pictures: " URL_HELP);
-    return pg_data_url_decode(out, url);
+    return pg_remote_picture_fetch(out, options, url);
 }
 
 pg_status pg_pictures_add_url(pg_pictures *pictures, pg_exchange *exchange, const char *url)

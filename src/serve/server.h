@@ -7,7 +7,7 @@
 #include <stdatomic.h>
 
 #include "serve/api_keys.h"
-#include "serve/engine.h"
+#include "serve/server_models.h"
 #include "serve/figures.h"
 #include "serve/httpd.h"
 

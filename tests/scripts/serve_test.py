@@ -5,6 +5,7 @@
 """
 import base64
 import http.client
+import http.server
 import json
 import pathlib
 import re
@@ -430,6 +431,57 @@ def alone_queue():
             time.sleep(0.1)
         else:
             raise AssertionError(scheduler)
+
+
+def alone_fetch():
+    """Pictures by URL: of named hosts only, by addresses that are public or named in figures, also behind redirects."""
+    other = socket.create_server(("127.0.0.1", 0))
+    answers = {
+        "/cow": (200, {}, COW.read_bytes()),
+        "/there": (302, {"Location": "/cow"}, b""),
+        "/away": (302, {"Location": f"http://127.0.0.1:{other.getsockname()[1]}/"}, b""),
+        "/round": (302, {"Location": "/round"}, b""),
+        "/file": (302, {"Location": "file:///etc/passwd"}, b""),
+        "/large": (200, {}, b"x" * 300000),
+        "/text": (200, {}, b"no picture"),
+    }
+
+    class Pictures(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            status, headers, body = answers.get(self.path, (404, {}, b""))
+            self.send_response(status)
+            for name, value in dict(headers, **{"Content-Length": str(len(body))}).items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    pictures = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Pictures)
+    threading.Thread(target=pictures.serve_forever, daemon=True).start()
+    port = pictures.server_port
+    with Server("--allow-image-host", f"127.0.0.1:{port}", "--allow-image-host", f"localhost:{port}", "--max-body",
+                "200000", "--timeout", "5") as server:
+        ask = lambda url, status: server.post("/v1/caption", {"image": url, "max_tokens": 3, "temperature": 0}, status)
+        same = ask(data_url(COW), 200)["caption"]
+        assert ask(f"http://127.0.0.1:{port}/cow", 200)["caption"] == same
+        assert ask(f"http://127.0.0.1:{port}/there", 200)["caption"] == same
+        for url, words in ((f"http://localhost:{port}/cow", "not public"), (f"http://127.0.0.1:{port}/away", "not fetched"),
+                           (f"http://127.0.0.1:{port}/round", "more than 3 times"), (f"http://127.0.0.1:{port}/no", "404"),
+                           (f"http://127.0.0.1:{port}/file", "not an http"), (f"http://127.0.0.1:{port}/large", "more than"),
+                           (f"http://127.0.0.1:{port}/text", "image 1"), ("http://127.0.0.1/cow", "not fetched"),
+                           (f"http://user:word@127.0.0.1:{port}/cow", "without a password"),
+                           (f"https://127.0.0.1:{port}/cow", "cannot be fetched")):
+            message = ask(url, 400)["error"]["message"]
+            assert words in message, (url, message)
+    other.settimeout(0.1)
+    try:
+        other.accept()
+        raise AssertionError("the other server was asked")
+    except TimeoutError:
+        pass
+    pictures.shutdown()
 
 
 def alone_drain():

@@ -3,8 +3,8 @@
  * go (detection, embeddings, classes). An engine is immutable once open; a reload opens a new one, and requests that
  * have begun keep theirs until they end.
  */
-#ifndef PG_SERVE_ENGINE_H
-#define PG_SERVE_ENGINE_H
+#ifndef PG_SERVE_SERVER_MODELS_H
+#define PG_SERVE_SERVER_MODELS_H
 
 #include <pthread.h>
 

@@ -1,4 +1,4 @@
-#include "serve/engine.h"
+#include "serve/server_models.h"
 
 #include <string.h>
 #include <time.h>
