@@ -222,7 +222,7 @@ static int run(const pg_cli_command *command, void *memory, const pg_cli_list *o
     if (verb == end)
         return pg_cli_usage(command, "there is no 'feedback %s', expected list, export or add", operands->items[0]);
     pg_feedback_options_init(&options);
-    options.read_only = !verb->writes;
+    options.existing = !verb->writes;
     PG_CLI_TRY(pg_cli_check(pg_feedback_open(&store, operands->items[1], &options)));
     code = verb->run(command, memory, store);
 done:

@@ -1873,14 +1873,14 @@ PG_API void pg_scheduler_get_figures(pg_scheduler_figures *out, pg_scheduler *sc
 typedef struct pg_feedback_store pg_feedback_store;
 
 typedef struct pg_feedback_options {
-    bool read_only;     /* nothing is written; a file that does not exist is PG_ERROR_FILE */
+    bool existing;      /* a file that does not exist is PG_ERROR_FILE; else it is made */
     uint64_t max_bytes; /* the file does not grow beyond this (0: no limit) */
     double wait;        /* seconds that a call waits while another process writes (5) */
 } pg_feedback_options;
 
 PG_API void pg_feedback_options_init(pg_feedback_options *options);
 
-/* Opens the database and makes it where there is none, readable for its owner alone. A file that is damaged, of another
+/* Opens the database, or makes it, readable for its owner alone. A file that is damaged, of another
  * program, or of a later version of this one is PG_ERROR_FORMAT and stays as it is. options: NULL for the defaults. */
 PG_API pg_status pg_feedback_open(pg_feedback_store **out, const char *path, const pg_feedback_options *options);
 PG_API void pg_feedback_close(pg_feedback_store *store); /* NULL is allowed */

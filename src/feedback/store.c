@@ -137,13 +137,13 @@ static pg_status create_tables(pg_feedback_store *store)
 }
 
 /* Ours and of this version, or empty and made ours; else it is not written to. */
-static pg_status check_kind(pg_feedback_store *store, bool read_only)
+static pg_status check_kind(pg_feedback_store *store, bool existing)
 {
     int64_t application = 0, version = 0, things = 0;
     PG_TRY(read_integer(&application, store, "PRAGMA application_id"));
     PG_TRY(read_integer(&version, store, "PRAGMA user_version"));
     PG_TRY(read_integer(&things, store, "SELECT count(*) FROM sqlite_master"));
-    if (things == 0 && application == 0 && !read_only)
+    if (things == 0 && application == 0 && !existing)
         return create_tables(store);
     if (application != APPLICATION)
         return pg_fail(PG_ERROR_FORMAT, "%s: a database, but not of feedback; name another file", store->path);
@@ -171,9 +171,9 @@ static pg_status check_records(pg_feedback_store *store)
 }
 
 /* The file exists before SQLite sees it, for its owner's eyes only. */
-static pg_status touch(const char *path, bool read_only)
+static pg_status touch(const char *path, bool existing)
 {
-    int file = open(path, (read_only ? O_RDONLY : O_RDWR | O_CREAT) | O_CLOEXEC, 0600);
+    int file = open(path, (existing ? O_RDONLY : O_RDWR | O_CREAT) | O_CLOEXEC, 0600);
     if (file < 0)
         return pg_fail_errno(PG_ERROR_FILE, "%s: cannot be opened", path);
     close(file);
@@ -182,13 +182,13 @@ static pg_status touch(const char *path, bool read_only)
 
 static pg_status open_database(pg_feedback_store *store, const pg_feedback_options *options)
 {
-    int flags = options->read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
     char limit[64];
-    PG_TRY(touch(store->path, options->read_only));
-    if (sqlite3_open_v2(store->path, &store->database, flags | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
+    PG_TRY(touch(store->path, options->existing));
+    /* For writing also where nothing is added: a killed process may have left a journal that must be rolled back. */
+    if (sqlite3_open_v2(store->path, &store->database, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
         return store->database ? fail_database(store) : pg_fail_memory(0);
     sqlite3_busy_timeout(store->database, (int)(options->wait * 1000));
-    PG_TRY(check_kind(store, options->read_only));
+    PG_TRY(check_kind(store, options->existing));
     PG_TRY(check_records(store));
     snprintf(limit, sizeof limit, "PRAGMA max_page_count = %llu", (unsigned long long)options->max_bytes / PAGE);
     if (options->max_bytes)

@@ -199,7 +199,7 @@ static void refuse(const char *name, pg_status expected, const char *text)
 static void files_of_others_stay(void **state)
 {
     (void)state;
-    pg_feedback_options read_only;
+    pg_feedback_options existing;
     pg_feedback_store *store;
     folder_write("text.db",
                  "This is a text of more than a hundred bytes, which SQLite takes for a damaged database. "
@@ -216,9 +216,9 @@ static void files_of_others_stay(void **state)
     folder_write("other.db", bytes.data, bytes.size);
     refuse("other.db", PG_ERROR_FORMAT, "other.db: a database, but not of feedback");
     pg_buffer_free(&bytes);
-    pg_feedback_options_init(&read_only);
-    read_only.read_only = true;
-    CHECK_FAILS(pg_feedback_open(&store, folder_file("absent.db"), &read_only), PG_ERROR_FILE, "cannot be opened");
+    pg_feedback_options_init(&existing);
+    existing.existing = true;
+    CHECK_FAILS(pg_feedback_open(&store, folder_file("absent.db"), &existing), PG_ERROR_FILE, "cannot be opened");
     assert_false(pg_file_exists(folder_file("absent.db")));
     CHECK_FAILS(pg_feedback_open(&store, folder_path, NULL), PG_ERROR_FILE, "cannot be opened");
     CHECK_FAILS(pg_feedback_open(&store, ":memory:", NULL), PG_ERROR_ARGUMENT, "no name");
