@@ -6,7 +6,7 @@
  */
 #include <string.h>
 
-#include "serve/engine.h"
+#include "serve/server_models.h"
 #include "serve/fields.h"
 #include "serve/pictures.h"
 #include "serve/routes.h"
