@@ -5,10 +5,10 @@
  */
 #include <string.h>
 
-#include "serve/server_models.h"
 #include "serve/fields.h"
 #include "serve/pictures.h"
 #include "serve/routes.h"
+#include "serve/server_models.h"
 
 typedef struct explain_request {
     json_t *document, *warnings;

@@ -6,11 +6,11 @@
  */
 #include <string.h>
 
-#include "serve/server_models.h"
 #include "serve/fields.h"
 #include "serve/pictures.h"
 #include "serve/routes.h"
 #include "serve/server.h"
+#include "serve/server_models.h"
 
 typedef struct judgement_request {
     const char *request, *task, *prompt, *answer, *judgement, *correction, *model, *version, *image, *hash;

@@ -57,6 +57,7 @@ function wordWithMap(part, index, onLook) {
   word.className = "part";
   word.textContent = part.text;
   word.tabIndex = 0;
+  word.setAttribute("role", "button");
   for (const event of ["pointerenter", "focus", "click"]) word.addEventListener(event, () => onLook(index));
   for (const event of ["pointerleave", "blur"]) word.addEventListener(event, () => onLook(undefined));
   return word;
