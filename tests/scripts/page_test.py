@@ -42,6 +42,7 @@ BOX = "<loc0380><loc0530><loc0870><loc0770>"
 CODES = "".join(f"<seg{7 * i % 128:03}>" for i in range(16))
 ANSWERS = {
     "caption en": "a white cow on a beach",
+    "describe en": " ".join(["a cow and a beach and"] * 15),  # long enough to be seen on its way
     "detect cow": f"{BOX} cow",
     "segment cow": f"{BOX}{CODES} cow",
 }
@@ -57,8 +58,8 @@ def teach(folder):
     """The tiny model with three answers about one photograph, and a mask codec of any weights."""
     rows = [{"image": str(COW), "prefix": prompt, "suffix": answer} for prompt, answer in ANSWERS.items()]
     (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    run(PALIGEMMA, "train", "-m", MODEL, "--data", folder / "rows.jsonl", "--out", folder / "run", "--steps", 120,
-        "--batch", 3, "--learning-rate", "1e-2", "--warmup", 0, "--weight-decay", 0)
+    run(PALIGEMMA, "train", "-m", MODEL, "--data", folder / "rows.jsonl", "--out", folder / "run", "--steps", 150,
+        "--batch", 4, "--learning-rate", "1e-2", "--warmup", 0, "--weight-decay", 0)
     (folder / "masks").mkdir()
     for name in "ab":
         (folder / "masks" / f"{name}.png").write_bytes(b"P5 16 16 255 " + b"\0" * 100 + b"\xff" * 156)
@@ -153,10 +154,10 @@ class Page:
 
 
 def check_caption(page):
-    states = page.ask("caption")
+    states, long = page.ask("describe"), page["words"].text
+    assert len({state for state in states if state and long.startswith(state)}) > 2, states  # it came in pieces
+    page.ask("caption")
     assert page["words"].text == ANSWERS["caption en"], page["words"].text
-    growing = [state for state in states if ANSWERS["caption en"].startswith(state) and state]
-    assert len(set(growing)) > 2, states  # it came in pieces
 
 
 def check_heat(page):
@@ -236,7 +237,7 @@ def check_judgement(page, server):
 def check_history(page):
     page.driver.get(page.address)
     page["open-history"].click()
-    page.wait("the history", lambda: len(page.all("#past button")) >= 4)
+    page.wait("the history", lambda: len(page.all("#past button")) >= 5)
     page.save("page-history")
     assert page.all("#past button")[0].text.startswith(ANSWERS["caption en"])
     page.all("#past button")[2].click()
