@@ -23,7 +23,7 @@ END
 LIBRARY_PACKAGES="libc6-dev libjansson-dev libjpeg-dev libpng-dev libwebp-dev libgif-dev libtiff-dev zlib1g-dev libzip-dev
     libarchive-dev libcairo2-dev libsqlite3-dev libmicrohttpd-dev libcurl4-openssl-dev libcmocka-dev"
 # Pictures have letters in them: without a font, labels in other scripts than ASCII are boxes.
-BUILD_PACKAGES="gcc cmake ninja-build pkg-config python3 fonts-dejavu-core $LIBRARY_PACKAGES"
+BUILD_PACKAGES="gcc cmake ninja-build pkg-config python3 curl fonts-dejavu-core $LIBRARY_PACKAGES"
 CI_PACKAGES="git clang-format clang-tidy gcc-aarch64-linux-gnu qemu-user"
 LONG_PACKAGES="git clang libclang-rt-dev valgrind gcovr"
 # What examples/emoji-world needs to make its pictures, texts and vocabularies.

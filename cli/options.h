@@ -3,7 +3,8 @@
  * command's settings. Parsing, --help, the man page and the completion are all made from these tables.
  *
  * Taken: --name, --name VALUE, --name=VALUE, -x VALUE, -xVALUE, -np VALUE of names of two letters (as llama.cpp has
- * it), options and operands in any order, "--" before operands that begin with a dash. Later values replace earlier ones; lists collect them.
+ * it), options and operands in any order, "--" before operands that begin with a dash. Later values replace earlier
+ * ones; lists collect them.
  */
 #ifndef PG_CLI_OPTIONS_H
 #define PG_CLI_OPTIONS_H

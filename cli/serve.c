@@ -8,7 +8,7 @@
 #include "engine.h"
 
 typedef struct serve_settings {
-    const char *model, *name, *siglip, *codec;
+    const char *model, *name, *siglip, *siglip_name, *codec;
     pg_cli_list adapters, image_hosts;
     const char *host, *key_file, *feedback;
     int64_t port, connections, feedback_bytes, max_body, max_pixels, max_images, slots, queue, context;
@@ -26,6 +26,8 @@ static const pg_cli_option model_options[] = {
      "a LoRA adapter in PEFT's layout, which requests choose by this name as their model", 0, 0},
     {"siglip", 0, "FOLDER", PG_CLI_TEXT, PLACE(siglip),
      "a SigLIP as well, for embeddings and classes (default: world-siglip, where no model is named)", 0, 0},
+    {"siglip-name", 0, "NAME", PG_CLI_TEXT, PLACE(siglip_name), "what clients call it (default: its folder's name)", 0,
+     0},
     {"codec", 0, "FILE.npz", PG_CLI_TEXT, PLACE(codec),
      "the mask codec's weights (default: world/mask_codec.npz, where it is installed)", 0, 0},
     {0},
@@ -165,6 +167,7 @@ static int read_options(serving *run, const pg_cli_command *command, const serve
     options->host = settings->host;
     options->port = (int)settings->port;
     options->model_name = settings->name;
+    options->siglip_name = settings->siglip_name;
     options->key_file = settings->key_file;
     options->feedback = settings->feedback;
     options->feedback_images = settings->feedback_images;
@@ -274,7 +277,8 @@ const pg_cli_command pg_cli_serve = {
         "/v1/detect, /v1/segment, /v1/classify, with pictures as data: URLs or as files of a form, and /v1/batch. "
         "/openapi.json describes them all. Requests are answered together, each as it would be alone.\n\n"
         "Without --api-key-file only this machine can ask. Paths of files are never taken from clients, pictures are "
-        "fetched only from hosts that --allow-image-host names, pages of other origins are refused, and what is asked is not logged. /health says whether the "
+        "fetched only from hosts that --allow-image-host names, pages of other origins are refused, and what is asked "
+        "is not logged. /health says whether the "
         "process lives, /ready whether it takes requests.\n\n"
         "SIGTERM and Ctrl-C let running requests end first, a second one does not; SIGHUP opens models, adapters and "
         "keys anew. The log is JSON on stderr.",

@@ -11,7 +11,9 @@ if(TARGET paligemma_cli)
   install(FILES docs/man/paligemma.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
   install(FILES completions/paligemma.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions
           RENAME paligemma)
-  configure_file(cmake/paligemma.service.in ${CMAKE_BINARY_DIR}/paligemma.service @ONLY)
+  # It names the program by its whole path, which --prefix decides.
+  install(CODE "set(PG_PROGRAM \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/paligemma\")
+    configure_file(${CMAKE_SOURCE_DIR}/cmake/paligemma.service.in ${CMAKE_BINARY_DIR}/paligemma.service @ONLY)")
   install(FILES ${CMAKE_BINARY_DIR}/paligemma.service DESTINATION lib/systemd/system)
 endif()
 

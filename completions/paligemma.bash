@@ -3,7 +3,7 @@ _paligemma()
 {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
     local command=${COMP_WORDS[1]} options folders files words others
-    local commands='caption ask ocr detect segment generate classify index search embed explain trace preprocess tokenize inspect perplexity eval score robustness bench quantize merge init data train gradients plot mask parse draw sheet help '
+    local commands='caption ask ocr detect segment generate classify index search embed explain trace preprocess tokenize inspect perplexity eval score robustness bench quantize merge init data train gradients plot mask parse draw sheet serve help '
     # --name=VALUE arrives as three words.
     if [[ $word == = ]]; then
         word=
@@ -227,6 +227,13 @@ _paligemma()
         files=' --captions -o --out '
         words=' '
         others=' --columns --cell '
+        ;;
+    serve)
+        options=' -m --model --name --adapter --siglip --siglip-name --codec --host --port --api-key-file --connections --timeout --max-body --max-pixels --allow-image-host --max-images --np --queue -c --context --deadline --grace --metrics --slow --log-content -q --quiet --check --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
+        folders=' -m --model '
+        files=' --codec --api-key-file '
+        words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
+        others=' --name --adapter --siglip --siglip-name --host --port --connections --timeout --max-body --max-pixels --allow-image-host --max-images --np --queue -c --context --deadline --grace --slow -t --threads '
         ;;
     help)
         options=' -h --help'

@@ -1196,6 +1196,22 @@ PG_API void pg_detect_options_init(pg_detect_options *options);
 PG_API pg_status pg_detect(pg_objects **out, pg_session *session, const pg_image *const *images, size_t count,
                            const pg_detect_options *options);
 
+/* pg_detect in two steps, for answers that something else than pg_generate makes, such as a pg_scheduler. */
+typedef struct pg_detection pg_detection;
+
+/* What is asked about a picture, which must be there until the request has been answered, or submitted; all that the
+ * options name must outlive the detection (their on_text is not used). context: longest sequence in tokens of whoever
+ * answers (0: the model's). */
+PG_API pg_status pg_detection_new(pg_detection **out, const pg_model *model, const pg_image *image,
+                                  const pg_detect_options *options, size_t context);
+
+/* To be answered once, with its on_step and user, which note what scores are made of. */
+PG_API const pg_request *pg_detection_request(const pg_detection *detection);
+
+/* The objects in the answer: of it, text, tokens and finish are read. Masks are decoded by the calling thread. */
+PG_API pg_status pg_detection_read(pg_objects **out, const pg_detection *detection, const pg_answer *answer);
+PG_API void pg_detection_free(pg_detection *detection); /* NULL is allowed */
+
 /* ---------------------------------------------------------------- 14. drawing */
 
 /* Something to be drawn on a picture. Borrowed. */
@@ -1811,8 +1827,8 @@ typedef bool pg_event_callback(void *user, const pg_event *event);
 
 typedef struct pg_job {
     pg_request request;  /* Copied, pictures, prompt and stop texts too; only its constraint is borrowed until the last
-                            event. beams (1 at most) and its callbacks do not go with a scheduler; it tokenizes and
-                            resizes in the thread that submits */
+                            event. beams (1 at most) and on_text do not go with a scheduler; on_step is called from its
+                            thread, before the event of the token. It tokenizes and resizes in the thread that submits */
     size_t answers;      /* how many; answer i is the one of the seed request.seed + i (0: 1) */
     const char *adapter; /* as pg_scheduler_set_adapter named it; NULL or "": the model as it is */
     const char *key; /* whose job it is: within a priority, keys take turns in starting jobs (NULL: ""; at most 63 bytes
@@ -1981,9 +1997,10 @@ typedef struct pg_server_options {
     int port;         /* 0: any free one */
 
     const char *model;      /* folder of a PaliGemma, Gemma or SigLIP; required */
-    const char *model_name; /* as clients name it (NULL: the folder's own name) */
+    const char *model_name; /* as clients name it (NULL: the folder's own name); siglip_name: the same */
     const char *siglip;     /* folder of a SigLIP as well, for embeddings and classes; NULL: none */
-    const char *codec;      /* the mask codec's file; NULL: segmentation answers with codes alone */
+    const char *siglip_name;
+    const char *codec; /* the mask codec's file; NULL: segmentation answers with codes alone */
     const pg_server_adapter *adapters;
     size_t adapter_count;
     pg_model_options how; /* .adapter: not used */

@@ -393,6 +393,21 @@ static void give_places(pg_scheduler *s, const pg_work *work)
     s->taken_count -= work->job.answers;
 }
 
+/* Figures for others, under the lock. */
+static void publish(pg_scheduler *s)
+{
+    pg_scheduler_figures *now = &s->now;
+    now->starting = now->running = 0;
+    for (size_t i = 0; i < s->active_count; i++)
+        *(s->active[i]->state == PG_WORK_RUNNING ? &now->running : &now->starting) += 1;
+    now->sequences_used = s->taken_count;
+    now->feature_bytes = s->features.bytes;
+    now->prefix_bytes = s->prefixes.bytes;
+    now->submitted = s->figures.submitted;
+    now->refused = s->figures.refused;
+    s->figures = *now;
+}
+
 /* The last event, and then, under the lock, the end of all that the job had. */
 static void bury(pg_scheduler *s, pg_work *work)
 {
@@ -406,6 +421,7 @@ static void bury(pg_scheduler *s, pg_work *work)
         }
     pg_served_model *model = pg_served_models_leave(&s->models, work->model);
     s->unfinished--;
+    publish(s); /* before those who drain look at them */
     pthread_cond_broadcast(&s->ended);
     pthread_mutex_unlock(&s->lock);
     pg_served_model_free(model);
@@ -419,22 +435,6 @@ static void bury_ended(pg_scheduler *s)
             bury(s, s->active[i]);
         else
             i++;
-}
-
-static void publish(pg_scheduler *s)
-{
-    pg_scheduler_figures *now = &s->now;
-    now->starting = now->running = 0;
-    for (size_t i = 0; i < s->active_count; i++)
-        *(s->active[i]->state == PG_WORK_RUNNING ? &now->running : &now->starting) += 1;
-    now->sequences_used = s->taken_count;
-    now->feature_bytes = s->features.bytes;
-    now->prefix_bytes = s->prefixes.bytes;
-    pthread_mutex_lock(&s->lock);
-    now->submitted = s->figures.submitted;
-    now->refused = s->figures.refused;
-    s->figures = *now;
-    pthread_mutex_unlock(&s->lock);
 }
 
 /* ---------------------------------------------------------------- the thread */
@@ -469,7 +469,9 @@ static void round_of(pg_scheduler *s, pg_work *gone)
     advance_prompts(s);
     step(s);
     bury_ended(s);
+    pthread_mutex_lock(&s->lock);
     publish(s);
+    pthread_mutex_unlock(&s->lock);
 }
 
 void *pg_scheduler_run(void *scheduler)

@@ -21,8 +21,8 @@ static pg_status check_job(const pg_job *job, const pg_session *plain)
     pg_request_complete(&full, plain->model);
     if (!job->on_event)
         return pg_fail(PG_ERROR_ARGUMENT, "a job needs on_event: nobody would hear its answer");
-    if (job->request.on_text || job->request.on_step)
-        return pg_fail(PG_ERROR_ARGUMENT, "a job's request has callbacks; the scheduler calls on_event only");
+    if (job->request.on_text)
+        return pg_fail(PG_ERROR_ARGUMENT, "a job's request has on_text; the scheduler tells of text by on_event");
     if (full.beams > 1)
         return pg_fail(PG_ERROR_ARGUMENT, "%lld beams: a scheduler makes no beam search; ask for 1",
                        (long long)full.beams);
@@ -116,12 +116,21 @@ static pg_status fill_in(pg_work *work, const pg_session *plain)
     return PG_OK;
 }
 
+static void pass_step(void *user, size_t index, const pg_step *step)
+{
+    const pg_work *work = user;
+    work->on_step(work->step_user, index, step);
+}
+
 pg_status pg_work_new(pg_work **out, const pg_session *plain, pg_served_model *model, const pg_job *job)
 {
     pg_work *work = *out = pg_alloc(1, sizeof *work);
     if (!work)
         return PG_ERROR_MEMORY;
     work->job = *job;
+    work->on_step = job->request.on_step;
+    work->step_user = job->request.user;
+    work->job.request.on_step = work->on_step ? pass_step : NULL;
     work->job.request.user = work;
     work->model = model;
     work->submitted = pg_clock();

@@ -33,6 +33,8 @@ typedef struct pg_work {
     pg_kept_part *parts;          /* what the prompt is kept by: its prefix, its ids, and the pixels of each picture */
     uint64_t *hashes;             /* of each picture, and of the whole prompt */
     pg_work_answer *answers;      /* [job.answers] */
+    pg_step_callback *on_step;    /* the request's own, NULL: none, */
+    void *step_user;              /* and its user */
 
     double submitted, expires; /* pg_clock(); expires 0: never */
     double turn;               /* prompts are computed in this order */

@@ -17,9 +17,9 @@ typedef struct answering {
     pg_telling telling;
     int64_t created;
     /* of a stream: */
-    size_t seen;  /* events */
-    bool begun;   /* the first pieces have gone out */
-    size_t *told; /* tokens of each answer that have, */
+    size_t seen;       /* events */
+    bool begun;        /* the first pieces have gone out */
+    size_t *told;      /* tokens of each answer that have, */
     size_t *text_told; /* and bytes */
 } answering;
 
@@ -77,7 +77,8 @@ static json_t *describe_answer(const answering *run, size_t index)
 static pg_status answer_whole(answering *run)
 {
     PG_TRY(pg_telling_complete(&run->telling));
-    json_t *document = make_frame(run->exchange, run->generation, run->form->id_prefix, run->form->object, run->created);
+    json_t *document =
+        make_frame(run->exchange, run->generation, run->form->id_prefix, run->form->object, run->created);
     json_t *choices = json_array();
     for (size_t i = 0; i < run->telling.count; i++)
         json_array_append_new(choices, describe_answer(run, i));
@@ -118,8 +119,8 @@ pg_status pg_print_event(pg_buffer *out, json_t *document)
 static json_t *make_piece(const answering *run, size_t index, const char *text, size_t size, json_t *logprobs,
                           const char *finish)
 {
-    json_t *choice = json_pack("{s:I, s:o, s:s?}", "index", (json_int_t)index, "logprobs", logprobs, "finish_reason",
-                               finish);
+    json_t *choice =
+        json_pack("{s:I, s:o, s:s?}", "index", (json_int_t)index, "logprobs", logprobs, "finish_reason", finish);
     json_t *content = json_stringn(text ? text : "", size);
     if (run->form->chat)
         json_object_set_new(choice, "delta", text ? json_pack("{s:O}", "content", content) : json_object());
@@ -163,14 +164,14 @@ static pg_status print_more(pg_buffer *out, answering *run, size_t index)
 static pg_status print_end(pg_buffer *out, answering *run)
 {
     if (run->telling.status != PG_OK) {
-        json_t *error = json_pack("{s:s, s:s, s:n, s:n}", "message", run->telling.reason, "type", "server_error",
-                                  "param", "code");
+        json_t *error =
+            json_pack("{s:s, s:s, s:n, s:n}", "message", run->telling.reason, "type", "server_error", "param", "code");
         PG_TRY(pg_print_event(out, json_pack("{s:o}", "error", error)));
         return pg_buffer_print(out, "data: [DONE]\n\n");
     }
     for (size_t i = 0; i < run->telling.count; i++)
-        PG_TRY(pg_print_event(
-            out, make_piece(run, i, NULL, 0, json_null(), pg_finish_name(run->telling.answers[i].finish))));
+        PG_TRY(pg_print_event(out, make_piece(run, i, NULL, 0, json_null(),
+                                              pg_finish_name(run->telling.answers[i].finish))));
     if (pg_generation_wants_usage(run->generation)) {
         json_t *last =
             make_frame(run->exchange, run->generation, run->form->id_prefix, run->form->object_of_piece, run->created);

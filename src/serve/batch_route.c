@@ -62,8 +62,7 @@ static json_t *describe(const pg_exchange *inner, const json_t *id)
 
 static json_t *answer_one(const pg_exchange *outer, const json_t *request)
 {
-    const char *url = json_string_value(json_object_get(request, "url"));
-    pg_exchange *inner = pg_exchange_new(outer->server, url ? url : "");
+    pg_exchange *inner = pg_exchange_new(outer->server, json_string_value(json_object_get(request, "url")));
     if (!inner)
         return NULL;
     run_inner(inner, outer, json_object_get(request, "body"));
@@ -106,12 +105,26 @@ static pg_status collect(pg_exchange *exchange, batch *of)
     return pg_fail(PG_ERROR_MEMORY, "out of memory");
 }
 
+static pg_status check_requests(const json_t *requests)
+{
+    size_t count = json_array_size(requests);
+    if (!count || count > REQUESTS_MOST)
+        return pg_fail(PG_ERROR_FORMAT, "\"requests\": expected a list of 1 to %d requests", REQUESTS_MOST);
+    for (size_t i = 0; i < count; i++) {
+        const json_t *request = json_array_get(requests, i), *id = json_object_get(request, "custom_id");
+        if (!json_is_string(json_object_get(request, "url")))
+            return pg_fail(PG_ERROR_FORMAT, "\"requests\": request %zu has no \"url\"", i);
+        if (id && !json_is_null(id) && !json_is_string(id))
+            return pg_fail(PG_ERROR_FORMAT, "\"requests\": the \"custom_id\" of request %zu is no string", i);
+    }
+    return PG_OK;
+}
+
 static pg_status answer(pg_exchange *exchange, json_t *document)
 {
     batch of = {.exchange = exchange, .requests = json_object_get(document, "requests")};
     of.count = json_array_size(of.requests);
-    if (!of.count || of.count > REQUESTS_MOST)
-        return pg_fail(PG_ERROR_FORMAT, "\"requests\": expected a list of 1 to %d requests", REQUESTS_MOST);
+    PG_TRY(check_requests(of.requests));
     of.answers = pg_alloc(of.count, sizeof(json_t *));
     if (!of.answers)
         return PG_ERROR_MEMORY;

@@ -60,9 +60,10 @@ static pg_status find_turn(const json_t **out, pg_chat_request *request)
     *out = json_array_get(request->messages, last);
     for (size_t i = 0; i < count; i++)
         if (i != last)
-            PG_TRY(pg_generation_warn(&request->generation,
-                                      "message %zu (%s) is ignored: only the last user message counts", i,
-                                      json_string_value(json_object_get(json_array_get(request->messages, i), "role"))));
+            PG_TRY(
+                pg_generation_warn(&request->generation,
+                                   "message %zu (%s) is ignored: only the last user message counts", i,
+                                   json_string_value(json_object_get(json_array_get(request->messages, i), "role"))));
     return PG_OK;
 }
 
@@ -95,13 +96,13 @@ static pg_status add_part(pg_buffer *prompt, pg_chat_request *request, pg_exchan
         return add_text(prompt, json_object_get(part, "text"));
     if (strcmp(type, "image_url") == 0)
         return add_picture(request, exchange, json_object_get(part, "image_url"));
-    return pg_fail(PG_ERROR_UNSUPPORTED, "\"content\": parts of the type \"%.40s\" are not taken, only \"text\" and "
-                                         "\"image_url\"",
+    return pg_fail(PG_ERROR_UNSUPPORTED,
+                   "\"content\": parts of the type \"%.40s\" are not taken, only \"text\" and "
+                   "\"image_url\"",
                    type);
 }
 
-static pg_status read_content(pg_buffer *prompt, pg_chat_request *request, pg_exchange *exchange,
-                              const json_t *content)
+static pg_status read_content(pg_buffer *prompt, pg_chat_request *request, pg_exchange *exchange, const json_t *content)
 {
     if (json_is_string(content))
         return add_text(prompt, content);

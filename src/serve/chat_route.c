@@ -29,13 +29,11 @@ static pg_status answer_text(pg_exchange *exchange, const pg_chat_request *reque
     return PG_OK;
 }
 
-static pg_status find_objects(pg_buffer *out, pg_finish *finish, pg_exchange *exchange, pg_chat_request *request,
-                              pg_object_query *query)
+static pg_status find_objects(pg_buffer *out, pg_finish *finish, pg_exchange *exchange, pg_object_query *query)
 {
     json_t *found;
     char *text;
     PG_TRY(pg_find_objects(&found, &text, finish, exchange, query));
-    pg_exchange_note(exchange, request->generation.prompt, text);
     pg_status status = pg_json_print(out, found);
     json_decref(found);
     pg_free(text);
@@ -58,12 +56,12 @@ static pg_status answer_objects(pg_exchange *exchange, pg_chat_request *request)
     if (generation->pictures.count != 1)
         return pg_fail(PG_ERROR_ARGUMENT, "found %zu pictures, expected one to find objects in",
                        generation->pictures.count);
-    query.image = generation->pictures.items[0];
+    query.pictures = &generation->pictures;
     pg_status status = pg_texts_split(&labels, &block, text);
     query.options.labels = labels.items;
     query.options.label_count = labels.count;
     if (status == PG_OK)
-        status = find_objects(&json, &finish, exchange, request, &query);
+        status = find_objects(&json, &finish, exchange, &query);
     if (status == PG_OK)
         status = answer_text(exchange, request, json.data, finish);
     pg_buffer_free(&json);
@@ -86,8 +84,8 @@ pg_status pg_route_chat(pg_exchange *exchange)
         return PG_ERROR_MEMORY;
     pg_generation *generation = &request->generation;
     pg_status status = pg_chat_request_read(request, exchange);
-    bool found = status == PG_OK && pg_generation_find_model(generation, exchange,
-                                                             request->objects ? PG_KIND_LOOKERS : PG_KIND_READERS);
+    bool found = status == PG_OK &&
+                 pg_generation_find_model(generation, exchange, request->objects ? PG_KIND_LOOKERS : PG_KIND_READERS);
     if (found && !request->objects) {
         generation->request.style = is_gemma(generation) ? PG_PROMPT_CHAT : PG_PROMPT_TASK;
         return pg_answer_generation(exchange, generation, &pg_chat_form);

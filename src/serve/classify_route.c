@@ -33,14 +33,10 @@ typedef struct scored {
 #define PLACE(member) offsetof(classify_request, member)
 
 static const pg_field classify_fields[] = {
-    {"model", PG_FIELD_TEXT, PLACE(model), 0, 0},
-    {"image", PG_FIELD_VALUE, PLACE(image), 0, 0},
-    {"labels", PG_FIELD_TEXTS, PLACE(labels), 0, 0},
-    {"templates", PG_FIELD_TEXTS, PLACE(templates), 0, 0},
-    {"prompt", PG_FIELD_TEXT, PLACE(prompt), 0, 0},
-    {"softmax", PG_FIELD_TRUTH, PLACE(softmax), 0, 0},
-    {"top", PG_FIELD_INTEGER, PLACE(top), 1, LABELS_MOST},
-    {0},
+    {"model", PG_FIELD_TEXT, PLACE(model), 0, 0},          {"image", PG_FIELD_VALUE, PLACE(image), 0, 0},
+    {"labels", PG_FIELD_TEXTS, PLACE(labels), 0, 0},       {"templates", PG_FIELD_TEXTS, PLACE(templates), 0, 0},
+    {"prompt", PG_FIELD_TEXT, PLACE(prompt), 0, 0},        {"softmax", PG_FIELD_TRUTH, PLACE(softmax), 0, 0},
+    {"top", PG_FIELD_INTEGER, PLACE(top), 1, LABELS_MOST}, {0},
 };
 
 static void free_request(classify_request *request)
@@ -153,11 +149,11 @@ static pg_status answer(pg_exchange *exchange, classify_request *request)
     if (status == PG_OK) {
         qsort(labels, count, sizeof *labels, better_first);
         const pg_image *image = request->pictures.items[0];
-        status = pg_exchange_json(
-            exchange, json_pack("{s:s, s:I, s:I, s:o, s:O}", "model", request->served->name, "width",
-                                (json_int_t)pg_image_width(image), "height", (json_int_t)pg_image_height(image),
-                                "labels", describe(labels, shown < count ? shown : count), "warnings",
-                                request->warnings));
+        status = pg_exchange_json(exchange, json_pack("{s:s, s:I, s:I, s:o, s:O}", "model", request->served->name,
+                                                      "width", (json_int_t)pg_image_width(image), "height",
+                                                      (json_int_t)pg_image_height(image), "labels",
+                                                      describe(labels, shown < count ? shown : count), "warnings",
+                                                      request->warnings));
     }
     pg_free(labels);
     return status;

@@ -81,8 +81,8 @@ static pg_status add_inputs(embedding_request *request, pg_exchange *exchange)
     size_t count = list ? json_array_size(input) : input != NULL;
     if (count > INPUTS_MOST)
         return pg_fail(PG_ERROR_LIMIT, "\"input\" has %zu items, at most %d are taken", count, INPUTS_MOST);
-    request->texts = pg_alloc(count + exchange->part_count + json_array_size(request->image) + 1,
-                              sizeof *request->texts);
+    request->texts =
+        pg_alloc(count + exchange->part_count + json_array_size(request->image) + 1, sizeof *request->texts);
     if (!request->texts)
         return PG_ERROR_MEMORY;
     for (size_t i = 0; i < count; i++)
@@ -185,14 +185,14 @@ static pg_status answer(pg_exchange *exchange, const embedding_request *request)
     size_t width = pg_model_embedding_size(request->served->model), tokens = count_tokens(request);
     json_t *list = json_array();
     for (size_t i = 0; i < request->count; i++)
-        json_array_append_new(list, json_pack("{s:s, s:I, s:o}", "object", "embedding", "index", (json_int_t)i,
-                                              "embedding",
-                                              describe_row(request->rows + i * width, width, request->base64)));
+        json_array_append_new(list,
+                              json_pack("{s:s, s:I, s:o}", "object", "embedding", "index", (json_int_t)i, "embedding",
+                                        describe_row(request->rows + i * width, width, request->base64)));
     exchange->prompt_tokens = tokens;
-    return pg_exchange_json(exchange, json_pack("{s:s, s:s, s:o, s:{s:I, s:I}, s:O}", "object", "list", "model",
-                                                request->served->name, "data", list, "usage", "prompt_tokens",
-                                                (json_int_t)tokens, "total_tokens", (json_int_t)tokens, "warnings",
-                                                request->warnings));
+    return pg_exchange_json(exchange,
+                            json_pack("{s:s, s:s, s:o, s:{s:I, s:I}, s:O}", "object", "list", "model",
+                                      request->served->name, "data", list, "usage", "prompt_tokens", (json_int_t)tokens,
+                                      "total_tokens", (json_int_t)tokens, "warnings", request->warnings));
 }
 
 static pg_status check_width(const embedding_request *request)

@@ -44,10 +44,16 @@ pg_exchange *pg_exchange_new(struct pg_server *server, const char *path)
     return NULL;
 }
 
-void pg_exchange_free(pg_exchange *exchange)
+void pg_exchange_end_stream(pg_exchange *exchange)
 {
     if (exchange->stream_free)
         exchange->stream_free(exchange->stream);
+    exchange->stream_free = NULL;
+}
+
+void pg_exchange_free(pg_exchange *exchange)
+{
+    pg_exchange_end_stream(exchange);
     for (size_t i = 0; i < exchange->part_count; i++) {
         pg_free(exchange->parts[i].name);
         pg_free(exchange->parts[i].file_name);
@@ -99,14 +105,6 @@ pg_status pg_exchange_object(json_t **out, const pg_exchange *exchange)
         *out = NULL;
     }
     return status;
-}
-
-const pg_part *pg_exchange_file(const pg_exchange *exchange, const char *name)
-{
-    for (size_t i = 0; i < exchange->part_count; i++)
-        if (exchange->parts[i].file_name && strcmp(exchange->parts[i].name, name) == 0)
-            return &exchange->parts[i];
-    return NULL;
 }
 
 bool pg_exchange_gone(const pg_exchange *exchange)
@@ -218,6 +216,10 @@ void pg_exchange_fail(pg_exchange *exchange, pg_status status)
             http = kinds[i].http;
             code = kinds[i].code;
         }
+    if (http == 499 && exchange->server && atomic_load(&exchange->server->stopping)) {
+        http = 503;
+        code = "stopping";
+    }
     if (http == 429 || http == 503)
         exchange->retry_after = http == 429 ? 1 : 5;
     set_error(exchange, http, code, pg_error_last());

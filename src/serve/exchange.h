@@ -37,10 +37,10 @@ typedef struct pg_exchange {
     /* The request. */
     const struct pg_route *route; /* NULL: there is none */
     char *path;                   /* "/v1/detect" */
-    char id[28];               /* "req_" and 22 letters and digits; it is in the log and in the answer's header */
-    char client[64];           /* whose request it is, to be fair: the number of a key, or an address */
-    pg_buffer body;            /* of everything but forms */
-    pg_part *parts;            /* of forms */
+    char id[28];                  /* "req_" and 22 letters and digits; it is in the log and in the answer's header */
+    char client[64];              /* whose request it is, to be fair: the number of a key, or an address */
+    pg_buffer body;               /* of everything but forms */
+    pg_part *parts;               /* of forms */
     size_t part_count, part_capacity;
     bool form;
     int socket; /* -1: none, as in tests */
@@ -62,8 +62,8 @@ typedef struct pg_exchange {
     double began; /* on pg_clock */
     pg_stages stages;
     size_t prompt_tokens, answer_tokens;
-    size_t received;      /* bytes of the body */
-    char *asked, *told;   /* prompt and answer, where the log may have them */
+    size_t received;    /* bytes of the body */
+    char *asked, *told; /* prompt and answer, where the log may have them */
 } pg_exchange;
 
 /* An exchange for a request to `path`; NULL without memory. */
@@ -72,9 +72,6 @@ pg_exchange *pg_exchange_new(struct pg_server *server, const char *path);
 /* The body as a JSON object: as sent or, of a form, its fields without file as texts. An empty body, and one that is no
  * object, is PG_ERROR_FORMAT. Freed with json_decref. */
 pg_status pg_exchange_object(json_t **out, const pg_exchange *exchange);
-
-/* The file of a form's field; NULL: none. */
-const pg_part *pg_exchange_file(const pg_exchange *exchange, const char *name);
 
 /* Answers 200 with a document, which is freed (also on failure; NULL is a lack of memory). */
 pg_status pg_exchange_json(pg_exchange *exchange, json_t *document);
@@ -96,11 +93,15 @@ void pg_exchange_stream(pg_exchange *exchange, pg_stream_next *next, void (*done
 /* True when nobody waits for the answer any more: the client has gone or the server is being stopped. */
 bool pg_exchange_gone(const pg_exchange *exchange);
 
-/* PG_OK as long as somebody waits for the answer and there is time for it: else PG_ERROR_CANCELLED, PG_ERROR_DEADLINE. */
+/* PG_OK as long as somebody waits for the answer and there is time for it: else PG_ERROR_CANCELLED, PG_ERROR_DEADLINE.
+ */
 pg_status pg_exchange_check(const pg_exchange *exchange);
 
 /* Keeps prompt and answer for the log, if it may have them. */
 void pg_exchange_note(pg_exchange *exchange, const char *asked, const char *told);
+
+/* Frees what a streamed answer holds, if it is one; the log then knows what it took. */
+void pg_exchange_end_stream(pg_exchange *exchange);
 
 void pg_exchange_free(pg_exchange *exchange);
 

@@ -74,8 +74,8 @@ static pg_status print_times(pg_buffer *out, const char *name, const char *help,
         if (isinf(bound))
             PG_TRY(pg_buffer_print(out, PREFIX "%s_bucket{le=\"+Inf\"} %llu\n", name, (unsigned long long)below));
         else
-            PG_TRY(pg_buffer_print(out, PREFIX "%s_bucket{le=\"%.6g\"} %llu\n", name, bound,
-                                   (unsigned long long)below));
+            PG_TRY(
+                pg_buffer_print(out, PREFIX "%s_bucket{le=\"%.6g\"} %llu\n", name, bound, (unsigned long long)below));
     }
     PG_TRY(pg_buffer_print(out, PREFIX "%s_sum %.9g\n", name, times->sum));
     return pg_buffer_print(out, PREFIX "%s_count %llu\n", name, (unsigned long long)times->count);
@@ -180,8 +180,9 @@ static json_t *describe_scheduler(const pg_scheduler_figures *of)
 json_t *pg_figures_describe(pg_figures *figures, const pg_scheduler_figures *scheduler)
 {
     pthread_mutex_lock(&figures->lock);
-    json_t *document = json_pack("{s:f, s:I, s:o}", "uptime_seconds", pg_clock() - figures->started, "active",
-                                 (json_int_t)figures->active, "http_seconds", describe_times(&figures->request_seconds));
+    json_t *document =
+        json_pack("{s:f, s:I, s:o}", "uptime_seconds", pg_clock() - figures->started, "active",
+                  (json_int_t)figures->active, "http_seconds", describe_times(&figures->request_seconds));
     pthread_mutex_unlock(&figures->lock);
     if (document && json_object_set_new(document, "scheduler", scheduler ? describe_scheduler(scheduler) : json_null()))
         json_decref(document), document = NULL;

@@ -12,7 +12,7 @@
 /* Times in the scheduler's buckets. */
 typedef struct pg_figures {
     pthread_mutex_t lock;
-    uint64_t answers[3]; /* by pg_finish */
+    uint64_t answers[3];                /* by pg_finish */
     uint64_t requests[PG_STATUS_CODES]; /* by status of HTTP */
     uint64_t unsent;                    /* clients that went before they had their answer */
     pg_times request_seconds;

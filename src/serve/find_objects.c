@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/base64.h"
-#include "base/clock.h"
+#include "serve/telling.h"
 
 static const char *const form_names[] = {"rle", "png", "polygons", "none"};
 
@@ -166,62 +166,70 @@ static pg_status describe(json_t **out, const pg_objects *objects, pg_mask_form 
 
 /* ---------------------------------------------------------------- looking */
 
-/* Ends an answer that nobody waits for. */
-static bool on_text(void *user, size_t index, const char *text, size_t size)
+/* The objects in what was told of the answer. */
+static pg_status read_objects(pg_objects **out, const pg_detection *detection, const pg_told_answer *told)
 {
-    (void)index;
-    (void)text;
-    (void)size;
-    return pg_exchange_check(user) == PG_OK;
-}
-
-static pg_status detect(pg_objects **out, pg_exchange *exchange, const pg_object_query *query)
-{
-    pg_session *session;
-    double start = pg_clock();
-    PG_TRY(pg_served_borrow(&session, query->served, exchange));
-    double begun = pg_clock();
-    exchange->stages.queued += begun - start;
-    pg_status status = pg_detect(out, session, &query->image, 1, &query->options);
-    pg_served_give_back(query->served);
-    exchange->stages.decode += pg_clock() - begun;
+    int32_t *tokens = pg_alloc(told->count, sizeof *tokens);
+    if (!tokens)
+        return PG_ERROR_MEMORY;
+    for (size_t i = 0; i < told->count; i++)
+        tokens[i] = told->tokens[i].id;
+    const pg_answer answer = {.text = told->text.data ? told->text.data : (char[]){""},
+                              .text_size = told->text.size,
+                              .tokens = tokens,
+                              .count = told->count,
+                              .finish = told->finish};
+    pg_status status = pg_detection_read(out, detection, &answer);
+    pg_free(tokens);
     return status;
 }
 
-/* Tokens of the answer, for the usage. */
-static void count_tokens(pg_exchange *exchange, const pg_object_query *query, const pg_objects *objects)
+/* Asks as one job among the others of the scheduler. */
+static pg_status ask(pg_objects **out, pg_exchange *exchange, const pg_object_query *query,
+                     const pg_detection *detection)
 {
-    int32_t *ids;
-    size_t count;
-    const pg_tokenizer *tokenizer = pg_model_tokenizer(query->served->model);
-    if (pg_tokenizer_encode(&ids, &count, tokenizer, objects->text, objects->text_size, PG_ENCODE_EOS) != PG_OK)
-        return;
-    exchange->answer_tokens += count;
-    exchange->prompt_tokens += pg_model_image_tokens(query->served->model);
-    pg_free(ids);
+    pg_job job;
+    pg_telling telling;
+    pg_job_init(&job);
+    job.request = *pg_detection_request(detection);
+    job.adapter = query->served->adapter;
+    PG_TRY(pg_telling_start(&telling, exchange, &job));
+    pg_pictures_free(query->pictures); /* the job has its own */
+    pg_status status = pg_telling_complete(&telling);
+    if (status == PG_OK)
+        status = read_objects(out, detection, telling.answers);
+    pg_telling_finish(&telling);
+    return status;
 }
 
-pg_status pg_find_objects(json_t **out, char **text, pg_finish *finish, pg_exchange *exchange, pg_object_query *query)
+static pg_status tell(json_t **out, char **text, pg_finish *finish, const pg_objects *objects, pg_mask_form form)
 {
-    pg_objects *objects = NULL;
-    *out = NULL;
-    *text = NULL;
-    query->options.codec = exchange->engine->codec;
-    query->options.on_text = on_text;
-    query->options.user = exchange;
-    PG_TRY(detect(&objects, exchange, query));
-    pg_status status = objects->finish == PG_FINISH_CANCELLED ? pg_exchange_check(exchange) : PG_OK;
-    if (status == PG_OK) {
-        count_tokens(exchange, query, objects);
-        *finish = objects->finish;
-        *text = pg_copy_text(objects->text, objects->text_size);
-        status = *text ? describe(out, objects, query->form) : PG_ERROR_MEMORY;
-    }
+    *finish = objects->finish;
+    *text = pg_copy_text(objects->text, objects->text_size);
+    pg_status status = *text ? describe(out, objects, form) : PG_ERROR_MEMORY;
     if (status != PG_OK) {
         pg_free(*text);
         *text = NULL;
     }
+    return status;
+}
+
+pg_status pg_find_objects(json_t **out, char **text, pg_finish *finish, pg_exchange *exchange, pg_object_query *query)
+{
+    pg_detection *detection;
+    pg_objects *objects = NULL;
+    *out = NULL;
+    *text = NULL;
+    query->options.codec = exchange->engine->codec;
+    PG_TRY(pg_detection_new(&detection, query->served->model, query->pictures->items[0], &query->options,
+                            query->served->how.context));
+    pg_status status = ask(&objects, exchange, query, detection);
+    if (status == PG_OK)
+        status = tell(out, text, finish, objects, query->form);
+    if (status == PG_OK)
+        pg_exchange_note(exchange, pg_detection_request(detection)->prompt, *text);
     pg_objects_free(objects);
+    pg_detection_free(detection);
     return status;
 }
 

@@ -4,6 +4,7 @@
 
 #include "serve/server_models.h"
 #include "serve/fields.h"
+#include "serve/pictures.h"
 
 typedef enum pg_mask_form {
     PG_MASK_FORM_RLE, /* COCO's: {"size": [height, width], "counts"} */
@@ -17,8 +18,8 @@ pg_status pg_mask_form_read(pg_mask_form *out, const char *name);
 
 typedef struct pg_object_query {
     pg_served *served;
-    const pg_image *image;
-    pg_detect_options options; /* the codec, threads' business and callbacks are set here */
+    pg_pictures *pictures;     /* one; freed as soon as it is not needed any more */
+    pg_detect_options options; /* the codec is set here */
     pg_mask_form form;
 } pg_object_query;
 

@@ -5,9 +5,9 @@
 
 #include "serve/server.h"
 
-#define TOKENS_MOST  1e6
-#define SEED_MOST    9.2e18
-#define ANSWERS_MOST 16
+#define TOKENS_MOST   1e6
+#define SEED_MOST     9.2e18
+#define ANSWERS_MOST  16
 #define PLACE(member) offsetof(pg_generation, member)
 
 const pg_field pg_generation_fields[] = {

@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "serve/moment.h"
 
-#define LEAST_RATE   16384.0          /* bytes a second */
+#define LEAST_RATE   16384.0            /* bytes a second */
 #define HEAD_ROOM    ((size_t)32 << 10) /* of a connection, for heads and buffers */
 #define STACK        ((size_t)1 << 20)
 #define STREAM_BLOCK ((size_t)16 << 10)
@@ -33,7 +33,6 @@ struct pg_httpd {
     pthread_mutex_t lock; /* of all below */
     pthread_cond_t woken;
     connection *connections;
-    size_t connection_count;
     bool quiet, closing;
     pthread_t watcher;
     bool watching;
@@ -103,7 +102,6 @@ static void open_connection(pg_httpd *httpd, struct MHD_Connection *handle, void
     if (opened->next)
         opened->next->before = opened;
     httpd->connections = opened;
-    httpd->connection_count++;
     pthread_mutex_unlock(&httpd->lock);
 }
 
@@ -116,7 +114,6 @@ static void close_connection(pg_httpd *httpd, connection *closed)
         httpd->connections = closed->next;
     if (closed->next)
         closed->next->before = closed->before;
-    httpd->connection_count--;
     pthread_mutex_unlock(&httpd->lock);
     pg_free(closed);
 }
@@ -166,8 +163,9 @@ static enum MHD_Result on_form(void *user, enum MHD_ValueKind kind, const char *
         if (pg_grow((void **)&exchange->parts, &exchange->part_capacity, exchange->part_count + 1,
                     sizeof *exchange->parts) != PG_OK)
             return MHD_NO;
-        exchange->parts[exchange->part_count++] = (pg_part){
-            .name = pg_copy_text(name, SIZE_MAX), .file_name = file_name ? pg_copy_text(file_name, SIZE_MAX) : NULL};
+        exchange->parts[exchange->part_count++] =
+            (pg_part){.name = pg_copy_text(name, SIZE_MAX),
+                      .file_name = file_name ? pg_copy_text(file_name, SIZE_MAX) : NULL};
     }
     pg_part *part = exchange->part_count ? &exchange->parts[exchange->part_count - 1] : NULL;
     if (!part || !part->name || (file_name && !part->file_name))
@@ -378,6 +376,12 @@ static bool read_address(struct sockaddr_storage *out, const char *host, int por
     return false;
 }
 
+bool pg_host_is_address(const char *host)
+{
+    struct sockaddr_storage address;
+    return read_address(&address, host, 0);
+}
+
 bool pg_host_is_loopback(const char *host)
 {
     struct sockaddr_storage address;
@@ -393,9 +397,7 @@ static pg_status open_socket(int *out, const pg_httpd_options *options)
 {
     struct sockaddr_storage address;
     const int yes = 1;
-    if (!read_address(&address, options->host, options->port))
-        return pg_fail(PG_ERROR_ARGUMENT, "%s is no address to listen on: give one such as 127.0.0.1 or ::1",
-                       options->host);
+    read_address(&address, options->host, options->port);
     *out = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     socklen_t size = address.ss_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
     if (*out >= 0 && setsockopt(*out, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) == 0 &&
@@ -423,11 +425,11 @@ static pg_status start(pg_httpd *httpd)
     int listener = -1;
     PG_TRY(open_socket(&listener, &httpd->options));
     httpd->port = bound_port(listener);
-    httpd->daemon = MHD_start_daemon(
-        flags, 0, NULL, NULL, on_request, httpd, MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)httpd->options.connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT, HEAD_ROOM,
-        MHD_OPTION_THREAD_STACK_SIZE, STACK, MHD_OPTION_NOTIFY_CONNECTION, on_connection, httpd,
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, httpd, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+    httpd->daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_request, httpd, MHD_OPTION_LISTEN_SOCKET, listener,
+                                     MHD_OPTION_CONNECTION_LIMIT, (unsigned)httpd->options.connections,
+                                     MHD_OPTION_CONNECTION_MEMORY_LIMIT, HEAD_ROOM, MHD_OPTION_THREAD_STACK_SIZE, STACK,
+                                     MHD_OPTION_NOTIFY_CONNECTION, on_connection, httpd, MHD_OPTION_NOTIFY_COMPLETED,
+                                     on_completed, httpd, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
     if (!httpd->daemon) {
         close(listener);
         return pg_fail(PG_ERROR_MEMORY, "the HTTP server cannot be started: no memory, or no threads");
@@ -456,14 +458,6 @@ pg_status pg_httpd_open(pg_httpd **out, const pg_httpd_options *options, const p
 int pg_httpd_port(const pg_httpd *httpd)
 {
     return httpd->port;
-}
-
-size_t pg_httpd_connections(pg_httpd *httpd)
-{
-    pthread_mutex_lock(&httpd->lock);
-    size_t count = httpd->connection_count;
-    pthread_mutex_unlock(&httpd->lock);
-    return count;
 }
 
 void pg_httpd_quiet(pg_httpd *httpd)

@@ -38,7 +38,7 @@ typedef struct pg_http_calls {
 } pg_http_calls;
 
 typedef struct pg_httpd_options {
-    const char *host; /* an address of IPv4 or IPv6 */
+    const char *host; /* pg_host_is_address */
     int port;
     size_t connections;
     double timeout, deadline; /* as in pg_server_options */
@@ -49,7 +49,6 @@ typedef struct pg_httpd pg_httpd;
 
 pg_status pg_httpd_open(pg_httpd **out, const pg_httpd_options *options, const pg_http_calls *calls);
 int pg_httpd_port(const pg_httpd *httpd);
-size_t pg_httpd_connections(pg_httpd *httpd);
 
 /* Takes no more connections. */
 void pg_httpd_quiet(pg_httpd *httpd);
@@ -59,6 +58,9 @@ void pg_httpd_close(pg_httpd *httpd);
 
 /* Whether a Content-Type is that of a form that can be read. NULL is allowed. */
 bool pg_http_is_form(const char *type);
+
+/* Whether it is an address of IPv4 or IPv6. */
+bool pg_host_is_address(const char *host);
 
 /* Whether an address is one that only this machine reaches; false for what is no address. */
 bool pg_host_is_loopback(const char *host);

@@ -1,6 +1,5 @@
 #include "serve/logprobs.h"
 
-#include <math.h>
 #include <string.h>
 
 /* What stands for log 0, which JSON cannot say. */
@@ -46,22 +45,12 @@ static json_t *describe_token(const pg_tokenizer *tokenizer, int32_t id, double 
     return json_pack("{s:o, s:f, s:o}", "token", text, "logprob", logprob > LEAST ? logprob : LEAST, "bytes", bytes);
 }
 
-/* The log of the sum of all exp(logits) of a step, from the chosen token; NAN where it is not among the best. */
-static double total_of(const pg_told_answer *answer, size_t i)
-{
-    const pg_candidate *top = answer->top + i * answer->top_count;
-    for (size_t k = 0; k < answer->top_count; k++)
-        if (top[k].id == answer->tokens[i].id)
-            return (double)top[k].logit - (double)answer->tokens[i].logprob;
-    return (double)NAN;
-}
-
 static json_t *describe_top(const pg_tokenizer *tokenizer, const pg_told_answer *answer, size_t i)
 {
     json_t *list = json_array();
-    double total = total_of(answer, i);
+    double total = i < answer->total_count ? answer->totals[i] : 0;
     const pg_candidate *top = answer->top + i * answer->top_count;
-    for (size_t k = 0; k < answer->top_count && !isnan(total); k++)
+    for (size_t k = 0; k < answer->top_count; k++)
         if (top[k].id >= 0)
             json_array_append_new(list, describe_token(tokenizer, top[k].id, (double)top[k].logit - total));
     return list;
@@ -83,9 +72,9 @@ json_t *pg_chat_logprobs(const pg_generation *generation, const pg_told_answer *
 static json_t *top_by_text(const pg_tokenizer *tokenizer, const pg_told_answer *answer, size_t i)
 {
     json_t *object = json_object();
-    double total = total_of(answer, i);
+    double total = i < answer->total_count ? answer->totals[i] : 0;
     const pg_candidate *top = answer->top + i * answer->top_count;
-    for (size_t k = 0; k < answer->top_count && !isnan(total); k++) {
+    for (size_t k = 0; k < answer->top_count; k++) {
         json_t *text = top[k].id >= 0 ? token_text(tokenizer, top[k].id) : NULL;
         if (text && !json_object_get(object, json_string_value(text)))
             json_object_set_new(object, json_string_value(text), json_real((double)top[k].logit - total));
@@ -94,8 +83,7 @@ static json_t *top_by_text(const pg_tokenizer *tokenizer, const pg_told_answer *
     return object;
 }
 
-json_t *pg_completion_logprobs(const pg_generation *generation, const pg_told_answer *answer, size_t first,
-                               size_t end)
+json_t *pg_completion_logprobs(const pg_generation *generation, const pg_told_answer *answer, size_t first, size_t end)
 {
     const pg_tokenizer *tokenizer = pg_model_tokenizer(generation->served->model);
     json_t *tokens = json_array(), *logprobs = json_array(), *top = json_array(), *offsets = json_array();

@@ -4,10 +4,8 @@
 
 #include "serve/answer_json.h"
 
-/* Of tokens first .. end - 1. Of the likeliest others there is a list where the chosen token is among them; else it is
- * empty, as their probabilities are then not known. */
+/* Of tokens first .. end - 1, with the likeliest in the place of each. */
 json_t *pg_chat_logprobs(const pg_generation *generation, const pg_told_answer *answer, size_t first, size_t end);
-json_t *pg_completion_logprobs(const pg_generation *generation, const pg_told_answer *answer, size_t first,
-                               size_t end);
+json_t *pg_completion_logprobs(const pg_generation *generation, const pg_told_answer *answer, size_t first, size_t end);
 
 #endif

@@ -250,9 +250,9 @@ pg_status pg_remote_picture_fetch(pg_buffer *out, const pg_server_options *optio
     pthread_once(&started, start_curl);
     for (int hop = 0; status == PG_OK && here; hop++) {
         char *next = NULL;
-        status = hop < HOPS ? fetch_once(out, &next, options, here)
-                            : pg_fail(PG_ERROR_ARGUMENT, "the picture's server leads elsewhere more than %d times",
-                                      HOPS - 1);
+        status = hop < HOPS
+                     ? fetch_once(out, &next, options, here)
+                     : pg_fail(PG_ERROR_ARGUMENT, "the picture's server leads elsewhere more than %d times", HOPS - 1);
         pg_free(here);
         here = next;
     }

@@ -9,8 +9,8 @@
 
 #include "base/buffer.h"
 
-/* Appends the file at an http: or https: URL, at most options->max_body bytes of it, within options->timeout seconds for
- * each hop. */
+/* Appends the file at an http: or https: URL, at most options->max_body bytes of it, within options->timeout seconds
+ * for each hop. */
 pg_status pg_remote_picture_fetch(pg_buffer *out, const pg_server_options *options, const char *url);
 
 /* Whether the address, as text, is one that anybody may reach: not private, local, shared, multicast or reserved. */

@@ -77,10 +77,11 @@ static void end_exchange(void *user, pg_exchange *exchange, bool sent)
 {
     pg_server *server = user;
     pg_engine *engine = exchange->engine;
+    pg_exchange_end_stream(exchange);
     pg_figures_end_request(&server->figures, exchange->status, pg_clock() - exchange->began, sent);
     pg_log_request(server, exchange, sent);
     atomic_fetch_sub(&server->body_bytes, exchange->received);
-    pg_exchange_free(exchange); /* what a stream holds goes before the models do */
+    pg_exchange_free(exchange);
     if (engine)
         pg_server_release_engine(server, engine);
     pthread_mutex_lock(&server->lock);
@@ -97,6 +98,9 @@ static pg_status check_options(const pg_server_options *options)
         return pg_fail(PG_ERROR_ARGUMENT, "no model is named that could be served");
     if (options->port < 0 || options->port > 65535)
         return pg_fail(PG_ERROR_ARGUMENT, "port %d is none: expected 0 to 65535", options->port);
+    if (!pg_host_is_address(options->host))
+        return pg_fail(PG_ERROR_ARGUMENT, "%s is no address to listen on: give one such as 127.0.0.1 or ::1",
+                       options->host);
     if (!pg_host_is_loopback(options->host) && !options->key_file)
         return pg_fail(PG_ERROR_ARGUMENT,
                        "other machines could use the server at %s without a key: name a file of keys, or listen on "

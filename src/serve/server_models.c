@@ -10,8 +10,11 @@
 
 /* ---------------------------------------------------------------- opening */
 
-static char *name_of_folder(const char *folder)
+/* The given name, else the folder's own. */
+static char *make_name(const char *given, const char *folder)
 {
+    if (given)
+        return pg_copy_text(given, SIZE_MAX);
     size_t size = strlen(folder);
     while (size > 1 && folder[size - 1] == '/')
         size--;
@@ -63,14 +66,14 @@ static pg_status add_adapters(pg_engine *engine, const pg_server_options *option
 
 static pg_status add_models(pg_engine *engine, const pg_server_options *options)
 {
-    char *name = options->model_name ? pg_copy_text(options->model_name, SIZE_MAX) : name_of_folder(options->model);
-    PG_TRY(add_model(engine, name, options->model, &options->how, options));
+    PG_TRY(add_model(engine, make_name(options->model_name, options->model), options->model, &options->how, options));
     if (pg_model_get_kind(engine->models[0].model) != PG_MODEL_SIGLIP)
         PG_TRY(pg_scheduler_new(&engine->scheduler, engine->models[0].model, &options->scheduler));
     PG_TRY(add_adapters(engine, options));
     if (!options->siglip)
         return PG_OK;
-    PG_TRY(add_model(engine, name_of_folder(options->siglip), options->siglip, &options->how, options));
+    PG_TRY(
+        add_model(engine, make_name(options->siglip_name, options->siglip), options->siglip, &options->how, options));
     if (pg_model_get_kind(engine->models[engine->count - 1].model) == PG_MODEL_SIGLIP)
         return PG_OK;
     return pg_fail(PG_ERROR_ARGUMENT, "%s: not a SigLIP model, which embeddings and classes need", options->siglip);
@@ -144,8 +147,9 @@ pg_served *pg_engine_find(pg_exchange *exchange, const char *name, unsigned kind
         }
     }
     if (name)
-        pg_exchange_refuse(exchange, 404, "model_not_found", "there is no model '%.100s'; /v1/models lists those there "
-                                                             "are",
+        pg_exchange_refuse(exchange, 404, "model_not_found",
+                           "there is no model '%.100s'; /v1/models lists those there "
+                           "are",
                            name);
     else
         pg_exchange_refuse(exchange, 404, "model_not_found", "no %s model is served, which %s needs",

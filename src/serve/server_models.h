@@ -37,8 +37,8 @@ pg_status pg_engine_open(pg_engine **out, const pg_server_options *options);
 void pg_engine_free(pg_engine *engine); /* NULL is allowed */
 
 /* Kinds of models that a route can use, 1 << PG_MODEL_SIGLIP and so on. */
-#define PG_KIND_READERS ((1u << PG_MODEL_PALIGEMMA) | (1u << PG_MODEL_GEMMA))
-#define PG_KIND_LOOKERS (1u << PG_MODEL_PALIGEMMA)
+#define PG_KIND_READERS  ((1u << PG_MODEL_PALIGEMMA) | (1u << PG_MODEL_GEMMA))
+#define PG_KIND_LOOKERS  (1u << PG_MODEL_PALIGEMMA)
 #define PG_KIND_MATCHERS (1u << PG_MODEL_SIGLIP)
 
 /* The model of this name, or the first of the kinds where name is NULL. NULL after a refusal: there is none (404), or

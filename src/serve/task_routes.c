@@ -52,14 +52,14 @@ static pg_status answer_caption(pg_exchange *exchange, pg_generation *generation
     if (status == PG_OK) {
         const pg_told_answer *answer = telling.answers;
         pg_exchange_note(exchange, generation->prompt, answer->text.data);
-        status = pg_exchange_json(
-            exchange,
-            json_pack("{s:s, s:s, s:o, s:s, s:I, s:I, s:o, s:O}", "model", generation->served->name, "prompt",
-                      generation->prompt, "caption",
-                      json_stringn(answer->text.data ? answer->text.data : "", answer->text.size), "finish_reason",
-                      pg_finish_name(answer->finish), "width", (json_int_t)width, "height", (json_int_t)height, "usage",
-                      pg_usage_json(telling.usage.prompt_tokens, telling.usage.answer_tokens), "warnings",
-                      generation->warnings));
+        status = pg_exchange_json(exchange,
+                                  json_pack("{s:s, s:s, s:o, s:s, s:I, s:I, s:o, s:O}", "model",
+                                            generation->served->name, "prompt", generation->prompt, "caption",
+                                            json_stringn(answer->text.data ? answer->text.data : "", answer->text.size),
+                                            "finish_reason", pg_finish_name(answer->finish), "width", (json_int_t)width,
+                                            "height", (json_int_t)height, "usage",
+                                            pg_usage_json(telling.usage.prompt_tokens, telling.usage.answer_tokens),
+                                            "warnings", generation->warnings));
     }
     pg_telling_finish(&telling);
     return status;
@@ -138,7 +138,7 @@ static pg_status read_objects(object_request *request, pg_exchange *exchange, pg
     query->options.max_objects = (size_t)request->max_objects;
     query->options.threshold = request->threshold;
     PG_TRY(pg_pictures_add_one(&request->pictures, exchange, request->image));
-    query->image = request->pictures.items[0];
+    query->pictures = &request->pictures;
     return PG_OK;
 }
 
@@ -148,7 +148,6 @@ static pg_status answer_objects(pg_exchange *exchange, const object_request *req
     char *text;
     pg_finish finish = PG_FINISH_STOP;
     PG_TRY(pg_find_objects(&document, &text, &finish, exchange, query));
-    pg_exchange_note(exchange, request->prompt, text);
     json_object_update_new(document, json_pack("{s:s, s:s, s:s, s:o, s:O}", "model", query->served->name, "text", text,
                                                "finish_reason", pg_finish_name(finish), "usage",
                                                pg_usage_json(exchange->prompt_tokens, exchange->answer_tokens),

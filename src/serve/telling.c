@@ -47,15 +47,36 @@ static pg_status note(pg_telling *telling, const pg_event *event)
     return PG_OK;
 }
 
+static void fail(pg_telling *telling, pg_status status)
+{
+    if (telling->status != PG_OK)
+        return;
+    telling->status = status;
+    snprintf(telling->reason, sizeof telling->reason, "%s", pg_error_last());
+}
+
+/* What turns the logits of the best tokens into probabilities. */
+static void on_step(void *user, size_t index, const pg_step *step)
+{
+    pg_telling *telling = user;
+    pg_told_answer *answer = &telling->answers[index];
+    pthread_mutex_lock(&telling->lock);
+    pg_status status =
+        pg_grow((void **)&answer->totals, &answer->total_capacity, answer->total_count + 1, sizeof *answer->totals);
+    if (status == PG_OK)
+        answer->totals[answer->total_count++] = step->total;
+    else
+        fail(telling, status);
+    pthread_mutex_unlock(&telling->lock);
+}
+
 static bool on_event(void *user, const pg_event *event)
 {
     pg_telling *telling = user;
     pthread_mutex_lock(&telling->lock);
     pg_status status = note(telling, event);
-    if (status != PG_OK && telling->status == PG_OK) {
-        telling->status = status;
-        snprintf(telling->reason, sizeof telling->reason, "%s", pg_error_last());
-    }
+    if (status != PG_OK)
+        fail(telling, status);
     telling->events++;
     pthread_cond_signal(&telling->changed);
     pthread_mutex_unlock(&telling->lock);
@@ -70,6 +91,7 @@ static void free_telling(pg_telling *telling)
         pg_buffer_free(&telling->answers[i].text);
         pg_free(telling->answers[i].tokens);
         pg_free(telling->answers[i].top);
+        pg_free(telling->answers[i].totals);
     }
     pg_free(telling->answers);
     pthread_cond_destroy(&telling->changed);
@@ -83,12 +105,15 @@ pg_status pg_telling_start(pg_telling *out, pg_exchange *exchange, const pg_job 
     pthread_mutex_init(&out->lock, NULL);
     pthread_cond_init(&out->changed, NULL);
     out->answers = pg_alloc(out->count, sizeof *out->answers);
+    if (job->request.top_logits) {
+        mine.request.on_step = on_step;
+        mine.request.user = out;
+    }
     mine.key = exchange->client;
     mine.deadline = exchange->server->options.deadline;
     mine.on_event = on_event;
     mine.user = out;
-    pg_status status =
-        out->answers ? pg_scheduler_submit(&out->ticket, out->scheduler, &mine) : PG_ERROR_MEMORY;
+    pg_status status = out->answers ? pg_scheduler_submit(&out->ticket, out->scheduler, &mine) : PG_ERROR_MEMORY;
     if (status != PG_OK)
         free_telling(out);
     return status;

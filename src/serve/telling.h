@@ -21,6 +21,8 @@ typedef struct pg_told_answer {
     size_t count, capacity;
     pg_candidate *top; /* [count][top_count], best first */
     size_t top_count, top_capacity;
+    double *totals; /* [total_count], where top_count is not 0: pg_step's, of each token */
+    size_t total_count, total_capacity;
     bool complete;
     pg_finish finish;
 } pg_told_answer;

@@ -1,5 +1,5 @@
-/* Any bytes as the body of a request, as a field of a form, and as a picture's URL: what is read is whole, and all of it
- * is freed. The first byte chooses. */
+/* Any bytes as the body of a request, as a field of a form, and as a picture's URL: what is read is whole, and all of
+ * it is freed. The first byte chooses. */
 #include <string.h>
 
 #include "serve/chat_request.h"

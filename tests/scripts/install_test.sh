@@ -26,6 +26,9 @@ pkgconfig=$(dirname "$(find "$prefix" -name paligemma.pc)")
 library=$(dirname "$pkgconfig")
 export PKG_CONFIG_PATH=$pkgconfig LD_LIBRARY_PATH=$library
 
+# The service starts the program that was installed.
+grep -q "^ExecStart=$prefix/bin/paligemma serve" "$prefix/lib/systemd/system/paligemma.service"
+
 # Only what paligemma.h declares is exported, and the library is found by its SONAME.
 if nm -D --defined-only "$library/libpaligemma.so" | awk '{ print $3 }' | grep -v '^pg_'; then
     echo "the names above are exported" >&2

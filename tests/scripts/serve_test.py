@@ -114,8 +114,8 @@ def with_picture(text, path=COW):
 
 
 def test_chat(server):
-    expected = json.loads(command_line("generate", "-m", MODEL, "--image", COW, "-p", "caption en", "--temp", "0", "-n",
-                                       "12", "--json", "-t", "1"))
+    expected = json.loads(command_line("generate", "-m", MODEL, "--image", COW, "-p", "caption en", "--temperature", "0",
+                                       "--max-new-tokens", "12", "--json", "-t", "1"))
     answer = server.post("/v1/chat/completions", chat(with_picture("caption en"), logprobs=True, top_logprobs=2))
     choice = answer["choices"][0]
     assert choice["message"] == {"role": "assistant", "content": expected["text"], "refusal": None}
@@ -208,7 +208,7 @@ def test_siglip(server):
     for label in line["labels"]:
         assert abs(scores[label["label"]] - label["score"]) < 1e-5, (scores, line)
     asked = server.post("/v1/classify", {"image": data_url(COW), "labels": ["cow", "lily"], "prompt": "what is it",
-                                         "model": "checkpoint"})["labels"]
+                                         "model": "tiny"})["labels"]
     assert abs(sum(label["score"] for label in asked) - 1) < 1e-6
 
 
@@ -249,12 +249,38 @@ def test_batch(server):
     assert all(later.startswith(first) for first, later in zip(captions, captions[1:])), captions
 
 
+def test_together(server):
+    """Many at a time: each gets the answer that it gets alone."""
+    lily = GOLDEN / "inference/images/lily.jpg"
+    asked = [("/v1/chat/completions", chat(with_picture("caption en", path), max_tokens=20 + i, temperature=i % 2, seed=i))
+             for i in range(12) for path in (COW, lily)]
+    asked += [("/v1/detect", {"image": data_url(path), "labels": label, "max_objects": 3})
+              for label in ("cat", "a cow ; cat") for path in (COW, lily)]
+    asked += [("/v1/embeddings", {"input": [f"text {i}"]}) for i in range(4)]
+    asked += [("/v1/classify", {"image": data_url(COW), "labels": ["cow", "lily"]})]
+    essence = lambda answer: [answer.get(name) for name in ("choices", "objects", "data", "labels")]
+    alone = [essence(server.post(path, body)) for path, body in asked]
+    answers = [None] * len(asked)
+
+    def ask(i):
+        answers[i] = essence(server.post(*asked[i]))
+
+    for _ in range(2):
+        threads = [threading.Thread(target=ask, args=(i,)) for i in range(len(asked))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for (path, _), mine, expected in zip(asked, answers, alone):
+            assert mine == expected, (path, mine, expected)
+
+
 # ------------------------------------------------------------------------------------------------ the server itself
 
 
 def test_about(server):
     models = json.loads(server.get("/v1/models")[2])["data"]
-    assert [(m["id"], m["kind"]) for m in models][0] == ("checkpoint", "paligemma"), models
+    assert [(m["id"], m["kind"]) for m in models]== [("tiny", "paligemma"), ("checkpoint", "siglip")], models
     assert server.get("/health")[0] == server.get("/ready")[0] == 200
     status, headers, text = server.get("/metrics")
     assert status == 200 and headers["content-type"].startswith("text/plain; version=0.0.4")
@@ -307,6 +333,8 @@ def test_refusals(server):
             ("/v1/chat/completions", '{"messages": []}', ask, 400),
             ("/v1/chat/completions", '{"messages": [{"role": "system", "content": "x"}]}', ask, 400),
             ("/v1/batch", '{"requests": 5}', ask, 400),
+            ("/v1/batch", '{"requests": [{"url": "/v1/caption", "custom_id": {}}]}', ask, 400),
+            ("/v1/batch", '{"requests": [{"custom_id": "a"}]}', ask, 400),
             ("/v1/caption", "{}", dict(ask, Host="evil.example"), 403),
             ("/v1/caption", "{}", dict(ask, Origin="https://evil.example"), 403),
             ("/v1/caption", "{}", dict(ask, Origin="null"), 403)):
@@ -319,7 +347,7 @@ def test_refusals(server):
 
 def shared_tests(names):
     """Those that one server answers."""
-    with Server("--siglip", SIGLIP, "--metrics", "--slow", "0.001", "--name", "checkpoint") as server:
+    with Server("--siglip", SIGLIP, "--metrics", "--slow", "0.001", "--name", "tiny") as server:
         for name in names:
             print(name, flush=True)
             globals()[name](server)
@@ -344,7 +372,10 @@ def alone_keys():
                 assert status == 401 and found["www-authenticate"] == "Bearer", content
             assert server.get("/v1/models", Authorization=f"Bearer {KEY}", Host="any.example")[0] == 200
             assert server.raw("GET", "/v1/models", headers={"X-Api-Key": KEY})[0] == 200
-            server.post("/v1/chat/completions", chat("caption en", max_tokens=2), Authorization=f"Bearer {KEY}")
+            for stream in (False, True):
+                body = chat("caption en", max_tokens=2, stream=stream)
+                assert server.raw("POST", "/v1/chat/completions", json.dumps(body),
+                                  {"Content-Type": "application/json", "Authorization": f"Bearer {KEY}"})[0] == 200
             keys.write_text("another key of more than 16 letters\n")
             server.process.send_signal(signal.SIGHUP)
             for _ in range(100):
@@ -354,8 +385,8 @@ def alone_keys():
             else:
                 raise AssertionError("SIGHUP changed nothing")
         lines = server.lines()
-        assert [line["client"] for line in lines if line.get("path") == "/v1/chat/completions"] == ["key 1"], lines
-        assert [line["asked"] for line in lines if "asked" in line] == ["caption en"]
+        asked = [(line["client"], line["asked"], line["answer_tokens"], line["sent"]) for line in lines if "asked" in line]
+        assert asked == [("key 1", "caption en", 2, True)] * 2, lines
         assert "reloaded" in [line["event"] for line in lines] and KEY not in "".join(server.log)
 
 
@@ -365,8 +396,8 @@ def alone_adapter():
         assert [(m["id"], m["base"]) for m in models] == [("paligemma", None), ("tuned", "paligemma")]
         body = {"image": data_url(COW), "max_tokens": 8, "temperature": 0}
         for name, more in (("paligemma", []), ("tuned", ["--adapter", ADAPTER])):
-            expected = command_line("generate", "-m", ADAPTED, *more, "--image", COW, "-p", "caption en", "--temp", "0",
-                                    "-n", "8", "-t", "1", "--json")
+            expected = command_line("generate", "-m", ADAPTED, *more, "--image", COW, "-p", "caption en", "--temperature",
+                                    "0", "--max-new-tokens", "8", "-t", "1", "--json")
             assert server.post("/v1/caption", dict(body, model=name))["caption"] == json.loads(expected)["text"]
 
 
@@ -399,6 +430,18 @@ def alone_limits():
                     assert time.monotonic() - began < 10
             except OSError:
                 pass
+        # nor does one that reads nothing of what it asked for
+        with connect() as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 400)
+            time.sleep(8)
+            size = 0
+            try:
+                while piece := client.recv(1 << 20):
+                    size += len(piece)
+            except OSError:
+                pass
+            assert size < 300 * len(server.get("/openapi.json")[2]), size
         # nor does a crowd keep the server
         crowd = [connect() for _ in range(64)]
         time.sleep(3)
@@ -410,16 +453,13 @@ def alone_limits():
 def alone_queue():
     """More than may wait are refused at once; what a client leaves is cancelled."""
     with Server("-np", "1", "--queue", "1", "--metrics") as server:
-        ask = json.dumps(chat(with_picture("caption en"), max_tokens=180, min_tokens=180, temperature=1, n=16))
-        head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(ask)}\r\n\r\n"
-        clients = []
-        for _ in range(6):
-            clients.append(socket.create_connection(("127.0.0.1", server.port), timeout=60))
-            clients[-1].sendall((head + ask).encode())
-            time.sleep(0.05)
-        first_lines = []
-        for client in clients[-3:]:
-            first_lines.append(client.recv(4000).decode())
+        ask = json.dumps(chat("caption en", max_tokens=100, min_tokens=100, temperature=1))
+        head = ("POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                f"Content-Length: {len(ask)}\r\n\r\n")
+        clients = [socket.create_connection(("127.0.0.1", server.port), timeout=60) for _ in range(16)]
+        for client in clients:
+            client.sendall((head + ask).encode())
+        first_lines = [client.recv(4000).decode() for client in clients[8:]]
         refused = [text for text in first_lines if text.startswith("HTTP/1.1 429")]
         assert refused and all("Retry-After: 1" in text for text in refused), first_lines
         for client in clients:
@@ -504,12 +544,13 @@ def alone_start():
         empty.write_text("# no key\n")
         for options, words in ((["--host", "0.0.0.0"], "without a key"), (["--host", "localhost"], "no address"),
                                (["--api-key-file", empty], "no key in it"), (["--adapter", "a=nowhere"], "nowhere"),
-                               (["--siglip", str(MODEL)], "not a SigLIP"), (["--api-key-file", "none"], "none")):
+                               (["--siglip", MODEL, "--name", "tiny"], "not a SigLIP"),
+                               (["--siglip", SIGLIP], "two models are called 'checkpoint'"), (["--api-key-file", "none"], "none")):
             for more in ([], ["--check"]):
                 run = subprocess.run([str(w) for w in (PROGRAM, "serve", "-m", MODEL, "--port", "0", *options, *more)],
                                      capture_output=True, text=True, timeout=60)
                 assert run.returncode == 1 and words in run.stderr, (options, run)
-    good = command_line("serve", "-m", MODEL, "--siglip", SIGLIP, "--check")
+    good = command_line("serve", "-m", MODEL, "--siglip", SIGLIP, "--siglip-name", "siglip", "--check")
     assert good == "all that is named can be served\n"
 
 
@@ -524,4 +565,5 @@ def main():
         globals()[name]()
 
 
-main()
+if __name__ == "__main__":
+    main()

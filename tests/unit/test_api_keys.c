@@ -22,7 +22,11 @@ static void test_finding(void **state)
     assert_int_equal(pg_api_keys_find(keys, "first key of ours"), 1);
     assert_int_equal(pg_api_keys_find(keys, "the second key of ours"), 2);
     static const char *const wrong[] = {
-        "", "first key of our", "first key of ours ", "First key of ours", "# comment",
+        "",
+        "first key of our",
+        "first key of ours ",
+        "First key of ours",
+        "# comment",
         "first key of oursfirst key of ours",
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)

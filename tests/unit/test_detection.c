@@ -332,6 +332,53 @@ static void mistakes_are_named(void **state)
     pg_golden_model_close(&gemma);
 }
 
+static pg_status detect_in_steps(pg_objects **out, const fixture *used, const pg_image *image,
+                                 const pg_detect_options *options)
+{
+    pg_detection *detection;
+    pg_answer *answer = NULL;
+    PG_TRY(pg_detection_new(&detection, used->tiny.model, image, options, 96));
+    pg_status status = pg_generate(&answer, used->session, pg_detection_request(detection), 1);
+    if (status == PG_OK)
+        status = pg_detection_read(out, detection, answer);
+    if (answer)
+        pg_answer_free(answer);
+    pg_detection_free(detection);
+    return status;
+}
+
+static void steps_are_the_whole(void **state)
+{
+    (void)state;
+    fixture used;
+    pg_mask_codec *codec;
+    open_fixture(&used);
+    open_session(&used, used.tiny.model, 96, 1);
+    CHECK_OK(pg_mask_codec_new(&codec, 3));
+    for (int i = 0; i < 2; i++) {
+        pg_detect_options options = options_for(i ? PG_MASKS_ALWAYS : PG_MASKS_NONE, 2);
+        pg_objects *whole, *steps;
+        options.codec = codec;
+        CHECK_OK(pg_detect(&whole, used.session, &used.images[i], 1, &options));
+        CHECK_OK(detect_in_steps(&steps, &used, used.images[i], &options));
+        assert_string_equal(steps->text, whole->text);
+        assert_int_equal(steps->count, whole->count);
+        for (size_t k = 0; k < whole->count; k++) {
+            assert_true(steps->items[k].score == whole->items[k].score);
+            assert_true(!steps->items[k].mask == !whole->items[k].mask);
+        }
+        pg_objects_free(whole);
+        pg_objects_free(steps);
+    }
+    const pg_detect_options nothing = {0};
+    pg_detection *none;
+    CHECK_FAILS(pg_detection_new(&none, used.tiny.model, used.images[0], &nothing, 0), PG_ERROR_ARGUMENT, "labels");
+    assert_null(none);
+    pg_mask_codec_close(codec);
+    pg_session_free(used.session);
+    close_fixture(&used);
+}
+
 static pg_status detect_once(fixture *used, const pg_mask_codec *codec)
 {
     pg_session_options how;
@@ -370,6 +417,7 @@ int main(void)
         cmocka_unit_test(masks_are_the_codec_s),
         cmocka_unit_test(models_may_be_free),
         cmocka_unit_test(mistakes_are_named),
+        cmocka_unit_test(steps_are_the_whole),
         cmocka_unit_test(memory_fails),
     };
     return cmocka_run_group_tests(tests, folder_setup, folder_teardown);

@@ -79,8 +79,8 @@ static void test_forms(void **state)
 {
     (void)state;
     fields found;
-    CHECK_OK(read_fields(&found, "{\"text\": \"3\", \"number\": \"1e-1\", \"integer\": \"12\", \"truth\": \"true\"}",
-                         true));
+    CHECK_OK(
+        read_fields(&found, "{\"text\": \"3\", \"number\": \"1e-1\", \"integer\": \"12\", \"truth\": \"true\"}", true));
     assert_string_equal(found.text, "3");
     assert_true(found.number == 0.1 && found.integer == 12 && found.truth);
     forget(&found);
@@ -148,8 +148,8 @@ static void test_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_kinds), cmocka_unit_test(test_absent), cmocka_unit_test(test_forms),
-        cmocka_unit_test(test_mistakes), cmocka_unit_test(test_split), cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_kinds),    cmocka_unit_test(test_absent), cmocka_unit_test(test_forms),
+        cmocka_unit_test(test_mistakes), cmocka_unit_test(test_split),  cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

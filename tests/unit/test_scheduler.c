@@ -361,7 +361,7 @@ static void test_ends_by_deadline_and_by_drain(void **state)
     assert_string_equal(h[0].reason, "not done within 1e-09 seconds");
     assert_int_equal(h[1].status, PG_OK);
     assert_int_equal(h[1].usage.answer_tokens, 1);
-    assert_int_equal(h[1].usage.prompt_tokens, 20);
+    assert_int_equal(h[1].usage.prompt_tokens, 21);
     assert_true(h[1].usage.total >= h[1].usage.first_token && h[1].usage.first_token > 0);
     pg_golden_request_free(&asked[0]);
     pg_golden_request_free(&asked[1]);
