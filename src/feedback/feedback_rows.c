@@ -147,6 +147,16 @@ done:
     return status;
 }
 
+static pg_status fail_empty(const row_writer *w)
+{
+    const char *path = pg_feedback_path(w->store);
+    if (w->report.left_out)
+        return pg_fail(PG_ERROR_ARGUMENT, "%s: no rows to export: the pictures of all %zu were not kept", path,
+                       w->report.left_out);
+    return pg_fail(PG_ERROR_ARGUMENT, "%s: no rows to export: no answer was corrected, or is better than another",
+                   path);
+}
+
 static pg_status write_rows(row_writer *w, const char *path, const pg_feedback_export_options *options)
 {
     if (options->kind != PG_ROW_SUFFIX && options->kind != PG_ROW_PREFERENCE)
@@ -155,8 +165,7 @@ static pg_status write_rows(row_writer *w, const char *path, const pg_feedback_e
     PG_TRY(pg_file_writer_open(&w->file, path));
     pg_status status = pg_feedback_visit_rows(w->store, options, write_row, w);
     if (status == PG_OK && w->report.rows == 0)
-        status = pg_fail(PG_ERROR_ARGUMENT, "%s: no rows to export (%zu are about pictures that were not kept)",
-                         pg_feedback_path(w->store), w->report.left_out);
+        status = fail_empty(w);
     if (status == PG_OK)
         return pg_file_writer_commit(&w->file);
     pg_file_writer_abort(&w->file);
