@@ -141,7 +141,9 @@ def check_kill(database):
                        for i in range(3)]
             for thread in threads:
                 thread.start()
-            time.sleep(0.4 + 0.23 * run)
+            while len(acknowledged) < 5 * (run + 1):
+                time.sleep(0.01)
+            time.sleep(0.03 * run)
             server.process.send_signal(signal.SIGKILL)
             for thread in threads:
                 thread.join()

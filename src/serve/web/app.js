@@ -181,8 +181,8 @@ function show(made) {
 function describe(made) {
   const count = made.usage?.completion_tokens ?? made.tokens.length, parts = [];
   if (count) parts.push(fill("tokens", { count: number(count) }));
-  const writing = made.seconds - made.firstAfter;
-  if (count > 1 && writing > 0) parts.push(fill("rate", { rate: number((count - 1) / writing, 1) }));
+  const writing = made.seconds - made.firstAfter; // hardly any where all came in one piece, which says nothing of speed
+  if (writing > 0.05) parts.push(fill("rate", { rate: number((count - 1) / writing, 1) }));
   if (made.firstAfter) parts.push(fill("firstAfter", { time: seconds(made.firstAfter) }));
   if (made.finish === "length") parts.push(text("cut"));
   if (made.finish === "stopped") parts.push(text("stopped"));
