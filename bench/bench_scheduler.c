@@ -1,11 +1,12 @@
 /*
- * How a scheduler bears its load: bench_scheduler MODEL [PICTURE|- [TOKENS [THREADS]]]
+ * How a scheduler bears its load: bench_scheduler MODEL [PICTURE|- [TOKENS [THREADS [STREAMS]]]]
  *
  * Answers of TOKENS tokens (64) to different prompts, about a picture if one is named. First one at a time with
- * pg_generate; then with a scheduler, whose answers must be the same: 1, 4, 16 and 64 at once, and again as they come
- * in an open loop, at random moments whatever is still running, four fifths as many a second as it can do. With a
- * picture, last, what its arrival does to the stream of another answer. Prints one line of JSON for each. Nothing is
- * kept between requests and no token is proposed. Linked to the shared library: only the public header is used.
+ * pg_generate; then with a scheduler, whose answers must be the same: 1, 4, 16 and 64 (or at most STREAMS) at once, and
+ * again as they come in an open loop, at random moments whatever is still running, four fifths as many a second as it
+ * can do. With a picture, last, what its arrival does to the stream of another answer. Prints one line of JSON for
+ * each. Nothing is kept between requests and no token is proposed. Linked to the shared library: only the public header
+ * is used.
  */
 #include <math.h>
 #include <string.h>
@@ -320,7 +321,7 @@ int main(int count, char **arguments)
     settings s = {.tokens = count > 3 ? strtol(arguments[3], NULL, 10) : 64,
                   .threads = count > 4 ? atoi(arguments[4]) : 0};
     if (count < 2 || s.tokens < 2) {
-        fprintf(stderr, "bench_scheduler MODEL [PICTURE|- [TOKENS [THREADS]]]\n");
+        fprintf(stderr, "bench_scheduler MODEL [PICTURE|- [TOKENS [THREADS [STREAMS]]]]\n");
         return 2;
     }
     stop_on(pg_model_open(&s.model, arguments[1]));
@@ -328,7 +329,8 @@ int main(int count, char **arguments)
         stop_on(pg_image_load(&s.picture, arguments[2], NULL));
     record *checked = make_records(CHECKED, s.tokens);
     double alone = run_alone(&s, checked, CHECKED);
-    for (size_t i = 0; i < sizeof streams / sizeof *streams; i++)
+    size_t most = count > 5 ? strtoul(arguments[5], NULL, 10) : SIZE_MAX;
+    for (size_t i = 0; i < sizeof streams / sizeof *streams && streams[i] <= most; i++)
         run_open_loop(&s, streams[i], run_at_once(&s, streams[i], checked, CHECKED, alone));
     if (s.picture)
         run_disturbed(&s);

@@ -1804,7 +1804,7 @@ typedef struct pg_event {
     size_t index; /* of the answer */
 
     /* PG_EVENT_TOKEN */
-    int32_t token;
+    int32_t token;           /* -1: none, only text that had been held back */
     float logprob;           /* as in pg_answer */
     const pg_candidate *top; /* [top_count], as in pg_answer */
     size_t top_count;
@@ -1985,7 +1985,8 @@ PG_API void pg_model_fingerprint(char out[PG_FINGERPRINT], const pg_model *model
 /* ---------------------------------------------------------------- 23. server */
 
 /* An HTTP server: OpenAI's routes for chat, completions and embeddings, routes of its own for captions, boxes, masks
- * and classes, a page for people, figures for Prometheus. What it answers to is described by its /openapi.json. */
+ * and classes, a page for people, figures for Prometheus. What it answers to is described by its /openapi.json.
+ * Requests have threads of its own; the functions below are for one thread at a time. */
 typedef struct pg_server pg_server;
 
 typedef struct pg_server_adapter {

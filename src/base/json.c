@@ -84,6 +84,24 @@ pg_status pg_json_save(const json_t *document, const char *path)
     return pg_fail(PG_ERROR_FILE, "%s: cannot be written", path);
 }
 
+static void drop_unless(bool whole, json_t **document)
+{
+    if (whole)
+        return;
+    json_decref(*document);
+    *document = NULL;
+}
+
+void pg_json_put(json_t **to, const char *key, json_t *value)
+{
+    drop_unless(json_object_set_new(*to, key, value) == 0, to);
+}
+
+void pg_json_add(json_t **to, json_t *value)
+{
+    drop_unless(json_array_append_new(*to, value) == 0, to);
+}
+
 static const char *type_name(const json_t *value)
 {
     static const char *const names[] = {"an object",     "an array", "a string", "an integer",

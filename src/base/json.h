@@ -27,6 +27,12 @@ pg_status pg_json_save(const json_t *document, const char *path);
 /* Appends a document on one line. */
 pg_status pg_json_append(pg_buffer *out, const json_t *document);
 
+/* Put a value, which is theirs from then on, into an object or at the end of an array. Where that fails (there is no
+ * memory, or no value for lack of it), the document is freed and *to becomes NULL: so whoever builds one looks at it
+ * once, at the end. */
+void pg_json_put(json_t **to, const char *key, json_t *value);
+void pg_json_add(json_t **to, json_t *value);
+
 /* Fields of `object`. A field that is absent or null leaves *out as it is, so set the default first, unless `required`;
  * one of another type, or an integer outside low..high, is PG_ERROR_FORMAT. `name` says where, e.g. "m/config.json:
  * text_config". */

@@ -2,9 +2,11 @@
  * A scheduler from inside. Its thread goes round: orders are taken (jobs that came, cancellations, deadlines), a slice
  * of time goes to the prompts of jobs that start, every running answer gets a token, and jobs that are done leave.
  *
- *   waiting ── a place for every answer ──> starting ── the prompt is in the cache ──> running ── all answers given ──>
- * gone └──────────────── cancelled, expired or failed, from anywhere
- * ────────────────────────────────────────────────────┘
+ *   waiting:  in the queue, until there is a place for each of its answers
+ *   starting: its prompt is computed, until all of it is in the cache
+ *   running:  its answers are made, until all of them are given
+ *
+ * From each of them a job ends at once when it is cancelled, expires or fails.
  */
 #ifndef PG_GENERATE_SCHEDULER_H
 #define PG_GENERATE_SCHEDULER_H

@@ -69,8 +69,8 @@ static json_t *describe_answer(const answering *run, size_t index)
 {
     const pg_told_answer *answer = &run->telling.answers[index];
     json_t *choice = make_choice(run->form, index, answer->text.data, answer->text.size);
-    json_object_set_new(choice, "logprobs", logprobs_of(run, answer, 0, answer->count));
-    json_object_set_new(choice, "finish_reason", json_string(pg_finish_name(answer->finish)));
+    pg_json_put(&choice, "logprobs", logprobs_of(run, answer, 0, answer->count));
+    pg_json_put(&choice, "finish_reason", json_string(pg_finish_name(answer->finish)));
     return choice;
 }
 
@@ -81,10 +81,10 @@ static pg_status answer_whole(answering *run)
         make_frame(run->exchange, run->generation, run->form->id_prefix, run->form->object, run->created);
     json_t *choices = json_array();
     for (size_t i = 0; i < run->telling.count; i++)
-        json_array_append_new(choices, describe_answer(run, i));
-    json_object_set_new(document, "choices", choices);
-    json_object_set_new(document, "usage", usage_of(run));
-    json_object_set(document, "warnings", run->generation->warnings);
+        pg_json_add(&choices, describe_answer(run, i));
+    pg_json_put(&document, "choices", choices);
+    pg_json_put(&document, "usage", usage_of(run));
+    pg_json_put(&document, "warnings", json_incref(run->generation->warnings));
     pg_exchange_note(run->exchange, run->generation->prompt, run->telling.answers[0].text.data);
     return pg_exchange_json(run->exchange, document);
 }
@@ -94,11 +94,11 @@ json_t *pg_answer_wrap(const pg_exchange *exchange, const pg_generation *generat
 {
     json_t *document = make_frame(exchange, generation, form->id_prefix, form->object, (int64_t)time(NULL));
     json_t *choice = make_choice(form, 0, text, strlen(text));
-    json_object_set_new(choice, "logprobs", json_null());
-    json_object_set_new(choice, "finish_reason", json_string(pg_finish_name(finish)));
-    json_object_set_new(document, "choices", json_pack("[o]", choice));
-    json_object_set_new(document, "usage", pg_usage_json(exchange->prompt_tokens, exchange->answer_tokens));
-    json_object_set(document, "warnings", generation->warnings);
+    pg_json_put(&choice, "logprobs", json_null());
+    pg_json_put(&choice, "finish_reason", json_string(pg_finish_name(finish)));
+    pg_json_put(&document, "choices", json_pack("[o]", choice));
+    pg_json_put(&document, "usage", pg_usage_json(exchange->prompt_tokens, exchange->answer_tokens));
+    pg_json_put(&document, "warnings", json_incref(generation->warnings));
     return document;
 }
 
@@ -115,22 +115,22 @@ pg_status pg_print_event(pg_buffer *out, json_t *document)
     return status == PG_OK ? pg_buffer_print(out, "\n\n") : status;
 }
 
-/* A piece of one answer. text: NULL, as the last one has none; else `size` bytes. */
-static json_t *make_piece(const answering *run, size_t index, const char *text, size_t size, json_t *logprobs,
-                          const char *finish)
+/* A piece of one answer: of chat a delta, else text. The values are taken. */
+static json_t *make_piece(const answering *run, size_t index, json_t *said, json_t *logprobs, const char *finish)
 {
-    json_t *choice =
-        json_pack("{s:I, s:o, s:s?}", "index", (json_int_t)index, "logprobs", logprobs, "finish_reason", finish);
-    json_t *content = json_stringn(text ? text : "", size);
-    if (run->form->chat)
-        json_object_set_new(choice, "delta", text ? json_pack("{s:O}", "content", content) : json_object());
-    else
-        json_object_set(choice, "text", content);
-    json_decref(content);
+    json_t *choice = json_pack("{s:I, s:o, s:o, s:s?}", "index", (json_int_t)index, run->form->chat ? "delta" : "text",
+                               said, "logprobs", logprobs, "finish_reason", finish);
     json_t *document =
         make_frame(run->exchange, run->generation, run->form->id_prefix, run->form->object_of_piece, run->created);
-    json_object_set_new(document, "choices", json_pack("[o]", choice));
+    pg_json_put(&document, "choices", json_pack("[o]", choice));
     return document;
+}
+
+/* `size` bytes of text as a piece has them. */
+static json_t *make_said(const answering *run, const char *text, size_t size)
+{
+    json_t *content = json_stringn(text, size);
+    return run->form->chat ? json_pack("{s:o}", "content", content) : content;
 }
 
 /* The role of each answer, and what there is to say of the request. */
@@ -138,11 +138,10 @@ static pg_status print_begin(pg_buffer *out, answering *run)
 {
     run->begun = true;
     for (size_t i = 0; i < run->telling.count; i++) {
-        json_t *piece = make_piece(run, i, "", 0, json_null(), NULL);
+        json_t *delta = json_pack("{s:s, s:s}", "role", "assistant", "content", "");
+        json_t *piece = make_piece(run, i, delta, json_null(), NULL);
         if (i == 0)
-            json_object_set(piece, "warnings", run->generation->warnings);
-        json_t *choice = json_array_get(json_object_get(piece, "choices"), 0);
-        json_object_set_new(json_object_get(choice, "delta"), "role", json_string("assistant"));
+            pg_json_put(&piece, "warnings", json_incref(run->generation->warnings));
         PG_TRY(pg_print_event(out, piece));
     }
     return PG_OK;
@@ -154,7 +153,8 @@ static pg_status print_more(pg_buffer *out, answering *run, size_t index)
     const pg_told_answer *answer = &run->telling.answers[index];
     size_t from = run->text_told[index], to = answer->text.size, first = run->told[index];
     if (to > from || (run->generation->logprobs && answer->count > first))
-        PG_TRY(pg_print_event(out, make_piece(run, index, to > from ? answer->text.data + from : "", to - from,
+        PG_TRY(pg_print_event(out, make_piece(run, index,
+                                              make_said(run, to > from ? answer->text.data + from : "", to - from),
                                               logprobs_of(run, answer, first, answer->count), NULL)));
     run->text_told[index] = to;
     run->told[index] = answer->count;
@@ -169,14 +169,16 @@ static pg_status print_end(pg_buffer *out, answering *run)
         PG_TRY(pg_print_event(out, json_pack("{s:o}", "error", error)));
         return pg_buffer_print(out, "data: [DONE]\n\n");
     }
-    for (size_t i = 0; i < run->telling.count; i++)
-        PG_TRY(pg_print_event(out, make_piece(run, i, NULL, 0, json_null(),
+    for (size_t i = 0; i < run->telling.count; i++) {
+        json_t *nothing = run->form->chat ? json_object() : json_string("");
+        PG_TRY(pg_print_event(out, make_piece(run, i, nothing, json_null(),
                                               pg_finish_name(run->telling.answers[i].finish))));
+    }
     if (pg_generation_wants_usage(run->generation)) {
         json_t *last =
             make_frame(run->exchange, run->generation, run->form->id_prefix, run->form->object_of_piece, run->created);
-        json_object_set_new(last, "choices", json_array());
-        json_object_set_new(last, "usage", usage_of(run));
+        pg_json_put(&last, "choices", json_array());
+        pg_json_put(&last, "usage", usage_of(run));
         PG_TRY(pg_print_event(out, last));
     }
     return pg_buffer_print(out, "data: [DONE]\n\n");

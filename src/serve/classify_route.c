@@ -135,8 +135,8 @@ static json_t *describe(const scored *labels, size_t count)
     for (size_t i = 0; i < count; i++) {
         json_t *entry = json_pack("{s:s, s:f}", "label", labels[i].label, "score", labels[i].score);
         if (!isnan(labels[i].logit))
-            json_object_set_new(entry, "logit", json_real(labels[i].logit));
-        json_array_append_new(list, entry);
+            pg_json_put(&entry, "logit", json_real(labels[i].logit));
+        pg_json_add(&list, entry);
     }
     return list;
 }

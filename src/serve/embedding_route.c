@@ -161,7 +161,7 @@ static json_t *describe_row(const float *row, size_t width, bool base64)
     }
     json_t *list = json_array();
     for (size_t i = 0; i < width; i++)
-        json_array_append_new(list, json_real((double)row[i]));
+        pg_json_add(&list, json_real((double)row[i]));
     return list;
 }
 
@@ -185,9 +185,8 @@ static pg_status answer(pg_exchange *exchange, const embedding_request *request)
     size_t width = pg_model_embedding_size(request->served->model), tokens = count_tokens(request);
     json_t *list = json_array();
     for (size_t i = 0; i < request->count; i++)
-        json_array_append_new(list,
-                              json_pack("{s:s, s:I, s:o}", "object", "embedding", "index", (json_int_t)i, "embedding",
-                                        describe_row(request->rows + i * width, width, request->base64)));
+        pg_json_add(&list, json_pack("{s:s, s:I, s:o}", "object", "embedding", "index", (json_int_t)i, "embedding",
+                                     describe_row(request->rows + i * width, width, request->base64)));
     exchange->prompt_tokens = tokens;
     return pg_exchange_json(exchange,
                             json_pack("{s:s, s:s, s:o, s:{s:I, s:I}, s:O}", "object", "list", "model",

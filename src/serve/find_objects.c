@@ -50,10 +50,10 @@ static json_t *describe_polygons(const uint8_t *mask, const pg_objects *objects)
     for (size_t i = 0, corner = 0; i < polygons.count; i++) {
         json_t *outline = json_array();
         for (; corner < polygons.ends[i]; corner++) {
-            json_array_append_new(outline, json_real(polygons.corners[2 * corner]));
-            json_array_append_new(outline, json_real(polygons.corners[2 * corner + 1]));
+            pg_json_add(&outline, json_real(polygons.corners[2 * corner]));
+            pg_json_add(&outline, json_real(polygons.corners[2 * corner + 1]));
         }
-        json_array_append_new(list, outline);
+        pg_json_add(&list, outline);
     }
     pg_polygons_free(&polygons);
     return list;
@@ -116,7 +116,7 @@ static json_t *describe_codes(const pg_object *object)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < PG_MASK_CODES; i++)
-        json_array_append_new(list, json_integer(object->codes[i]));
+        pg_json_add(&list, json_integer(object->codes[i]));
     return list;
 }
 
@@ -131,8 +131,8 @@ static pg_status describe_object(json_t **out, const pg_objects *objects, size_t
         return pg_fail(PG_ERROR_MEMORY, "out of memory");
     if (!object->has_codes)
         return PG_OK;
-    json_object_set_new(*out, "codes", describe_codes(object));
-    return add_mask(*out, objects, i, form);
+    pg_json_put(out, "codes", describe_codes(object));
+    return *out ? add_mask(*out, objects, i, form) : pg_fail(PG_ERROR_MEMORY, "out of memory");
 }
 
 static pg_status describe_objects(json_t *list, const pg_objects *objects, pg_mask_form form)
@@ -151,7 +151,7 @@ static pg_status describe(json_t **out, const pg_objects *objects, pg_mask_form 
 {
     json_t *list = json_array(), *problems = json_array();
     for (size_t i = 0; i < objects->problem_count; i++)
-        json_array_append_new(problems, json_string(objects->problems[i].name));
+        pg_json_add(&problems, json_string(objects->problems[i].name));
     *out = json_pack("{s:I, s:I, s:o, s:o}", "width", (json_int_t)objects->width, "height", (json_int_t)objects->height,
                      "objects", list, "problems", problems);
     if (!*out)

@@ -91,9 +91,8 @@ static void *watch(void *user)
 static void open_connection(pg_httpd *httpd, struct MHD_Connection *handle, void **place)
 {
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(handle, MHD_CONNECTION_INFO_CONNECTION_FD);
-    connection *opened = pg_alloc(1, sizeof *opened);
-    *place = opened;
-    if (!opened || !info)
+    connection *opened = *place = info ? pg_alloc(1, sizeof *opened) : NULL;
+    if (!opened)
         return; /* without its place no request is answered */
     opened->socket = (int)info->connect_fd;
     opened->deadline = pg_clock() + httpd->options.timeout;
@@ -145,6 +144,18 @@ static void find_address(char out[64], struct MHD_Connection *handle)
         inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr, out, 64);
 }
 
+static pg_status add_part(pg_exchange *exchange, const char *name, const char *file_name)
+{
+    if (exchange->part_count == PARTS_MOST)
+        return pg_fail(PG_ERROR_LIMIT, "the form has more than %d fields", PARTS_MOST);
+    PG_TRY(pg_grow((void **)&exchange->parts, &exchange->part_capacity, exchange->part_count + 1,
+                   sizeof *exchange->parts));
+    pg_part *part = &exchange->parts[exchange->part_count++];
+    *part = (pg_part){.name = pg_copy_text(name, SIZE_MAX),
+                      .file_name = file_name ? pg_copy_text(file_name, SIZE_MAX) : NULL};
+    return part->name && (part->file_name || !file_name) ? PG_OK : PG_ERROR_MEMORY;
+}
+
 /* One field of a form, or a further piece of it. Returning MHD_NO ends the form. */
 static enum MHD_Result on_form(void *user, enum MHD_ValueKind kind, const char *name, const char *file_name,
                                const char *type, const char *encoding, const char *data, uint64_t offset, size_t size)
@@ -155,22 +166,12 @@ static enum MHD_Result on_form(void *user, enum MHD_ValueKind kind, const char *
     pg_exchange *exchange = user;
     if (!name || exchange->status)
         return MHD_YES; /* a part without a name stands for nothing */
-    if (offset == 0) {
-        if (exchange->part_count == PARTS_MOST) {
-            pg_exchange_refuse(exchange, 400, NULL, "the form has more than %d fields", PARTS_MOST);
-            return MHD_NO;
-        }
-        if (pg_grow((void **)&exchange->parts, &exchange->part_capacity, exchange->part_count + 1,
-                    sizeof *exchange->parts) != PG_OK)
-            return MHD_NO;
-        exchange->parts[exchange->part_count++] =
-            (pg_part){.name = pg_copy_text(name, SIZE_MAX),
-                      .file_name = file_name ? pg_copy_text(file_name, SIZE_MAX) : NULL};
-    }
-    pg_part *part = exchange->part_count ? &exchange->parts[exchange->part_count - 1] : NULL;
-    if (!part || !part->name || (file_name && !part->file_name))
-        return MHD_NO;
-    return pg_buffer_append(&part->bytes, data, size) == PG_OK ? MHD_YES : MHD_NO;
+    pg_status status = offset == 0 ? add_part(exchange, name, file_name) : PG_OK;
+    if (status == PG_OK && exchange->part_count)
+        status = pg_buffer_append(&exchange->parts[exchange->part_count - 1].bytes, data, size);
+    if (status != PG_OK)
+        pg_exchange_fail(exchange, status);
+    return status == PG_OK ? MHD_YES : MHD_NO;
 }
 
 bool pg_http_is_form(const char *type)

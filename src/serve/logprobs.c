@@ -29,12 +29,12 @@ static json_t *token_bytes(const pg_tokenizer *tokenizer, int32_t id, const json
     json_t *list = json_array();
     int byte = byte_of(pg_tokenizer_piece(tokenizer, id));
     if (byte >= 0) {
-        json_array_append_new(list, json_integer(byte));
+        pg_json_add(&list, json_integer(byte));
         return list;
     }
     const char *bytes = json_string_value(text);
     for (size_t i = 0; i < json_string_length(text); i++)
-        json_array_append_new(list, json_integer((unsigned char)bytes[i]));
+        pg_json_add(&list, json_integer((unsigned char)bytes[i]));
     return list;
 }
 
@@ -52,7 +52,7 @@ static json_t *describe_top(const pg_tokenizer *tokenizer, const pg_told_answer 
     const pg_candidate *top = answer->top + i * answer->top_count;
     for (size_t k = 0; k < answer->top_count; k++)
         if (top[k].id >= 0)
-            json_array_append_new(list, describe_token(tokenizer, top[k].id, (double)top[k].logit - total));
+            pg_json_add(&list, describe_token(tokenizer, top[k].id, (double)top[k].logit - total));
     return list;
 }
 
@@ -62,8 +62,8 @@ json_t *pg_chat_logprobs(const pg_generation *generation, const pg_told_answer *
     json_t *list = json_array();
     for (size_t i = first; i < end; i++) {
         json_t *token = describe_token(tokenizer, answer->tokens[i].id, (double)answer->tokens[i].logprob);
-        json_object_set_new(token, "top_logprobs", describe_top(tokenizer, answer, i));
-        json_array_append_new(list, token);
+        pg_json_put(&token, "top_logprobs", describe_top(tokenizer, answer, i));
+        pg_json_add(&list, token);
     }
     return json_pack("{s:o, s:n}", "content", list, "refusal");
 }
@@ -77,7 +77,7 @@ static json_t *top_by_text(const pg_tokenizer *tokenizer, const pg_told_answer *
     for (size_t k = 0; k < answer->top_count; k++) {
         json_t *text = top[k].id >= 0 ? token_text(tokenizer, top[k].id) : NULL;
         if (text && !json_object_get(object, json_string_value(text)))
-            json_object_set_new(object, json_string_value(text), json_real((double)top[k].logit - total));
+            pg_json_put(&object, json_string_value(text), json_real((double)top[k].logit - total));
         json_decref(text);
     }
     return object;
@@ -89,10 +89,10 @@ json_t *pg_completion_logprobs(const pg_generation *generation, const pg_told_an
     json_t *tokens = json_array(), *logprobs = json_array(), *top = json_array(), *offsets = json_array();
     for (size_t i = first; i < end; i++) {
         double logprob = (double)answer->tokens[i].logprob;
-        json_array_append_new(tokens, token_text(tokenizer, answer->tokens[i].id));
-        json_array_append_new(logprobs, json_real(logprob > LEAST ? logprob : LEAST));
-        json_array_append_new(top, top_by_text(tokenizer, answer, i));
-        json_array_append_new(offsets, json_integer(i ? (json_int_t)answer->tokens[i - 1].text_end : 0));
+        pg_json_add(&tokens, token_text(tokenizer, answer->tokens[i].id));
+        pg_json_add(&logprobs, json_real(logprob > LEAST ? logprob : LEAST));
+        pg_json_add(&top, top_by_text(tokenizer, answer, i));
+        pg_json_add(&offsets, json_integer(i ? (json_int_t)answer->tokens[i - 1].text_end : 0));
     }
     return json_pack("{s:o, s:o, s:o, s:o}", "tokens", tokens, "token_logprobs", logprobs, "top_logprobs", top,
                      "text_offset", offsets);

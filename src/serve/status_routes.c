@@ -61,10 +61,7 @@ static json_t *describe(const pg_served *served, const pg_engine *engine)
 pg_status pg_route_models(pg_exchange *exchange)
 {
     json_t *list = json_array();
-    for (size_t i = 0; list && i < exchange->engine->count; i++)
-        if (json_array_append_new(list, describe(&exchange->engine->models[i], exchange->engine)) != 0) {
-            json_decref(list);
-            return pg_fail(PG_ERROR_MEMORY, "out of memory");
-        }
+    for (size_t i = 0; i < exchange->engine->count; i++)
+        pg_json_add(&list, describe(&exchange->engine->models[i], exchange->engine));
     return pg_exchange_json(exchange, json_pack("{s:s, s:o}", "object", "list", "data", list));
 }

@@ -148,12 +148,15 @@ static pg_status answer_objects(pg_exchange *exchange, const object_request *req
     char *text;
     pg_finish finish = PG_FINISH_STOP;
     PG_TRY(pg_find_objects(&document, &text, &finish, exchange, query));
-    json_object_update_new(document, json_pack("{s:s, s:s, s:s, s:o, s:O}", "model", query->served->name, "text", text,
-                                               "finish_reason", pg_finish_name(finish), "usage",
-                                               pg_usage_json(exchange->prompt_tokens, exchange->answer_tokens),
-                                               "warnings", request->warnings));
+    json_t *more =
+        json_pack("{s:s, s:s, s:s, s:o, s:O}", "model", query->served->name, "text", text, "finish_reason",
+                  pg_finish_name(finish), "usage", pg_usage_json(exchange->prompt_tokens, exchange->answer_tokens),
+                  "warnings", request->warnings);
     pg_free(text);
-    return pg_exchange_json(exchange, document);
+    if (json_object_update_new(document, more) == 0)
+        return pg_exchange_json(exchange, document);
+    json_decref(document);
+    return pg_fail(PG_ERROR_MEMORY, "out of memory");
 }
 
 static pg_status find(pg_exchange *exchange, pg_masks masks)

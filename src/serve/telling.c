@@ -10,6 +10,8 @@
 static pg_status note_token(pg_told_answer *answer, const pg_event *event)
 {
     size_t count = answer->count, top = event->top_count;
+    if (event->token < 0) /* only text that had been held back */
+        return pg_buffer_append(&answer->text, event->text, event->size);
     PG_TRY(pg_grow((void **)&answer->tokens, &answer->capacity, count + 1, sizeof *answer->tokens));
     PG_TRY(pg_grow((void **)&answer->top, &answer->top_capacity, (count + 1) * top, sizeof *answer->top));
     PG_TRY(pg_buffer_append(&answer->text, event->text, event->size));

@@ -17,7 +17,7 @@ size_t pg_decoder_most(const pg_tokenizer *tokenizer)
 {
     size_t unknown = tokenizer->unknown_surface ? strlen(tokenizer->unknown_surface) : 0;
     size_t piece = tokenizer->vocab.longest > unknown ? tokenizer->vocab.longest : unknown;
-    return sizeof ((pg_decoder *)NULL)->bytes * strlen(PG_REPLACEMENT) + piece;
+    return sizeof((pg_decoder *)NULL)->bytes * strlen(PG_REPLACEMENT) + piece;
 }
 
 pg_status pg_decoder_new(pg_decoder **out, const pg_tokenizer *tokenizer, bool skip_special)

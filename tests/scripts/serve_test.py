@@ -230,7 +230,7 @@ def test_forms(server):
     answer = json.loads(content)
     assert status == 200 and answer["caption"] == expected["caption"] and answer["prompt"] == "caption en", content
     for fields in ([("image", ("", b""))], [("image", ("x", b"no picture"))], [("max_tokens", "many")], [],
-                   [("image", ("/etc/passwd", b""))]):
+                   [("image", ("/etc/passwd", b""))], [(f"field{i}", "x") for i in range(70)]):
         status, _, content = server.raw("POST", "/v1/caption", *form(fields))
         assert status == 400, content
     body, headers = form([("image", ("cow.jpg", COW.read_bytes()))])
@@ -399,6 +399,17 @@ def alone_adapter():
             expected = command_line("generate", "-m", ADAPTED, *more, "--image", COW, "-p", "caption en", "--temperature",
                                     "0", "--max-new-tokens", "8", "-t", "1", "--json")
             assert server.post("/v1/caption", dict(body, model=name))["caption"] == json.loads(expected)["text"]
+
+
+def alone_siglip():
+    """A server of embeddings and classes alone."""
+    with Server("--metrics", model=SIGLIP) as server:
+        assert len(server.post("/v1/embeddings", {"input": "a cow", "model": "checkpoint"})["data"]) == 1
+        assert "PaliGemma or Gemma" in server.post("/v1/chat/completions", chat("x"), 404)["error"]["message"]
+        assert server.post("/v1/chat/completions", chat("x", model="checkpoint"), 400)["error"]["code"] == "wrong_model"
+        assert server.post("/v1/detect", {"image": data_url(COW), "labels": "cow"}, 404)
+        assert json.loads(server.get("/v1/figures")[2])["scheduler"] is None
+        assert b"paligemma_http_requests_total" in server.get("/metrics")[2]
 
 
 def alone_limits():
