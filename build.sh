@@ -22,7 +22,7 @@ END
 
 # Debian's and Ubuntu's names.
 LIBRARY_PACKAGES="libc6-dev libjansson-dev libjpeg-dev libpng-dev libwebp-dev libgif-dev libtiff-dev zlib1g-dev libzip-dev
-    libarchive-dev libcairo2-dev libmicrohttpd-dev libcurl4-openssl-dev libssl-dev libcmocka-dev"
+    libarchive-dev libcairo2-dev libsqlite3-dev libmicrohttpd-dev libcurl4-openssl-dev libssl-dev libcmocka-dev"
 # Pictures have letters in them: without a font, labels in other scripts than ASCII are boxes.
 BUILD_PACKAGES="gcc cmake ninja-build pkg-config python3 ca-certificates curl fonts-dejavu-core $LIBRARY_PACKAGES"
 CI_PACKAGES="git clang-format clang-tidy gcc-aarch64-linux-gnu qemu-user fish zsh lintian"
@@ -69,8 +69,8 @@ install_with_apt() {
 name_what_is_needed() {
     echo "build.sh: this system has no apt. Needed, under whatever name it gives them:"
     echo "  a C11 compiler, CMake 3.21, Ninja, pkg-config, Python 3 and the development files of"
-    echo "  jansson, libjpeg, libpng, libwebp, giflib, libtiff, zlib, libzip, libarchive, cairo, fontconfig, libmicrohttpd, libcurl,"
-    echo "  OpenSSL and cmocka"
+    echo "  jansson, libjpeg, libpng, libwebp, giflib, libtiff, zlib, libzip, libarchive, cairo, fontconfig, SQLite, libmicrohttpd,"
+    echo "  libcurl, OpenSSL and cmocka"
     echo "  and a font, for labels in pictures (DejaVu Sans)"
     for tool in $BUILD_TOOLS; do
         command -v "$tool" >/dev/null || fail "$tool is missing"

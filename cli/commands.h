@@ -37,6 +37,7 @@ extern const pg_cli_command pg_cli_eval;
 extern const pg_cli_command pg_cli_score;
 extern const pg_cli_command pg_cli_draw;
 extern const pg_cli_command pg_cli_sheet;
+extern const pg_cli_command pg_cli_feedback;
 extern const pg_cli_command pg_cli_serve;
 extern const pg_cli_command pg_cli_help;
 

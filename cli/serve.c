@@ -10,10 +10,10 @@
 typedef struct serve_settings {
     const char *model, *name, *siglip, *siglip_name, *codec;
     pg_cli_list adapters, image_hosts;
-    const char *host, *key_file;
-    int64_t port, connections, max_body, max_pixels, max_images, slots, queue, context;
+    const char *host, *key_file, *feedback;
+    int64_t port, connections, feedback_bytes, max_body, max_pixels, max_images, slots, queue, context;
     double timeout, deadline, grace, slow;
-    bool metrics, log_content, quiet, check;
+    bool metrics, log_content, quiet, check, feedback_images;
     pg_cli_looking looking;
     pg_cli_arithmetic arithmetic;
 } serve_settings;
@@ -61,6 +61,16 @@ static const pg_cli_option answer_options[] = {
     {0},
 };
 
+static const pg_cli_option feedback_options[] = {
+    {"feedback", 0, "FILE.db", PG_CLI_TEXT, PLACE(feedback),
+     "store what people say about answers; `paligemma feedback` reads it (default: nothing is stored)", 0, 0},
+    {"feedback-images", 0, NULL, PG_CLI_FLAG, PLACE(feedback_images),
+     "pictures too, where their owners allow it (default: only their SHA-256)", 0, 0},
+    {"feedback-bytes", 0, "N", PG_CLI_INTEGER, PLACE(feedback_bytes),
+     "the database does not grow beyond this (default: no limit)", 65536, 1e15},
+    {0},
+};
+
 static const pg_cli_option log_options[] = {
     {"metrics", 0, NULL, PG_CLI_FLAG, PLACE(metrics), "answer /metrics, in Prometheus's text format", 0, 0},
     {"slow", 0, "SECONDS", PG_CLI_NUMBER, PLACE(slow),
@@ -76,6 +86,7 @@ static const pg_cli_group groups[] = {
     {"More models", model_options, 0},
     {"Network", network_options, 0},
     {"Answers", answer_options, 0},
+    {"Feedback", feedback_options, 0},
     {"Log", log_options, 0},
     {"Pictures", pg_cli_looking_options, PLACE(looking)},
     {"Speed", pg_cli_arithmetic_options, PLACE(arithmetic)},
@@ -158,6 +169,9 @@ static int read_options(serving *run, const pg_cli_command *command, const serve
     options->model_name = settings->name;
     options->siglip_name = settings->siglip_name;
     options->key_file = settings->key_file;
+    options->feedback = settings->feedback;
+    options->feedback_images = settings->feedback_images;
+    options->feedback_bytes = (uint64_t)settings->feedback_bytes;
     options->connections = (size_t)settings->connections;
     options->max_body = (size_t)settings->max_body;
     options->max_pixels = (uint64_t)settings->max_pixels;

@@ -23,6 +23,7 @@
  *  19. the hub     published models fetched by name, into the cache that other programs share
  *  20. conversion  models in the layouts of other programs, there and back
  *  21. serving     many requests that come and go, answered together by one scheduler
+ *  22. feedback    answers and what people said about them, kept and made into rows to train on
  *  23. server      all of this over HTTP
  *
  * Conventions. A result comes first, through `out`, and is the caller's to free; what a function returns directly is
@@ -2000,6 +2001,107 @@ typedef struct pg_scheduler_figures {
 /* A consistent picture of the moment. */
 PG_API void pg_scheduler_get_figures(pg_scheduler_figures *out, pg_scheduler *scheduler);
 
+/* ---------------------------------------------------------------- 22. feedback */
+
+/* Answers that were given and what people said about them, in one SQLite database that any number of threads and
+ * processes may use at a time. */
+typedef struct pg_feedback_store pg_feedback_store;
+
+typedef struct pg_feedback_options {
+    bool existing;      /* a file that does not exist is PG_ERROR_FILE; else it is made */
+    uint64_t max_bytes; /* the file does not grow beyond this (0: no limit) */
+    double wait;        /* seconds that a call waits while another process writes (5) */
+} pg_feedback_options;
+
+PG_API void pg_feedback_options_init(pg_feedback_options *options);
+
+/* Opens the database, or makes it, readable for its owner alone. A file that is damaged, of another
+ * program, or of a later version of this one is PG_ERROR_FORMAT and stays as it is. options: NULL for the defaults. */
+PG_API pg_status pg_feedback_open(pg_feedback_store **out, const char *path, const pg_feedback_options *options);
+PG_API void pg_feedback_close(pg_feedback_store *store); /* NULL is allowed */
+
+typedef enum pg_judgement {
+    PG_JUDGEMENT_DOWN = -1,
+    PG_JUDGEMENT_NONE = 0, /* taken back, or only corrected */
+    PG_JUDGEMENT_UP = 1,
+} pg_judgement;
+
+PG_API const char *pg_judgement_name(pg_judgement judgement); /* "down", "none", "up" */
+
+#define PG_FEEDBACK_HASH     65 /* room for a SHA-256 in hexadecimal digits */
+#define PG_FEEDBACK_PICTURES 16 /* of one record, at most */
+
+/* A picture that was asked about. */
+typedef struct pg_feedback_picture {
+    const void *bytes; /* the picture's file; NULL where there is only its hash, and in pg_feedback_list */
+    size_t size;
+    bool keep;                   /* the bytes are in the database (when adding: shall be), not only their hash */
+    char hash[PG_FEEDBACK_HASH]; /* SHA-256 of the bytes. When adding with bytes, it is computed from them */
+} pg_feedback_picture;
+
+/* An answer and a judgement. Texts are UTF-8; those that are not known are NULL. */
+typedef struct pg_feedback_record {
+    int64_t id;          /* from 1, given by the store */
+    int64_t time;        /* milliseconds since 1970; when adding, 0 is now */
+    const char *request; /* a name of the answer: a second record of that name replaces the first */
+    const char *task;    /* "detect" */
+    const char *prompt;  /* needed */
+    const char *answer;  /* needed; may be "" */
+    pg_judgement judgement;
+    const char *correction;            /* what would have been right; blank text is NULL */
+    const char *model, *model_version; /* name and pg_model_fingerprint */
+    const char *adapter, *adapter_version;
+    const char *settings; /* how the answer was drawn, as JSON */
+    const pg_feedback_picture *pictures;
+    size_t picture_count;
+} pg_feedback_record;
+
+/* Adds a record. When this returns, it is on the disk: neither the end of the process nor of the machine's power loses
+ * it; on failure nothing was stored. Text that is not UTF-8 or above 1 MiB, a picture above 64 MiB, and a correction
+ * that says what the answer says are PG_ERROR_ARGUMENT; without room on the disk PG_ERROR_FILE, within max_bytes
+ * PG_ERROR_LIMIT. *id: the record's (NULL: not asked). */
+PG_API pg_status pg_feedback_add(int64_t *id, pg_feedback_store *store, const pg_feedback_record *record);
+
+/* Sees a record, borrowed for the call. May read pictures of the same store. Returning false ends the list. */
+typedef bool pg_feedback_visitor(void *user, const pg_feedback_record *record);
+
+typedef struct pg_feedback_query {
+    int64_t after; /* records of higher ids only (0: all) */
+    size_t limit;  /* records at most (0: all) */
+    bool newest;   /* the highest ids first; else the lowest */
+} pg_feedback_query;
+
+/* Lists records. query: NULL for all, the oldest first. */
+PG_API pg_status pg_feedback_list(pg_feedback_store *store, const pg_feedback_query *query,
+                                  pg_feedback_visitor *visitor, void *user);
+
+/* The bytes of a picture that was kept, freed with pg_free. One that was not is PG_ERROR_ARGUMENT. */
+PG_API pg_status pg_feedback_read_picture(void **out, size_t *size, pg_feedback_store *store, const char *hash);
+
+typedef struct pg_feedback_export_options {
+    pg_row_kind kind; /* PG_ROW_SUFFIX: corrections. PG_ROW_PREFERENCE: corrections before the answers that they
+                         correct, and answers judged up before answers judged down to the same prompt and pictures */
+    bool approved;    /* PG_ROW_SUFFIX: also answers judged up that were not corrected */
+} pg_feedback_export_options;
+
+PG_API void pg_feedback_export_options_init(pg_feedback_export_options *options);
+
+typedef struct pg_feedback_export_report {
+    size_t rows, pictures; /* written */
+    size_t left_out;       /* rows about pictures that were not kept */
+} pg_feedback_export_report;
+
+/* Writes rows as JSON lines, which PG_DATA_JSONL and `paligemma train` read, and the pictures that they name, each
+ * once, into the folder NAME.pictures beside NAME.jsonl. Rows that say the same come once. The file appears complete or
+ * not at all; without any row it is PG_ERROR_ARGUMENT. options: NULL for the defaults, out: NULL if not asked. */
+PG_API pg_status pg_feedback_export(pg_feedback_export_report *out, pg_feedback_store *store, const char *path,
+                                    const pg_feedback_export_options *options);
+
+/* A name for what a model computes, its adapter included: "paligemma-0123456789abcdef", a hash of shapes, types,
+ * preparation of pictures and samples of all weights. Training any weight changes it; moving its folder does not. */
+#define PG_FINGERPRINT 64 /* room for one */
+PG_API void pg_model_fingerprint(char out[PG_FINGERPRINT], const pg_model *model);
+
 /* ---------------------------------------------------------------- 23. server */
 
 /* An HTTP server: OpenAI's routes for chat, completions and embeddings, routes of its own for captions, boxes, masks
@@ -2027,6 +2129,9 @@ typedef struct pg_server_options {
 
     const char
         *key_file; /* a key a line; empty lines and those that begin with # are none. NULL: no key is asked for */
+    const char *feedback;    /* database that /v1/feedback stores in (section 22); NULL: it refuses */
+    bool feedback_images;    /* pictures go into it as well, where their owners allow it; else only their hashes */
+    uint64_t feedback_bytes; /* the database does not grow beyond this (0: no limit) */
     const char *const *image_hosts; /* from where pictures may be fetched by URL ("example.org", "example.org:8443") */
     size_t image_host_count;        /* 0: pictures come with the request only */
 

@@ -30,7 +30,7 @@ ARROWS = {
     "tasks": ["metrics", "data", "objects", "generate", "model", "ops", "tensor", "text", "image", "base"],
     "hub": ["base"],
     "knowledge": ["base"],
-    "feedback": ["base"],
+    "feedback": ["text", "base"],
     "serve": ["base"],
 }
 
@@ -62,6 +62,7 @@ LIBRARIES = {
     "expat.h": ["examples/emoji-world/names.c"],
     "curl/*": ["src/hub/hub_http.c", "src/serve/remote_picture.c"],
     "openssl/*": ["src/hub/hub_digest.c"],
+    "sqlite3.h": ["src/feedback/store.c"],
     "zlib.h": [],
 }
 

@@ -42,8 +42,8 @@ static json_t *make_frame(const pg_exchange *exchange, const pg_generation *gene
 {
     char id[48];
     snprintf(id, sizeof id, "%s%s", id_prefix, exchange->id + 4); /* without "req_" */
-    return json_pack("{s:s, s:s, s:I, s:s}", "id", id, "object", object, "created", (json_int_t)created, "model",
-                     generation->served->name);
+    return json_pack("{s:s, s:s, s:I, s:s, s:s}", "id", id, "object", object, "created", (json_int_t)created, "model",
+                     generation->served->name, "system_fingerprint", generation->served->version);
 }
 
 static json_t *logprobs_of(const answering *run, const pg_told_answer *answer, size_t first, size_t end)

@@ -232,3 +232,34 @@ pg_status pg_find_objects(json_t **out, char **text, pg_finish *finish, pg_excha
     pg_detection_free(detection);
     return status;
 }
+
+/* ---------------------------------------------------------------- reading */
+
+/* Each mask may take a picture's pixels and as many letters. */
+#define OBJECTS_MOST 200
+
+/* As pg_detect decodes them. */
+static pg_status decode_mask(pg_object *object, const pg_mask_codec *codec)
+{
+    if (!object->has_codes)
+        return PG_OK;
+    object->mask = pg_alloc((size_t)PG_MASK_SIDE * PG_MASK_SIDE, sizeof *object->mask);
+    return object->mask ? pg_mask_codec_decode(object->mask, codec, object->codes, 1, 1) : PG_ERROR_MEMORY;
+}
+
+pg_status pg_read_objects(json_t **out, const pg_exchange *exchange, const char *text, size_t width, size_t height,
+                          pg_mask_form form)
+{
+    const pg_mask_codec *codec = form == PG_MASK_FORM_NONE ? NULL : exchange->engine->codec;
+    pg_objects *objects;
+    PG_TRY(pg_objects_parse(&objects, text, SIZE_MAX, width, height));
+    pg_status status = objects->count <= OBJECTS_MOST
+                           ? PG_OK
+                           : pg_fail(PG_ERROR_LIMIT, "%zu objects, at most %d", objects->count, OBJECTS_MOST);
+    for (size_t i = 0; i < objects->count && codec && status == PG_OK; i++)
+        status = decode_mask(&objects->items[i], codec);
+    if (status == PG_OK)
+        status = describe(out, objects, form);
+    pg_objects_free(objects);
+    return status;
+}

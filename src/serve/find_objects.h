@@ -27,6 +27,10 @@ typedef struct pg_object_query {
  * finish: of the model's answer; *text is freed with pg_free. Sets the exchange's tokens and stages. */
 pg_status pg_find_objects(json_t **out, char **text, pg_finish *finish, pg_exchange *exchange, pg_object_query *query);
 
+/* The same without scores, of an answer's text about a picture of width x height pixels, that is given. */
+pg_status pg_read_objects(json_t **out, const pg_exchange *exchange, const char *text, size_t width, size_t height,
+                          pg_mask_form form);
+
 /* "detect cat ; dog" and "segment cat": false for other prompts. The labels are freed as pg_texts_split says. */
 bool pg_object_prompt_read(pg_masks *masks, const char **labels, const char *prompt);
 

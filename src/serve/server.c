@@ -110,12 +110,21 @@ static pg_status check_options(const pg_server_options *options)
 }
 
 /* Everything but the socket. */
+static pg_status open_feedback(pg_server *server)
+{
+    pg_feedback_options options;
+    pg_feedback_options_init(&options);
+    options.max_bytes = server->options.feedback_bytes;
+    return server->options.feedback ? pg_feedback_open(&server->feedback, server->options.feedback, &options) : PG_OK;
+}
+
 static pg_status prepare(pg_server *server, const pg_server_options *options)
 {
     PG_TRY(pg_server_options_copy(&server->options, options));
     PG_TRY(check_options(&server->options));
     if (server->options.key_file)
         PG_TRY(pg_api_keys_load(&server->keys, server->options.key_file));
+    PG_TRY(open_feedback(server));
     PG_TRY(pg_engine_open(&server->engine, &server->options));
     server->engine->users = 1;
     return PG_OK;
@@ -246,6 +255,7 @@ void pg_server_free(pg_server *server)
     atomic_store(&server->stopping, true);
     pg_httpd_close(server->httpd);
     pg_engine_free(server->engine);
+    pg_feedback_close(server->feedback);
     pg_api_keys_free(server->keys);
     pg_server_options_free(&server->options);
     pg_figures_reset(&server->figures);

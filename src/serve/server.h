@@ -15,6 +15,7 @@ struct pg_server {
     pg_server_options options; /* its texts belong to the server */
     pg_httpd *httpd;
     pg_figures figures;
+    pg_feedback_store *feedback;    /* NULL: what people say is not stored */
     atomic_bool draining, stopping; /* no further requests; no further waiting */
     atomic_size_t body_bytes;       /* in memory, of all requests */
     sem_t picture_places;           /* for the decoded pictures of one request each */

@@ -41,7 +41,9 @@ static pg_status add_model(pg_engine *engine, char *name, const char *folder, co
     for (size_t i = 0; i + 1 < engine->count; i++)
         if (strcmp(engine->models[i].name, name) == 0)
             return pg_fail(PG_ERROR_ARGUMENT, "two models are called '%s': give one of them another name", name);
-    return pg_model_open_with(&served->model, folder, how);
+    PG_TRY(pg_model_open_with(&served->model, folder, how));
+    pg_model_fingerprint(served->version, served->model);
+    return PG_OK;
 }
 
 static pg_status add_adapters(pg_engine *engine, const pg_server_options *options)

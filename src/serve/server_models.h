@@ -15,6 +15,7 @@ typedef struct pg_served {
     char *name;    /* what /v1/models lists */
     char *adapter; /* the adapter's name for the scheduler; NULL: the base */
     pg_model *model;
+    char version[PG_FINGERPRINT]; /* pg_model_fingerprint */
     pg_session_options how;
     pg_session *session; /* made when it is first borrowed */
     bool borrowed;

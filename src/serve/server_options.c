@@ -72,6 +72,7 @@ pg_status pg_server_options_copy(pg_server_options *out, const pg_server_options
     *out = *options;
     complete(out);
     out->host = out->model = out->model_name = out->siglip = out->siglip_name = out->codec = out->key_file = NULL;
+    out->feedback = NULL;
     out->adapters = NULL;
     out->image_hosts = NULL;
     out->adapter_count = out->image_host_count = 0;
@@ -82,6 +83,7 @@ pg_status pg_server_options_copy(pg_server_options *out, const pg_server_options
     PG_TRY(copy_text(&out->siglip_name, options->siglip_name));
     PG_TRY(copy_text(&out->codec, options->codec));
     PG_TRY(copy_text(&out->key_file, options->key_file));
+    PG_TRY(copy_text(&out->feedback, options->feedback));
     PG_TRY(copy_adapters(out, options));
     return copy_hosts(out, options);
 }
@@ -100,6 +102,7 @@ void pg_server_options_free(pg_server_options *options)
     free_text(options->siglip_name);
     free_text(options->codec);
     free_text(options->key_file);
+    free_text(options->feedback);
     for (size_t i = 0; i < options->adapter_count; i++) {
         free_text(options->adapters[i].name);
         free_text(options->adapters[i].folder);

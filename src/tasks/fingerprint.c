@@ -1,4 +1,5 @@
-#include "tasks/fingerprint.h"
+/* A hash of what decides about results: see pg_model_fingerprint. */
+#include "generate/model.h"
 
 #include <stdio.h>
 

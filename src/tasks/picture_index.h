@@ -3,7 +3,6 @@
 #define PG_TASKS_PICTURE_INDEX_H
 
 #include "generate/session.h"
-#include "tasks/fingerprint.h"
 #include "tasks/picture_files.h"
 #include "tensor/safetensors.h"
 

@@ -3,10 +3,10 @@
 #define PG_TESTS_IMAGE_FILES_H
 
 #include "check.h"
-#include "sha256.h"
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/sha256.h"
 #include "image/image.h"
 
 #define IMAGES PG_TESTS_FOLDER "/golden/images"
@@ -60,7 +60,7 @@ static inline pg_image *decode_golden(const char *folder, const char *kind, cons
 static inline void check_sum(const void *bytes, size_t size, const char *expected, const char *what)
 {
     char sum[65];
-    sha256_hex(sum, bytes, size);
+    pg_sha256_of(sum, bytes, size);
     if (strcmp(sum, expected) != 0)
         fail_msg("%s: sha256 %s, expected %s", what, sum, expected);
 }
