@@ -61,7 +61,7 @@ LIBRARIES = {
     "microhttpd.h": ["src/serve/httpd.c"],
     "expat.h": ["examples/emoji-world/names.c"],
     "curl/*": ["src/hub/hub_http.c", "src/serve/remote_picture.c"],
-    "openssl/*": ["src/hub/hub_digest.c"],
+    "openssl/*": ["src/hub/hub_digest.c", "src/base/sha256.c"],
     "sqlite3.h": ["src/feedback/store.c"],
     "zlib.h": [],
 }

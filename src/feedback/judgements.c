@@ -84,7 +84,7 @@ static pg_status check_picture(pg_feedback_picture *out, const pg_feedback_pictu
     if (picture->bytes && picture->size > PICTURE_MAX)
         return pg_fail(PG_ERROR_ARGUMENT, "picture %zu: %zu bytes, at most %zu", number, picture->size, PICTURE_MAX);
     if (picture->bytes)
-        pg_sha256_of(out->hash, picture->bytes, picture->size);
+        return pg_sha256_of(out->hash, picture->bytes, picture->size);
     return PG_OK;
 }
 

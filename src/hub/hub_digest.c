@@ -1,5 +1,5 @@
 /* Sums are libcrypto's, which libcurl, libarchive and libzip bring along anyway and which has the instructions of every
- * processor. The only file that includes it. */
+ * processor. */
 #include "hub/hub_digest.h"
 
 #include <stdio.h>

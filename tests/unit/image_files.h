@@ -60,7 +60,7 @@ static inline pg_image *decode_golden(const char *folder, const char *kind, cons
 static inline void check_sum(const void *bytes, size_t size, const char *expected, const char *what)
 {
     char sum[65];
-    pg_sha256_of(sum, bytes, size);
+    CHECK_OK(pg_sha256_of(sum, bytes, size));
     if (strcmp(sum, expected) != 0)
         fail_msg("%s: sha256 %s, expected %s", what, sum, expected);
 }
