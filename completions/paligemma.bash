@@ -3,7 +3,7 @@ _paligemma()
 {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
     local command=${COMP_WORDS[1]} options folders files words others verbs
-    local commands='caption ask ocr detect segment generate classify index search embed explain trace preprocess tokenize inspect perplexity eval score robustness bench quantize merge convert init pull data train gradients plot mask parse draw sheet serve help '
+    local commands='caption ask ocr detect segment generate classify index search embed explain trace preprocess tokenize inspect perplexity eval score robustness bench quantize merge convert init pull data train gradients plot mask parse draw sheet serve feedback help '
     # --name=VALUE arrives as three words.
     if [[ $word == = ]]; then
         word=
@@ -276,12 +276,20 @@ _paligemma()
         verbs=''
         ;;
     serve)
-        options=' -m --model --name --adapter --siglip --siglip-name --codec --host --port --api-key-file --connections --timeout --max-body --max-pixels --allow-image-host --max-images --np --queue -c --context --deadline --grace --metrics --slow --log-content -q --quiet --check --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
+        options=' -m --model --name --adapter --siglip --siglip-name --codec --host --port --api-key-file --connections --timeout --max-body --max-pixels --allow-image-host --max-images --np --queue -c --context --deadline --grace --feedback --feedback-images --feedback-bytes --metrics --slow --log-content -q --quiet --check --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
         folders=' -m --model --siglip '
-        files=' --codec --api-key-file '
+        files=' --codec --api-key-file --feedback '
         words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
-        others=' --name --adapter --siglip-name --host --port --connections --timeout --max-body --max-pixels --allow-image-host --max-images --np --queue -c --context --deadline --grace --slow -t --threads '
+        others=' --name --adapter --siglip-name --host --port --connections --timeout --max-body --max-pixels --allow-image-host --max-images --np --queue -c --context --deadline --grace --feedback-bytes --slow -t --threads '
         verbs=''
+        ;;
+    feedback)
+        options=' -n --limit --json -o --out --kind --approved -p --prompt --answer --judgement --correction --image --keep --task -m --model --request -h --help'
+        folders=' '
+        files=' -o --out --image '
+        words=' --kind=sft|dpo --judgement=none|up|down '
+        others=' -n --limit -p --prompt --answer --correction --task -m --model --request '
+        verbs='list export add'
         ;;
     help)
         options=' -h --help'
