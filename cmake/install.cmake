@@ -4,7 +4,8 @@ set(PG_PACKAGE_FOLDER ${CMAKE_INSTALL_LIBDIR}/cmake/paligemma)
 set(PG_PKGCONFIG_FOLDER ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
 set_target_properties(libpaligemma PROPERTIES EXPORT_NAME paligemma)
-install(TARGETS libpaligemma EXPORT paligemma LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(TARGETS libpaligemma EXPORT paligemma
+        LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT library NAMELINK_COMPONENT development)
 install(FILES include/paligemma.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 if(TARGET paligemma_cli)
   install(TARGETS paligemma_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
@@ -16,7 +17,7 @@ endif()
 # The models that ship, where they are in the tree.
 foreach(model world world-siglip)
   if(EXISTS ${CMAKE_SOURCE_DIR}/models/${model}/config.json)
-    install(DIRECTORY models/${model} DESTINATION ${CMAKE_INSTALL_DATADIR}/paligemma/models)
+    install(DIRECTORY models/${model} DESTINATION ${CMAKE_INSTALL_DATADIR}/paligemma/models COMPONENT models)
   endif()
 endforeach()
 
