@@ -11,6 +11,7 @@ Anything else is an error, so that nothing is left out in silence.
 import pathlib
 import re
 import sys
+import textwrap
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 HEADER = ROOT / "include" / "paligemma.h"
@@ -127,15 +128,16 @@ class Header:
         self.lines += ["", f"class {name}(Structure):", "    pass", ""]
 
     def callback(self, result, name, arguments):
-        self.lines.append(f"{name} = CFUNCTYPE({', '.join([self.argument(result), *self.arguments(arguments, True)])})")
-        self.lines.append("")
+        types = [self.argument(result), *self.arguments(arguments, True)]
+        self.lines += [f"{name} = CFUNCTYPE({', '.join(types)})", ""]
         self.callbacks.add(name)
 
     def function(self, result, name, arguments):
         if result.strip() == "pg_status":
             self.fallible.append(name)
         line = f'    "{name}": ({self.argument(result)}, [{", ".join(self.arguments(arguments, False))}]),'
-        self.functions[name] = line
+        self.functions[name] = textwrap.fill(line, 120, initial_indent="", subsequent_indent=" " * 8,
+                                             drop_whitespace=True)
 
     # ---------------------------------------------------------------- the whole
 
@@ -160,7 +162,7 @@ class Header:
             self.lines += [f"{found[1]} = {found[2]}", ""]
         elif line == "#define PG_PERMIT_ALL SIZE_MAX":
             self.lines += ["PG_PERMIT_ALL = c_size_t(-1).value", ""]
-        elif not re.match(r"#(ifndef PALIGEMMA_H|define PALIGEMMA_H|define PG_API|include|ifdef __cplusplus|endif)", line):
+        elif not re.match(r"#(ifndef PALIGEMMA_H|define (PALIGEMMA_H|PG_API)|include|ifdef __cplusplus|endif)", line):
             raise SystemExit(f"{HEADER.name}: a line that cannot be read: {line}")
 
 

@@ -1,9 +1,22 @@
 """config.json as objects, with transformers' names and defaults."""
+from __future__ import annotations
+
 import json
 import os
 import pathlib
+from typing import Any
+
+from ._types import PathLike
 
 _CLASSES = {}
+
+
+def require_folder(folder):
+    """The folder as a path; names of models on a hub are none."""
+    path = pathlib.Path(os.fspath(folder))
+    if not path.is_dir():
+        raise FileNotFoundError(f"{folder}: no such folder; download the model's files and name their folder")
+    return path
 
 
 class Config:
@@ -16,12 +29,12 @@ class Config:
     def __init_subclass__(cls):
         _CLASSES[cls.model_type] = cls
 
-    def __init__(self, **values):
+    def __init__(self, **values: Any):
         values.pop("model_type", None)
         for name, value in {**self.defaults, **values}.items():
             setattr(self, name, value)
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         values = {name: value.to_dict() if isinstance(value, Config) else value for name, value in vars(self).items()}
         return {**values, "model_type": self.model_type}
 
@@ -30,16 +43,17 @@ class Config:
         return cls(**values)
 
     @classmethod
-    def from_pretrained(cls, folder):
+    def from_pretrained(cls, folder: PathLike):
         """Reads FOLDER/config.json, or the file."""
         path = pathlib.Path(os.fspath(folder))
-        values = json.loads((path if path.suffix == ".json" else path / "config.json").read_text("utf-8"))
+        path = path if path.suffix == ".json" else require_folder(path) / "config.json"
+        values = json.loads(path.read_text("utf-8"))
         kind = values.get("model_type")
         if cls.model_type and kind != cls.model_type:
             raise ValueError(f"{path}: \"model_type\" is {kind!r}, expected {cls.model_type!r}")
         return cls.from_dict(values)
 
-    def save_pretrained(self, folder):
+    def save_pretrained(self, folder: PathLike) -> None:
         folder = pathlib.Path(os.fspath(folder))
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "config.json").write_text(json.dumps(self.to_dict(), indent=2, sort_keys=True) + "\n", "utf-8")
@@ -118,8 +132,8 @@ class AutoConfig:
     """The configuration of whatever model is in a folder."""
 
     @classmethod
-    def from_pretrained(cls, folder):
-        kind = json.loads((pathlib.Path(os.fspath(folder)) / "config.json").read_text("utf-8")).get("model_type")
+    def from_pretrained(cls, folder: PathLike):
+        kind = json.loads((require_folder(folder) / "config.json").read_text("utf-8")).get("model_type")
         if kind not in ("paligemma", "gemma", "siglip"):
             raise NotImplementedError(f"{folder}: \"model_type\" is {kind!r}, expected paligemma, gemma or siglip")
         return _CLASSES[kind].from_pretrained(folder)

@@ -1,4 +1,6 @@
 """An open model and its session: what both interfaces of the package stand on. Requests in, answers and arrays out."""
+from __future__ import annotations
+
 import contextlib
 import ctypes
 import dataclasses
@@ -34,7 +36,7 @@ class Request:
     prompt: str = ""
     style: str = "task"
     special: bool = False
-    ids: "np.ndarray | None" = None  # in place of the prompt
+    ids: np.ndarray | None = None  # in place of the prompt
     answer_ids: int = 0  # the last so many begin an answer
     stop: tuple = ()
     decoding: dict = dataclasses.field(default_factory=dict)
@@ -79,23 +81,23 @@ class Answer:
         self.prompt_tokens = c.prompt_tokens
 
     @property
-    def tokens(self):
+    def tokens(self) -> np.ndarray:
         """[n] int32, <eos> included if it came."""
         return view(self._c.tokens, (self._c.count,), np.int32, self._handle)
 
     @property
-    def logprobs(self):
+    def logprobs(self) -> np.ndarray | None:
         """[n] float32, of each token under the model's own distribution; None with beams."""
         return view(self._c.logprobs, (self._c.count,), np.float32, self._handle) if self._c.logprobs else None
 
     @property
-    def beams(self):
+    def beams(self) -> list[Beam]:
         """All answers of a beam search, best first."""
         return [Beam(b.text.decode("utf-8"), view(b.tokens, (b.count,), np.int32, self._handle), b.score)
                 for b in self._c.beams[:self._c.beam_count]]
 
     @property
-    def timings(self):
+    def timings(self) -> dict[str, float]:
         """Seconds: pictures, prefill, first_token, decode."""
         return {name: getattr(self._c.timings, name) for name, _ in header.pg_timings._fields_}
 
@@ -157,16 +159,17 @@ class Engine:
     def generate(self, requests, on_text=None, on_step=None):
         """Answers to requests. on_text(index, text) sees text as it is made and may return False to end that answer;
         on_step(index, step) sees a pg_step. Beams do not go with either."""
-        array, keep, answers = (header.pg_request * len(requests))(), [], (ctypes.POINTER(header.pg_answer) *
-                                                                           len(requests))()
-        beams = max((request.decoding.get("beams") or 1 for request in requests), default=1)
+        array, keep = (header.pg_request * len(requests))(), []
+        answers = (ctypes.POINTER(header.pg_answer) * len(requests))()
+        rows = min(len(requests), TOGETHER)
         with Guard() as guard:
             for place, request in zip(array, requests):
                 request.fill(place, keep)
                 library.pg_request_complete(ctypes.byref(place), self.model)
+                rows = max(rows, place.beams)
                 if place.beams <= 1:
                     _watch(place, guard, on_text, on_step)
-            with self.session(max(min(len(requests), TOGETHER), beams)) as session:
+            with self.session(rows) as session:
                 library.pg_generate(answers, session, array, len(requests))
             made = [Answer(answer) for answer in answers]
         return made

@@ -33,8 +33,8 @@ class CancelledError(Error):
     """A callback asked to stop."""
 
 
-_BY_STATUS = {-1: ArgumentError, -2: OutOfMemoryError, -3: FileError, -4: FormatError, -5: UnsupportedError, -6: LimitError,
-              -7: CancelledError}
+_BY_STATUS = {-1: ArgumentError, -2: OutOfMemoryError, -3: FileError, -4: FormatError, -5: UnsupportedError,
+              -6: LimitError, -7: CancelledError}
 
 
 def error_of(status, text):

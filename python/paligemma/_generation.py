@@ -40,7 +40,7 @@ def decoding_of(arguments, stored):
         decoding.pop("min_p", None)
         decoding["temperature"] = 0
     if decoding.get("early_stopping") not in (None, True, False):
-        raise NotImplementedError(f"generate: the argument early_stopping={decoding['early_stopping']!r} is not supported")
+        raise NotImplementedError(f"generate: early_stopping={decoding['early_stopping']!r}, expected True or False")
     return decoding, sample
 
 
@@ -150,7 +150,8 @@ class TextStreamer:
     """Prints an answer as it is made."""
 
     def __init__(self, tokenizer, skip_prompt=False, **decoding):
-        self.tokenizer, self.skip_prompt, self.decoding = getattr(tokenizer, "tokenizer", tokenizer), skip_prompt, decoding
+        self.tokenizer = getattr(tokenizer, "tokenizer", tokenizer)
+        self.skip_prompt, self.decoding = skip_prompt, decoding
         self._ids, self._shown, self._prompt_seen = [], 0, False
 
     def put(self, ids):

@@ -7,21 +7,27 @@
     for piece in m.stream("cow.jpg", "describe en"):
         print(piece, end="", flush=True)
 """
+from __future__ import annotations
+
 import ctypes
 import os
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
 from . import _header as header
-from ._engine import Engine, Request
+from ._engine import Answer, Engine, Request
 from ._native import library, make, options, path_bytes, pointer_to, strings, take_text
 from ._objects import Detections
 from ._picture import pictures_of
+from ._types import ImagesLike, PathLike
 
 _KINDS = {"paligemma": header.PG_MODEL_PALIGEMMA, "siglip": header.PG_MODEL_SIGLIP}
 
 
-def load(folder=None, kind="paligemma", adapter=None, compute="auto", threads=0, codec=None):
+def load(folder: PathLike | None = None, kind: str = "paligemma", adapter: PathLike | None = None,
+         compute: str = "auto", threads: int = 0, codec: PathLike | None = None) -> Model:
     """Opens a model: a folder in the published layout.
 
     folder   None: $PALIGEMMA_MODEL, else the small model that ships, of `kind` ("paligemma" or "siglip")
@@ -55,15 +61,15 @@ class Model:
         self._codec_path, self._codec = codec, None
 
     @property
-    def kind(self):
+    def kind(self) -> str:
         """"paligemma", "gemma" or "siglip"."""
         return self.engine.kind
 
     @property
-    def folder(self):
+    def folder(self) -> str:
         return self.engine.folder
 
-    def describe(self):
+    def describe(self) -> dict[str, Any]:
         """Architecture, shapes, parameters, dtypes, files, as a dictionary."""
         return self.engine.describe()
 
@@ -72,12 +78,14 @@ class Model:
 
     # ---------------------------------------------------------------- answers
 
-    def generate(self, prompt, images=(), style="task", special=False, stop=(), **decoding):
-        """The Answer to any prompt about some pictures (or none). style: "task" as PaliGemma's prompts are, "text" to be
-        continued, "chat" for one turn of Gemma's. special: <eos>, <image> and the like in the prompt count as such."""
+    def generate(self, prompt: str, images: ImagesLike = (), style: str = "task", special: bool = False,
+                 stop: str | Sequence[str] = (), **decoding: Any) -> Answer:
+        """The Answer to any prompt about some pictures (or none). style: "task" as PaliGemma's prompts are, "text" to
+        be continued, "chat" for one turn of Gemma's. special: <eos>, <image> and the like in the prompt count."""
         return self.engine.generate([self._request(prompt, images, style, special, stop, decoding)])[0]
 
-    def stream(self, images, prompt=None, style="task", special=False, stop=(), **decoding):
+    def stream(self, images: ImagesLike, prompt: str | None = None, style: str = "task", special: bool = False,
+               stop: str | Sequence[str] = (), **decoding: Any) -> Iterator[str]:
         """The same answer as pieces of text, as they are made; stream(picture, prompt), or stream(prompt) without one.
         Who stops listening ends the answer."""
         if prompt is None:
@@ -94,19 +102,19 @@ class Model:
         requests = [Request([picture], prompt, decoding=decoding) for picture in pictures_of(images)]
         return _one_or_all(images, [answer.text for answer in self.engine.generate(requests)])
 
-    def caption(self, image, lang="en", **decoding):
+    def caption(self, image: ImagesLike, lang: str = "en", **decoding: Any) -> Any:
         """A line of text that describes the picture."""
         return self._ask_each(image, f"caption {lang}", decoding)
 
-    def ask(self, image, question, lang="en", **decoding):
+    def ask(self, image: ImagesLike, question: str, lang: str = "en", **decoding: Any) -> Any:
         """The answer to a question about the picture."""
         return self._ask_each(image, f"answer {lang} {question}", decoding)
 
-    def ocr(self, image, **decoding):
+    def ocr(self, image: ImagesLike, **decoding: Any) -> Any:
         """What is written in the picture."""
         return self._ask_each(image, "ocr", decoding)
 
-    def choose(self, image, prompt, texts):
+    def choose(self, image: ImagesLike, prompt: str, texts: Sequence[str]) -> dict[str, float]:
         """How likely each text is as the whole answer, if one of them is: {text: probability}, likeliest first."""
         scores = self.engine.score(Request(pictures_of(image), prompt), texts)
         pairs = zip(texts, (probability for _, probability, _ in scores))
@@ -114,12 +122,14 @@ class Model:
 
     # ---------------------------------------------------------------- objects
 
-    def detect(self, image, labels, threshold=0.0, max_objects=0, free=False):
+    def detect(self, image: ImagesLike, labels: str | Sequence[str], threshold: float = 0.0, max_objects: int = 0,
+               free: bool = False) -> Any:
         """Detections of what is looked for: a label, or a list of them. Objects that score less than the threshold are
         left out. free: the model may answer anything, and what can be read out of it is taken."""
         return self._find(image, labels, threshold, max_objects, free, header.PG_MASKS_NONE)
 
-    def segment(self, image, labels, threshold=0.0, max_objects=0, free=False):
+    def segment(self, image: ImagesLike, labels: str | Sequence[str], threshold: float = 0.0, max_objects: int = 0,
+                free: bool = False) -> Any:
         """The same, with masks."""
         return self._find(image, labels, threshold, max_objects, free, header.PG_MASKS_ALWAYS)
 
@@ -147,7 +157,8 @@ class Model:
 
     # ---------------------------------------------------------------- recognition
 
-    def classify(self, image, labels, templates=(), prompt="caption en"):
+    def classify(self, image: ImagesLike, labels: Sequence[str], templates: Sequence[str] = (),
+                 prompt: str = "caption en") -> Any:
         """{label: probability}, likeliest first. SigLIP compares the picture with the labels, each in the place of "{}"
         in the templates ("a photo of a {}"), and each has its own probability; PaliGemma says how likely each label is
         as the answer to the prompt, and they sum to 1."""
@@ -167,7 +178,7 @@ class Model:
         order = np.argsort(-scores, axis=1, kind="stable")
         return _one_or_all(images, [{labels[i]: float(row[i]) for i in best} for row, best in zip(scores, order)])
 
-    def embed(self, images=None, texts=None):
+    def embed(self, images: ImagesLike = None, texts: str | Sequence[str] | None = None) -> np.ndarray:
         """SigLIP: embeddings of length 1, float32: [width] of one picture or text, [n, width] of a list. Give images or
         texts. The arrays are the memory that the library wrote into; torch.from_numpy and DLPack share it."""
         if (images is None) == (texts is None):
@@ -180,7 +191,8 @@ class Model:
 
     # ---------------------------------------------------------------- insight
 
-    def trace(self, prompt="", images=(), names=None):
+    def trace(self, prompt: str = "", images: ImagesLike = (),
+              names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
         """Intermediates of one forward pass: {"features", "text.layer.0", ..., "logits"}, all of them or those named.
         MODEL.md says what each is."""
         wanted = (lambda name: True) if names is None else set(names).__contains__
@@ -190,12 +202,12 @@ class Model:
             raise KeyError(f"nothing is called {', '.join(sorted(missing))}; trace() without names gives all")
         return found
 
-    def hidden_states(self, prompt, images=()):
+    def hidden_states(self, prompt: str, images: ImagesLike = ()) -> np.ndarray:
         """[layers + 1, tokens, width]: what goes into the decoder's first layer, and what comes out of each."""
         found = self.trace(prompt, images)
         layers = sum(name.startswith("text.layer.") for name in found)
         return np.stack([found["text.input"], *(found[f"text.layer.{i}"] for i in range(layers))])
 
-    def save(self, folder, dtype=None, replace=False):
+    def save(self, folder: PathLike, dtype: str | None = None, replace: bool = False) -> None:
         """Writes the model in the published layout, an adapter merged. dtype: "F32", "BF16", "F16"; None: as stored."""
         self.engine.save(folder, dtype, replace)

@@ -9,16 +9,19 @@
 
 They compute on the processor and keep no gradients: training is paligemma.Trainer's.
 """
+from __future__ import annotations
+
 import ctypes
 import os
 import pathlib
 import shutil
 import tempfile
 import weakref
+from typing import Any
 
 import numpy as np
 
-from ._configuration import AutoConfig, GemmaConfig, PaliGemmaConfig, SiglipConfig
+from ._configuration import AutoConfig, Config, GemmaConfig, PaliGemmaConfig, SiglipConfig, require_folder
 from ._engine import Engine, Request
 from ._errors import refuse_unsupported
 from ._generation import generate
@@ -26,6 +29,7 @@ from ._native import header, library, options, path_bytes
 from ._outputs import CausalLMOutput, PaliGemmaCausalLMOutput, SiglipOutput, like
 from ._processor import ImageProcessor, read_json
 from ._tokenizer import require_cpu, to_array
+from ._types import ArrayLike, PathLike
 
 _DTYPES = {"auto": "auto", "float32": "f32", "bfloat16": "bf16"}
 _HARMLESS = {"local_files_only": ..., "revision": ("main",), "low_cpu_mem_usage": ..., "use_safetensors": (True,),
@@ -45,7 +49,7 @@ class PreTrainedModel:
 
     config_class, kind = None, None
 
-    def __init__(self, config, seed=0, tokenizer=None):
+    def __init__(self, config: Config, seed: int = 0, tokenizer: PathLike | None = None):
         """An untrained model. seed: of its weights. tokenizer: a folder whose tokenizer it gets."""
         if not isinstance(config, self.config_class):
             raise TypeError(f"expected a {self.config_class.__name__}, found {type(config).__name__}")
@@ -70,13 +74,12 @@ class PreTrainedModel:
         self.pad_token_id = pad if pad is not None else getattr(text, "pad_token_id", None) or 0
 
     @classmethod
-    def from_pretrained(cls, folder, torch_dtype=None, dtype=None, device_map=None, adapter=None, threads=0,
-                        **arguments):
+    def from_pretrained(cls, folder: PathLike, torch_dtype: Any = None, dtype: Any = None, device_map: Any = None,
+                        adapter: PathLike | None = None, threads: int = 0, **arguments: Any):
         """Opens a folder in the published layout. adapter: a LoRA adapter's folder. threads: 0, one per physical
         core."""
         refuse_unsupported("from_pretrained", arguments, _HARMLESS)
-        if not os.path.isdir(folder):
-            raise FileNotFoundError(f"{folder}: no such folder; download the model's files and name their folder")
+        require_folder(folder)
         if device_map is not None:
             require_cpu(device_map.get("") if isinstance(device_map, dict) else device_map)
         compute = _compute_of(dtype if dtype is not None else torch_dtype)
@@ -84,12 +87,12 @@ class PreTrainedModel:
         model._open(Engine(folder, compute, threads, adapter), cls.config_class.from_pretrained(folder))
         return model
 
-    def save_pretrained(self, folder, **arguments):
+    def save_pretrained(self, folder: PathLike, **arguments: Any) -> None:
         """Writes the model in the published layout, with its tokenizer; an adapter becomes part of the weights."""
         refuse_unsupported("save_pretrained", arguments, {"safe_serialization": (True,)})
         self.engine.save(folder, replace=pathlib.Path(folder).is_dir() and not os.listdir(folder))
 
-    def num_parameters(self):
+    def num_parameters(self) -> int:
         return self.engine.describe()["parameters"]
 
     device = property(lambda self: "cpu")
@@ -123,7 +126,7 @@ class _Decoder(PreTrainedModel):
 
     output_class = CausalLMOutput
 
-    def generate(self, input_ids=None, attention_mask=None, **arguments):
+    def generate(self, input_ids: ArrayLike = None, attention_mask: ArrayLike = None, **arguments: Any) -> Any:
         """[rows, prompt + answer] ids: prompts as they were given, answers, padding. Of transformers' arguments:
         max_new_tokens, max_length, min_new_tokens, do_sample, temperature, top_k, top_p, min_p, repetition_penalty,
         no_repeat_ngram_size, num_beams, num_return_sequences, length_penalty, early_stopping, stop_strings, streamer,
@@ -136,8 +139,8 @@ class _Decoder(PreTrainedModel):
         batch.pop("token_type_ids", None)  # of a prompt all ids are of one type
         return generate(self, batch, {name: value for name, value in arguments.items() if value is not None})
 
-    def forward(self, input_ids=None, attention_mask=None, labels=None, output_hidden_states=None, return_dict=None,
-                **arguments):
+    def forward(self, input_ids: ArrayLike = None, attention_mask: ArrayLike = None, labels: ArrayLike = None,
+                output_hidden_states: bool | None = None, return_dict: bool | None = None, **arguments: Any) -> Any:
         """logits [rows, tokens, vocabulary]; with labels (-100: none) their mean loss. Rows that are padding are 0."""
         batch = {name: arguments.pop(name) for name in ("pixel_values", "token_type_ids") if name in arguments}
         refuse_unsupported("forward", arguments, {"use_cache": ..., "return_dict": (True,), "logits_to_keep": (0,)})
@@ -265,21 +268,22 @@ class SiglipModel(PreTrainedModel):
 
     config_class, kind = SiglipConfig, "siglip"
 
-    def get_image_features(self, pixel_values, **arguments):
+    def get_image_features(self, pixel_values: ArrayLike, **arguments: Any) -> Any:
         """[pictures, width], not normalised."""
         refuse_unsupported("get_image_features", arguments)
         pictures = ImageProcessor(self.engine.folder).scale.to_pictures(to_array(pixel_values))
         found = self.engine.trace(Request(pictures), lambda name: name == "features")
         return like(pixel_values, found["features"])
 
-    def get_text_features(self, input_ids, attention_mask=None, **arguments):
+    def get_text_features(self, input_ids: ArrayLike, attention_mask: ArrayLike = None, **arguments: Any) -> Any:
         """[texts, width], not normalised. Texts are filled up with padding, as the model learned them."""
         refuse_unsupported("get_text_features", arguments)
         rows = _rows_of(input_ids)
         found = [self.engine.trace(Request(ids=row), lambda name: name == "words.features") for row in rows]
         return like(input_ids, np.concatenate([each["words.features"] for each in found]))
 
-    def forward(self, input_ids=None, pixel_values=None, attention_mask=None, return_dict=None, **arguments):
+    def forward(self, input_ids: ArrayLike = None, pixel_values: ArrayLike = None, attention_mask: ArrayLike = None,
+                return_dict: bool | None = None, **arguments: Any) -> Any:
         """logits_per_image [pictures, texts], whose sigmoid is the probability that they belong together."""
         refuse_unsupported("forward", arguments)
         images = _normalised(to_array(self.get_image_features(pixel_values)))

@@ -1,10 +1,15 @@
 """Objects in pictures: boxes, labels, scores and masks, as arrays and as other packages have them."""
+from __future__ import annotations
+
 import ctypes
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from . import _header as header
 from ._native import Handle, library, pointer_to
+from ._picture import Picture
 
 
 class Detections:
@@ -18,7 +23,7 @@ class Detections:
         problems what in it could not be read
     """
 
-    def __init__(self, pointer, picture=None):
+    def __init__(self, pointer: Any, picture: Picture | None = None):
         handle = Handle(pointer, library.pg_objects_free)
         c = pointer.contents
         items = c.items[:c.count]
@@ -38,31 +43,31 @@ class Detections:
                 library.pg_mask_place(pointer_to(out, ctypes.c_uint8), self.width, self.height, item.mask, item.places)
         return masks.view(bool)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.labels)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[dict[str, Any]]:
         """One dictionary an object: label, score, box, mask."""
         for i, label in enumerate(self.labels):
             yield {"label": label, "score": float(self.scores[i]), "box": self.boxes[i],
                    "mask": None if self.masks is None else self.masks[i]}
 
-    def __getitem__(self, i):
+    def __getitem__(self, i: int) -> dict[str, Any]:
         return list(self)[i]
 
-    def draw(self):
+    def draw(self) -> Picture:
         """The picture with boxes, masks and labels on it."""
         if self.picture is None:
             raise ValueError("these objects were read out of a text: there is no picture to draw on")
         return self.picture.draw(list(self))
 
-    def _repr_png_(self):
+    def _repr_png_(self) -> bytes | None:
         return None if self.picture is None else self.draw()._repr_png_()
 
     def __repr__(self):
         return f"<paligemma.Detections of {len(self)} objects: {', '.join(self.labels)}>"
 
-    def to_pandas(self):
+    def to_pandas(self) -> Any:
         """A DataFrame: label, score, x1, y1, x2, y2."""
         import pandas
         frame = pandas.DataFrame(self.boxes, columns=["x1", "y1", "x2", "y2"])
@@ -70,7 +75,7 @@ class Detections:
         frame.insert(1, "score", self.scores)
         return frame
 
-    def to_supervision(self):
+    def to_supervision(self) -> Any:
         """supervision.Detections; classes are numbered in the order in which their names first come."""
         import supervision
         names = list(dict.fromkeys(self.labels))
@@ -80,7 +85,7 @@ class Detections:
                                       data={"class_name": np.array(self.labels)})
 
 
-def parse(text, width, height):
+def parse(text: str, width: int, height: int) -> Detections:
     """Objects out of an answer's text about a picture of width x height pixels."""
     out, data = ctypes.POINTER(header.pg_objects)(), text.encode("utf-8")
     library.pg_objects_parse(ctypes.byref(out), data, len(data), width, height)

@@ -1,11 +1,16 @@
 """Pictures: 8-bit RGB, whatever they come from."""
+from __future__ import annotations
+
 import ctypes
 import os
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from . import _header as header
 from ._native import empty, encode, library, make, options, path_bytes, pointer_to, take_bytes, view
+from ._types import ArrayLike, ImageLike, PathLike
 
 
 class Picture:
@@ -18,20 +23,20 @@ class Picture:
         Picture(array)       uint8, or floats from 0 to 1: [h, w], [h, w, 3 or 4] or [3, h, w]; also torch tensors
     """
 
-    def __init__(self, source, keep_orientation=False):
+    def __init__(self, source: ImageLike, keep_orientation: bool = False):
         self._handle = _handle_of(source, keep_orientation)
         self._as_parameter_ = self._handle._as_parameter_
 
     @property
-    def width(self):
+    def width(self) -> int:
         return library.pg_image_width(self)
 
     @property
-    def height(self):
+    def height(self) -> int:
         return library.pg_image_height(self)
 
     @property
-    def size(self):
+    def size(self) -> tuple[int, int]:
         """(width, height), as PIL has it."""
         return self.width, self.height
 
@@ -40,15 +45,15 @@ class Picture:
         return self.pixels.__array_interface__
 
     @property
-    def pixels(self):
+    def pixels(self) -> np.ndarray:
         """[height, width, 3] uint8, read-only, not copied."""
         return view(library.pg_image_pixels(self), (self.height, self.width, 3), np.uint8, self._handle)
 
-    def resize(self, width, height):
+    def resize(self, width: int, height: int) -> Picture:
         """Pillow's bicubic resize, bit for bit. The aspect ratio is not kept."""
         return _made(library.pg_image_resize, self, width, height, header.PG_RESIZE_PILLOW13)
 
-    def draw(self, marks):
+    def draw(self, marks: Sequence[Mapping[str, Any]]) -> Picture:
         """A copy with marks on it: dictionaries with "label", "score", "box" (x1, y1, x2, y2 in pixels) and "mask"
         ([height, width], inside where not 0), all of which may be missing."""
         array, keep = (header.pg_mark * max(len(marks), 1))(), []
@@ -56,14 +61,14 @@ class Picture:
             _fill_mark(place, mark, self, keep)
         return _made(library.pg_image_draw_marks, self, array, len(marks), None)
 
-    def draw_heat(self, values, caption=None):
+    def draw_heat(self, values: ArrayLike, caption: str | None = None) -> Picture:
         """A copy with a heat map over it: values [rows, columns]."""
         values = np.ascontiguousarray(values, np.float32)
         rows, columns = values.shape
         return _made(library.pg_image_draw_heat, self, pointer_to(values, ctypes.c_float), columns, rows,
                      None if caption is None else encode(caption), None)
 
-    def save(self, path):
+    def save(self, path: PathLike) -> None:
         """Writes a .png or .jpg file."""
         library.pg_image_save(self, path_bytes(path))
 
@@ -71,7 +76,7 @@ class Picture:
         from PIL import Image
         return Image.fromarray(np.array(self.pixels))
 
-    def _repr_png_(self):
+    def _repr_png_(self) -> bytes:
         return take_bytes(library.pg_image_encode_png, self)
 
     def __repr__(self):

@@ -1,13 +1,18 @@
 """PaliGemma's and SigLIP's processors: pictures and texts to what models take, with transformers' interface."""
+from __future__ import annotations
+
 import json
 import os
 import pathlib
+from typing import Any
 
 import numpy as np
 
+from ._configuration import require_folder
 from ._errors import refuse_unsupported
 from ._picture import PixelScale, is_picture, pictures_of
 from ._tokenizer import BatchFeature, Tokenizer, as_tensors
+from ._types import ArrayLike, ImagesLike
 
 IMAGE_TOKEN = "<image>"
 _HARMLESS = {"local_files_only": ..., "use_fast": ..., "revision": ("main",)}
@@ -52,8 +57,7 @@ class ImageProcessor:
 
 class _Processor:
     def __init__(self, folder):
-        if not os.path.isdir(folder):
-            raise FileNotFoundError(f"{folder}: no such folder; download the model's files and name their folder")
+        require_folder(folder)
         self.tokenizer, self.image_processor = Tokenizer(folder), ImageProcessor(folder)
         self.image_seq_length = self.image_processor.image_seq_length
 
@@ -65,16 +69,16 @@ class _Processor:
     def save_pretrained(self, folder):
         self.tokenizer.save_pretrained(folder)
 
-    def decode(self, ids, **arguments):
+    def decode(self, ids: ArrayLike, **arguments: Any) -> str:
         return self.tokenizer.decode(ids, **arguments)
 
-    def batch_decode(self, sequences, **arguments):
+    def batch_decode(self, sequences: ArrayLike, **arguments: Any) -> list[str]:
         return self.tokenizer.batch_decode(sequences, **arguments)
 
 
 class PaliGemmaProcessor(_Processor):
-    """processor(text=, images=, suffix=, padding=, return_tensors=) -> input_ids, attention_mask, pixel_values, and with
-    `suffix`, the answers to train on, token_type_ids and labels."""
+    """processor(text=, images=, suffix=, padding=, return_tensors=) -> input_ids, attention_mask, pixel_values, and
+    with `suffix`, the answers to train on, token_type_ids and labels."""
 
     def __init__(self, folder):
         super().__init__(folder)
@@ -83,8 +87,9 @@ class PaliGemmaProcessor(_Processor):
         if self.image_token_id is None:
             raise ValueError(f"{folder}: neither the tokenizer has {IMAGE_TOKEN} nor config.json an image_token_index")
 
-    def __call__(self, images=None, text=None, suffix=None, padding=False, max_length=None, return_tensors=None,
-                 truncation=None, **arguments):
+    def __call__(self, images: ImagesLike = None, text: str | list[str] | None = None,
+                 suffix: str | list[str] | None = None, padding: bool | str = False, max_length: int | None = None,
+                 return_tensors: str | None = None, truncation: bool | None = None, **arguments: Any) -> BatchFeature:
         refuse_unsupported("processor", {"truncation": truncation, **arguments}, _TEXT_HARMLESS)
         if text is not None and not _is_text(text):
             images, text = text, images  # the order of earlier versions
@@ -124,8 +129,9 @@ class PaliGemmaProcessor(_Processor):
 class SiglipProcessor(_Processor):
     """processor(text=, images=, padding="max_length", return_tensors=) -> input_ids, pixel_values."""
 
-    def __call__(self, text=None, images=None, padding=False, truncation=None, max_length=None, return_tensors=None,
-                 **arguments):
+    def __call__(self, text: str | list[str] | None = None, images: ImagesLike = None, padding: bool | str = False,
+                 truncation: bool | None = None, max_length: int | None = None, return_tensors: str | None = None,
+                 **arguments: Any) -> BatchFeature:
         refuse_unsupported("processor", arguments, _TEXT_HARMLESS)
         if text is not None and not _is_text(text):
             images, text = text, images
@@ -164,7 +170,7 @@ class AutoProcessor:
 
     @staticmethod
     def from_pretrained(folder, **arguments):
-        kind = read_json(folder, "config.json").get("model_type")
+        kind = read_json(require_folder(folder), "config.json").get("model_type")
         if kind is None:
             named = read_json(folder, "preprocessor_config.json").get("processor_class", "")
             kind = "siglip" if named.startswith("Siglip") else "paligemma"

@@ -1,15 +1,19 @@
 """Tokenizers with transformers' interface, and the dictionaries of arrays that they and processors give."""
+from __future__ import annotations
+
 import ctypes
 import json
 import os
 import pathlib
 import shutil
+from typing import Any
 
 import numpy as np
 
 from . import _header as header
 from ._errors import refuse_unsupported
 from ._native import Handle, library, make, path_bytes, pointer_to, view
+from ._types import ArrayLike, PathLike
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "spiece.model", "tokenizer_config.json",
                    "special_tokens_map.json", "added_tokens.json", "preprocessor_config.json",
@@ -92,7 +96,7 @@ class Tokenizer:
         self.model_max_length = min(self._settings.get("model_max_length") or 10 ** 9, 64 if self._siglip else 10 ** 9)
 
     @classmethod
-    def from_pretrained(cls, folder, **arguments):
+    def from_pretrained(cls, folder: PathLike, **arguments: Any) -> Tokenizer:
         refuse_unsupported("from_pretrained", arguments, _HARMLESS)
         return cls(folder)
 
@@ -159,7 +163,7 @@ class Tokenizer:
         library.pg_tokenizer_encode(ctypes.byref(out), ctypes.byref(count), self._handle, data, len(data), flags)
         return view(out, (count.value,), np.int32, Handle(out, library.pg_free))
 
-    def encode(self, text, add_special_tokens=True):
+    def encode(self, text: str, add_special_tokens: bool = True) -> list[int]:
         return self._row(text, add_special_tokens).tolist()
 
     def _row(self, text, add_special_tokens):
@@ -208,7 +212,8 @@ class Tokenizer:
 
     # ---------------------------------------------------------------- decode
 
-    def decode(self, ids, skip_special_tokens=False, clean_up_tokenization_spaces=None, **arguments):
+    def decode(self, ids: ArrayLike, skip_special_tokens: bool = False,
+               clean_up_tokenization_spaces: bool | None = None, **arguments: Any) -> str:
         """The text of ids. clean_up_tokenization_spaces changes nothing for these vocabularies."""
         refuse_unsupported("decode", arguments)
         row = np.ascontiguousarray(to_array(ids), np.int32).reshape(-1)
@@ -220,7 +225,7 @@ class Tokenizer:
         finally:
             library.pg_free(out)
 
-    def batch_decode(self, sequences, skip_special_tokens=False, **arguments):
+    def batch_decode(self, sequences: ArrayLike, skip_special_tokens: bool = False, **arguments: Any) -> list[str]:
         return [self.decode(row, skip_special_tokens, **arguments) for row in sequences]
 
 

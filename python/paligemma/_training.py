@@ -4,17 +4,22 @@
     trainer.train(lambda report: print(report.step, report.train.loss))
     trainer.best().ask("receipt.png", "total")
 """
+from __future__ import annotations
+
 import ctypes
 import dataclasses
 import json
 import os
 import pathlib
 import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from . import _header as header
-from ._model import load
+from ._model import Model, load
 from ._native import encode, library, make, path_bytes
 from ._picture import as_picture
+from ._types import PathLike
 
 ROW_KEYS = ("image", "images", "prefix", "prompt", "suffix", "suffixes", "chosen", "rejected", "text", "label")
 
@@ -33,7 +38,7 @@ class Report:
     step: int
     steps: int
     train: Measurement
-    validation: "Measurement | None"
+    validation: Measurement | None
     gradient_norm: float
     learning_rate: float
     seconds: float
@@ -54,7 +59,7 @@ def _report(c):
                      "validation": _measurement(c.validation) if c.validated else None})
 
 
-def settings():
+def settings() -> dict[str, tuple[str | None, str]]:
     """All settings of a run: {name: (argument, help)}."""
     found, i = {}, 0
     while setting := library.pg_train_setting_at(i):
@@ -68,7 +73,7 @@ class Trainer:
     """A run in the folder `out`: a checkpoint, curves, best/ and last/. A run that was stopped goes on when the same
     Trainer is made again.
 
-    model       folder to start from, or an open model; None: the one that ships
+    model       folder to start from, or an open model; None: $PALIGEMMA_MODEL, else the one that ships
     data        rows to train on: files (or a list of them) as `paligemma train --data` takes them, or anything that
                 gives rows when it is gone through: a list, a torch Dataset or DataLoader. A row is a dictionary with
                 "image" (a file, PIL image or array; "images" for several), "prefix" and "suffix" (or "chosen" and
@@ -78,7 +83,8 @@ class Trainer:
     settings    learning_rate, steps, recipe, ...: paligemma.training_settings() names all of them
     """
 
-    def __init__(self, model=None, data=None, out=None, validation=None, **settings):
+    def __init__(self, model: Any = None, data: Any = None, out: PathLike | None = None, validation: Any = None,
+                 **settings: Any):
         if data is None or out is None:
             raise TypeError("a Trainer needs data and out, the folder of the run")
         self.folder = os.fspath(out)
@@ -92,12 +98,15 @@ class Trainer:
                 self._set(name, path)
         for name, value in settings.items():
             self._set(name, value)
-        library.pg_train_config_complete(self._config, None if folder is None else path_bytes(folder))
+        if folder is not None:
+            self._set("model", folder)
+        usual = os.environ.get("PALIGEMMA_MODEL")
+        library.pg_train_config_complete(self._config, usual and path_bytes(usual))
         self._trainer = make(header.pg_trainer, library.pg_trainer_open, library.pg_trainer_close, self._config)
 
     def _set(self, name, value):
-        text = str(value).lower() if isinstance(value, bool) else os.fsdecode(value) if isinstance(
-            value, (bytes, os.PathLike)) else repr(value) if isinstance(value, float) else str(value)
+        text = os.fspath(value) if isinstance(value, os.PathLike) else str(value)
+        text = text.lower() if isinstance(value, bool) else text
         library.pg_train_config_set(self._config, encode(name), encode(text))
 
     def _files_of(self, name, rows):
@@ -109,14 +118,14 @@ class Trainer:
             return rows
         return [write_rows(rows, os.path.join(self.folder, "data", name))]
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Report]:
         """Steps until the run is finished; a Report of each."""
         c = header.pg_train_report()
         while not c.finished:
             library.pg_trainer_step(ctypes.byref(c), self._trainer)
             yield _report(c)
 
-    def train(self, *callbacks):
+    def train(self, *callbacks: Callable[[Report], Any]) -> Report | None:
         """All steps that are left. Each callback gets the Report of each step; one that returns False stops the run,
         which is saved and can go on. Returns the last report."""
         report = None
@@ -126,21 +135,21 @@ class Trainer:
                 break
         return report
 
-    def validate(self):
+    def validate(self) -> Measurement:
         """The Measurement of the validation rows as the weights are now."""
         c = header.pg_measurement()
         library.pg_trainer_validate(ctypes.byref(c), self._trainer)
         return _measurement(c)
 
-    def save(self):
+    def save(self) -> None:
         """Writes the checkpoint."""
         library.pg_trainer_save(self._trainer)
 
-    def export(self, folder):
+    def export(self, folder: PathLike) -> None:
         """Writes the model or adapter as it is now into a new folder."""
         library.pg_trainer_export(path_bytes(folder), self._trainer)
 
-    def best(self):
+    def best(self) -> Model:
         """The model that was best on the validation rows, or the last one where nothing was validated."""
         found = next((path for path in (pathlib.Path(self.folder, name) for name in ("best", "last")) if path.is_dir()),
                      None)

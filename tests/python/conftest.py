@@ -1,5 +1,6 @@
 """What the tests share: golden cases, and the package of this tree."""
 import json
+import os
 import pathlib
 import struct
 import sys
@@ -10,6 +11,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 GOLDEN = ROOT / "tests" / "golden" / "inference"
 sys.path.insert(0, str(ROOT / "python"))
+os.environ.pop("PALIGEMMA_MODEL", None)
 
 DTYPES = {"F32": np.float32, "I64": np.int64, "U8": np.uint8, "I32": np.int32}
 

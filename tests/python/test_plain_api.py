@@ -87,7 +87,7 @@ def make_codec(paligemma, folder):
         mask = np.zeros((16, 8 * n), np.uint8)
         mask[8:] = 255
         paligemma.Picture(mask).save(folder / "masks" / f"{n}.png")
-    trainer = paligemma.Trainer(model="none", data=f"{folder / 'masks'},kind=masks", out=folder / "run",
+    trainer = paligemma.Trainer(data=f"{folder / 'masks'},kind=masks", out=folder / "run",
                                 objective="maskcodec", steps=1, batch=2, warmup=0, threads=1)
     trainer.train()
     return folder / "run" / "last" / "mask_codec.npz"
@@ -153,7 +153,8 @@ def test_pictures(paligemma, tiny, cow, tmp_path):
 
 
 def test_what_is_no_picture(paligemma):
-    for source, kind, text in ((12, TypeError, "expected a picture"), (np.zeros((2, 2, 2), np.uint8), ValueError, "shape"),
+    for source, kind, text in ((12, TypeError, "expected a picture"),
+                               (np.zeros((2, 2, 2), np.uint8), ValueError, "shape"),
                                (np.zeros((2, 2), np.int64), TypeError, "int64"),
                                (np.full((2, 2), 255.0), ValueError, "0 to 1"),
                                ("https://example.com/cow.jpg", NotImplementedError, "not downloaded")):

@@ -59,7 +59,8 @@ def test_data_of_torch(paligemma, rows, tmp_path):
                 raise IndexError(i)
             return rows[i]
 
-    loader = data.DataLoader(Rows(), batch_size=2, collate_fn=lambda batch: {k: [r[k] for r in batch] for k in batch[0]})
+    loader = data.DataLoader(Rows(), batch_size=2,
+                             collate_fn=lambda batch: {key: [row[key] for row in batch] for key in batch[0]})
     for name, source in (("dataset", Rows()), ("loader", loader)):
         trainer = paligemma.Trainer(CHECKPOINT, source, tmp_path / name, **SETTINGS)
         assert trainer.train().finished

@@ -45,9 +45,9 @@ def in_child(work):
     here, there = context.Pipe()
     child = context.Process(target=lambda: there.send(work()))
     child.start()
-    assert here.poll(60), "the child does not answer"
+    assert here.poll(300), "the child does not answer"
     result = here.recv()
-    child.join(60)
+    child.join(300)
     assert child.exitcode == 0
     return result
 
@@ -88,7 +88,7 @@ def test_workers_of_a_loader(paligemma, tiny, cow):
 def test_ctrl_c_ends_an_answer(paligemma, tiny, cow):
     model = paligemma.load(tiny.checkpoint)
     timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
     with pytest.raises(KeyboardInterrupt):
+        timer.start()
         model.caption(cow, min_new_tokens=8000, max_new_tokens=8000)
     assert model.caption(cow) == tiny.facts["prompts"][0]["text"]
