@@ -136,8 +136,7 @@ class Header:
         if result.strip() == "pg_status":
             self.fallible.append(name)
         line = f'    "{name}": ({self.argument(result)}, [{", ".join(self.arguments(arguments, False))}]),'
-        self.functions[name] = textwrap.fill(line, 120, initial_indent="", subsequent_indent=" " * 8,
-                                             drop_whitespace=True)
+        self.functions[name] = textwrap.fill(line, 120, subsequent_indent=" " * 8)
 
     # ---------------------------------------------------------------- the whole
 

@@ -2,6 +2,8 @@
 import ctypes
 import os
 import pathlib
+import signal
+import threading
 import weakref
 
 import numpy as np
@@ -163,10 +165,17 @@ def view(pointer, shape, dtype, owner, writable=False):
 
 class Guard:
     """Callbacks for one call of the library. An exception in one ends the call, and is raised again behind it: C has
-    no exceptions. With it, Ctrl-C ends what runs."""
+    no exceptions. Ctrl-C ends the call with its next callback; Python would raise KeyboardInterrupt somewhere on the
+    way into that, from where nothing leads out."""
 
     def __init__(self):
         self.error = None
+        self._handler = None
+
+    def _interrupt(self, *_):
+        if self.error is not None:  # impatience
+            raise KeyboardInterrupt
+        self.error = KeyboardInterrupt()
 
     def wrap(self, kind, function, on_error):
         """`function` as a C callback that returns `on_error` once something went wrong."""
@@ -176,15 +185,20 @@ class Guard:
                 return on_error
             try:
                 return function(*arguments)
-            except BaseException as error:  # KeyboardInterrupt too
+            except BaseException as error:
                 self.error = error
                 return on_error
 
         return kind(guarded)
 
     def __enter__(self):
+        main = threading.current_thread() is threading.main_thread()
+        if main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            self._handler = signal.signal(signal.SIGINT, self._interrupt)
         return self
 
     def __exit__(self, kind, error, trace):
+        if self._handler is not None:
+            signal.signal(signal.SIGINT, self._handler)
         if self.error is not None:
             raise self.error

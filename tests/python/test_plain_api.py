@@ -69,12 +69,12 @@ def test_choices(m, cow):
 
 def test_detections(paligemma, m, tiny, cow):
     found = m.detect(cow, ["cow", "dog"], max_objects=3)
-    assert len(found) == 3 and found.boxes.shape == (3, 4) and found.masks is None
+    assert 1 <= len(found) <= 3 and found.boxes.shape == (len(found), 4) and found.masks is None
     assert set(found.labels) <= {"cow", "dog"} and (found.scores <= 1).all()
     assert (found.boxes[:, 2] > found.boxes[:, 0]).all() and (found.boxes[:, 2] <= 240).all()
     assert found[0]["label"] == found.labels[0]
     assert found._repr_png_().startswith(b"\x89PNG")
-    assert len(m.detect([cow, tiny.image("lily.jpg")], "cow", max_objects=1)) == 2
+    assert [len(each) <= 1 for each in m.detect([cow, tiny.image("lily.jpg")], "cow", max_objects=1)] == [True] * 2
     parsed = paligemma.parse("<loc0100><loc0200><loc0300><loc0400> cat ; <loc0001> dog", 1023, 1023)
     assert parsed.boxes.tolist() == [[200, 100, 400, 300]] and parsed.labels == ["cat"]
     assert parsed.problems == ["loc_count_1"] and np.isnan(parsed.scores).all()
@@ -96,7 +96,7 @@ def make_codec(paligemma, folder):
 def test_segmentation(paligemma, tiny, cow, tmp_path):
     model = paligemma.load(tiny.checkpoint, codec=make_codec(paligemma, tmp_path))
     found = model.segment(cow, "cow", max_objects=2)
-    assert found.masks.shape == (2, 168, 240) and found.masks.dtype == bool
+    assert len(found) and found.masks.shape == (len(found), 168, 240) and found.masks.dtype == bool
     drawn = found.draw()
     assert drawn.size == (240, 168) and (drawn.pixels != found.picture.pixels).any()
     supervision = pytest.importorskip("supervision")
@@ -109,7 +109,7 @@ def test_other_packages(m, cow):
     found = m.detect(cow, ["cow", "dog"], max_objects=3)
     frame, theirs = found.to_pandas(), found.to_supervision()
     assert isinstance(frame, pandas.DataFrame) and list(frame.columns) == ["label", "score", "x1", "y1", "x2", "y2"]
-    assert isinstance(theirs, supervision.Detections) and len(theirs) == 3
+    assert isinstance(theirs, supervision.Detections) and len(theirs) == len(found)
     assert list(theirs.data["class_name"]) == found.labels
 
 
