@@ -112,8 +112,7 @@ class SiglipConfig(Config):
 
 class PaliGemmaConfig(Config):
     model_type = "paligemma"
-    defaults = dict(image_token_index=256000, projection_dim=2048, hidden_size=2048, pad_token_id=0, bos_token_id=2,
-                    eos_token_id=1)
+    defaults = dict(image_token_index=256000, projection_dim=2048, hidden_size=2048)
 
     def __init__(self, vision_config=None, text_config=None, vocab_size=257152, **values):
         super().__init__(**values)

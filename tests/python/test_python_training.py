@@ -38,8 +38,8 @@ def test_a_run_goes_on(paligemma, rows, tmp_path):
 
 
 def test_adapters(paligemma, rows, tmp_path):
-    trainer = paligemma.Trainer(paligemma.load(CHECKPOINT), rows, out=tmp_path / "run", recipe="lora", lora_rank=2, micro_batch=1,
-                                **SETTINGS)
+    trainer = paligemma.Trainer(paligemma.load(CHECKPOINT), rows, out=tmp_path / "run", recipe="lora", lora_rank=2,
+                                micro_batch=1, **SETTINGS)
     trainer.train()
     assert trainer.best().caption(rows[0]["image"], max_new_tokens=2) is not None
     model = paligemma.AutoModel.from_pretrained(CHECKPOINT, adapter=tmp_path / "run" / "last")
