@@ -10,7 +10,9 @@ from ._outputs import GenerateOutput, like
 NAMES = {"max_new_tokens": "max_new_tokens", "max_length": "max_length", "min_new_tokens": "min_new_tokens",
          "temperature": "temperature", "top_k": "top_k", "top_p": "top_p", "min_p": "min_p",
          "repetition_penalty": "repetition_penalty", "no_repeat_ngram_size": "no_repeat_ngram", "num_beams": "beams",
-         "length_penalty": "length_penalty", "early_stopping": "early_stopping"}
+         "length_penalty": "length_penalty", "early_stopping": "early_stopping", "seed": "seed"}
+KNOWN = {*NAMES, "do_sample", "num_return_sequences", "stop_strings", "streamer", "return_dict_in_generate",
+         "output_logits", "tokenizer", "use_cache", "pad_token_id"}
 SAMPLING = {"temperature": 1.0, "top_k": 50, "top_p": 1.0}  # transformers' values where nothing says otherwise
 
 
@@ -65,10 +67,10 @@ def repeat_requests(requests, decoding, sample, returned):
     return repeated
 
 
-def sequences_of(rows, answers, width, pad):
-    """[answers, width + longest] int64: each prompt as it was given, its answer, padding."""
+def sequences_of(rows, answers, pad):
+    """[answers, prompt + longest] int64: each prompt as it was given, its answer, padding."""
     tails = [beam.tokens for answer in answers for beam in answer.beams] or [answer.tokens for answer in answers]
-    each = len(tails) // len(rows)
+    each, width = len(tails) // len(rows), rows.shape[1]
     out = np.full((len(tails), width + max(map(len, tails), default=0)), pad, np.int64)
     for i, tail in enumerate(tails):
         out[i, :width] = rows[i // each]
@@ -106,14 +108,11 @@ def generate(model, batch, arguments):
     config = arguments.pop("generation_config", None)
     if config is not None:
         arguments = {**config.to_dict(), **{name: value for name, value in arguments.items() if value is not None}}
-    known = {*NAMES, "do_sample", "num_return_sequences", "stop_strings", "streamer", "return_dict_in_generate",
-             "output_logits", "seed", "tokenizer", "use_cache", "pad_token_id", "num_beam_groups"}
-    refuse_unsupported("generate", {name: value for name, value in arguments.items() if name not in known},
-                       {"cache_implementation": ("dynamic",), "output_scores": (False,)})
-    refuse_unsupported("generate", {"num_beam_groups": arguments.get("num_beam_groups")}, {"num_beam_groups": (1,)})
+    refuse_unsupported("generate", {name: value for name, value in arguments.items() if name not in KNOWN},
+                       {"cache_implementation": ("dynamic",), "num_beam_groups": (1,)})
     decoding, sample = decoding_of(arguments, model.stored_generation)
-    if arguments.get("seed") is not None:
-        decoding["seed"] = arguments["seed"]
+    if decoding.get("beams", 1) > 1 and (arguments.get("streamer") or arguments.get("output_logits")):
+        raise NotImplementedError("generate: the arguments streamer and output_logits do not go with num_beams")
     stop = arguments.get("stop_strings") or ()
     rows, requests = model.requests_of(**batch)
     for request in requests:
@@ -126,8 +125,8 @@ def generate(model, batch, arguments):
     if listener.streamer is not None:
         listener.streamer.end()
     pad = arguments.get("pad_token_id")
-    sequences = like(batch["input_ids"], sequences_of(rows, answers, rows.shape[1],
-                                                      model.pad_token_id if pad is None else pad))
+    ids = sequences_of(rows, answers, model.pad_token_id if pad is None else pad)
+    sequences = like(batch["input_ids"], ids)
     if not arguments.get("return_dict_in_generate"):
         return sequences
     return _output_of(batch, sequences, answers, listener)

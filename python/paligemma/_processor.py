@@ -153,7 +153,7 @@ def _is_text(value):
 
 def _groups_of(images, texts):
     """The pictures of each text."""
-    if isinstance(images, np.ndarray) and images.ndim == 4 or getattr(images, "ndim", 0) == 4:
+    if getattr(images, "ndim", 0) == 4:
         images = list(images)
     if is_picture(images) or not isinstance(images, (list, tuple)):
         images = [images]

@@ -58,8 +58,7 @@ def require_cpu(device):
 def as_tensors(data, kind):
     """Arrays as `return_tensors` names them: "np", "pt", or lists for None."""
     if kind is None:
-        return BatchFeature({name: [row for row in value] if isinstance(value, list) else value
-                             for name, value in data.items()})
+        return BatchFeature(data)
     if kind not in ("np", "pt"):
         raise NotImplementedError(f"return_tensors={kind!r}, expected \"np\" or \"pt\"")
     arrays = {}

@@ -245,6 +245,8 @@ def test_what_is_not_supported(paligemma, model, processor, tiny):
         (lambda: model.generate(**inputs, penalty_alpha=0.6), "penalty_alpha"),
         (lambda: model.generate(**inputs, inputs_embeds=inputs.pixel_values.size), "inputs_embeds"),
         (lambda: model(**inputs, output_attentions=True), "output_attentions"),
+        (lambda: model.generate(**inputs, num_beams=2, output_logits=True), "num_beams"),
+        (lambda: model.generate(**inputs, num_beams=2, num_beam_groups=2), "num_beam_groups"),
         (lambda: processor(text="a", images=image, return_tensors="tf"), "return_tensors"),
         (lambda: model.to("cuda"), "cuda"),
         (lambda: model.train(), "Trainer"),
