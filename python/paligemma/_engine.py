@@ -113,13 +113,15 @@ class Answer:
 _engines = weakref.WeakSet()
 
 
-def _renew_locks():
-    """In a forked child nobody holds what a thread of the parent held."""
+def _start_anew():
+    """In a forked child nobody holds what a thread of the parent held, and a session that was in use is worth nothing."""
     for engine in _engines:
-        engine.lock = threading.RLock()
+        if engine.lock.locked():
+            engine._session, engine._sequences = None, 0
+        engine.lock, engine._owner = threading.Lock(), None
 
 
-os.register_at_fork(after_in_child=_renew_locks)
+os.register_at_fork(after_in_child=_start_anew)
 
 
 class Engine:
@@ -135,22 +137,31 @@ class Engine:
         self.model = make(header.pg_model, library.pg_model_open_with, library.pg_model_close, path_bytes(folder),
                           ctypes.byref(opening), keep=keep)
         self.kind = KINDS[library.pg_model_get_kind(self.model)]
-        self.lock = threading.RLock()
+        self.lock, self._owner = threading.Lock(), None
         self._session, self._sequences = None, 0
         _engines.add(self)
 
     @contextlib.contextmanager
     def session(self, sequences=1):
         """The session, for this thread alone, with room for as many sequences."""
+        if self._owner == threading.get_ident():
+            raise RuntimeError("a callback cannot ask the model that calls it")
         with self.lock:
-            if sequences > self._sequences:
-                self._session = None  # its memory goes before there is new
-                wanted = options(header.pg_session_options)
-                wanted.threads, wanted.compute, wanted.sequences = self.threads, COMPUTE[self.compute], sequences
-                self._session = make(header.pg_session, library.pg_session_new, library.pg_session_free, self.model,
-                                     ctypes.byref(wanted), keep=(self.model,))
-                self._sequences = sequences
-            yield self._session
+            self._owner = threading.get_ident()
+            try:
+                if sequences > self._sequences:
+                    self._make_session(sequences)
+                yield self._session
+            finally:
+                self._owner = None
+
+    def _make_session(self, sequences):
+        self._session, self._sequences = None, 0  # its memory goes before there is new
+        wanted = options(header.pg_session_options)
+        wanted.threads, wanted.compute, wanted.sequences = self.threads, COMPUTE[self.compute], sequences
+        self._session = make(header.pg_session, library.pg_session_new, library.pg_session_free, self.model,
+                             ctypes.byref(wanted), keep=(self.model,))
+        self._sequences = sequences
 
     def describe(self):
         """What `paligemma inspect` prints, as a dictionary."""
@@ -159,6 +170,8 @@ class Engine:
     def generate(self, requests, on_text=None, on_step=None):
         """Answers to requests. on_text(index, text) sees text as it is made and may return False to end that answer;
         on_step(index, step) sees a pg_step. Beams do not go with either."""
+        if not requests:
+            return []
         array, keep = (header.pg_request * len(requests))(), []
         answers = (ctypes.POINTER(header.pg_answer) * len(requests))()
         rows = min(len(requests), TOGETHER)
@@ -237,8 +250,9 @@ class Engine:
 
     def _embed(self, function, items, count):
         out = empty((count, library.pg_model_embedding_size(self.model)), np.float32)
-        with self.session() as session:
-            function(pointer_to(out, ctypes.c_float), session, items, count)
+        if count:
+            with self.session() as session:
+                function(pointer_to(out, ctypes.c_float), session, items, count)
         return out
 
     def logit_scale(self):

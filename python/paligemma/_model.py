@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from . import _header as header
-from ._engine import Answer, Engine, Request
+from ._engine import TOGETHER, Answer, Engine, Request
 from ._native import library, make, options, path_bytes, pointer_to, strings, take_text
 from ._objects import Detections
 from ._picture import pictures_of
@@ -136,13 +136,15 @@ class Model:
     def _find(self, images, labels, threshold, max_objects, free, masks):
         labels = [labels] if isinstance(labels, str) else list(labels)
         wanted, pictures = options(header.pg_detect_options), pictures_of(images)
+        if not pictures:
+            return []
         wanted.labels, wanted.label_count = strings(labels), len(labels)
         wanted.threshold, wanted.max_objects, wanted.free, wanted.masks = threshold, max_objects, free, masks
         if masks:
             wanted.codec = self._mask_codec()._as_parameter_
         array = (ctypes.POINTER(header.pg_image) * len(pictures))(*(p._as_parameter_ for p in pictures))
         out = (ctypes.POINTER(header.pg_objects) * len(pictures))()
-        with self.engine.session(min(len(pictures), 8)) as session:
+        with self.engine.session(min(len(pictures), TOGETHER)) as session:
             library.pg_detect(out, session, array, len(pictures), ctypes.byref(wanted))
         return _one_or_all(images, [Detections(objects, picture) for objects, picture in zip(out, pictures)])
 
@@ -168,6 +170,8 @@ class Model:
 
     def _recognize(self, images, labels, templates):
         pictures, count = pictures_of(images), len(labels)
+        if not pictures:
+            return []
         logits = np.empty((len(pictures), count), np.float32)
         array = (ctypes.POINTER(header.pg_image) * len(pictures))(*(p._as_parameter_ for p in pictures))
         with self.engine.session() as session:

@@ -53,6 +53,17 @@ def test_streams(m, tiny, cow):
         list(m.stream(cow, "word " * 9000))
 
 
+def test_nothing_gives_nothing(m, siglip):
+    assert m.caption([]) == m.detect([], "cow") == siglip.classify([], ["cow"]) == []
+    assert siglip.embed(images=[]).shape == (0, 48)
+
+
+def test_a_callback_cannot_ask_its_model(m, cow):
+    request = m._request("caption en", cow, "task", False, (), {})
+    with pytest.raises(RuntimeError, match="a callback"):
+        m.engine.generate([request], on_text=lambda index, text: m.caption(cow))
+
+
 def test_gemma_streams_without_a_picture(paligemma, tiny_gemma):
     gemma = paligemma.load(tiny_gemma.checkpoint)
     prompt = tiny_gemma.facts["prompts"][0]
