@@ -114,7 +114,7 @@ _engines = weakref.WeakSet()
 
 
 def _start_anew():
-    """In a forked child nobody holds what a thread of the parent held, and a session that was in use is worth nothing."""
+    """In a forked child nobody holds what a thread of the parent held; a session that was in use is worth nothing."""
     for engine in _engines:
         if engine.lock.locked():
             engine._session, engine._sequences = None, 0
