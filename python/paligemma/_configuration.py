@@ -117,7 +117,7 @@ class PaliGemmaConfig(Config):
     def __init__(self, vision_config=None, text_config=None, vocab_size=257152, **values):
         super().__init__(**values)
         self.vision_config = _part(SiglipVisionConfig, vision_config,
-                                   dict(intermediate_size=4304, hidden_size=1152, patch_size=14, image_size=224,
+                                   dict(intermediate_size=4096, hidden_size=1152, patch_size=14, image_size=224,
                                         num_hidden_layers=27, num_attention_heads=16, vision_use_head=False))
         self.text_config = _part(GemmaConfig, text_config,
                                  dict(hidden_size=2048, num_hidden_layers=18, intermediate_size=16384,
