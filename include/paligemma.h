@@ -360,6 +360,12 @@ typedef struct pg_request {
     pg_prompt_style style;
     bool special; /* control tokens spelled out in the prompt count, as the reference does it; else they are text */
 
+    /* The prompt as token ids, with each picture's image tokens among them, in place of prompt, style and `special`;
+     * borrowed for the call. The last `answer_ids` of them begin an answer: each sees only what stands before it, as
+     * the tokens that follow (PaliGemma; Gemma's always do). For SigLIP (pg_trace) the ids of one text, filled up. */
+    const int32_t *ids; /* NULL: none */
+    size_t id_count, answer_ids;
+
     int64_t max_new_tokens; /* -1: generation_config.json's, else what max_length leaves, else 256 */
     int64_t max_length; /* of prompt (pictures included) and answer; -1: generation_config.json's, else the context */
     int64_t min_new_tokens;
@@ -477,8 +483,8 @@ typedef struct pg_trace_array {
 
 typedef pg_status pg_trace_callback(void *user, const pg_trace_array *array);
 
-/* Runs the request's prompt once, forward only, and hands out every intermediate in the order in which it is made. With
- * a SigLIP model, the pictures and the prompt go through their towers. */
+/* Runs the request's prompt once, forward only, and hands out every intermediate in the order in which it is made; last
+ * the logits of all its tokens. With a SigLIP model, the pictures and the prompt go through their towers. */
 PG_API pg_status pg_trace(pg_session *session, const pg_request *request, pg_trace_callback *callback, void *user);
 
 /* The same into one safetensors file. */

@@ -32,9 +32,7 @@ void pg_constraint_free(pg_constraint *constraint)
 
 pg_status pg_constraint_end(int32_t *out, const pg_model *model)
 {
-    if (!model->tokenizer)
-        return pg_fail(PG_ERROR_FILE, "%s: no tokenizer (tokenizer.json or tokenizer.model) beside the model",
-                       model->folder);
+    PG_TRY(pg_model_require_tokenizer(model));
     *out = model->generation.eos_count ? model->generation.eos[0] : pg_tokenizer_eos(model->tokenizer);
     return *out >= 0 ? PG_OK
                      : pg_fail(PG_ERROR_UNSUPPORTED, "%s: the model has no end token, which a constraint needs",

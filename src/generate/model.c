@@ -17,6 +17,14 @@ pg_status pg_model_require(const pg_model *model, bool fits, const char *what)
                    kinds[model->weights->config.kind], what);
 }
 
+pg_status pg_model_require_tokenizer(const pg_model *model)
+{
+    if (model->tokenizer)
+        return PG_OK;
+    return pg_fail(PG_ERROR_FILE, "%s: no tokenizer (tokenizer.json or tokenizer.model) beside the model",
+                   model->folder);
+}
+
 /* SigLIP 2 calls itself siglip too; its texts go through Gemma's tokenizer and other rules, and would be embedded
  * wrongly. */
 static pg_status check_siglip_tokenizer(const pg_model *model)

@@ -40,4 +40,7 @@ pg_compute pg_model_compute(const pg_model *model, bool bf16_products);
 /* A clear failure for a model of another kind than an operation needs. */
 pg_status pg_model_require(const pg_model *model, bool fits, const char *what);
 
+/* A clear failure for a model without a tokenizer. */
+pg_status pg_model_require_tokenizer(const pg_model *model);
+
 #endif

@@ -52,12 +52,28 @@ void pg_request_complete(pg_request *request, const pg_model *model)
         request->length_penalty = normal->length_penalty;
 }
 
+/* Ids of the caller's own; check_ids looks at them. */
+static pg_status take_ids(pg_prompt *out, int64_t *prefix, pg_model_kind kind, const pg_request *request)
+{
+    if (request->answer_ids > request->id_count)
+        return pg_fail(PG_ERROR_ARGUMENT, "%zu ids of an answer, expected at most the %zu that there are",
+                       request->answer_ids, request->id_count);
+    if (kind == PG_MODEL_PALIGEMMA)
+        *prefix = (int64_t)(request->id_count - request->answer_ids);
+    for (size_t i = 0; i < request->id_count; i++)
+        PG_TRY(pg_ids_add(&out->ids, request->ids[i]));
+    return PG_OK;
+}
+
 static pg_status tokenize(pg_prompt *out, int64_t *prefix, const pg_session *session, const pg_request *request)
 {
     const pg_model *model = session->model;
     const pg_config *config = &model->weights->config;
     const char *text = request->prompt ? request->prompt : "";
     unsigned flags = request->special ? PG_ENCODE_SPECIAL : PG_ENCODE_PLAIN;
+    if (request->ids)
+        return take_ids(out, prefix, config->kind, request);
+    PG_TRY(pg_model_require_tokenizer(model));
     if (request->style == PG_PROMPT_CHAT) {
         pg_chat_turn turn = {"user", text};
         return pg_prompt_chat(out, model->tokenizer, &turn, 1, true, flags);
@@ -95,11 +111,8 @@ pg_status pg_input_make(pg_input *out, const pg_session *session, const pg_reque
     *out = (pg_input){.first = kind == PG_MODEL_PALIGEMMA}; /* the reference's positions start at 1 and 0 */
     PG_TRY(pg_model_require(model, kind != PG_MODEL_SIGLIP, "answer prompts"));
     PG_TRY(pg_model_require(model, kind == PG_MODEL_PALIGEMMA || request->image_count == 0, "look at pictures"));
-    if (request->image_count && request->style != PG_PROMPT_TASK)
+    if (request->image_count && request->style != PG_PROMPT_TASK && !request->ids)
         return pg_fail(PG_ERROR_ARGUMENT, "pictures go with task prompts, not with chat or plain text");
-    if (!model->tokenizer)
-        return pg_fail(PG_ERROR_FILE, "%s: no tokenizer (tokenizer.json or tokenizer.model) beside the model",
-                       model->folder);
     pg_prompt prompt = {0};
     pg_status status = tokenize(&prompt, &out->prefix, session, request);
     out->ids = prompt.ids;

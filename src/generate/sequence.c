@@ -88,6 +88,7 @@ pg_status pg_sequence_init(pg_sequence *out, const pg_session *session, const pg
 {
     *out = (pg_sequence){.request = request, .index = index, .slot = -1};
     PG_TRY(pg_input_make(&out->input, session, request));
+    PG_TRY(pg_model_require_tokenizer(session->model));
     PG_TRY(pg_plan_make(&out->plan, session, request, &out->input));
     size_t limit = (size_t)out->plan.limit;
     out->top_count = request->top_logits;

@@ -201,9 +201,7 @@ static void end_detection(detect_run *run)
 static pg_status check(const pg_model *model, const pg_detect_options *const *options, size_t count)
 {
     PG_TRY(pg_model_require(model, pg_model_get_kind(model) == PG_MODEL_PALIGEMMA, "detect objects"));
-    if (!model->tokenizer)
-        return pg_fail(PG_ERROR_FILE, "%s: no tokenizer (tokenizer.json or tokenizer.model) beside the model",
-                       model->folder);
+    PG_TRY(pg_model_require_tokenizer(model));
     for (size_t i = 0; i < count; i++)
         if (!options[i]->label_count && !options[i]->prompt)
             return pg_fail(PG_ERROR_ARGUMENT, "the list of labels is empty");

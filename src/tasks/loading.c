@@ -4,9 +4,7 @@
 pg_status pg_loader_options_use_model(pg_loader_options *options, const pg_model *model)
 {
     const pg_config *config = &model->weights->config;
-    if (!model->tokenizer)
-        return pg_fail(PG_ERROR_FILE, "%s: no tokenizer (tokenizer.json or tokenizer.model) beside the model",
-                       model->folder);
+    PG_TRY(pg_model_require_tokenizer(model));
     options->model = config->kind;
     options->tokenizer = model->tokenizer;
     options->image_size = pg_model_image_size(model);

@@ -30,6 +30,33 @@ static pg_status trace_decoder(pg_session *session, const pg_request *request)
     return g->status;
 }
 
+/* Ids of the caller's own: those of one whole text. */
+static pg_status take_text_ids(int32_t *ids, const pg_siglip_config *config, const pg_request *request)
+{
+    if (request->id_count != (size_t)config->context)
+        return pg_fail(PG_ERROR_ARGUMENT, "the text has %zu ids, expected %lld", request->id_count,
+                       (long long)config->context);
+    for (size_t i = 0; i < request->id_count; i++) {
+        if (request->ids[i] < 0 || request->ids[i] >= config->vocabulary)
+            return pg_fail(PG_ERROR_FORMAT, "the text has token %d, the model knows %lld tokens", request->ids[i],
+                           (long long)config->vocabulary);
+        ids[i] = request->ids[i];
+    }
+    return PG_OK;
+}
+
+static pg_status make_text_ids(int32_t *ids, const pg_session *session, const pg_request *request)
+{
+    const pg_model *model = session->model;
+    const pg_siglip_config *config = &model->weights->words.config;
+    if (request->ids)
+        return take_text_ids(ids, config, request);
+    if (!model->tokenizer)
+        return pg_fail(PG_ERROR_FILE, "%s: there is no tokenizer (spiece.model)", model->folder);
+    return pg_siglip_text_encode(ids, (size_t)config->context, model->tokenizer, request->prompt,
+                                 request->special ? PG_ENCODE_SPECIAL : PG_ENCODE_PLAIN);
+}
+
 static pg_status trace_towers(pg_session *session, const pg_request *request)
 {
     pg_context *g = &session->g;
@@ -40,16 +67,13 @@ static pg_status trace_towers(pg_session *session, const pg_request *request)
         if (pixels)
             pg_siglip_pool(g, &w->vision, pg_siglip_vision_forward(g, &w->vision, pixels, count), count);
     }
-    const pg_tokenizer *tokenizer = session->model->tokenizer;
-    if (request->prompt && g->status == PG_OK && (tokenizer || *request->prompt)) {
+    bool text = request->ids || (request->prompt && (session->model->tokenizer || *request->prompt));
+    if (text && g->status == PG_OK) {
         size_t length = (size_t)w->words.config.context;
         int32_t *ids = pg_scratch(g, length * sizeof *ids);
         if (!ids)
             return g->status;
-        if (!tokenizer)
-            return pg_fail(PG_ERROR_FILE, "%s: there is no tokenizer (spiece.model)", session->model->folder);
-        PG_TRY(pg_siglip_text_encode(ids, length, tokenizer, request->prompt,
-                                     request->special ? PG_ENCODE_SPECIAL : PG_ENCODE_PLAIN));
+        PG_TRY(make_text_ids(ids, session, request));
         trace_ids(g, ids, length);
         pg_siglip_words_forward(g, &w->words, ids, 1);
     }

@@ -1,0 +1,57 @@
+#!/usr/bin/env python3
+"""From starting Python to the first caption, and a caption once all is warm, beside the program's.
+
+    bench/time_python.py build [ROUNDS]      build: the folder with paligemma and libpaligemma.so
+
+Prints medians in milliseconds, of a tiny model, so that what is not the model's work shows.
+"""
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+GOLDEN = ROOT / "tests" / "golden" / "inference"
+MODEL, PICTURE = str(GOLDEN / "paligemma-tiny-f32" / "checkpoint"), str(GOLDEN / "images" / "cow.jpg")
+
+PLAIN = "import paligemma, sys; print(paligemma.load(sys.argv[1]).caption(sys.argv[2]))"
+WARM = """
+import paligemma, statistics, sys, time
+m, seconds = paligemma.load(sys.argv[1]), []
+picture = paligemma.Picture(sys.argv[2])
+for _ in range(30):
+    start = time.perf_counter()
+    answer = m.generate("caption en", picture)
+    seconds.append(time.perf_counter() - start - sum(answer.timings[part] for part in ("first_token", "decode")))
+print(statistics.median(seconds) * 1e3)
+"""
+
+
+def main():
+    build, rounds = pathlib.Path(sys.argv[1]).resolve(), int(sys.argv[2]) if len(sys.argv) > 2 else 11
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "python"), "PALIGEMMA_LIBRARY": str(build / "libpaligemma.so")}
+
+    def run(*command):
+        start = time.perf_counter()
+        out = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE).stdout
+        return (time.perf_counter() - start) * 1e3, out
+
+    cases = {
+        "the program's first caption": [build / "paligemma", "caption", "-m", MODEL, PICTURE],
+        "Python's first caption": [sys.executable, "-c", PLAIN, MODEL, PICTURE],
+        "python -c 'import numpy'": [sys.executable, "-c", "import numpy"],
+        "python -c pass": [sys.executable, "-c", "pass"],
+    }
+    times = {name: [] for name in cases}
+    for _ in range(rounds):
+        for name, command in cases.items():
+            times[name].append(run(*command)[0])
+    for name, values in times.items():
+        print(f"{name:32} {statistics.median(values):8.1f} ms")
+    print(f"{'a warm answer, beside the model':32} {float(run(sys.executable, '-c', WARM, MODEL, PICTURE)[1]):8.2f} ms")
+
+
+if __name__ == "__main__":
+    main()
