@@ -12,6 +12,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 GOLDEN = ROOT / "tests" / "golden" / "inference"
 sys.path.insert(0, str(ROOT / "python"))
 os.environ.pop("PALIGEMMA_MODEL", None)
+os.environ["HF_HUB_OFFLINE"] = "1"  # nothing is fetched
 
 DTYPES = {"F32": np.float32, "I64": np.int64, "U8": np.uint8, "I32": np.int32}
 
