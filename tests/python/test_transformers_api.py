@@ -277,4 +277,6 @@ def test_what_makes_no_sense(paligemma, model, processor, tiny):
         with pytest.raises(ValueError, match=named):
             call()
     with pytest.raises(FileNotFoundError, match="no such folder"):
+        paligemma.AutoModel.from_pretrained("./paligemma-3b-mix-224")
+    with pytest.raises(paligemma.FileError, match="HF_HUB_OFFLINE"):
         paligemma.AutoModel.from_pretrained("google/paligemma-3b-mix-224")
