@@ -32,7 +32,7 @@ static void print_value(const pg_cli_option *option)
         pg_cli_print("_files -/");
     if (offer == PG_CLI_OFFER_FILES)
         pg_cli_print("_files");
-    if (offer == PG_CLI_OFFER_WORDS) {
+    if (offer == PG_CLI_OFFER_WORDS && option->argument) {
         pg_cli_print("(");
         pg_cli_print_words(option->argument, strlen(option->argument));
         pg_cli_print(")");

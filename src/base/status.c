@@ -64,7 +64,7 @@ static void append(const char *text)
     snprintf(last + used, sizeof last - used, "%s", text);
 }
 
-pg_status pg_fail(pg_status status, const char *format, ...)
+pg_status(pg_fail)(pg_status status, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -73,7 +73,7 @@ pg_status pg_fail(pg_status status, const char *format, ...)
     return status;
 }
 
-pg_status pg_fail_errno(pg_status status, const char *format, ...)
+pg_status(pg_fail_errno)(pg_status status, const char *format, ...)
 {
     int code = errno;
     va_list arguments;
@@ -85,7 +85,7 @@ pg_status pg_fail_errno(pg_status status, const char *format, ...)
     return code == ENOMEM ? PG_ERROR_MEMORY : status;
 }
 
-pg_status pg_fail_context(pg_status status, const char *format, ...)
+pg_status(pg_fail_context)(pg_status status, const char *format, ...)
 {
     char inner[TEXT_SIZE];
     memcpy(inner, last, sizeof inner);

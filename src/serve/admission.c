@@ -79,6 +79,8 @@ static void check_origin(const pg_server *server, pg_exchange *exchange, const p
 static void check_body(const pg_server *server, pg_exchange *exchange, const pg_http_head *head)
 {
     size_t most = server->options.max_body;
+    if (!exchange->route)
+        return;
     bool takes_forms = exchange->route->flags & PG_ROUTE_FORM;
     if (head->content_length && strtoull(head->content_length, NULL, 10) > most)
         pg_exchange_refuse(exchange, 413, "too_large", "the request has %s bytes, at most %zu are taken",

@@ -27,8 +27,9 @@ typedef struct answering {
 
 json_t *pg_usage_json(size_t prompt_tokens, size_t answer_tokens)
 {
-    return json_pack("{s:I, s:I, s:I}", "prompt_tokens", (json_int_t)prompt_tokens, "completion_tokens",
-                     (json_int_t)answer_tokens, "total_tokens", (json_int_t)(prompt_tokens + answer_tokens));
+    json_int_t prompt = (json_int_t)prompt_tokens, answer = (json_int_t)answer_tokens;
+    return json_pack("{s:I, s:I, s:I}", "prompt_tokens", prompt, "completion_tokens", answer, "total_tokens",
+                     prompt + answer);
 }
 
 static json_t *usage_of(const answering *run)

@@ -167,14 +167,14 @@ static json_t *describe_times(const pg_times *times)
 static json_t *describe_scheduler(const pg_scheduler_figures *of)
 {
     return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "waiting",
-                     (json_int_t)of->waiting, "running", (json_int_t)(of->starting + of->running), "sequences",
-                     (json_int_t)of->sequences, "sequences_used", (json_int_t)of->sequences_used, "prompt_tokens",
-                     (json_int_t)of->prompt_tokens, "generation_tokens", (json_int_t)of->answer_tokens, "pictures",
-                     (json_int_t)of->pictures, "picture_cache_hits", (json_int_t)of->feature_hits, "prefix_cache_hits",
-                     (json_int_t)of->prefix_hits, "refused", (json_int_t)of->refused, "queue_seconds",
-                     describe_times(&of->queued), "first_token_seconds", describe_times(&of->first_token),
-                     "inter_token_seconds", describe_times(&of->between_tokens), "request_seconds",
-                     describe_times(&of->total));
+                     (json_int_t)of->waiting, "running", (json_int_t)of->starting + (json_int_t)of->running,
+                     "sequences", (json_int_t)of->sequences, "sequences_used", (json_int_t)of->sequences_used,
+                     "prompt_tokens", (json_int_t)of->prompt_tokens, "generation_tokens", (json_int_t)of->answer_tokens,
+                     "pictures", (json_int_t)of->pictures, "picture_cache_hits", (json_int_t)of->feature_hits,
+                     "prefix_cache_hits", (json_int_t)of->prefix_hits, "refused", (json_int_t)of->refused,
+                     "queue_seconds", describe_times(&of->queued), "first_token_seconds",
+                     describe_times(&of->first_token), "inter_token_seconds", describe_times(&of->between_tokens),
+                     "request_seconds", describe_times(&of->total));
 }
 
 json_t *pg_figures_describe(pg_figures *figures, const pg_scheduler_figures *scheduler)

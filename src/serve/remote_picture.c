@@ -66,7 +66,7 @@ static bool take_part(char *out, size_t room, CURLU *url, CURLUPart part, unsign
     char *text = NULL;
     bool taken = curl_url_get(url, part, &text, flags) == CURLUE_OK && strlen(text) < room;
     if (taken)
-        strcpy(out, text);
+        memcpy(out, text, strlen(text) + 1);
     curl_free(text);
     return taken;
 }
@@ -129,7 +129,7 @@ static pg_status take_address(target *to, const struct addrinfo *found)
         if (!pg_address_is_public(address) && !is_address(to->host))
             return pg_fail(PG_ERROR_ARGUMENT, "%s has an address that is not public", to->host);
         if (!to->address[0])
-            strcpy(to->address, address);
+            memcpy(to->address, address, sizeof address);
     }
     return to->address[0] ? PG_OK : pg_fail(PG_ERROR_FILE, "%s has no address", to->host);
 }

@@ -114,7 +114,7 @@ void pg_engine_free(pg_engine *engine)
     if (!engine)
         return;
     pg_scheduler_free(engine->scheduler);
-    for (size_t i = 0; i < engine->count; i++)
+    for (size_t i = 0; engine->models && i < engine->count; i++)
         close_model(&engine->models[i]);
     pg_free(engine->models);
     pg_mask_codec_close(engine->codec);
