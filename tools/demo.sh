@@ -26,7 +26,6 @@ show caption --lang de $pictures/city.jpg
 show ask $pictures/city.jpg "where is the tiger?"
 show detect $pictures/city.jpg "tiger ; watermelon" --out $out/boxes.png
 show segment $pictures/meadow.jpg "rabbit ; saxophone" --out $out/masks.png
-show ocr $pictures/desert.jpg
 show classify $pictures/meadow.jpg --labels "rabbit, saxophone, bus"
 cat <<END
 

@@ -16,8 +16,8 @@ folder=$1
 PATH=$root/build:$PATH
 
 case ${2:-full} in
-full) scenes=60000 large=20000 names=1200 patches=2000 siglip=330 gemma=1000 codec=800 words=1200 low=7000 high=1000 ;;
-quick) scenes=12000 large=1000 names=250 patches=400 siglip=60 gemma=100 codec=50 words=150 low=400 high=20 ;;
+full) scenes=60000 large=20000 names=1200 patches=2000 siglip=830 gemma=1000 codec=800 words=800 read=5000 low=3000 high=1000 ;;
+quick) scenes=12000 large=1000 names=250 patches=400 siglip=60 gemma=100 codec=50 words=150 read=250 low=30 high=10 ;;
 *) echo "recipe.sh: \"$2\": full or quick" >&2; exit 2 ;;
 esac
 
@@ -56,12 +56,14 @@ label_only() {
     done
 }
 
-# The captions of scenes with one kind of thing in them, in every language, and the English ones of those with two.
+# The captions of scenes with one kind of thing in them, in every language, and the English ones of those with two and
+# with more.
 short_captions() { # FOLDER
     for language in en de es fr it pt nl zh; do
         grep -v -e ' and ' -e ', ' -e '、' "$1/caption-$language.jsonl" >"$1/one-$language.jsonl"
     done
     grep ' and ' "$1/caption-en.jsonl" | grep -v ', ' >"$1/two-en.jsonl"
+    grep ', ' "$1/caption-en.jsonl" >"$1/three-en.jsonl"
 }
 
 # What a decoder learns to name things from.
@@ -119,17 +121,22 @@ stage masks paligemma data convert large/instances.json --kind coco-segment --to
     --out large/segment.jsonl
 
 # 4. PaliGemma. First the decoder learns to name what the tower sees, from captions of scenes with one or two kinds of
-# things: on all tasks at once, that takes it several times as long. Then both learn all tasks together; the last part
-# with pictures of twice the side.
+# things: on all tasks at once, that takes it several times as long. Then it learns all tasks, while the tower stays as it
+# is; then both learn on, at a low rate; the last part with pictures of twice the side.
 stage join paligemma init --from-vision siglip/last --from-text gemma/last --tokenizer vocabulary/gemma --out words-0
 stage words-rows short_captions train
+decoder='^(language_model|multi_modal_projector)'
 # shellcheck disable=SC2046 # words
-stage words train words 32 "$words" 1e-3 --reduction examples --train '^(language_model|multi_modal_projector)' \
-    --model words-0 $(words train) --validation validation/caption-en.jsonl --validate-every 200 --validation-rows 250
+stage words train words 32 "$words" 1e-3 --reduction examples --train "$decoder" --model words-0 $(words train) \
+    --validation validation/caption-en.jsonl --validate-every 200 --validation-rows 250
 # shellcheck disable=SC2046
-stage low train low 32 "$low" 1e-3 --reduction examples --model words/last $(tasks train) \
+stage read train read 32 "$read" 1e-3 --reduction examples --train "$decoder" --model words/last $(tasks train) \
+    --data train/two-en.jsonl,weight=3 --data train/three-en.jsonl,weight=4 --validation validation/caption-en.jsonl \
+    --validation validation/detect.jsonl --validation validation/vqa.jsonl --validate-every 400 --validation-rows 300
+# shellcheck disable=SC2046
+stage low train low 32 "$low" 3e-4 --reduction examples --model read/last $(tasks train) \
     --validation validation/caption-en.jsonl --validation validation/detect.jsonl --validation validation/vqa.jsonl \
-    --validate-every 500 --validation-rows 300
+    --validate-every 400 --validation-rows 300
 stage resize paligemma init --from low/last --image-size 224 --out high-0
 # shellcheck disable=SC2046
 stage high train high 32 "$high" 3e-4 --reduction examples --model high-0 $(tasks large)
