@@ -21,14 +21,14 @@ show() {
 
 echo
 echo "A PaliGemma of 7 million parameters ships with the program. It has learned a small world of emoji (docs/WORLD.md):"
-show caption $pictures/city.jpg
-show caption --lang de $pictures/city.jpg
-show ask $pictures/city.jpg "where is the tiger?"
-show detect $pictures/city.jpg "tiger ; watermelon" --out $out/boxes.png
-show segment $pictures/meadow.jpg "rabbit ; saxophone" --out $out/masks.png
-show classify $pictures/meadow.jpg --labels "rabbit, saxophone, bus"
+show caption $pictures/meadow.jpg
+show caption --lang de $pictures/meadow.jpg
+show ask $pictures/meadow.jpg "where is the horse?"
+show detect $pictures/meadow.jpg "horse ; saxophone" --out $out/boxes.png
+show segment $pictures/room.jpg sunflower --out $out/mask.png
+show classify $pictures/room.jpg --labels "tulip, sunflower, bus" --top 1
 cat <<END
 
-The pictures: $out/boxes.png, $out/masks.png. Inline in terminals that can: build/paligemma draw $out/boxes.png
+The pictures: $out/boxes.png, $out/mask.png. Inline in terminals that can: build/paligemma draw $out/boxes.png
 Yours: ./build.sh install, then paligemma --help. With Google's weights: paligemma caption -m FOLDER photo.jpg (README.md).
 END
