@@ -1,7 +1,5 @@
 /* What others call: everything that is not the scheduler's own thread. */
-#include <math.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "generate/scheduler.h"
@@ -122,21 +120,6 @@ void pg_scheduler_free(pg_scheduler *scheduler)
     free_parts(scheduler);
 }
 
-/* A moment so many seconds from now, as the condition variable takes it. */
-static struct timespec moment_in(double seconds)
-{
-    struct timespec at;
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    double whole = floor(seconds < 1e9 ? seconds : 1e9);
-    at.tv_sec += (time_t)whole;
-    at.tv_nsec += (long)((seconds < 1e9 ? seconds - whole : 0) * 1e9);
-    if (at.tv_nsec >= 1000000000) {
-        at.tv_sec++;
-        at.tv_nsec -= 1000000000;
-    }
-    return at;
-}
-
 /* Cancels everything that is there; under the lock. */
 static void cancel_all(pg_scheduler *s)
 {
@@ -148,7 +131,7 @@ static void cancel_all(pg_scheduler *s)
 
 pg_status pg_scheduler_drain(pg_scheduler *scheduler, double seconds)
 {
-    struct timespec until = moment_in(seconds > 0 ? seconds : 0);
+    struct timespec until = pg_moment_after(CLOCK_MONOTONIC, seconds > 0 ? seconds : 0);
     int waited = 0;
     pthread_mutex_lock(&scheduler->lock);
     scheduler->draining = true;

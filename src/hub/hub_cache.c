@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/folder.h"
 #include "base/json.h"
 #include "base/paths.h"
 
@@ -67,36 +68,15 @@ static pg_status name_ref(pg_buffer *out, const pg_hub_cache *cache, const char 
 
 /* ---------------------------------------------------------------- folders */
 
-/* Makes a folder and those above it. */
-static pg_status make_folders(const char *path)
-{
-    char *copy = pg_copy_text(path, SIZE_MAX);
-    if (!copy)
-        return PG_ERROR_MEMORY;
-    pg_status status = PG_OK;
-    char *end = copy;
-    do {
-        end = strchr(end + 1, '/');
-        if (end)
-            *end = 0;
-        if (mkdir(copy, 0777) != 0 && errno != EEXIST)
-            status = pg_fail_errno(PG_ERROR_FILE, "%s: cannot be made", copy);
-        if (end)
-            *end = '/';
-    } while (status == PG_OK && end && end[1]);
-    pg_free(copy);
-    return status;
-}
-
 pg_status pg_hub_cache_make(const pg_hub_cache *cache)
 {
     static const char *const names[] = {"blobs", "refs", "snapshots"};
     pg_buffer path = {0};
-    pg_status status = make_folders(cache->locks.data);
+    pg_status status = pg_folder_make(cache->locks.data);
     for (size_t i = 0; status == PG_OK && i < sizeof names / sizeof *names; i++) {
         status = pg_file_join(&path, cache->folder.data, names[i]);
         if (status == PG_OK)
-            status = make_folders(path.data);
+            status = pg_folder_make(path.data);
     }
     pg_buffer_free(&path);
     return status;
@@ -160,7 +140,7 @@ pg_status pg_hub_cache_keep_commit(const pg_hub_cache *cache, const char *revisi
     if (status == PG_OK && !(known && !strcmp(old, commit))) {
         status = pg_path_folder(&folder, path.data); /* of refs/pr/1 */
         if (status == PG_OK)
-            status = make_folders(folder.data);
+            status = pg_folder_make(folder.data);
         if (status == PG_OK)
             status = write_text(path.data, commit);
     }

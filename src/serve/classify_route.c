@@ -53,9 +53,7 @@ static void free_request(classify_request *request)
 static pg_status read_request(classify_request *request, pg_exchange *exchange)
 {
     const pg_field *const tables[] = {classify_fields, NULL};
-    request->warnings = json_array();
-    PG_TRY(pg_exchange_object(&request->document, exchange));
-    PG_TRY(pg_fields_read(request, tables, request->document, exchange->form, request->warnings));
+    PG_TRY(pg_exchange_fields(&request->document, &request->warnings, request, tables, exchange));
     if (request->labels.count == 1) {
         PG_TRY(pg_texts_split(&request->split, &request->block, request->labels.items[0]));
         pg_free(request->labels.items);

@@ -97,9 +97,7 @@ static pg_status read_request(embedding_request *request, pg_exchange *exchange)
 {
     const pg_field *const tables[] = {embedding_fields, NULL};
     request->encoding = "float";
-    request->warnings = json_array();
-    PG_TRY(pg_exchange_object(&request->document, exchange));
-    PG_TRY(pg_fields_read(request, tables, request->document, exchange->form, request->warnings));
+    PG_TRY(pg_exchange_fields(&request->document, &request->warnings, request, tables, exchange));
     request->base64 = strcmp(request->encoding, "base64") == 0;
     if (!request->base64 && strcmp(request->encoding, "float") != 0)
         return pg_fail(PG_ERROR_FORMAT, "\"encoding_format\" is \"%.40s\", expected float or base64",

@@ -107,6 +107,17 @@ pg_status pg_exchange_object(json_t **out, const pg_exchange *exchange)
     return status;
 }
 
+pg_status pg_exchange_fields(json_t **document, json_t **warnings, void *out, const pg_field *const *tables,
+                             const pg_exchange *exchange)
+{
+    *document = NULL;
+    *warnings = json_array();
+    if (!*warnings)
+        return pg_fail(PG_ERROR_MEMORY, "out of memory");
+    PG_TRY(pg_exchange_object(document, exchange));
+    return pg_fields_read(out, tables, *document, exchange->form, *warnings);
+}
+
 bool pg_exchange_gone(const pg_exchange *exchange)
 {
     struct pollfd ends = {.fd = exchange->socket, .events = POLLRDHUP};

@@ -7,7 +7,7 @@
 #ifndef PG_SERVE_EXCHANGE_H
 #define PG_SERVE_EXCHANGE_H
 
-#include "base/json.h"
+#include "serve/fields.h"
 
 struct pg_engine;
 struct pg_route;
@@ -72,6 +72,11 @@ pg_exchange *pg_exchange_new(struct pg_server *server, const char *path);
 /* The body as a JSON object: as sent or, of a form, its fields without file as texts. An empty body, and one that is no
  * object, is PG_ERROR_FORMAT. Freed with json_decref. */
 pg_status pg_exchange_object(json_t **out, const pg_exchange *exchange);
+
+/* The same document, and what its fields set in `out` by tables (pg_fields_read). *warnings: lines about fields without
+ * effect. Both are freed with json_decref, also on failure. */
+pg_status pg_exchange_fields(json_t **document, json_t **warnings, void *out, const pg_field *const *tables,
+                             const pg_exchange *exchange);
 
 /* Answers 200 with a document, which is freed (also on failure; NULL is a lack of memory). */
 pg_status pg_exchange_json(pg_exchange *exchange, json_t *document);

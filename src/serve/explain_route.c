@@ -48,9 +48,7 @@ static pg_status read_request(explain_request *request, pg_explain_options *opti
     const pg_field *const tables[] = {explain_fields, NULL};
     request->prompt = "";
     request->method = "auto";
-    request->warnings = json_array();
-    PG_TRY(pg_exchange_object(&request->document, exchange));
-    PG_TRY(pg_fields_read(request, tables, request->document, exchange->form, request->warnings));
+    PG_TRY(pg_exchange_fields(&request->document, &request->warnings, request, tables, exchange));
     if (!request->answer || !*request->answer)
         return pg_fail(PG_ERROR_FORMAT, "\"answer\" is missing: the text that is to be explained");
     PG_TRY(read_method(&options->method, request->method));

@@ -104,28 +104,27 @@ done:
     return status;
 }
 
-static pg_status answer(pg_exchange *exchange, json_t *document, json_t *warnings)
+static pg_status answer(pg_exchange *exchange, const judgement_request *request, json_t *warnings)
 {
-    const pg_field *const tables[] = {judgement_fields, NULL};
-    judgement_request request = {0};
     int64_t id;
-    PG_TRY(pg_fields_read(&request, tables, document, exchange->form, warnings));
-    const pg_served *served = pg_engine_find(exchange, request.model, PG_KIND_READERS | PG_KIND_MATCHERS);
+    const pg_served *served = pg_engine_find(exchange, request->model, PG_KIND_READERS | PG_KIND_MATCHERS);
     if (!served)
         return PG_OK; /* the refusal is the answer */
-    PG_TRY(store(&id, &request, exchange, served));
+    PG_TRY(store(&id, request, exchange, served));
     return pg_exchange_json(exchange, json_pack("{s:s, s:I, s:O}", "object", "feedback", "id", (json_int_t)id,
                                                 "warnings", warnings));
 }
 
 pg_status pg_route_feedback(pg_exchange *exchange)
 {
+    const pg_field *const tables[] = {judgement_fields, NULL};
+    judgement_request request = {0};
     json_t *document, *warnings;
     if (!exchange->server->feedback)
         return pg_exchange_refuse(exchange, 404, "not_found", "this server stores no feedback (--feedback FILE.db)");
-    PG_TRY(pg_exchange_object(&document, exchange));
-    warnings = json_array();
-    pg_status status = answer(exchange, document, warnings);
+    pg_status status = pg_exchange_fields(&document, &warnings, &request, tables, exchange);
+    if (status == PG_OK)
+        status = answer(exchange, &request, warnings);
     json_decref(document);
     json_decref(warnings);
     return status;

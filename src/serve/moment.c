@@ -1,18 +1,14 @@
 #include "serve/moment.h"
 
-struct timespec pg_moment_after(double seconds)
+#include "base/clock.h"
+
+struct timespec pg_moment_end(double seconds)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += (time_t)seconds;
-    until.tv_nsec += (long)((seconds - (double)(time_t)seconds) * 1e9);
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-    return until;
+    return pg_moment_after(CLOCK_REALTIME, seconds);
 }
 
 void pg_moment_wait(pthread_cond_t *changed, pthread_mutex_t *lock)
 {
-    struct timespec until = pg_moment_after(PG_MOMENT);
+    struct timespec until = pg_moment_end(PG_MOMENT);
     pthread_cond_timedwait(changed, lock, &until);
 }

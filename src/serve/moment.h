@@ -10,7 +10,7 @@
 #define PG_MOMENT 0.25
 
 /* So many seconds from now, for pthread_cond_timedwait. */
-struct timespec pg_moment_after(double seconds);
+struct timespec pg_moment_end(double seconds);
 
 /* Waits for the condition, but no longer than PG_MOMENT. */
 void pg_moment_wait(pthread_cond_t *changed, pthread_mutex_t *lock);

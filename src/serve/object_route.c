@@ -19,31 +19,30 @@ static const pg_field read_fields[] = {
     {0},
 };
 
-static pg_status answer(pg_exchange *exchange, json_t *document, json_t *warnings)
+static pg_status answer(pg_exchange *exchange, const read_request *request, json_t *warnings)
 {
-    const pg_field *const tables[] = {read_fields, NULL};
-    read_request request = {0};
     pg_mask_form form = PG_MASK_FORM_RLE;
     json_t *found;
-    PG_TRY(pg_fields_read(&request, tables, document, exchange->form, warnings));
-    if (!request.text || !request.width || !request.height)
+    if (!request->text || !request->width || !request->height)
         return pg_fail(PG_ERROR_FORMAT, "\"text\", \"width\" and \"height\" are needed");
-    if (request.masks)
-        PG_TRY(pg_mask_form_read(&form, request.masks));
-    if ((uint64_t)request.width * (uint64_t)request.height > exchange->server->options.max_pixels)
-        return pg_fail(PG_ERROR_LIMIT, "%lld x %lld pixels, at most %llu in all", (long long)request.width,
-                       (long long)request.height, (unsigned long long)exchange->server->options.max_pixels);
-    PG_TRY(pg_read_objects(&found, exchange, request.text, (size_t)request.width, (size_t)request.height, form));
+    if (request->masks)
+        PG_TRY(pg_mask_form_read(&form, request->masks));
+    if ((uint64_t)request->width * (uint64_t)request->height > exchange->server->options.max_pixels)
+        return pg_fail(PG_ERROR_LIMIT, "%lld x %lld pixels, at most %llu in all", (long long)request->width,
+                       (long long)request->height, (unsigned long long)exchange->server->options.max_pixels);
+    PG_TRY(pg_read_objects(&found, exchange, request->text, (size_t)request->width, (size_t)request->height, form));
     json_object_set(found, "warnings", warnings);
     return pg_exchange_json(exchange, found);
 }
 
 pg_status pg_route_objects(pg_exchange *exchange)
 {
+    const pg_field *const tables[] = {read_fields, NULL};
+    read_request request = {0};
     json_t *document, *warnings;
-    PG_TRY(pg_exchange_object(&document, exchange));
-    warnings = json_array();
-    pg_status status = answer(exchange, document, warnings);
+    pg_status status = pg_exchange_fields(&document, &warnings, &request, tables, exchange);
+    if (status == PG_OK)
+        status = answer(exchange, &request, warnings);
     json_decref(document);
     json_decref(warnings);
     return status;

@@ -26,10 +26,10 @@ static pg_status take_place(pg_pictures *pictures, const pg_exchange *exchange)
 {
     if (pictures->place || !exchange->server)
         return PG_OK;
-    struct timespec until = pg_moment_after(PG_MOMENT);
+    struct timespec until = pg_moment_end(PG_MOMENT);
     while (sem_timedwait(&exchange->server->picture_places, &until) != 0) {
         PG_TRY(pg_exchange_check(exchange));
-        until = pg_moment_after(PG_MOMENT);
+        until = pg_moment_end(PG_MOMENT);
     }
     pictures->place = exchange->server;
     return PG_OK;

@@ -224,7 +224,7 @@ pg_status pg_server_reload(pg_server *server)
 /* False when the time was over before. */
 static bool wait_until_idle(pg_server *server, double seconds)
 {
-    struct timespec until = pg_moment_after(seconds < 0 ? 0 : seconds);
+    struct timespec until = pg_moment_end(seconds < 0 ? 0 : seconds);
     int late = 0;
     pthread_mutex_lock(&server->lock);
     while (server->active && !late)

@@ -119,9 +119,7 @@ static void free_object_request(object_request *request)
 static pg_status read_objects(object_request *request, pg_exchange *exchange, pg_object_query *query)
 {
     const pg_field *const tables[] = {object_fields, query->options.masks ? mask_fields : no_fields, NULL};
-    request->warnings = json_array();
-    PG_TRY(pg_exchange_object(&request->document, exchange));
-    PG_TRY(pg_fields_read(request, tables, request->document, exchange->form, request->warnings));
+    PG_TRY(pg_exchange_fields(&request->document, &request->warnings, request, tables, exchange));
     if (request->masks)
         PG_TRY(pg_mask_form_read(&query->form, request->masks));
     const pg_texts *labels = &request->labels;
