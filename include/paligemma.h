@@ -57,6 +57,7 @@ typedef enum pg_status {
     PG_ERROR_CANCELLED = -7,   /* a callback asked to stop */
     PG_ERROR_BUSY = -8,        /* no room for more work at the moment; later there may be */
     PG_ERROR_DEADLINE = -9,    /* not done in the time that was given */
+    PG_ERROR_DEVICE = -10,     /* a GPU or its driver failed */
 } pg_status;
 
 /* One line about the last failure in this thread: what was found, what was expected, what to do. Never NULL. Valid

@@ -32,7 +32,7 @@ pg_arena pg_arena_pool_take(pg_arena_pool *pool)
 
 void pg_arena_pool_give(pg_arena_pool *pool, pg_arena arena)
 {
-    pg_arena_release(&arena, (pg_arena_mark){0, 0});
+    pg_arena_release(&arena, (pg_arena_mark){{0, 0}, {0, 0}});
     pthread_mutex_lock(&pool->lock);
     bool kept = pg_grow((void **)&pool->idle, &pool->capacity, pool->count + 1, sizeof arena) == PG_OK;
     if (kept)

@@ -28,6 +28,7 @@ const char *pg_status_name(pg_status status)
     case PG_ERROR_CANCELLED: return "cancelled";
     case PG_ERROR_BUSY: return "busy";
     case PG_ERROR_DEADLINE: return "deadline passed";
+    case PG_ERROR_DEVICE: return "device failed";
     }
     return "unknown status";
 }

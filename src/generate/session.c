@@ -58,7 +58,7 @@ static pg_status make_decoder_memory(pg_session *session, pg_cache_type wanted)
 {
     const pg_gemma_config *text = &session->model->weights->config.text;
     pg_dtype dtype = cache_dtype(&session->g, wanted);
-    PG_TRY(pg_cache_init(&session->cache, dtype, text->layers, (int64_t)session->sequences * session->context,
+    PG_TRY(pg_cache_init(&session->cache, session->g.device, dtype, text->layers, (int64_t)session->sequences * session->context,
                          pg_cache_width(dtype, text->kv_heads, text->size)));
     session->logits = pg_alloc((size_t)text->vocabulary, sizeof *session->logits);
     session->choices = pg_alloc((size_t)text->vocabulary, sizeof *session->choices);

@@ -1,6 +1,7 @@
 /* RMSNorm (Zhang and Sennrich 2019, with Gemma's 1 + w), LayerNorm (Ba et al. 2016) and rows of length one. */
 #include <math.h>
 
+#include "kernels/device_rows.h"
 #include "kernels/gradient.h"
 #include "ops/rows.h"
 
@@ -70,6 +71,12 @@ static void rms_backward(pg_context *g, const void *memory)
 {
     PG_PROFILE(g, "rmsnorm back", NULL);
     const saved_norm *saved = memory;
+    if (g->device) {
+        pg_device_matrix w = pg_on_device(&saved->weight);
+        PG_DEVICE(g, rows, rms_norm_back, pg_gradient(g, saved->x), saved->weight.grad, saved->out->grad,
+                  saved->x->data, saved->x->rows, &w, (float)saved->epsilon);
+        return;
+    }
     norm_back_run run = start_back(g, saved);
     if (g->status != PG_OK)
         return;
@@ -81,16 +88,22 @@ static void rms_backward(pg_context *g, const void *memory)
 pg_tensor *pg_rmsnorm(pg_context *g, pg_tensor *x, const pg_parameter *w, double epsilon)
 {
     PG_PROFILE(g, "rmsnorm", NULL);
-    if (!x)
+    pg_tensor *out = x ? pg_tensor_like(g, x) : NULL;
+    if (!out)
         return NULL;
-    norm_run run = {g->kernels, x, pg_tensor_like(g, x), pg_parameter_floats(g, w), NULL, (float)epsilon};
-    if (g->status != PG_OK)
-        return NULL;
-    pg_each_row(g, x->rows, x->width, rms_row, &run);
-    saved_norm saved = {.x = x, .out = run.out, .weight = *w, .epsilon = epsilon};
+    if (g->device) {
+        pg_device_matrix weight = pg_on_device(w);
+        PG_DEVICE(g, rows, rms_norm, out->data, x->data, x->rows, &weight, (float)epsilon);
+    } else {
+        norm_run run = {g->kernels, x, out, pg_parameter_floats(g, w), NULL, (float)epsilon};
+        if (g->status != PG_OK)
+            return NULL;
+        pg_each_row(g, x->rows, x->width, rms_row, &run);
+    }
+    saved_norm saved = {.x = x, .out = out, .weight = *w, .epsilon = epsilon};
     if (pg_tracked(g, x) || pg_is_trained(g, w))
-        pg_tape_record(g, run.out, rms_backward, &saved, sizeof saved);
-    return run.out;
+        pg_tape_record(g, out, rms_backward, &saved, sizeof saved);
+    return out;
 }
 
 /* ---------------------------------------------------------------- LayerNorm */

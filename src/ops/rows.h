@@ -1,7 +1,8 @@
-/* What operations share: a loop over rows on all threads, and small weights as floats. */
+/* What operations share: a loop over rows on all threads, small weights as floats, and the way to a device. */
 #ifndef PG_OPS_ROWS_H
 #define PG_OPS_ROWS_H
 
+#include "kernels/device_kernels.h"
 #include "ops/ops.h"
 #include "tensor/tape.h"
 
@@ -23,6 +24,20 @@ float *pg_gradient_or_scratch(pg_context *g, pg_tensor *x);
 /* The values of a weight (a vector, or a small table) as floats: where they lie, or widened into the arena; NULL on
  * failure. */
 const float *pg_parameter_floats(pg_context *g, const pg_parameter *p);
+
+/* Asks g's device for `call` of one of its tables: PG_DEVICE(g, rows, rms_norm, out, x, ...). */
+#define PG_DEVICE(g, table, call, ...)                                   \
+    do {                                                                 \
+        if ((g)->status == PG_OK)                                        \
+            (g)->device->kernels->table->call((g)->device, __VA_ARGS__); \
+    } while (0)
+
+/* A weight as a device's operations take it. */
+static inline pg_device_matrix pg_on_device(const pg_parameter *p)
+{
+    return (pg_device_matrix){
+        .data = p->data, .dtype = p->dtype, .rows = p->rows, .width = p->width, .quantized = p->quantized};
+}
 
 static inline float *pg_row(const pg_tensor *x, int64_t row)
 {

@@ -12,10 +12,42 @@ void *pg_scratch(pg_context *g, size_t bytes)
     return memory;
 }
 
+void pg_context_on(pg_context *g, pg_device *device)
+{
+    g->device = device;
+    g->arena.device = device;
+}
+
+void *pg_scratch_values(pg_context *g, size_t bytes)
+{
+    void *memory = g->status == PG_OK ? pg_arena_alloc_values(&g->arena, bytes) : NULL;
+    if (!memory && g->status == PG_OK)
+        g->status = PG_ERROR_MEMORY;
+    return memory;
+}
+
+const void *pg_to_device(pg_context *g, const void *host, size_t bytes)
+{
+    void *values = g->device && host ? pg_scratch_values(g, bytes) : NULL;
+    if (!values)
+        return g->device || g->status != PG_OK ? NULL : host;
+    pg_values_upload(g->device, values, host, bytes);
+    return values;
+}
+
+const void *pg_to_host(pg_context *g, const void *values, size_t bytes)
+{
+    void *host = g->device && values ? pg_scratch(g, bytes) : NULL;
+    if (!host)
+        return g->device || g->status != PG_OK ? NULL : values;
+    g->status = pg_values_download(g->device, host, values, bytes);
+    return g->status == PG_OK ? host : NULL;
+}
+
 pg_tensor *pg_tensor_new(pg_context *g, int64_t rows, int64_t width)
 {
     pg_tensor *tensor = pg_scratch(g, sizeof *tensor);
-    void *data = pg_scratch(g, (size_t)rows * (size_t)width * sizeof(float));
+    void *data = pg_scratch_values(g, (size_t)rows * (size_t)width * sizeof(float));
     if (!data)
         return NULL;
     *tensor = (pg_tensor){.dtype = PG_F32, .rows = rows, .width = width, .data = data};
@@ -48,7 +80,10 @@ pg_tensor *pg_trace_tensor(pg_context *g, pg_tensor *x, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(name, sizeof name, format, arguments);
     va_end(arguments);
-    pg_trace_values(g, name, "F32", (const int64_t[]){x->rows, x->width}, 2, x->data);
+    pg_arena_mark mark = pg_arena_get_mark(&g->arena);
+    const void *values = pg_to_host(g, x->data, (size_t)(x->rows * x->width) * sizeof(float));
+    pg_trace_values(g, name, "F32", (const int64_t[]){x->rows, x->width}, 2, values);
+    pg_arena_release(&g->arena, mark);
     return x;
 }
 
@@ -65,6 +100,6 @@ pg_tensor *pg_scope_end(pg_context *g, pg_arena_mark scope, const pg_tensor *res
     pg_arena_release(&g->arena, scope);
     pg_tensor *to = pg_tensor_like(g, &from);
     if (to)
-        memmove(to->data, from.data, (size_t)(from.rows * from.width) * sizeof(float));
+        pg_values_move(g->device, to->data, from.data, (size_t)(from.rows * from.width) * sizeof(float));
     return to;
 }

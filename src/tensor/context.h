@@ -26,6 +26,7 @@ typedef void pg_attention_callback(void *user, struct pg_context *g, const struc
 typedef struct pg_context {
     const struct pg_kernels *kernels;
     int threads;
+    pg_device *device;  /* where values lie and operations run, borrowed; NULL: the host (pg_context_on) */
     pg_compute compute; /* F32 or BF16 */
     bool integers;      /* quantised weights are multiplied in whole numbers; else they are widened first */
     bool unadapted;     /* low-rank additions are left out: the model is what it was without them */
@@ -41,14 +42,28 @@ typedef struct pg_context {
     struct pg_tape *tape; /* records what is computed, for the way back (tape.h); NULL: it is only computed */
 } pg_context;
 
+/* Says where g computes, before anything is in its arena. */
+void pg_context_on(pg_context *g, pg_device *device);
+
 /* An uninitialised f32 matrix in the arena, or NULL. */
 pg_tensor *pg_tensor_new(pg_context *g, int64_t rows, int64_t width);
 
 /* The same shape (and `single` rows) as x. */
 pg_tensor *pg_tensor_like(pg_context *g, const pg_tensor *x);
 
-/* Scratch memory that lives until the arena is released, or NULL. */
+/* Scratch memory of the host that lives until the arena is released, or NULL. */
 void *pg_scratch(pg_context *g, size_t bytes);
+
+/* The same where values lie: on the device, if g has one. */
+void *pg_scratch_values(pg_context *g, size_t bytes);
+
+/* Arrays that the host has, where operations can read them: on the device a copy in the arena, else the array itself.
+ * NULL on failure, or for NULL. */
+const void *pg_to_device(pg_context *g, const void *host, size_t bytes);
+
+/* Values that operations have made, where the host can read them: a copy in the arena, once everything is done, or the
+ * values themselves. NULL on failure, or for NULL. */
+const void *pg_to_host(pg_context *g, const void *values, size_t bytes);
 
 /* Hands x out under a name made by printf's rules; returns x. The shape is [rows, width]. */
 pg_tensor *pg_trace_tensor(pg_context *g, pg_tensor *x, const char *format, ...) __attribute__((format(printf, 3, 4)));

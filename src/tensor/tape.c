@@ -17,21 +17,22 @@ static pg_pool_block *find_block(pg_tape *tape, size_t bytes)
     return best;
 }
 
-static pg_pool_block *add_block(pg_tape *tape, size_t bytes)
+static pg_pool_block *add_block(pg_tape *tape, pg_device *device, size_t bytes)
 {
     if (pg_grow((void **)&tape->pool, &tape->pool_capacity, tape->pool_count + 1, sizeof *tape->pool) != PG_OK)
         return NULL;
-    float *data = pg_pages_alloc(bytes);
+    float *data = pg_values_alloc(device, bytes);
     if (!data)
         return NULL;
+    tape->device = device;
     tape->pool[tape->pool_count] = (pg_pool_block){data, bytes, false};
     return &tape->pool[tape->pool_count++];
 }
 
-static float *take_block(pg_tape *tape, size_t bytes)
+static float *take_block(pg_tape *tape, pg_device *device, size_t bytes)
 {
     pg_pool_block *block = find_block(tape, bytes);
-    block = block ? block : add_block(tape, bytes);
+    block = block ? block : add_block(tape, device, bytes);
     if (!block)
         return NULL;
     block->used = true;
@@ -56,7 +57,7 @@ size_t pg_tape_bytes(const pg_tape *tape)
 void pg_tape_free(pg_tape *tape)
 {
     for (size_t i = 0; i < tape->pool_count; i++)
-        pg_pages_free(tape->pool[i].data, tape->pool[i].bytes);
+        pg_values_free(tape->device, tape->pool[i].data, tape->pool[i].bytes);
     pg_free(tape->pool);
     *tape = (pg_tape){0};
 }
@@ -86,7 +87,7 @@ float *pg_gradient_begin(pg_context *g, pg_tensor *x, bool *fresh)
     if (!x || !x->tracked || g->status != PG_OK)
         return NULL;
     if (!x->grad) {
-        x->grad = take_block(g->tape, (size_t)(x->rows * x->width) * sizeof *x->grad);
+        x->grad = take_block(g->tape, g->device, (size_t)(x->rows * x->width) * sizeof *x->grad);
         *fresh = true;
     }
     if (!x->grad)
@@ -98,7 +99,9 @@ float *pg_gradient(pg_context *g, pg_tensor *x)
 {
     bool fresh;
     float *grad = pg_gradient_begin(g, x, &fresh);
-    return grad && fresh ? memset(grad, 0, (size_t)(x->rows * x->width) * sizeof *grad) : grad;
+    if (grad && fresh)
+        pg_values_clear(g->device, grad, (size_t)(x->rows * x->width) * sizeof *grad);
+    return grad;
 }
 
 void pg_tape_clear(pg_tape *tape)
@@ -127,7 +130,7 @@ pg_status pg_tape_backward(pg_context *g, pg_tensor *loss, float weight)
 {
     float *grad = loss ? pg_gradient(g, loss) : NULL;
     if (grad) {
-        *grad = weight;
+        pg_values_upload(g->device, grad, &weight, sizeof weight);
         go_back(g);
     }
     pg_tape_clear(g->tape);

@@ -15,20 +15,20 @@ int64_t pg_cache_width(pg_dtype dtype, int64_t heads, int64_t size)
     return heads * (size + (dtype == PG_I8 ? (int64_t)sizeof(float) : 0));
 }
 
-pg_status pg_cache_init(pg_cache *out, pg_dtype dtype, int64_t layers, int64_t rows, int64_t width)
+pg_status pg_cache_init(pg_cache *out, pg_device *device, pg_dtype dtype, int64_t layers, int64_t rows, int64_t width)
 {
-    *out = (pg_cache){.dtype = dtype, .layers = layers, .rows = rows, .width = width};
+    *out = (pg_cache){.device = device, .dtype = dtype, .layers = layers, .rows = rows, .width = width};
     size_t matrix;
     if (__builtin_mul_overflow((size_t)rows, (size_t)width * pg_dtype_size(dtype), &matrix) ||
         __builtin_mul_overflow(matrix, (size_t)layers * 2, &out->bytes))
         return pg_fail_memory(SIZE_MAX);
-    out->data = pg_pages_alloc(out->bytes);
+    out->data = pg_values_alloc(device, out->bytes);
     return out->data ? PG_OK : PG_ERROR_MEMORY;
 }
 
 void pg_cache_free(pg_cache *cache)
 {
-    pg_pages_free(cache->data, cache->bytes);
+    pg_values_free(cache->device, cache->data, cache->bytes);
     *cache = (pg_cache){0};
 }
 
@@ -66,24 +66,25 @@ size_t pg_cache_rows_bytes(const pg_cache *cache, int64_t count)
     return (size_t)(2 * cache->layers * count) * row_bytes(cache);
 }
 
-void pg_cache_get_rows(void *out, const pg_cache *cache, int64_t first, int64_t count)
+pg_status pg_cache_get_rows(void *out, const pg_cache *cache, int64_t first, int64_t count)
 {
     size_t bytes = (size_t)count * row_bytes(cache);
     for (int64_t i = 0; i < 2 * cache->layers; i++)
-        memcpy((char *)out + (size_t)i * bytes, row_at(cache, i, first), bytes);
+        PG_TRY(pg_values_download(cache->device, (char *)out + (size_t)i * bytes, row_at(cache, i, first), bytes));
+    return PG_OK;
 }
 
 void pg_cache_set_rows(const pg_cache *cache, int64_t first, int64_t count, const void *rows)
 {
     size_t bytes = (size_t)count * row_bytes(cache);
     for (int64_t i = 0; i < 2 * cache->layers; i++)
-        memcpy(row_at(cache, i, first), (const char *)rows + (size_t)i * bytes, bytes);
+        pg_values_upload(cache->device, row_at(cache, i, first), (const char *)rows + (size_t)i * bytes, bytes);
 }
 
 void pg_cache_copy_rows(const pg_cache *cache, int64_t to, int64_t from, int64_t count)
 {
     for (int64_t i = 0; i < 2 * cache->layers; i++)
-        memcpy(row_at(cache, i, to), row_at(cache, i, from), (size_t)count * row_bytes(cache));
+        pg_values_move(cache->device, row_at(cache, i, to), row_at(cache, i, from), (size_t)count * row_bytes(cache));
 }
 
 pg_segment pg_segment_of_rows(const pg_segment *segment, int64_t row, int64_t count, int64_t first)

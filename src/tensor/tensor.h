@@ -2,6 +2,7 @@
 #ifndef PG_TENSOR_H
 #define PG_TENSOR_H
 
+#include "base/device.h"
 #include "base/quantized.h"
 
 /* A matrix of activations, [rows][width] without gaps. Row t is token (patch, key) t of a ragged batch. Activations are
@@ -75,6 +76,7 @@ typedef struct pg_batch {
  * whoever the owner says; the model writes rows at pg_batch.slots and reads the spans of its segments. In I8 every head
  * of a row is as many signed bytes as it has values, and their f32 scale. */
 typedef struct pg_cache {
+    pg_device *device; /* whose memory it is; NULL: the host's */
     pg_dtype dtype;
     int64_t layers, rows, width;
     char *data;
@@ -84,14 +86,15 @@ typedef struct pg_cache {
 /* Elements of a row of so many heads. */
 int64_t pg_cache_width(pg_dtype dtype, int64_t heads, int64_t size);
 
-pg_status pg_cache_init(pg_cache *out, pg_dtype dtype, int64_t layers, int64_t rows, int64_t width);
+pg_status pg_cache_init(pg_cache *out, pg_device *device, pg_dtype dtype, int64_t layers, int64_t rows, int64_t width);
 void pg_cache_free(pg_cache *cache);
 pg_tensor pg_cache_keys(const pg_cache *cache, int64_t layer);
 pg_tensor pg_cache_values(const pg_cache *cache, int64_t layer);
 
-/* Rows first .. first + count - 1 of all layers: how many bytes they are, and into memory of that size and back. */
+/* Rows first .. first + count - 1 of all layers: how many bytes they are, and into memory of the host of that size and
+ * back. */
 size_t pg_cache_rows_bytes(const pg_cache *cache, int64_t count);
-void pg_cache_get_rows(void *out, const pg_cache *cache, int64_t first, int64_t count);
+pg_status pg_cache_get_rows(void *out, const pg_cache *cache, int64_t first, int64_t count);
 void pg_cache_set_rows(const pg_cache *cache, int64_t first, int64_t count, const void *rows);
 
 /* Copies `count` rows from `from` on to where `to` begins; they do not overlap. */

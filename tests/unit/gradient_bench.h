@@ -10,6 +10,7 @@
 
 #include "base/memory.h"
 #include "base/random.h"
+#include "kernels/devices.h"
 #include "kernels/kernels.h"
 #include "ops/ops.h"
 #include "tensor/tape.h"
@@ -74,6 +75,15 @@ static inline void add_weight(problem *p, int64_t rows, int64_t width)
 
 /* ---------------------------------------------------------------- running */
 
+/* The device that PG_TEST_DEVICE names, opened once; the host if it names none. */
+static inline pg_device *test_device(void)
+{
+    static pg_device *device;
+    if (!device)
+        CHECK_OK(pg_device_open(&device, getenv("PG_TEST_DEVICE")));
+    return device;
+}
+
 /* What a run gives: the result, and the gradient of every input. */
 typedef struct run_result {
     float *out;
@@ -87,11 +97,11 @@ static inline void free_result(run_result *result)
         pg_free(result->grads[i]);
 }
 
-static inline float *copy_floats(const float *from, int64_t count)
+static inline float *copy_floats(pg_device *device, const float *from, int64_t count)
 {
     float *copy = pg_alloc((size_t)count, sizeof *copy);
     if (from)
-        memcpy(copy, from, (size_t)count * sizeof *copy);
+        CHECK_OK(pg_values_download(device, copy, from, (size_t)count * sizeof *copy));
     return copy;
 }
 
@@ -101,10 +111,14 @@ static inline void make_inputs(const problem *p, pg_context *g, pg_tensor **x, p
         const input *in = &p->in[i];
         int64_t count = in->rows * in->width;
         x[i] = pg_tensor_new(g, in->rows, in->width);
-        memcpy(x[i]->data, in->floats, (size_t)count * sizeof(float));
+        size_t bytes = (size_t)count * sizeof(float);
+        pg_values_upload(g->device, x[i]->data, in->floats, bytes);
         x[i]->tracked = true;
-        w[i] = (pg_parameter){.name = "w", .dtype = PG_F32, .rows = in->rows, .width = in->width, .data = in->floats};
-        w[i].grad = in->weight ? pg_alloc((size_t)count, sizeof(float)) : NULL;
+        w[i] = (pg_parameter){.name = "w", .dtype = PG_F32, .rows = in->rows, .width = in->width};
+        w[i].data = pg_to_device(g, in->floats, bytes);
+        w[i].grad = in->weight ? pg_scratch_values(g, bytes) : NULL;
+        if (in->weight)
+            pg_values_clear(g->device, w[i].grad, bytes);
     }
 }
 
@@ -114,17 +128,18 @@ static inline void run(run_result *out, const problem *p, const float *weights, 
     pg_context g = {.kernels = pg_kernels_best(), .threads = threads, .compute = PG_COMPUTE_F32, .tape = &tape};
     pg_tensor *x[INPUTS];
     pg_parameter w[INPUTS];
+    pg_context_on(&g, test_device());
     make_inputs(p, &g, x, w);
     pg_tensor *y = p->operation(p, &g, x, w);
     assert_non_null(y);
     assert_int_equal(y->rows, p->out_rows);
     assert_int_equal(y->width, p->out_width);
-    *out = (run_result){.out = copy_floats(y->data, y->rows * y->width)};
+    *out = (run_result){.out = copy_floats(g.device, y->data, y->rows * y->width)};
     pg_tensor *loss = pg_weighted_sum(&g, y, weights);
     CHECK_OK(pg_tape_backward(&g, loss, 1));
     for (int i = 0; i < p->inputs; i++) {
         int64_t count = p->in[i].rows * p->in[i].width;
-        out->grads[i] = p->in[i].weight ? w[i].grad : copy_floats(x[i]->grad, count);
+        out->grads[i] = copy_floats(g.device, p->in[i].weight ? w[i].grad : x[i]->grad, count);
     }
     pg_arena_free(&g.arena);
     pg_tape_free(&tape);

@@ -662,5 +662,6 @@ int main(void)
         cmocka_unit_test(contrastive_loss),
         cmocka_unit_test(preference_losses),
     };
+    cmocka_set_test_filter(getenv("PG_TEST_FILTER"));
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -131,7 +131,7 @@ static pg_tensor *forward(pg_context *g, const network *n)
 /* One step: the loss in *loss, gradients in the weights. */
 static pg_status train_step(float *loss, pg_context *g, const network *n)
 {
-    pg_arena_release(&g->arena, (pg_arena_mark){0, 0});
+    pg_arena_release(&g->arena, (pg_arena_mark){{0, 0}, {0, 0}});
     pg_tensor *out = forward(g, n);
     if (out)
         *loss = *(const float *)out->data;

@@ -53,7 +53,7 @@ void pg_training_case_close(pg_training_case *f)
 void pg_training_case_reset(pg_training_case *f)
 {
     pg_trained_model_clear(f->model);
-    pg_arena_release(&f->g.arena, (pg_arena_mark){0, 0});
+    pg_arena_release(&f->g.arena, (pg_arena_mark){{0, 0}, {0, 0}});
 }
 
 double pg_training_fact(const json_t *facts, const char *key)

@@ -1,0 +1,160 @@
+/*
+ * What CUDA's kernels share: the device, launches, sums over warps and blocks, stored numbers.
+ *
+ * Kernels are launched with PG_LAUNCH, and dynamic shared memory is declared with PG_SHARED, so that the same source
+ * also runs on the host, a block at a time (tests/emulation). Everything goes into one stream.
+ */
+#ifndef PG_KERNELS_CUDA_COMMON_H
+#define PG_KERNELS_CUDA_COMMON_H
+
+#include <cublasLt.h>
+#include <cuda_runtime.h>
+#include <stdint.h>
+
+extern "C" {
+#include "kernels/device_kernels.h"
+}
+
+struct cuda_device {
+    pg_device device; /* first: a pg_device is one of these */
+    int number;
+    int processors; /* streaming multiprocessors */
+    cudaStream_t stream;
+    cublasLtHandle_t products;
+    void *workspace; /* scratch memory of the operation at hand; see cuda_workspace */
+    size_t workspace_bytes;
+};
+
+static inline cuda_device *cuda_of(pg_device *device)
+{
+    return reinterpret_cast<cuda_device *>(device);
+}
+
+/* Notes a failed call. True if it was well. */
+bool cuda_check(pg_device *device, cudaError_t error, const char *what);
+
+/* `bytes` of the device's memory that the next operations may use until they ask for others; NULL on failure. */
+void *cuda_workspace(pg_device *device, size_t bytes);
+
+#ifdef PG_EMULATED
+#define PG_LAUNCH(device, kernel, grid, block, shared, ...) \
+    emulate_launch(grid, block, shared, [&] { kernel(__VA_ARGS__); })
+#define PG_SHARED(type, name) type *name = static_cast<type *>(emulate_shared())
+#else
+#define PG_LAUNCH(device, kernel, grid, block, shared, ...)                                           \
+    do {                                                                                              \
+        if ((device)->status == PG_OK) {                                                              \
+            kernel<<<grid, block, shared, cuda_of(device)->stream>>>(__VA_ARGS__);                    \
+            cuda_check(device, cudaGetLastError(), #kernel);                                          \
+        }                                                                                             \
+    } while (0)
+#define PG_SHARED(type, name)                                      \
+    extern __shared__ __align__(16) unsigned char shared_memory[]; \
+    type *name = reinterpret_cast<type *>(shared_memory)
+#endif
+
+#define WARP 32
+
+static inline int64_t blocks_for(int64_t items, int64_t each)
+{
+    return (items + each - 1) / each;
+}
+
+/* ---------------------------------------------------------------- numbers */
+
+static __device__ inline float float_of_bits(uint32_t bits)
+{
+#ifdef PG_EMULATED
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+#else
+    return __uint_as_float(bits);
+#endif
+}
+
+static __device__ inline uint32_t bits_of_float(float value)
+{
+#ifdef PG_EMULATED
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+#else
+    return __float_as_uint(value);
+#endif
+}
+
+static __device__ inline float float_of_bf16(uint16_t bits)
+{
+    return float_of_bits(static_cast<uint32_t>(bits) << 16);
+}
+
+/* To nearest, ties to even; NaN stays NaN. */
+static __device__ inline uint16_t bf16_of_float(float value)
+{
+    uint32_t bits = bits_of_float(value);
+    if ((bits & 0x7fffffff) > 0x7f800000)
+        return static_cast<uint16_t>(bits >> 16 | 0x40);
+    return static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+static __device__ inline float float_of_f16(uint16_t bits)
+{
+    uint32_t sign = static_cast<uint32_t>(bits & 0x8000) << 16, rest = bits & 0x7fff;
+    if (rest >= 0x7c00) /* infinite, NaN */
+        return float_of_bits(sign | 0x7f800000 | rest << 13);
+    if (rest >= 0x400)
+        return float_of_bits(sign | ((rest << 13) + 0x38000000));
+    float small = static_cast<float>(rest) * 5.9604644775390625e-8f; /* 2^-24 */
+    return sign ? -small : small;
+}
+
+/* Value i of a vector of a floating dtype. */
+static __device__ inline float load_value(const void *data, pg_dtype dtype, int64_t i)
+{
+    if (dtype == PG_F32)
+        return static_cast<const float *>(data)[i];
+    uint16_t half = static_cast<const uint16_t *>(data)[i];
+    return dtype == PG_BF16 ? float_of_bf16(half) : float_of_f16(half);
+}
+
+/* ---------------------------------------------------------------- sums */
+
+static __device__ inline float warp_sum(float value)
+{
+    for (int step = WARP / 2; step > 0; step /= 2)
+        value += __shfl_xor_sync(0xffffffff, value, step);
+    return value;
+}
+
+static __device__ inline float warp_max(float value)
+{
+    for (int step = WARP / 2; step > 0; step /= 2)
+        value = fmaxf(value, __shfl_xor_sync(0xffffffff, value, step));
+    return value;
+}
+
+/* The sum over a block of whole warps, for all of its threads; `room` is shared, one float for each warp. Every thread
+ * of the block must call it. */
+static __device__ inline float block_sum(float value, float *room)
+{
+    value = warp_sum(value);
+    __syncthreads();
+    if (threadIdx.x % WARP == 0)
+        room[threadIdx.x / WARP] = value;
+    __syncthreads();
+    float sum = 0;
+    for (unsigned warp = 0; warp < blockDim.x / WARP; warp++)
+        sum += room[warp];
+    return sum;
+}
+
+/* ---------------------------------------------------------------- the tables */
+
+extern const struct pg_device_products cuda_products;
+extern const struct pg_device_rows cuda_rows;
+extern const struct pg_device_attention cuda_attention;
+extern const struct pg_device_losses cuda_losses;
+extern const struct pg_device_update cuda_update;
+
+#endif

@@ -1,0 +1,29 @@
+/* Products with weights on a device. bf16: factors are rounded to bf16 first (pg_context.compute), sums are in f32
+ * either way. */
+#ifndef PG_KERNELS_DEVICE_PRODUCTS_H
+#define PG_KERNELS_DEVICE_PRODUCTS_H
+
+#include "kernels/device_kernels.h"
+
+typedef struct pg_device_products {
+    /* out = x w^T + bias: [rows][w->rows]; bias may be NULL. The first `single` rows are generated tokens: each of them
+     * has the same bits whatever else is in the matrix. */
+    void (*multiply)(pg_device *device, float *out, const float *x, int64_t rows, int64_t single,
+                     const pg_device_matrix *w, const pg_device_matrix *bias, bool bf16);
+
+    /* dx += dout w: [rows][w->width]; fresh: dx is written, not added to. */
+    void (*multiply_back)(pg_device *device, float *dx, bool fresh, const float *dout, int64_t rows,
+                          const pg_device_matrix *w, bool bf16);
+
+    /* dw += dout^T x: [outputs][inputs] */
+    void (*weight_back)(pg_device *device, float *dw, const float *dout, const float *x, int64_t rows, int64_t outputs,
+                        int64_t inputs, bool bf16);
+
+    /* out[c] += the sum of column c of x [rows][width] */
+    void (*add_columns)(pg_device *device, float *out, const float *x, int64_t rows, int64_t width);
+
+    /* out = `count` values of a floating dtype as floats */
+    void (*widen)(pg_device *device, float *out, const void *values, pg_dtype dtype, int64_t count);
+} pg_device_products;
+
+#endif
