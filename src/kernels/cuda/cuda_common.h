@@ -15,6 +15,13 @@ extern "C" {
 #include "kernels/device_kernels.h"
 }
 
+/* A locked buffer of the host's memory, and when its contents have left it (cuda_copies.cu). */
+struct cuda_stage {
+    char *memory;
+    cudaEvent_t left;
+};
+#define STAGES 2
+
 struct cuda_device {
     pg_device device; /* first: a pg_device is one of these */
     int number;
@@ -23,6 +30,9 @@ struct cuda_device {
     cublasLtHandle_t products;
     void *workspace; /* scratch memory of the operation at hand; see cuda_workspace */
     size_t workspace_bytes;
+    cuda_stage stages[STAGES];
+    unsigned next_stage;
+    char *landing; /* for downloads, locked */
 };
 
 static inline cuda_device *cuda_of(pg_device *device)
@@ -33,6 +43,9 @@ static inline cuda_device *cuda_of(pg_device *device)
 /* Notes a failed call. True if it was well. */
 bool cuda_check(pg_device *device, cudaError_t error, const char *what);
 
+/* Makes the device this thread's current one: a stream's kernels and events are refused elsewhere. */
+void cuda_here(pg_device *device);
+
 /* `bytes` of the device's memory that the next operations may use until they ask for others; NULL on failure. */
 void *cuda_workspace(pg_device *device, size_t bytes);
 
@@ -41,12 +54,13 @@ void *cuda_workspace(pg_device *device, size_t bytes);
     emulate_launch(grid, block, shared, [&] { kernel(__VA_ARGS__); })
 #define PG_SHARED(type, name) type *name = static_cast<type *>(emulate_shared())
 #else
-#define PG_LAUNCH(device, kernel, grid, block, shared, ...)                                           \
-    do {                                                                                              \
-        if ((device)->status == PG_OK) {                                                              \
-            kernel<<<grid, block, shared, cuda_of(device)->stream>>>(__VA_ARGS__);                    \
-            cuda_check(device, cudaGetLastError(), #kernel);                                          \
-        }                                                                                             \
+#define PG_LAUNCH(device, kernel, grid, block, shared, ...)                        \
+    do {                                                                           \
+        if ((device)->status == PG_OK) {                                           \
+            cuda_here(device);                                                     \
+            kernel<<<grid, block, shared, cuda_of(device)->stream>>>(__VA_ARGS__); \
+            cuda_check(device, cudaGetLastError(), #kernel);                       \
+        }                                                                          \
     } while (0)
 #define PG_SHARED(type, name)                                      \
     extern __shared__ __align__(16) unsigned char shared_memory[]; \
