@@ -153,6 +153,7 @@ cudaError_t cudaMalloc(void **out, size_t bytes);
 cudaError_t cudaFree(void *memory);
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream);
 cudaError_t cudaMemsetAsync(void *memory, int value, size_t bytes, cudaStream_t stream);
+cudaError_t cudaGetDeviceCount(int *out);
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp *out, int number);
 cudaError_t cudaMemGetInfo(size_t *left, size_t *all);
 const char *cudaGetErrorString(cudaError_t error);

@@ -115,13 +115,37 @@ static void cuda_close(pg_device *device)
 static const pg_device_calls cuda_calls = {cuda_alloc, cuda_release, cuda_upload, cuda_download,
                                            cuda_move,  cuda_clear,   cuda_wait,   cuda_close};
 
+static int describe(char *out, size_t size, const cudaDeviceProp *properties)
+{
+    return snprintf(out, size, "%.64s, %zu GiB", properties->name, properties->totalGlobalMem >> 30);
+}
+
+void pg_cuda_list(char *out, size_t size)
+{
+    int count = 0;
+    cudaError_t error = cudaGetDeviceCount(&count);
+    if (error != cudaSuccess || count == 0)
+        snprintf(out, size, " (CUDA: %s)", error == cudaSuccess ? "no GPU" : cudaGetErrorString(error));
+    cudaGetLastError();
+    for (int i = 0; i < count && size > 0; i++) {
+        cudaDeviceProp properties = {};
+        char text[128];
+        cudaGetDeviceProperties(&properties, i);
+        describe(text, sizeof text, &properties);
+        size_t length = static_cast<size_t>(snprintf(out, size, ", cuda:%d (%s)", i, text));
+        out += length < size ? length : size;
+        size -= length < size ? length : size;
+    }
+}
+
 static pg_status start(cuda_device *cuda, int number)
 {
     pg_device *device = &cuda->device;
     cudaDeviceProp properties;
     cudaError_t error = cudaGetDeviceProperties(&properties, number);
     if (error != cudaSuccess)
-        return pg_fail(PG_ERROR_UNSUPPORTED, "cuda:%d: %s", number, cudaGetErrorString(error));
+        return pg_fail(PG_ERROR_UNSUPPORTED, "cuda:%d: %s; `paligemma --version` names the devices that there are",
+                       number, cudaGetErrorString(error));
     if (properties.major < 8)
         return pg_fail(PG_ERROR_UNSUPPORTED, "cuda:%d: %s has compute capability %d.%d, expected 8.0 or later", number,
                        properties.name, properties.major, properties.minor);
@@ -130,8 +154,7 @@ static pg_status start(cuda_device *cuda, int number)
     device->calls = &cuda_calls;
     device->kernels = &cuda_kernels;
     snprintf(device->name, sizeof device->name, "cuda:%d", number);
-    snprintf(device->description, sizeof device->description, "%.64s, %zu GiB", properties.name,
-             properties.totalGlobalMem >> 30);
+    describe(device->description, sizeof device->description, &properties);
     cuda_here(device);
     if (device->status != PG_OK ||
         !cuda_check(device, cudaStreamCreateWithFlags(&cuda->stream, cudaStreamNonBlocking), "stream"))
