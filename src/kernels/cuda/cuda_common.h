@@ -7,7 +7,6 @@
 #ifndef PG_KERNELS_CUDA_COMMON_H
 #define PG_KERNELS_CUDA_COMMON_H
 
-#include <cublasLt.h>
 #include <cuda_runtime.h>
 #include <stdint.h>
 
@@ -27,8 +26,8 @@ struct cuda_device {
     int number;
     int processors; /* streaming multiprocessors */
     cudaStream_t stream;
-    cublasLtHandle_t products;
-    void *workspace; /* scratch memory of the operation at hand; see cuda_workspace */
+    struct cuda_blaslt *products; /* cuda_blaslt.h */
+    void *workspace;              /* scratch memory of the operation at hand; see cuda_workspace */
     size_t workspace_bytes;
     cuda_stage stages[STAGES];
     unsigned next_stage;

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "kernels/cuda/cuda_common.h"
+#include "kernels/cuda/cuda_blaslt.h"
 #include "kernels/cuda/cuda_copies.h"
 
 extern "C" {
@@ -105,8 +105,7 @@ static void cuda_close(pg_device *device)
     cuda_copies_close(cuda);
     if (cuda->workspace)
         cudaFree(cuda->workspace);
-    if (cuda->products)
-        cublasLtDestroy(cuda->products);
+    blaslt_close(cuda);
     if (cuda->stream)
         cudaStreamDestroy(cuda->stream);
     pg_free(cuda);
@@ -159,9 +158,7 @@ static pg_status start(cuda_device *cuda, int number)
     if (device->status != PG_OK ||
         !cuda_check(device, cudaStreamCreateWithFlags(&cuda->stream, cudaStreamNonBlocking), "stream"))
         return pg_device_wait(device);
-    if (cublasLtCreate(&cuda->products) != CUBLAS_STATUS_SUCCESS)
-        return pg_fail(PG_ERROR_DEVICE, "cuda:%d: cuBLASLt does not start", number);
-    return PG_OK;
+    return blaslt_open(cuda);
 }
 
 pg_status pg_cuda_open(pg_device **out, int number)
