@@ -22,10 +22,10 @@ from ._training import settings as training_settings
 
 __all__ = [
     "Answer", "ArgumentError", "AutoConfig", "AutoModel", "AutoModelForCausalLM", "AutoModelForImageTextToText",
-    "AutoModelForVision2Seq", "AutoProcessor", "AutoTokenizer", "BatchEncoding", "BatchFeature", "Beam",
-    "BusyError", "CancelledError", "DeadlineError", "Detections", "DeviceError", "Error", "FileError", "FormatError",
-    "GemmaConfig", "GemmaForCausalLM", "GenerationConfig", "ImageProcessor", "LimitError", "load", "Measurement", "OutOfMemoryError", "Model",
-    "PaliGemmaConfig", "PaliGemmaForConditionalGeneration", "PaliGemmaProcessor", "parse", "Picture", "Report",
+    "AutoModelForVision2Seq", "AutoProcessor", "AutoTokenizer", "BatchEncoding", "BatchFeature", "Beam", "BusyError",
+    "CancelledError", "DeadlineError", "Detections", "DeviceError", "Error", "FileError", "FormatError", "GemmaConfig",
+    "GemmaForCausalLM", "GenerationConfig", "ImageProcessor", "LimitError", "load", "Measurement", "OutOfMemoryError",
+    "Model", "PaliGemmaConfig", "PaliGemmaForConditionalGeneration", "PaliGemmaProcessor", "parse", "Picture", "Report",
     "SiglipConfig", "SiglipModel", "SiglipProcessor", "SiglipTextConfig", "SiglipVisionConfig", "TextIteratorStreamer",
     "TextStreamer", "Tokenizer", "Trainer", "training_settings", "UnsupportedError",
 ]
