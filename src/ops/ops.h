@@ -74,7 +74,8 @@ pg_tensor *pg_rope_angles(pg_context *g, const int32_t *positions, int64_t count
 /* Rotates every head of x, [rows, heads * size], by its row's angles: halves (i, i + size / 2). */
 pg_tensor *pg_rope(pg_context *g, pg_tensor *x, const pg_tensor *angles);
 
-/* Writes row t of x into row slots[t] of a cache matrix (pg_cache has its layout). */
+/* Writes row t of x into row slots[t] of a cache matrix (pg_cache has its layout). Layer after layer writes to the same
+ * slots, so they lie where operations can read them: on a device, if g has one. */
 void pg_store_rows(pg_context *g, const pg_tensor *cache, const int64_t *slots, const pg_tensor *x);
 
 /* softmax(q k^T / sqrt(size)) v for every segment of the batch and each head: q [rows, heads * size]; k, v [any,
