@@ -60,13 +60,24 @@ typedef struct pg_segment {
 /* Query rows row .. row + count - 1 of a segment as a segment of their own, whose rows begin at `first`. */
 pg_segment pg_segment_of_rows(const pg_segment *segment, int64_t row, int64_t count, int64_t first);
 
-/* The sequences of one forward pass. */
+/* What a device has of a batch (pg_batch_place); nothing on the host. */
+struct pg_device_segment;
+typedef struct pg_placed_batch {
+    const struct pg_device_segment *segments; /* the device's */
+    int64_t longest_few, longest_many; /* query rows of a segment with few, or many (kernels/device_attention.h) */
+    int64_t most_keys;                 /* of a segment */
+    int64_t turns;                     /* on the way back: 1, or more if segments share keys */
+} pg_placed_batch;
+
+/* The sequences of one forward pass. Positions and slots lie where operations read them: with a device they are moved
+ * there, once for all layers, by pg_batch_place (ops/ops.h). */
 typedef struct pg_batch {
-    int64_t rows;             /* of all segments */
-    int64_t single;           /* see pg_tensor */
-    const int32_t *positions; /* [rows], for rotary embeddings */
-    const int64_t *slots;     /* [rows]: the cache row that takes this row's key and value; NULL without a cache */
-    const pg_segment *segments;
+    int64_t rows;               /* of all segments */
+    int64_t single;             /* see pg_tensor */
+    const int32_t *positions;   /* [rows], for rotary embeddings */
+    const int64_t *slots;       /* [rows]: the cache row that takes this row's key and value; NULL without a cache */
+    const pg_segment *segments; /* the host's */
+    pg_placed_batch placed;
     size_t segment_count;
     const int64_t *wanted; /* ascending rows of prompts whose results are asked for; NULL: all rows' are */
     int64_t wanted_count;
