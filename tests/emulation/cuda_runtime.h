@@ -146,6 +146,7 @@ static inline void __threadfence()
 {
 }
 
+using std::isnan;
 using std::max;
 using std::min;
 

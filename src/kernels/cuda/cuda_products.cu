@@ -245,4 +245,46 @@ static void widen(pg_device *device, float *out, const void *values, pg_dtype dt
     widen_values(device, out, false, values, dtype, count);
 }
 
-extern const pg_device_products cuda_products = {multiply, multiply_back, weight_back, add_columns, widen};
+/* ---------------------------------------------------------------- some outputs */
+
+template <typename T> __global__ void gather_kernel(T *to, const T *from, const int64_t *numbers, int64_t each)
+{
+    const T *place = from + numbers[blockIdx.x] * each;
+    for (int64_t i = threadIdx.x; i < each; i += BLOCK)
+        to[blockIdx.x * each + i] = place[i];
+}
+
+template <typename T>
+static void gather_as(pg_device *device, void *to, const void *from, const int64_t *numbers, int64_t count,
+                      int64_t bytes)
+{
+    PG_LAUNCH(device, gather_kernel<T>, dim3(count), dim3(BLOCK), 0, static_cast<T *>(to), static_cast<const T *>(from),
+              numbers, bytes / static_cast<int64_t>(sizeof(T)));
+}
+
+static void gather(pg_device *device, void *to, const void *from, const int64_t *numbers, int64_t count, int64_t bytes)
+{
+    uintptr_t all = reinterpret_cast<uintptr_t>(to) | reinterpret_cast<uintptr_t>(from) | static_cast<uintptr_t>(bytes);
+    if (all % 16 == 0)
+        gather_as<uint4>(device, to, from, numbers, count, bytes);
+    else if (all % 4 == 0)
+        gather_as<uint32_t>(device, to, from, numbers, count, bytes);
+    else
+        gather_as<uint8_t>(device, to, from, numbers, count, bytes);
+}
+
+__global__ void pick_kernel(float *out, int64_t out_width, const float *x, int64_t width, const int64_t *columns,
+                            int64_t count)
+{
+    for (int64_t i = threadIdx.x; i < count; i += BLOCK)
+        out[blockIdx.x * out_width + i] = x[blockIdx.x * width + columns[i]];
+}
+
+static void pick(pg_device *device, float *out, int64_t out_width, const float *x, int64_t rows, int64_t width,
+                 const int64_t *columns, int64_t count)
+{
+    PG_LAUNCH(device, pick_kernel, dim3(rows), dim3(BLOCK), 0, out, out_width, x, width, columns, count);
+}
+
+extern const pg_device_products cuda_products = {multiply, multiply_back, weight_back, add_columns,
+                                                 widen,    gather,        pick};

@@ -16,7 +16,7 @@
 #define BLOCK (WARPS * WARP)
 #define GROUP 16
 #define TILE  32
-#define PART  2048 /* inputs of a part at most */
+#define PART  2048 /* inputs of a part: what order sums have depends on the inputs alone, not on rows or outputs */
 #define PAD   32   /* behind a row of x, so that rows lie in different banks */
 
 /* How a weight lies: ANY is floating at whatever address and width. */
@@ -26,7 +26,7 @@ struct job {
     float *out, *partial; /* [rows][outputs]; [parts][rows][outputs] */
     const float *x;
     int rows; /* of x */
-    int64_t outputs, inputs, groups, part;
+    int64_t outputs, inputs, groups;
     pg_device_matrix w, bias; /* bias.data is NULL: none */
     int block_shift;          /* tiles of a block of quantised inputs, as a power of two */
     bool x_aligned;
@@ -370,7 +370,8 @@ template <kind K, int EIGHTS> __global__ void __launch_bounds__(BLOCK, blocks_at
     constexpr int AT_ONCE = tiles_at_once<K>, SUMS = EIGHTS * 8 * GROUP;
     PG_SHARED(float, room); /* of sums, twice: a group's are read while the next group's are written */
     uint16_t *staged = reinterpret_cast<uint16_t *>(room + 2 * WARPS * SUMS);
-    const int64_t first = blockIdx.y * j.part, count = min(j.part, j.inputs - first);
+    const int64_t first = static_cast<int64_t>(blockIdx.y) * PART,
+                  count = min(static_cast<int64_t>(PART), j.inputs - first);
     const int64_t tiles = (count + TILE - 1) / TILE, warp = threadIdx.x / WARP;
     bool is_staged = false;
     int turn = 0;
@@ -403,16 +404,6 @@ template <kind K, int EIGHTS> __global__ void __launch_bounds__(BLOCK, blocks_at
 }
 
 /* ---------------------------------------------------------------- launching */
-
-/* Parts fill the device where there are few groups; they depend on the weight alone, so that bits do not depend on
- * rows. */
-static int64_t part_of(const pg_device *device, int64_t groups, int64_t inputs)
-{
-    int64_t part = PART, processors = reinterpret_cast<const cuda_device *>(device)->processors;
-    while (part > 256 && groups * blocks_for(inputs, part) < 2 * processors)
-        part /= 2;
-    return part;
-}
 
 static bool is_aligned(const void *pointer, size_t bytes)
 {
@@ -476,14 +467,13 @@ bool single_multiply(pg_device *device, float *out, const float *x, int64_t rows
     j.groups = blocks_for(w->rows, GROUP);
     if (!can_multiply(w, j.groups))
         return false;
-    j.part = part_of(device, j.groups, w->width);
     j.w = *w;
     if (bias)
         j.bias = *bias;
     j.block_shift = shift_of_block(w->quantized.block);
     j.x_aligned = w->width % 4 == 0 && is_aligned(x, 16);
     j.counters = cuda_of(device)->counters;
-    int64_t parts = blocks_for(w->width, j.part);
+    int64_t parts = blocks_for(w->width, PART);
     if (parts > 1)
         j.partial = static_cast<float *>(
             cuda_workspace(device, static_cast<size_t>(parts * rows * w->rows) * sizeof *j.partial));
