@@ -1,4 +1,4 @@
-/* Attention over a ragged batch on a device: ops/attention.c asks for it, ops/batch.c makes the segments. */
+/* Attention over a ragged batch on a device: ops/attention.c asks for it, ops/device_batch.c makes the segments. */
 #ifndef PG_KERNELS_DEVICE_ATTENTION_H
 #define PG_KERNELS_DEVICE_ATTENTION_H
 
