@@ -1,7 +1,37 @@
-/* Pictures to patches. */
+/* Pictures to values, and to patches. */
 #include <string.h>
 
 #include "ops/rows.h"
+
+typedef struct pixel_run {
+    float *out;
+    const uint8_t *const *pictures;
+    const float (*levels)[256];
+    int64_t plane;
+} pixel_run;
+
+/* A channel of a picture. */
+static void fill_plane(void *context, int64_t index)
+{
+    const pixel_run *run = context;
+    const uint8_t *pixels = run->pictures[index / 3] + index % 3;
+    const float *levels = run->levels[index % 3];
+    float *out = run->out + index * run->plane;
+    for (int64_t i = 0; i < run->plane; i++)
+        out[i] = levels[pixels[3 * i]];
+}
+
+const float *pg_pixel_values(pg_context *g, const uint8_t *const *pictures, int64_t count, int64_t plane,
+                             const float levels[3][256])
+{
+    PG_PROFILE(g, "pixels", NULL);
+    size_t bytes = (size_t)(count * 3 * plane) * sizeof(float);
+    pixel_run run = {pg_scratch(g, bytes), pictures, levels, plane};
+    if (!run.out)
+        return NULL;
+    pg_each_row(g, 3 * count, plane, fill_plane, &run);
+    return pg_to_device(g, run.out, bytes);
+}
 
 typedef struct patch_run {
     pg_tensor *out;

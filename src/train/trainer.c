@@ -110,6 +110,7 @@ void pg_trainer_close(pg_trainer *trainer)
     pg_model_close(trainer->other);
     pg_codebook_free(trainer->codebook);
     pg_mask_codec_close(trainer->codec);
+    pg_device_close(trainer->device);
     pg_train_config_free(trainer->config);
     pg_free(trainer->checkpoint);
     pg_folder_lock_release(&trainer->lock);

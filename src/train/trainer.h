@@ -50,6 +50,7 @@ typedef struct pg_progress_state {
 
 struct pg_trainer {
     pg_train_config *config;
+    pg_device *device;       /* where is computed; NULL: the host */
     pg_model *model, *other; /* other: dpo's reference, the classifier's reader; NULL: none */
     pg_classifier *head;     /* NULL: none */
     pg_mask_codec *codec;    /* that is trained, instead of a model; NULL: none */
