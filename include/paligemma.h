@@ -212,8 +212,12 @@ typedef struct pg_model_options {
                         tokens come faster, but opening takes as long as reading all weights, other processes do not
                         share the memory, and the system cannot give it to others. PG_ERROR_MEMORY without room */
     const char
-        *adapter; /* folder of a LoRA adapter in PEFT's layout, which is added to the weights as they are used,
-                     quantised ones too (NULL: none). A key in it that matches nothing in the model is an error */
+        *adapter;       /* folder of a LoRA adapter in PEFT's layout, which is added to the weights as they are used,
+                           quantised ones too (NULL: none). A key in it that matches nothing in the model is an error */
+    const char *device; /* where the weights are and where is computed: "cpu" (NULL: the same), "cuda" (the first GPU)
+                           or "cuda:N". On a GPU all weights are copied into its memory while the model is opened, and
+                           prefault, lock and huge_pages mean nothing. PG_ERROR_UNSUPPORTED where this build or this
+                           machine has no such device, PG_ERROR_MEMORY where its memory is too small */
 } pg_model_options;
 
 PG_API void pg_model_options_init(pg_model_options *options);

@@ -14,6 +14,7 @@ PG_ERROR_LIMIT = -6
 PG_ERROR_CANCELLED = -7
 PG_ERROR_BUSY = -8
 PG_ERROR_DEADLINE = -9
+PG_ERROR_DEVICE = -10
 
 
 class pg_image(Structure):
@@ -57,6 +58,7 @@ class pg_model_options(Structure):
         ("lock", c_bool),
         ("huge_pages", c_bool),
         ("adapter", c_char_p),
+        ("device", c_char_p),
     ]
 
 

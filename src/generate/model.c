@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/pages.h"
 #include "base/threads.h"
+#include "kernels/devices.h"
 #include "text/tokenizer.h"
 
 pg_status pg_model_require(const pg_model *model, bool fits, const char *what)
@@ -130,9 +131,13 @@ pg_status pg_model_open_with(pg_model **out, const char *folder, const pg_model_
     model->folder = pg_copy_text(folder, SIZE_MAX);
     pg_status status = model->folder ? open_parts(model, folder, &path) : PG_ERROR_MEMORY;
     pg_buffer_free(&path);
+    if (status == PG_OK && options)
+        status = pg_device_open(&model->device, options->device);
+    if (status == PG_OK)
+        status = pg_weights_place(model->weights, model->device);
     if (status == PG_OK && options && options->adapter)
         status = pg_adapter_load(&model->adapter, model->weights, options->adapter);
-    if (status == PG_OK && options)
+    if (status == PG_OK && options && !model->device)
         status = bring_in(model, options);
     if (status == PG_OK)
         *out = model;
@@ -147,6 +152,7 @@ void pg_model_close(pg_model *model)
         return;
     pg_weights_free(model->weights);
     pg_adapter_free(model->adapter);
+    pg_device_close(model->device);
     pg_tokenizer_close(model->tokenizer);
     pg_free(model->folder);
     pg_free(model);

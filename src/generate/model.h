@@ -22,6 +22,7 @@ typedef struct pg_generation_config {
 } pg_generation_config;
 
 struct pg_model {
+    pg_device *device; /* where the weights are and sessions compute (each in a queue of its own); NULL: the host */
     pg_weights *weights;
     pg_adapter *adapter;     /* in use; NULL: none */
     pg_tokenizer *tokenizer; /* NULL if the folder has none: then only what needs no text works */

@@ -128,7 +128,8 @@ static void begin_patches(pg_prefill *p, int64_t count)
 static void make_vision_keys(pg_prefill *p, int64_t count)
 {
     pg_tensor rows = pg_rows_view(&p->seen, p->row, count);
-    pg_siglip_layer_keys(&p->session->g, &p->model->weights->vision, p->layer, &rows, &p->keys, p->rows + p->row);
+    const int64_t *slots = pg_to_device(&p->session->g, p->rows + p->row, (size_t)count * sizeof *slots);
+    pg_siglip_layer_keys(&p->session->g, &p->model->weights->vision, p->layer, &rows, &p->keys, slots);
 }
 
 static void make_vision_rows(pg_prefill *p, int64_t count)
@@ -160,7 +161,8 @@ static void place_tokens(pg_prefill *p, int64_t count)
         positions[i] = p->input->first + (int32_t)(p->row + i);
         p->slots[p->row + i] = p->slot * p->session->context + p->row + i;
     }
-    keep_rows(&p->angles, p->row, pg_gemma_angles(g, &p->model->weights->text, positions, count));
+    const int32_t *placed = pg_to_device(g, positions, (size_t)count * sizeof *positions);
+    keep_rows(&p->angles, p->row, pg_gemma_angles(g, &p->model->weights->text, placed, count));
 }
 
 static void embed(pg_prefill *p, int64_t count)
@@ -179,8 +181,8 @@ static void embed(pg_prefill *p, int64_t count)
 static void make_decoder_keys(pg_prefill *p, int64_t count)
 {
     pg_tensor rows = pg_rows_view(&p->x, p->row, count), angles = pg_rows_view(&p->angles, p->row, count);
-    pg_gemma_layer_keys(&p->session->g, &p->model->weights->text, p->layer, &rows, &angles, p->slots + p->row,
-                        &p->session->cache);
+    const int64_t *slots = pg_to_device(&p->session->g, p->slots + p->row, (size_t)count * sizeof *slots);
+    pg_gemma_layer_keys(&p->session->g, &p->model->weights->text, p->layer, &rows, &angles, slots, &p->session->cache);
 }
 
 static void make_decoder_rows(pg_prefill *p, int64_t count)

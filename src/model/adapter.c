@@ -257,6 +257,7 @@ static pg_status load_whole(pg_adapter *adapter, const module_entry *entry)
                                 .dimensions = entry->weight.dimensions};
     memcpy(whole->shape, entry->weight.shape, sizeof whole->shape);
     memcpy(whole->name, entry->name, sizeof whole->name);
+    whole->base->device = NULL;
     whole->base->quantized = (pg_quantized){0};
     whole->base->dtype = entry->whole->dtype;
     whole->base->data = entry->whole->data;
@@ -295,6 +296,25 @@ static void attach(pg_adapter *adapter)
         adapter->layers[i].base->lora = &adapter->layers[i].lora;
 }
 
+/* Factors and whole weights go to where the model's weights are. */
+static pg_status place(pg_adapter *adapter, pg_device *device)
+{
+    size_t count = 0;
+    pg_parameter **parameters =
+        device ? pg_alloc(2 * adapter->count + adapter->whole_count, sizeof(pg_parameter *)) : NULL;
+    if (!parameters)
+        return device ? PG_ERROR_MEMORY : PG_OK;
+    for (size_t i = 0; i < adapter->count; i++) {
+        parameters[count++] = &adapter->layers[i].lora.a;
+        parameters[count++] = &adapter->layers[i].lora.b;
+    }
+    for (size_t i = 0; i < adapter->whole_count; i++)
+        parameters[count++] = adapter->wholes[i].base;
+    pg_status status = pg_placement_init(&adapter->placed, device, parameters, count);
+    pg_free(parameters);
+    return status;
+}
+
 /* FOLDER/NAME, freed with pg_free; NULL (error text set) without memory. */
 static char *path_of(const char *folder, const char *name)
 {
@@ -328,6 +348,7 @@ pg_status pg_adapter_load(pg_adapter **out, pg_weights *weights, const char *fol
     adapter->names = names_in(adapter->file, weights->config.kind);
     PG_TRY_GOTO(list_modules(&list, weights, adapter->names));
     PG_TRY_GOTO(load_entries(adapter, &list));
+    PG_TRY_GOTO(place(adapter, weights->placed.device));
     attach(adapter);
 done:
     free_modules(&list);
@@ -465,9 +486,10 @@ done:
 static float *own_factor(pg_parameter *p, float *next)
 {
     int64_t count = p->rows * p->width;
-    pg_dtype_widen(next, p->dtype, p->data, count);
+    pg_dtype_widen(next, p->dtype, p->stored->data, count);
     p->dtype = PG_F32;
     p->data = next;
+    p->device = NULL;
     p->stored = NULL;
     return next + count;
 }
@@ -569,6 +591,7 @@ void pg_adapter_free(pg_adapter *adapter)
     if (!adapter)
         return;
     pg_adapter_config_free(&adapter->config);
+    pg_placement_free(&adapter->placed);
     pg_safetensors_close(adapter->file);
     pg_free(adapter->layers);
     pg_free(adapter->wholes);

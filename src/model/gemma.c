@@ -30,6 +30,10 @@ static pg_batch wanted_queries(pg_context *g, const pg_batch *batch)
     queries.rows = batch->wanted_count;
     queries.segments = segments;
     queries.segment_count = segments ? (size_t)batch->wanted_count : 0;
+    queries.positions = NULL; /* nobody asks for those of queries, nor where their keys go */
+    queries.slots = NULL;
+    queries.placed = (pg_placed_batch){0};
+    pg_batch_place(g, &queries);
     return queries;
 }
 
@@ -143,12 +147,14 @@ pg_tensor *pg_gemma_forward(pg_context *g, const pg_gemma *model, pg_tensor *x, 
                             const pg_cache *cache)
 {
     pg_trace_tensor(g, x, "text.input");
-    pg_tensor *angles = pg_gemma_angles(g, model, batch->positions, batch->rows);
-    pg_batch all = *batch, last = batch->wanted ? wanted_queries(g, batch) : *batch;
+    pg_batch all = *batch;
+    pg_batch_place(g, &all);
+    pg_tensor *angles = pg_gemma_angles(g, model, all.positions, all.rows);
+    pg_batch last = all.wanted ? wanted_queries(g, &all) : all;
     all.wanted = NULL;
     pg_arena_mark scope = pg_scope_begin(g);
     for (int64_t i = 0; i < model->config.layers; i++) {
-        layer_arguments layer = {model, i, angles, *batch, i + 1 < model->config.layers ? all : last, cache};
+        layer_arguments layer = {model, i, angles, all, i + 1 < model->config.layers ? all : last, cache};
         x = pg_run_block(g, scope, forward_layer, &layer, sizeof layer, x);
         pg_trace_tensor(g, x, "text.layer.%d", (int)i);
     }

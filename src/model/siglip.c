@@ -79,9 +79,11 @@ pg_tensor *pg_siglip_layer_rows(pg_context *g, const pg_siglip_vision *model, in
 static pg_tensor *forward_layers(pg_context *g, const pg_siglip_config *c, const pg_siglip_layer *layers, pg_tensor *x,
                                  const pg_batch *batch, const char *trace_name)
 {
+    pg_batch placed = *batch;
+    pg_batch_place(g, &placed);
     pg_arena_mark scope = pg_scope_begin(g);
     for (int64_t i = 0; i < c->layers; i++) {
-        layer_arguments layer = {c, &layers[i], *batch};
+        layer_arguments layer = {c, &layers[i], placed};
         x = pg_run_block(g, scope, forward_layer, &layer, sizeof layer, x);
         pg_trace_tensor(g, x, "%s.layer.%d", trace_name, (int)i);
     }

@@ -68,13 +68,19 @@ pg_tensor *pg_take_rows(pg_context *g, pg_tensor *x, const int64_t *rows, int64_
 /* x plus row t % table->rows of the table in row t: learned positions of sequences of equal length. */
 pg_tensor *pg_add_positions(pg_context *g, pg_tensor *x, const pg_parameter *table);
 
-/* Cosines, then sines, of position * theta^(-2i / size): [count, size] for i < size / 2 each. */
+/* With a device, puts the batch's segments, positions and slots there, in one transfer into the arena; positions and
+ * slots are then the device's. Nothing happens on the host, and to a batch that has been placed. */
+void pg_batch_place(pg_context *g, pg_batch *batch);
+
+/* Cosines, then sines, of position * theta^(-2i / size): [count, size] for i < size / 2 each. Positions lie where
+ * operations read them (pg_batch_place, pg_to_device). */
 pg_tensor *pg_rope_angles(pg_context *g, const int32_t *positions, int64_t count, int64_t size, double theta);
 
 /* Rotates every head of x, [rows, heads * size], by its row's angles: halves (i, i + size / 2). */
 pg_tensor *pg_rope(pg_context *g, pg_tensor *x, const pg_tensor *angles);
 
-/* Writes row t of x into row slots[t] of a cache matrix (pg_cache has its layout). */
+/* Writes row t of x into row slots[t] of a cache matrix (pg_cache has its layout). Slots lie where operations read them
+ * (pg_batch_place, pg_to_device). */
 void pg_store_rows(pg_context *g, const pg_tensor *cache, const int64_t *slots, const pg_tensor *x);
 
 /* softmax(q k^T / sqrt(size)) v for every segment of the batch and each head: q [rows, heads * size]; k, v [any,

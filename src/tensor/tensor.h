@@ -24,6 +24,7 @@ typedef struct pg_parameter {
     pg_dtype dtype;   /* F32, F16 or BF16 */
     int64_t rows, width;
     const void *data;
+    pg_device *device;             /* in whose memory the values are, or the gradient; NULL: the host's (placement.h) */
     pg_quantized quantized;        /* with bits, this is the weight; dtype and data say nothing */
     const struct pg_array *stored; /* where its values come from; NULL: from no file */
     float *grad;                   /* [rows][width], where a backward pass adds its derivatives; NULL: not trained */
@@ -60,13 +61,22 @@ typedef struct pg_segment {
 /* Query rows row .. row + count - 1 of a segment as a segment of their own, whose rows begin at `first`. */
 pg_segment pg_segment_of_rows(const pg_segment *segment, int64_t row, int64_t count, int64_t first);
 
-/* The sequences of one forward pass. */
+/* What a device has of a batch (pg_batch_place); nothing on the host. */
+struct pg_device_segment;
+typedef struct pg_placed_batch {
+    const struct pg_device_segment *segments; /* the device's */
+    int64_t longest, most_keys;               /* query rows and keys of a segment, at most */
+} pg_placed_batch;
+
+/* The sequences of one forward pass. Positions and slots lie where operations read them: with a device they are moved
+ * there, once for all layers, by pg_batch_place (ops/ops.h). */
 typedef struct pg_batch {
-    int64_t rows;             /* of all segments */
-    int64_t single;           /* see pg_tensor */
-    const int32_t *positions; /* [rows], for rotary embeddings */
-    const int64_t *slots;     /* [rows]: the cache row that takes this row's key and value; NULL without a cache */
-    const pg_segment *segments;
+    int64_t rows;               /* of all segments */
+    int64_t single;             /* see pg_tensor */
+    const int32_t *positions;   /* [rows], for rotary embeddings */
+    const int64_t *slots;       /* [rows]: the cache row that takes this row's key and value; NULL without a cache */
+    const pg_segment *segments; /* the host's */
+    pg_placed_batch placed;
     size_t segment_count;
     const int64_t *wanted; /* ascending rows of prompts whose results are asked for; NULL: all rows' are */
     int64_t wanted_count;
