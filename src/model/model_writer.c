@@ -71,6 +71,31 @@ static void make_row(void *context, int64_t index, int worker)
     pg_dtype_narrow(run->out + (size_t)(index * p->width) * pg_dtype_size(run->dtype), run->dtype, floats, p->width);
 }
 
+/* A weight and its low-rank addition as the host can read them. */
+typedef struct host_weight {
+    pg_parameter p;
+    pg_lora lora;
+    void *memory[3]; /* of copies from a device */
+} host_weight;
+
+static pg_status fetch(host_weight *out, const pg_parameter *p)
+{
+    *out = (host_weight){0};
+    PG_TRY(pg_parameter_to_host(&out->p, &out->memory[0], p));
+    if (!p->lora)
+        return PG_OK;
+    out->lora = *p->lora;
+    out->p.lora = &out->lora;
+    PG_TRY(pg_parameter_to_host(&out->lora.a, &out->memory[1], &p->lora->a));
+    return pg_parameter_to_host(&out->lora.b, &out->memory[2], &p->lora->b);
+}
+
+static void free_fetched(host_weight *weight)
+{
+    for (size_t i = 0; i < sizeof weight->memory / sizeof *weight->memory; i++)
+        pg_free(weight->memory[i]);
+}
+
 /* What rows are made with. */
 static pg_status make_workspace(value_run *run, int threads)
 {
@@ -127,7 +152,7 @@ static pg_status write_pieces(pg_safetensors_writer *file, value_run *run, int t
     return PG_OK;
 }
 
-static pg_status write_values(pg_safetensors_writer *file, value_run *run, int threads)
+static pg_status write_fetched(pg_safetensors_writer *file, value_run *run, int threads)
 {
     const pg_parameter *p = run->p;
     run->rows = pg_smaller(p->rows, PIECE_BYTES / (p->width * (int64_t)sizeof(float)) + 1);
@@ -140,14 +165,29 @@ static pg_status write_values(pg_safetensors_writer *file, value_run *run, int t
     return status;
 }
 
+static pg_status write_values(pg_safetensors_writer *file, value_run *run, int threads)
+{
+    host_weight weight;
+    pg_status status = fetch(&weight, run->p);
+    run->p = &weight.p;
+    if (status == PG_OK)
+        status = write_fetched(file, run, threads);
+    free_fetched(&weight);
+    return status;
+}
+
 pg_status pg_weight_rows(void *out, const pg_parameter *p, pg_dtype dtype, int64_t first, int64_t count, int threads)
 {
-    value_run run = {.p = p, .dtype = dtype, .first = first, .rows = count, .out = out};
-    pg_status status = make_workspace(&run, threads);
+    host_weight weight;
+    value_run run = {.p = &weight.p, .dtype = dtype, .first = first, .rows = count, .out = out};
+    pg_status status = fetch(&weight, p);
+    if (status == PG_OK)
+        status = make_workspace(&run, threads);
     if (status == PG_OK)
         status = make_rows(&run, threads);
     release(&run, first, count);
     free_workspace(&run);
+    free_fetched(&weight);
     return status;
 }
 

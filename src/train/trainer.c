@@ -19,6 +19,7 @@ static pg_status make_optimizer(pg_trainer *trainer)
     pg_optimizer_options options;
     pg_optimizer_options_init(&options, (pg_optimizer_kind)config->optimizer);
     options.threads = trainer->g.threads;
+    options.device = trainer->device;
     options.clip = config->clip;
     options.decay = config->weight_decay;
     options.beta1 = config->beta1;
