@@ -132,6 +132,20 @@ pg_tensor *pg_output_losses(pg_context *g, pg_tensor *x, const pg_parameter *w, 
 /* The sum of all values of x times their weights [rows][width]: [1, 1]. */
 pg_tensor *pg_weighted_sum(pg_context *g, pg_tensor *x, const float *weights);
 
+/* The same with weights that lie where values lie (pg_context.device), as long as the result is on the tape. */
+pg_tensor *pg_inner_product(pg_context *g, pg_tensor *x, const float *weights);
+
+/* ids[r] = the place of the largest of row r of the logits, of equal ones the first. log_probabilities[r] is its
+ * logarithm, NULL where nobody wants it. Both are the host's. */
+void pg_best_tokens(pg_context *g, int32_t *ids, float *log_probabilities, const pg_tensor *logits);
+
+/* The k largest of every row, k <= PG_TOP_MOST and the width, the best first and equal ones by their places: ids and
+ * values [rows][k]; log_sums[r] is log(sum of exp(logit / temperature)) over the whole row. All three are the host's.
+ * NaN comes behind everything else. */
+#define PG_TOP_MOST 64
+void pg_top_tokens(pg_context *g, int32_t *ids, float *values, float *log_sums, const pg_tensor *logits, int64_t k,
+                   double temperature);
+
 /* moments += x^T x over columns first .. first + count - 1 of x: the lower triangle of [count][count]. */
 void pg_add_moments(pg_context *g, float *moments, const pg_tensor *x, int64_t first, int64_t count);
 
@@ -150,6 +164,9 @@ pg_tensor *pg_concatenate(pg_context *g, pg_tensor *x, pg_tensor *y);
  * of all pairs exists, only some of its columns at a time. */
 pg_tensor *pg_contrastive_loss(pg_context *g, pg_tensor *images, pg_tensor *texts, const pg_parameter *scale,
                                const pg_parameter *bias);
+
+/* hits[r] = 1 where no value of row r of x is larger than that of column r, else 0; hits are the host's. */
+void pg_largest_on_diagonal(pg_context *g, float *hits, const pg_tensor *x);
 
 /* x [2 pairs, 1] are -log p of a chosen and a rejected answer, pair by pair, and reference [2 pairs] what another model
  * says of them: [pairs, 1], -log sigmoid(beta margin), the margin being how much more x prefers the chosen answer (in
