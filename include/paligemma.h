@@ -73,6 +73,10 @@ PG_API const char *pg_version(void);
 /* The libraries that this one was built with: "jansson 2.14, libjpeg 6.2, ..." */
 PG_API const char *pg_libraries(void);
 
+/* The devices that models can be opened on (pg_model_options.device): "cpu, cuda:0 (NVIDIA H100 80GB HBM3, 79 GiB)".
+ * Why there is no GPU, if there is none, stands behind it: "cpu (built without CUDA)". */
+PG_API const char *pg_devices(void);
+
 /* ---------------------------------------------------------------- 2. pictures */
 
 /* A picture: 8-bit RGB, rows from the top. Immutable once made. */
@@ -542,7 +546,8 @@ typedef struct pg_figure {
 typedef struct pg_bench_part {
     pg_figure seconds;
     double work;     /* multiplications and additions; of the decoder's steps, bytes that must be read */
-    pg_figure limit; /* work per second that the machine can do: arithmetic from registers, reads of memory */
+    pg_figure limit; /* work per second that the machine can do: arithmetic from registers, reads of memory; of a
+                        device, copies in its memory, and 0 for arithmetic, which is not measured there */
     pg_figure share; /* of the limit that was reached: work / seconds / limit */
 } pg_bench_part;
 

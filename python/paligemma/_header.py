@@ -1284,6 +1284,7 @@ FUNCTIONS = {
     "pg_status_name": (c_char_p, [c_int]),
     "pg_version": (c_char_p, []),
     "pg_libraries": (c_char_p, []),
+    "pg_devices": (c_char_p, []),
     "pg_image_options_init": (None, [POINTER(pg_image_options)]),
     "pg_image_load": (c_int, [POINTER(POINTER(pg_image)), c_char_p, POINTER(pg_image_options)]),
     "pg_image_decode": (c_int, [POINTER(POINTER(pg_image)), c_void_p, c_size_t, c_char_p, POINTER(pg_image_options)]),

@@ -31,6 +31,10 @@ struct pg_model {
     char *folder;
 };
 
+/* The model of `base` again, with the adapter in a folder. On a device it uses the weights of `base`, which must then
+ * be closed later. */
+pg_status pg_model_open_adapted(pg_model **out, const pg_model *base, const char *adapter);
+
 /* Each fills in defaults from `config` and reads the file if it exists. */
 pg_status pg_processor_load(pg_processor *out, const pg_config *config, const char *path);
 pg_status pg_generation_config_load(pg_generation_config *out, const pg_config *config, const char *path);
@@ -40,6 +44,9 @@ pg_compute pg_model_compute(const pg_model *model, bool bf16_products);
 
 /* A clear failure for a model of another kind than an operation needs. */
 pg_status pg_model_require(const pg_model *model, bool fits, const char *what);
+
+/* A clear failure for a model on a device, where something ("an explanation") is made on the host only. */
+pg_status pg_model_require_host(const pg_model *model, const char *what);
 
 /* A clear failure for a model without a tokenizer. */
 pg_status pg_model_require_tokenizer(const pg_model *model);

@@ -24,6 +24,32 @@ pg_status pg_model_write_options_read(pg_model_write_options *out, const char *d
 
 /* ---------------------------------------------------------------- the values of one weight */
 
+/* A weight and its low-rank addition as the host can read them. */
+typedef struct host_weight {
+    pg_parameter p;
+    pg_lora lora;
+    void *memory[3];
+} host_weight;
+
+/* Freed with free_host, also after a failure. */
+static pg_status bring_to_host(host_weight *out, const pg_parameter *p)
+{
+    *out = (host_weight){.p = *p};
+    PG_TRY(pg_parameter_to_host(&out->p, &out->memory[0], p));
+    if (!p->lora)
+        return PG_OK;
+    out->lora = *p->lora;
+    out->p.lora = &out->lora;
+    PG_TRY(pg_parameter_to_host(&out->lora.a, &out->memory[1], &p->lora->a));
+    return pg_parameter_to_host(&out->lora.b, &out->memory[2], &p->lora->b);
+}
+
+static void free_host(host_weight *weight)
+{
+    for (size_t i = 0; i < sizeof weight->memory / sizeof *weight->memory; i++)
+        pg_free(weight->memory[i]);
+}
+
 /* Some rows of a weight in the making. */
 typedef struct value_run {
     const pg_parameter *p;
@@ -69,31 +95,6 @@ static void make_row(void *context, int64_t index, int worker)
     if (p->lora)
         add_low_rank(run, floats, floats + p->width, floats + 2 * p->width, row);
     pg_dtype_narrow(run->out + (size_t)(index * p->width) * pg_dtype_size(run->dtype), run->dtype, floats, p->width);
-}
-
-/* A weight and its low-rank addition as the host can read them. */
-typedef struct host_weight {
-    pg_parameter p;
-    pg_lora lora;
-    void *memory[3]; /* of copies from a device */
-} host_weight;
-
-static pg_status fetch(host_weight *out, const pg_parameter *p)
-{
-    *out = (host_weight){0};
-    PG_TRY(pg_parameter_to_host(&out->p, &out->memory[0], p));
-    if (!p->lora)
-        return PG_OK;
-    out->lora = *p->lora;
-    out->p.lora = &out->lora;
-    PG_TRY(pg_parameter_to_host(&out->lora.a, &out->memory[1], &p->lora->a));
-    return pg_parameter_to_host(&out->lora.b, &out->memory[2], &p->lora->b);
-}
-
-static void free_fetched(host_weight *weight)
-{
-    for (size_t i = 0; i < sizeof weight->memory / sizeof *weight->memory; i++)
-        pg_free(weight->memory[i]);
 }
 
 /* What rows are made with. */
@@ -152,7 +153,7 @@ static pg_status write_pieces(pg_safetensors_writer *file, value_run *run, int t
     return PG_OK;
 }
 
-static pg_status write_fetched(pg_safetensors_writer *file, value_run *run, int threads)
+static pg_status write_host_values(pg_safetensors_writer *file, value_run *run, int threads)
 {
     const pg_parameter *p = run->p;
     run->rows = pg_smaller(p->rows, PIECE_BYTES / (p->width * (int64_t)sizeof(float)) + 1);
@@ -168,11 +169,11 @@ static pg_status write_fetched(pg_safetensors_writer *file, value_run *run, int 
 static pg_status write_values(pg_safetensors_writer *file, value_run *run, int threads)
 {
     host_weight weight;
-    pg_status status = fetch(&weight, run->p);
+    pg_status status = bring_to_host(&weight, run->p);
     run->p = &weight.p;
     if (status == PG_OK)
-        status = write_fetched(file, run, threads);
-    free_fetched(&weight);
+        status = write_host_values(file, run, threads);
+    free_host(&weight);
     return status;
 }
 
@@ -180,14 +181,14 @@ pg_status pg_weight_rows(void *out, const pg_parameter *p, pg_dtype dtype, int64
 {
     host_weight weight;
     value_run run = {.p = &weight.p, .dtype = dtype, .first = first, .rows = count, .out = out};
-    pg_status status = fetch(&weight, p);
+    pg_status status = bring_to_host(&weight, p);
     if (status == PG_OK)
         status = make_workspace(&run, threads);
     if (status == PG_OK)
         status = make_rows(&run, threads);
     release(&run, first, count);
     free_workspace(&run);
-    free_fetched(&weight);
+    free_host(&weight);
     return status;
 }
 

@@ -700,6 +700,21 @@ pg_status pg_weights_place(pg_weights *weights, pg_device *device)
     return status;
 }
 
+void pg_weights_share(pg_weights *weights, pg_device *device, const pg_weights *placed)
+{
+    weight_walk walk = {.config = &weights->config};
+    int64_t layer;
+    for (const weight_rule *rule; (rule = next_rule(&walk, &layer));) {
+        pg_parameter *own = place(rule, weights, layer);
+        const pg_parameter *theirs = place(rule, placed, layer);
+        own->data = theirs->data;
+        own->quantized = theirs->quantized;
+        own->device = device;
+    }
+    weights->placed.device = device;
+    pg_weights_tie(weights);
+}
+
 void pg_weights_free(pg_weights *weights)
 {
     if (!weights)

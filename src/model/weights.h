@@ -67,6 +67,10 @@ void pg_weights_free(pg_weights *weights);
  * one brings later goes to the same device. NULL: nothing is done. */
 pg_status pg_weights_place(pg_weights *weights, pg_device *device);
 
+/* The same for weights of a model that is there already: they use the values of `placed`, which must be freed later and
+ * have no adapter. */
+void pg_weights_share(pg_weights *weights, pg_device *device, const pg_weights *placed);
+
 /* Parts of a model as users choose among them. */
 typedef enum pg_weight_part {
     PG_PART_VISION,
