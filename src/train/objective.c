@@ -117,6 +117,7 @@ pg_status pg_objective_run(pg_score *out, pg_context *g, const pg_objective *obj
     g->status = PG_OK;
     for (size_t i = 0; i < count; i++) {
         out->tokens += samples[i]->count + samples[i]->rejected_count;
+        out->pictures += samples[i]->image_count;
         if (tokens)
             out->scored += (double)pg_sample_scored(samples[i]);
         else

@@ -27,7 +27,7 @@ typedef struct pg_score {
     double loss;   /* that is minimised */
     double hits;   /* scored tokens (pictures, pairs, rows) that were right */
     double scored; /* of so many */
-    uint64_t rows, tokens;
+    uint64_t rows, tokens, pictures;
 } pg_score;
 
 /* Checks that the model and every kind of rows fit the objective. */

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "model/cost.h"
 
 /* ---------------------------------------------------------------- opening */
 
@@ -180,6 +181,15 @@ static void note(pg_measurement *out, const pg_score *score)
                             .tokens = score->tokens};
 }
 
+/* By the count of what a step takes at least, so 0 where no model is trained. */
+static double count_operations(const pg_trainer *trainer, const pg_score *score)
+{
+    bool tokens = trainer->config->objective == PG_OBJECTIVE_SFT || trainer->config->objective == PG_OBJECTIVE_LM;
+    return trainer->model ? pg_cost_training(&trainer->model->weights->config, (int64_t)score->pictures,
+                                             (int64_t)score->tokens, tokens ? (int64_t)score->scored : 0)
+                          : 0;
+}
+
 static pg_status learn(pg_train_report *report, pg_trainer *trainer)
 {
     pg_score score;
@@ -187,8 +197,10 @@ static pg_status learn(pg_train_report *report, pg_trainer *trainer)
     PG_TRY(pg_objective_run(&score, &trainer->g, &trainer->objective, trainer->batch, (size_t)trainer->config->batch,
                             (uint64_t)trainer->state.step));
     note(&report->train, &score);
+    report->operations = count_operations(trainer, &score);
     report->gradient_norm = pg_optimizer_norm(trainer->optimizer);
     report->learning_rate = pg_schedule_rate(&trainer->schedule, trainer->state.step);
+    PG_TRY(pg_device_wait(trainer->device)); /* whose failure makes the length no number */
     if (!isfinite(score.loss) || !isfinite(report->gradient_norm))
         return fail_step(trainer, isfinite(score.loss) ? "the gradient is not finite" : "the loss is not finite");
     if (diverges(&trainer->state, score.loss, trainer->config->divergence))
@@ -288,6 +300,7 @@ static pg_status write_curves(const pg_train_report *report, pg_trainer *trainer
                                  {"learning_rate", report->learning_rate},
                                  {"rows_per_second", (double)report->train.rows / report->seconds},
                                  {"tokens_per_second", (double)report->train.tokens / report->seconds},
+                                 {"model_flops_per_second", report->operations / report->seconds},
                                  {"waited", report->waited}};
     return pg_records_add(trainer->records, report->step, scalars, sizeof scalars / sizeof *scalars);
 }
