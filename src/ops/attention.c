@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "base/threads.h"
+#include "kernels/device_attention.h"
 #include "kernels/gradient.h"
 #include "ops/rows.h"
 
@@ -106,6 +107,61 @@ static void run_tasks(attention_run *run, pg_context *g, int64_t (*blocks)(const
     for (size_t s = 0; s < batch->segment_count; s++)
         run->first_task[s + 1] = run->first_task[s] + run->kv_heads * blocks(run, &batch->segments[s]);
     pg_parallel(g->threads, run->first_task[batch->segment_count], task, run);
+}
+
+/* ---------------------------------------------------------------- on a device */
+
+static pg_device_attend call_of(const attention_run *run)
+{
+    const pg_placed_batch *placed = &run->batch.placed;
+    return (pg_device_attend){.q = run->q->data,
+                              .out = run->out->data,
+                              .log_sums = run->log_sums,
+                              .keys = run->k->data,
+                              .values = run->v->data,
+                              .dtype = run->k->dtype,
+                              .key_width = run->k->width,
+                              .heads = run->heads,
+                              .kv_heads = run->kv_heads,
+                              .size = run->size,
+                              .segments = placed->segments,
+                              .segment_count = (int64_t)run->batch.segment_count,
+                              .longest_few = placed->longest_few,
+                              .longest_many = placed->longest_many,
+                              .most_keys = placed->most_keys,
+                              .bf16 = run->g->compute == PG_COMPUTE_BF16};
+}
+
+static void attend_on_device(pg_context *g, attention_run *run)
+{
+    if (run->size % 4 || run->size > 256)
+        g->status =
+            pg_fail(PG_ERROR_UNSUPPORTED, "attention on %s: heads of %lld values, expected a multiple of 4 up to 256",
+                    g->device->name, (long long)run->size);
+    if (g->see_attention)
+        g->status =
+            pg_fail(PG_ERROR_UNSUPPORTED, "attention on %s cannot be watched: use the host (cpu)", g->device->name);
+    if (g->status != PG_OK)
+        return;
+    pg_device_attend call = call_of(run);
+    size_t bytes = g->device->kernels->attention->scratch(&call);
+    call.scratch = bytes ? pg_scratch_values(g, bytes) : NULL;
+    PG_DEVICE(g, attention, attend, &call);
+}
+
+static void attend_back_on_device(pg_context *g, const attention_run *run)
+{
+    const pg_placed_batch *placed = &run->batch.placed;
+    pg_device_attend_back call = {.forward = call_of(run),
+                                  .dout = run->out->grad,
+                                  .rows = run->q->rows,
+                                  .turns = placed->turns};
+    call.longest = placed->longest_few > placed->longest_many ? placed->longest_few : placed->longest_many;
+    call.shares = pg_scratch_values(g, (size_t)(run->q->rows * run->heads) * sizeof *call.shares);
+    call.dq = pg_gradient(g, run->q);
+    call.dk = pg_gradient(g, run->k);
+    call.dv = pg_gradient(g, run->v);
+    PG_DEVICE(g, attention, attend_back, &call);
 }
 
 /* ---------------------------------------------------------------- the way back */
@@ -232,6 +288,10 @@ static void show(pg_context *g, const attention_run *run, bool back)
 static void attention_backward(pg_context *g, const void *saved)
 {
     PG_PROFILE(g, "attention back", NULL);
+    if (g->device) {
+        attend_back_on_device(g, saved);
+        return;
+    }
     attention_back back = {.run = *(const attention_run *)saved};
     attention_run *run = &back.run;
     show(g, run, true);
@@ -250,6 +310,16 @@ static void attention_backward(pg_context *g, const void *saved)
 }
 
 /* ---------------------------------------------------------------- the operation */
+
+/* For batches that have not been placed, once for all layers. */
+static void place(pg_context *g, pg_batch *batch)
+{
+    if (batch->placed.segments)
+        return;
+    batch->positions = NULL; /* nobody looks at them here */
+    batch->slots = NULL;
+    pg_batch_place(g, batch);
+}
 
 pg_tensor *pg_attention(pg_context *g, pg_tensor *q, pg_tensor *k, pg_tensor *v, int64_t heads, int64_t kv_heads,
                         const pg_batch *batch)
@@ -270,9 +340,13 @@ pg_tensor *pg_attention(pg_context *g, pg_tensor *q, pg_tensor *k, pg_tensor *v,
     bool tracked = pg_tracked(g, q) || pg_tracked(g, k) || pg_tracked(g, v);
     assert(!tracked || k->dtype == PG_F32);
     if (tracked)
-        run.log_sums = pg_scratch(g, (size_t)(q->rows * heads) * sizeof *run.log_sums);
+        run.log_sums = pg_scratch_values(g, (size_t)(q->rows * heads) * sizeof *run.log_sums);
+    place(g, &run.batch);
     pg_arena_mark mark = pg_arena_get_mark(&g->arena);
-    run_tasks(&run, g, query_blocks, attend_block, pg_attention_scratch(g->kernels, run.size));
+    if (g->device)
+        attend_on_device(g, &run);
+    else
+        run_tasks(&run, g, query_blocks, attend_block, pg_attention_scratch(g->kernels, run.size));
     pg_arena_release(&g->arena, mark);
     show(g, &run, false);
     if (tracked && g->status == PG_OK)

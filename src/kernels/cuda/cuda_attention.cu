@@ -1,7 +1,137 @@
-#include "kernels/cuda/cuda_common.h"
+/*
+ * Attention tile by tile of keys, with a running softmax (Milakov and Gimelshein 2018; Dao et al. 2022): a block has
+ * some lanes (query rows times the query heads that share a key head), each of its warps 16 of them, and goes through
+ * all keys that one of them sees. What a lane gets depends on its own query and keys only.
+ */
+#include "kernels/cuda/cuda_tiles.h"
 
-extern "C" {
-#include "kernels/device_attention.h"
+/* A lane's softmax so far. `total` is this thread's part of the sum, whose columns four threads share. */
+struct running_row {
+    float top, total;
+    int seen;
+};
+
+/* Scores of keys first .. become weights; what was summed so far is rescaled. Every lane sees key 0, so that the top is
+ * finite behind the first tile. */
+template <typename T, int SIZE, int N>
+static __device__ inline void update_rows(float (&o)[SIZE / 8][4], float (&s)[N][4], running_row (&rows)[2], int first,
+                                          float scale)
+{
+    const T *type = nullptr;
+#pragma unroll
+    for (int h = 0; h < 2; h++) {
+        float top = rows[h].top;
+#pragma unroll
+        for (int n = 0; n < N; n++)
+#pragma unroll
+            for (int e = 2 * h; e < 2 * h + 2; e++) {
+                int key = first + 8 * n + lane_column() + e % 2;
+                s[n][e] = key < rows[h].seen ? s[n][e] * scale : -INFINITY;
+                top = fmaxf(top, s[n][e]);
+            }
+        top = fmaxf(top, __shfl_xor_sync(0xffffffff, top, 1));
+        top = fmaxf(top, __shfl_xor_sync(0xffffffff, top, 2));
+        float sum = 0, factor = exponential(rows[h].top - top, type);
+#pragma unroll
+        for (int n = 0; n < N; n++)
+#pragma unroll
+            for (int e = 2 * h; e < 2 * h + 2; e++)
+                sum += s[n][e] = exponential(s[n][e] - top, type);
+        rows[h].total = rows[h].total * factor + sum;
+        rows[h].top = top;
+#pragma unroll
+        for (int i = 0; i < SIZE / 8; i++) {
+            o[i][2 * h] *= factor;
+            o[i][2 * h + 1] *= factor;
+        }
+    }
 }
 
-extern const pg_device_attention cuda_attention = {};
+/* The two lanes of this thread, out of `lanes`. */
+template <int SIZE>
+static __device__ inline void write_rows(const pg_device_attend &call, const pg_device_segment &segment, int head,
+                                         int first, int lanes, const float (&o)[SIZE / 8][4], running_row (&rows)[2])
+{
+    lane_rows to = lanes_of(call, segment, head, call.out);
+#pragma unroll
+    for (int h = 0; h < 2; h++) {
+        float total = rows[h].total + __shfl_xor_sync(0xffffffff, rows[h].total, 1);
+        total += __shfl_xor_sync(0xffffffff, total, 2);
+        int l = first + lane_row() + 8 * h;
+        if (l >= lanes)
+            continue;
+        float *row = reinterpret_cast<float *>(const_cast<char *>(row_at(to, l)));
+#pragma unroll
+        for (int i = 0; i < SIZE / 8; i++) {
+            int at = 8 * i + lane_column();
+            if (at < call.size)
+                *reinterpret_cast<float2 *>(row + at) = make_float2(o[i][2 * h] / total, o[i][2 * h + 1] / total);
+        }
+        if (call.log_sums && threadIdx.x % 4 == 0)
+            call.log_sums[sum_of(call, segment, head, l)] = rows[h].top + logf(total);
+    }
+}
+
+template <typename T, int SIZE>
+__global__ void __launch_bounds__(tile_shape<T>::WARPS *WARP) attend_kernel(pg_device_attend call, int blocks)
+{
+    constexpr int KEYS = tile_shape<T>::KEYS, ROWS = block_rows<T>, STRIDE = tile_stride<T, SIZE>;
+    const pg_device_segment segment = call.segments[blockIdx.x / blocks];
+    int group = static_cast<int>(call.heads / call.kv_heads), lanes = segment.count * group, size = (int)call.size;
+    int first = blockIdx.x % blocks * ROWS, head = blockIdx.y, own = first + threadIdx.x / WARP * WARP_ROWS;
+    if (first >= lanes || (segment.few && !call.log_sums))
+        return;
+    PG_SHARED(T, queries);
+    T *keys = queries + ROWS * STRIDE, *values = keys + KEYS * STRIDE;
+    float *room = reinterpret_cast<float *>(values + KEYS * STRIDE);
+    lane_rows q = lanes_of(call, segment, head, call.q);
+    q.first = first;
+    fill_tile<T, SIZE, ROWS, PG_F32>(queries, q, lanes - first, size);
+    float o[SIZE / 8][4];
+    clear(o);
+    running_row rows[2];
+    for (int h = 0; h < 2; h++)
+        rows[h] = {-INFINITY, 0, keys_seen(segment, min(own + lane_row() + 8 * h, lanes - 1), group)};
+    int end = keys_seen(segment, min(first + ROWS, lanes) - 1, group), count = count_keys(segment);
+    key_rows k = keys_of(call, segment, head, call.keys), v = keys_of(call, segment, head, call.values);
+    float scale = 1 / sqrtf(static_cast<float>(size));
+    for (int tile = 0; tile < end; tile += KEYS) {
+        k.first = v.first = tile;
+        __syncthreads();
+        load_keys<T, SIZE, KEYS>(keys, k, call.dtype, count - tile, size);
+        load_keys<T, SIZE, KEYS>(values, v, call.dtype, count - tile, size);
+        __syncthreads();
+        float s[KEYS / 8][4];
+        multiply_rows<SIZE>(s, queries + (own - first) * STRIDE, keys);
+        update_rows<T, SIZE>(o, s, rows, tile, scale);
+        mix_rows<SIZE>(o, s, values, room);
+    }
+    write_rows<SIZE>(call, segment, head, own, lanes, o, rows);
+}
+
+template <typename T, int SIZE> static void launch(pg_device *device, const pg_device_attend &call, int64_t longest)
+{
+    auto kernel = attend_kernel<T, SIZE>;
+    size_t bytes = tile_bytes<T, SIZE>(block_rows<T> + 2 * tile_shape<T>::KEYS);
+    int64_t blocks = blocks_for(longest * (call.heads / call.kv_heads), block_rows<T>);
+    allow_shared(device, kernel, bytes);
+    PG_LAUNCH(device, kernel, dim3(call.segment_count * blocks, call.kv_heads), dim3(tile_shape<T>::WARPS * WARP),
+              bytes, call, static_cast<int>(blocks));
+}
+
+static void attend(pg_device *device, const pg_device_attend *call)
+{
+    int64_t longest = call->longest_many;
+    if (call->log_sums)
+        longest = max(longest, call->longest_few);
+    else if (call->longest_few)
+        cuda_attend_few(device, call);
+    if (!longest)
+        return;
+    if (call->bf16)
+        PG_FOR_SIZE(launch, uint16_t, call->size, device, *call, longest);
+    else
+        PG_FOR_SIZE(launch, float, call->size, device, *call, longest);
+}
+
+extern const pg_device_attention cuda_attention = {cuda_attend_few_scratch, attend, cuda_attend_back};
