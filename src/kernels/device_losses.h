@@ -29,8 +29,8 @@ typedef struct pg_device_losses {
     void (*contrastive_back)(pg_device *device, float *cosines, double *dscales, double *dbiases, const float *dout,
                              int64_t rows, int64_t width, int64_t first, const pg_device_matrix *scale,
                              const pg_device_matrix *bias);
-    /* out[0] = factor * sum of x, or that much more */
-    void (*sum)(pg_device *device, float *out, const double *x, int64_t count, double factor, bool add);
+    /* out[0] = the sum of x / divisor, or that much more */
+    void (*sum)(pg_device *device, float *out, const double *x, int64_t count, double divisor, bool add);
 
     /* pg_preference_losses; hits may be NULL */
     void (*preference)(pg_device *device, float *losses, float *hits, const float *x, const float *reference,

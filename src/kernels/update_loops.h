@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/random.h"
+
 #define PG_UPDATE_BLOCK 256 /* values that share the scales of their 8-bit moments */
 
 #define PG_FACTORED_SMALLEST 1e-30 /* Adafactor adds it to squares */
@@ -72,7 +74,7 @@ typedef struct pg_update_kernels {
 } pg_update_kernels;
 
 /* The random number of place i in a block: its upper half decides about m, its lower half about v. */
-static inline uint32_t pg_update_random(uint32_t seed, uint32_t i)
+PG_RANDOM uint32_t pg_update_random(uint32_t seed, uint32_t i)
 {
     uint32_t x = seed + i * 0x9e3779b9u;
     x = (x ^ x >> 16) * 0x85ebca6bu; /* the finaliser of MurmurHash3 */

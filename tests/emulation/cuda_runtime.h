@@ -113,6 +113,12 @@ template <typename T> static inline T __shfl_down_sync(unsigned, T value, unsign
     return emulate_exchange(value, lane + step < 32 ? lane + step : lane);
 }
 
+template <typename T> static inline T __shfl_up_sync(unsigned, T value, unsigned step, int = 32)
+{
+    unsigned lane = emulate_thread() % 32;
+    return emulate_exchange(value, lane >= step ? lane - step : lane);
+}
+
 template <typename T> static inline T atomicAdd(T *to, T value)
 {
     T before = *to;
