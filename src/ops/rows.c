@@ -100,6 +100,13 @@ const float *pg_parameter_floats(pg_context *g, const pg_parameter *p)
     return floats;
 }
 
+bool pg_host_only(pg_context *g, const char *operation)
+{
+    if (g->device && g->status == PG_OK)
+        g->status = pg_fail(PG_ERROR_UNSUPPORTED, "%s: %s runs on the cpu only", g->device->name, operation);
+    return !g->device;
+}
+
 pg_tensor pg_rows_view(const pg_tensor *x, int64_t first, int64_t count)
 {
     int64_t single = x->single - first;
