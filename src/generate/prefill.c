@@ -8,11 +8,12 @@
 #include "model/gemma.h"
 #include "ops/rows.h"
 
-#define LEAST_ROWS 16   /* fewer cost as much as these */
-#define MOST_ROWS  512  /* more are not faster, */
-#define MANY_ROWS  4096 /* but on a device */
-#define FIRST_ROWS 32   /* while nothing is known */
-#define LEARNING   0.3  /* weight of the latest step in what is known */
+#define LEAST_ROWS 16  /* fewer cost as much as these */
+#define MOST_ROWS  512 /* more are not faster */
+#define FIRST_ROWS 32  /* while nothing is known */
+#define LEARNING   0.3 /* weight of the latest step in what is known */
+
+#define DEVICE_ROWS 4096 /* on a device, where fewer would leave much of it idle */
 
 static const pg_config *config_of(const pg_prefill *p)
 {
@@ -315,9 +316,18 @@ double pg_prefill_work(const pg_prefill *p)
 int64_t pg_prefill_rows(const pg_prefill *prefill, const pg_prefill_pace *pace, double seconds)
 {
     double row = pace->row[prefill->stage];
-    double rows = row > 0 ? seconds / row : FIRST_ROWS, most = prefill->session->device ? MANY_ROWS : MOST_ROWS;
-    int64_t blocks = (int64_t)((rows < most ? rows : most) / LEAST_ROWS);
+    if (prefill->session->device)
+        return DEVICE_ROWS;
+    double rows = row > 0 ? seconds / row : FIRST_ROWS;
+    int64_t blocks = (int64_t)((rows < MOST_ROWS ? rows : MOST_ROWS) / LEAST_ROWS);
     return blocks > 0 ? blocks * LEAST_ROWS : LEAST_ROWS;
+}
+
+/* Whether these rows are the last of all pictures, or of the decoder. */
+static bool ends_part(const pg_prefill *p, int64_t count)
+{
+    bool last_rows = p->row + count == stage_rows(p);
+    return last_rows && (p->stage == PG_PREFILL_PROJECT || (p->stage == PG_PREFILL_DECODER_ROWS && in_last_layer(p)));
 }
 
 pg_status pg_prefill_step(pg_prefill *p, pg_prefill_pace *pace, int64_t rows)
@@ -330,8 +340,8 @@ pg_status pg_prefill_step(pg_prefill *p, pg_prefill_pace *pace, int64_t rows)
     pg_arena_mark mark = pg_arena_get_mark(&g->arena);
     run_stage[p->stage](p, count);
     pg_arena_release(&g->arena, mark);
-    if (g->status == PG_OK)
-        g->status = pg_device_wait(p->session->device); /* else only what was asked for would be timed */
+    if (g->status == PG_OK && ends_part(p, count))
+        g->status = pg_device_wait(p->session->device); /* else only the asking would be timed */
     double seconds = pg_clock() - start, *row = &pace->row[p->stage];
     *row += (*row > 0 ? LEARNING : 1) * (seconds / (double)count - *row);
     p->seconds[p->stage >= PG_PREFILL_EMBED] += seconds;

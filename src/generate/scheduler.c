@@ -321,8 +321,11 @@ static void advance_prompts(pg_scheduler *s)
 {
     double step = s->step > 0 ? s->step : FIRST_SLICE;
     double slice = somebody_waits(s) ? s->slice * step : IDLE_SLICE, start = pg_clock(), spent = 0;
-    for (pg_work *work; spent < FULL_SLICE * slice && (work = next_to_start(s)) != NULL; spent = pg_clock() - start)
+    for (pg_work *work; spent < FULL_SLICE * slice && (work = next_to_start(s)) != NULL; spent = pg_clock() - start) {
         advance_prompt(s, work, slice - spent);
+        if (somebody_waits(s)) /* the slice is over when the work is; a failure shows in the next step */
+            pg_device_wait(s->session->device);
+    }
     s->started_for += spent;
 }
 

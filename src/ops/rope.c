@@ -27,9 +27,8 @@ static void angles_on_device(pg_context *g, const angle_run *run)
 {
     pg_arena_mark mark = pg_arena_get_mark(&g->arena);
     int64_t count = run->out->rows, size = run->out->width;
-    const int32_t *positions = pg_to_device(g, run->positions, (size_t)count * sizeof *positions);
     const float *frequencies = pg_to_device(g, run->frequencies, (size_t)(size / 2) * sizeof *frequencies);
-    PG_DEVICE(g, rows, rope_angles, run->out->data, positions, frequencies, count, size);
+    PG_DEVICE(g, rows, rope_angles, run->out->data, run->positions, frequencies, count, size);
     pg_arena_release(&g->arena, mark);
 }
 

@@ -90,12 +90,35 @@ static void pick(pg_tensor *out, int64_t column, const pg_tensor *product, const
     }
 }
 
+/* On a device a piece of the weight's rows becomes a matrix of floats, which have the same products. */
+#define DEVICE_ROWS 8192
+
+static void multiply_rows_on_device(pg_context *g, pg_tensor *out, pg_tensor *x, const pg_parameter *w,
+                                    const int32_t *rows)
+{
+    for (int64_t done = 0, taken; done < out->width && g->status == PG_OK; done += taken) {
+        pg_arena_mark piece = pg_arena_get_mark(&g->arena);
+        taken = out->width - done < DEVICE_ROWS ? out->width - done : DEVICE_ROWS;
+        const pg_tensor *picked = pg_embed(g, w, rows + done, taken, 1, 0);
+        pg_parameter part = {.name = w->name, .dtype = PG_F32, .rows = taken, .width = w->width, .device = g->device};
+        part.data = picked ? picked->data : NULL;
+        const pg_tensor *product = picked ? pg_linear(g, x, &part, NULL) : NULL;
+        for (int64_t r = 0; product && r < out->rows; r++)
+            pg_values_move(g->device, pg_row(out, r) + done, pg_row(product, r), (size_t)taken * sizeof(float));
+        pg_arena_release(&g->arena, piece);
+    }
+}
+
 pg_tensor *pg_linear_rows(pg_context *g, pg_tensor *x, const pg_parameter *w, const int32_t *rows, int64_t count)
 {
     pg_tensor *out = x ? pg_tensor_new(g, x->rows, count) : NULL;
     if (!out)
         return NULL;
     out->single = x->single;
+    if (g->device) {
+        multiply_rows_on_device(g, out, x, w, rows);
+        return g->status == PG_OK ? out : NULL;
+    }
     pg_arena_mark mark = pg_arena_get_mark(&g->arena);
     gathering run;
     make_room(g, &run, w, count);
