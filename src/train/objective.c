@@ -106,6 +106,8 @@ static pg_status run_batch(pg_score *out, pg_context *g, const pg_objective *obj
     if (!results.hits)
         return g->status;
     PG_TRY(run_parts(&results, g, objective, samples, &totals, step));
+    if (g->device && g->tape && objective->meanwhile)
+        objective->meanwhile(objective->user);
     return add_results(out, g, &results);
 }
 
