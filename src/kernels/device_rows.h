@@ -89,7 +89,8 @@ typedef struct pg_device_rows {
     void (*patches)(pg_device *device, float *out, const float *pixels, int64_t rows, int64_t channels, int64_t side,
                     int64_t patch);
 
-    /* Cosines, then sines, of position times frequencies[i], i < size / 2: [count][size]. */
+    /* Cosines, then sines, of position times frequencies[i], i < size / 2: [count][size]. The frequencies are in the
+     * host's memory. */
     void (*rope_angles)(pg_device *device, float *out, const int32_t *positions, const float *frequencies,
                         int64_t count, int64_t size);
     /* Every head of x turned by its row's angles, [rows][size], or on the way back dout turned back. */

@@ -23,15 +23,6 @@ static void angle_row(void *context, int64_t row)
     }
 }
 
-static void angles_on_device(pg_context *g, const angle_run *run)
-{
-    pg_arena_mark mark = pg_arena_get_mark(&g->arena);
-    int64_t count = run->out->rows, size = run->out->width;
-    const float *frequencies = pg_to_device(g, run->frequencies, (size_t)(size / 2) * sizeof *frequencies);
-    PG_DEVICE(g, rows, rope_angles, run->out->data, run->positions, frequencies, count, size);
-    pg_arena_release(&g->arena, mark);
-}
-
 pg_tensor *pg_rope_angles(pg_context *g, const int32_t *positions, int64_t count, int64_t size, double theta)
 {
     PG_PROFILE(g, "rope_angles", NULL);
@@ -43,7 +34,7 @@ pg_tensor *pg_rope_angles(pg_context *g, const int32_t *positions, int64_t count
         frequencies[i] = 1.0f / powf((float)theta, (float)(2 * i) / (float)size);
     angle_run run = {out, positions, frequencies};
     if (g->device)
-        angles_on_device(g, &run);
+        PG_DEVICE(g, rows, rope_angles, out->data, positions, frequencies, count, size);
     else
         pg_each_row(g, count, size * 16, angle_row, &run); /* a cosine costs about 16 simple steps */
     return out;

@@ -1,4 +1,6 @@
 /* Places: values and patches of pictures, rotary positions, spans of rows, columns side by side. */
+#include <string.h>
+
 #include "kernels/cuda/cuda_rows.h"
 
 #define ROW_BLOCK 128
@@ -44,25 +46,36 @@ void cuda_patches(pg_device *device, float *out, const float *pixels, int64_t ro
 
 /* ---------------------------------------------------------------- rotary positions */
 
-__global__ void rope_angles_kernel(float *out, const int32_t *positions, const float *frequencies, int64_t count,
-                                   int64_t half)
+/* They come from the host with the launch, so many at a time. */
+#define FREQUENCIES 256
+struct frequency_piece {
+    float values[FREQUENCIES];
+};
+
+/* Frequencies first .. first + width - 1 of `half`. */
+__global__ void rope_angles_kernel(float *out, const int32_t *positions, frequency_piece frequencies, int64_t count,
+                                   int64_t half, int64_t first, int64_t width)
 {
     int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
-    if (i >= count * half)
+    if (i >= count * width)
         return;
-    int64_t row = i / half, column = i % half;
-    float angle = static_cast<float>(positions[row]) * frequencies[column];
-    out[row * 2 * half + column] = cosf(angle);
-    out[row * 2 * half + half + column] = sinf(angle);
+    int64_t row = i / width, column = i % width, at = row * 2 * half + first + column;
+    float angle = static_cast<float>(positions[row]) * frequencies.values[column];
+    out[at] = cosf(angle);
+    out[at + half] = sinf(angle);
 }
 
 void cuda_rope_angles(pg_device *device, float *out, const int32_t *positions, const float *frequencies, int64_t count,
                       int64_t size)
 {
     int64_t half = size / 2;
-    if (count)
-        PG_LAUNCH(device, rope_angles_kernel, dim3(blocks_for(count * half, BLOCK)), dim3(BLOCK), 0, out, positions,
-                  frequencies, count, half);
+    for (int64_t first = 0; count && first < half; first += FREQUENCIES) {
+        int64_t width = half - first < FREQUENCIES ? half - first : FREQUENCIES;
+        frequency_piece piece = {};
+        memcpy(piece.values, frequencies + first, static_cast<size_t>(width) * sizeof(float));
+        PG_LAUNCH(device, rope_angles_kernel, dim3(blocks_for(count * width, BLOCK)), dim3(BLOCK), 0, out, positions,
+                  piece, count, half, first, width);
+    }
 }
 
 /* Turns (a, b) of every head by its row's angles times `sign`; `half` is half a head. */
