@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "kernels/device_products.h"
+#include "kernels/device_rows.h"
 #include "kernels/integer.h"
 #include "kernels/matmul.h"
 #include "kernels/matmul_gradient.h"
@@ -140,10 +141,8 @@ static void back_on_device(pg_context *g, const float *dout, const pg_tensor *x,
                            const pg_parameter *w)
 {
     pg_device_matrix weight = pg_on_device(w);
-    if (dx)
-        PG_DEVICE(g, products, multiply_back, dx, fresh, dout, x->rows, &weight, rounds(g));
-    if (w->grad)
-        PG_DEVICE(g, products, weight_back, w->grad, dout, x->data, x->rows, w->rows, w->width, rounds(g));
+    if (dx || w->grad)
+        PG_DEVICE(g, products, multiply_back, dx, fresh, w->grad, dout, x->data, x->rows, &weight, rounds(g));
 }
 
 static void back_on_host(pg_context *g, const float *dout, const pg_tensor *x, float *dx, bool fresh,
@@ -242,7 +241,11 @@ static void gate_row(void *context, int64_t row)
 static void multiply_gate(const pg_context *g, gate_run *run)
 {
     PG_PROFILE(g, "gelu_times", NULL);
-    pg_each_row(g, run->gate->rows, run->gate->width, gate_row, run);
+    if (g->device)
+        PG_DEVICE(g, rows, gelu_times, run->gate->data, run->gate->data, run->up->data,
+                  run->gate->rows * run->gate->width);
+    else
+        pg_each_row(g, run->gate->rows, run->gate->width, gate_row, run);
 }
 
 /* The last of the three, into memory that is there already. */

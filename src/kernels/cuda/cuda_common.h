@@ -32,7 +32,10 @@ struct cuda_device {
     cuda_stage stages[STAGES];
     unsigned next_stage;
     char *landing; /* for downloads, locked */
+    unsigned *counters; /* [CUDA_COUNTERS], for blocks that meet: all are 0 between kernels */
 };
+
+#define CUDA_COUNTERS ((int64_t)1 << 16)
 
 static inline cuda_device *cuda_of(pg_device *device)
 {
