@@ -5,9 +5,36 @@
 #ifndef PG_KERNELS_UPDATE_LOOPS_H
 #define PG_KERNELS_UPDATE_LOOPS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
+#include "base/random.h"
+
 #define PG_UPDATE_BLOCK 256 /* values that share the scales of their 8-bit moments */
+
+#define PG_FACTORED_SMALLEST 1e-30 /* Adafactor adds it to squares */
+
+/* One array [rows][width], its derivatives, and what an optimizer remembers of it: only what the step at hand names
+ * must be there. */
+typedef struct pg_update {
+    float *values;
+    const float *grad;
+    int64_t rows, width;
+    bool decay;      /* weight decay is for this array too */
+    float *m, *v;    /* moments; SGD's velocity is m */
+    int8_t *m_codes; /* the same in 8 bits, with pg_update_scales() scales */
+    uint8_t *v_codes;
+    float *scales;
+    float *row_squares;    /* [rows], Adafactor */
+    float *column_squares; /* [width] */
+    float *average;        /* of the values over time */
+} pg_update;
+
+/* `count` values of an array from `first` on, a multiple of PG_UPDATE_BLOCK. */
+typedef struct pg_update_piece {
+    int64_t update; /* which array */
+    int64_t first, count;
+} pg_update_piece;
 
 /* AdamW (Loshchilov and Hutter 2019): g = grad * grad_scale; m += new1 (g - m); v = old2 v + new2 g g;
  * value = keep * value - rate * m / (correction * sqrt(v) + epsilon). */
@@ -47,7 +74,7 @@ typedef struct pg_update_kernels {
 } pg_update_kernels;
 
 /* The random number of place i in a block: its upper half decides about m, its lower half about v. */
-static inline uint32_t pg_update_random(uint32_t seed, uint32_t i)
+PG_RANDOM uint32_t pg_update_random(uint32_t seed, uint32_t i)
 {
     uint32_t x = seed + i * 0x9e3779b9u;
     x = (x ^ x >> 16) * 0x85ebca6bu; /* the finaliser of MurmurHash3 */

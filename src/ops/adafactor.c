@@ -11,12 +11,10 @@
 
 #include "base/threads.h"
 #include "kernels/kernels.h"
-#include "kernels/update_loops.h"
-#include "ops/update.h"
+#include "ops/update_tables.h"
 
 #define COLUMNS     512 /* of one task: their sums lie on the stack */
 #define TASK_VALUES 32768
-#define SMALLEST    1e-30 /* added to squares */
 
 typedef struct factor_run {
     const pg_update_kernels *kernels;
@@ -52,7 +50,7 @@ static void square_rows(void *context, int64_t index, int worker)
 
 static double blended(double old, double mean_square, const factor_run *run)
 {
-    double square = mean_square * run->grad_scale * run->grad_scale + SMALLEST;
+    double square = mean_square * run->grad_scale * run->grad_scale + PG_FACTORED_SMALLEST;
     return old + run->weight * (square - old);
 }
 
@@ -128,9 +126,15 @@ static void update_one(factor_run *run, const pg_update_rule *rule)
 
 void pg_update_adafactor(const pg_update_plan *plan, const pg_update_rule *rule)
 {
+    double weight = pow((double)rule->step, -rule->decay_exponent);
+    if (plan->device) {
+        pg_factored_step step = {rule->rate, rule->decay, rule->grad_scale, rule->clip, rule->smallest_scale, weight};
+        ON_DEVICE(plan, adafactor, &step);
+        return;
+    }
     for (size_t i = 0; i < plan->count; i++) {
         factor_run run = {.kernels = plan->kernels->update, .plan = plan, .update = &plan->updates[i]};
-        run.weight = pow((double)rule->step, -rule->decay_exponent);
+        run.weight = weight;
         run.grad_scale = rule->grad_scale;
         update_one(&run, rule);
     }

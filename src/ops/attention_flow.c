@@ -146,6 +146,8 @@ pg_tensor *pg_attention_flow(pg_context *g, const pg_attention_view *view, const
                              pg_attention_weights weights)
 {
     PG_PROFILE(g, "attention flow", NULL);
+    if (!pg_host_only(g, "attention_flow"))
+        return NULL;
     int64_t keys = view->k->rows, rows[PIECE], next = 0;
     pg_tensor *out = shares ? pg_tensor_new(g, shares->rows, keys) : NULL;
     if (!out)

@@ -3,19 +3,21 @@
  * and their way back are there already: of the matrix of all pairs, the columns of these texts exist and no more. */
 #include <math.h>
 
+#include "kernels/device_losses.h"
 #include "ops/linear.h"
 #include "ops/rows.h"
 
-#define TEXTS 256 /* at a time */
+#define TEXTS        256 /* at a time */
+#define DEVICE_TEXTS 4096
 
 typedef struct contrastive_run {
     pg_tensor *images, *texts, *out;
     pg_parameter scale, bias;
     /* the texts at hand */
-    int64_t first;
+    int64_t first, most;
     pg_tensor *cosines; /* [images, texts at hand]; on the way back they become their derivatives */
     double factor, shift, weight;
-    double *losses, *dscales, *dbiases; /* [images]: sums over the texts so far */
+    double *losses, *dscales, *dbiases; /* [images]: sums over the texts so far, where values lie */
 } contrastive_run;
 
 /* log(1 + e^x) */
@@ -58,9 +60,9 @@ static void loss_back_row(void *context, int64_t row)
 
 static double *zeros(pg_context *g, int64_t count)
 {
-    double *memory = pg_scratch(g, (size_t)count * sizeof *memory);
-    for (int64_t i = 0; memory && i < count; i++)
-        memory[i] = 0;
+    double *memory = pg_scratch_values(g, (size_t)count * sizeof *memory);
+    if (memory)
+        pg_values_clear(g->device, memory, (size_t)count * sizeof *memory);
     return memory;
 }
 
@@ -72,8 +74,20 @@ static double sum_of(const double *x, int64_t count)
     return sum;
 }
 
+/* out = the sum of x / divisor, or that much more */
+static void put_sum(pg_context *g, float *out, const double *x, int64_t count, double divisor, bool add)
+{
+    if (g->device)
+        PG_DEVICE(g, losses, sum, out, x, count, divisor, add);
+    else
+        *out = (add ? *out : 0) + (float)(sum_of(x, count) / divisor);
+}
+
+/* On the host; a device reads for itself what only it has. */
 static bool read_scale(contrastive_run *run, pg_context *g)
 {
+    if (g->device)
+        return g->status == PG_OK;
     const float *scale = pg_parameter_floats(g, &run->scale), *bias = pg_parameter_floats(g, &run->bias);
     if (g->status != PG_OK)
         return false;
@@ -88,21 +102,35 @@ static pg_parameter texts_at_hand(const contrastive_run *run, float *dtexts)
     int64_t left = run->texts->rows - run->first, width = run->texts->width;
     return (pg_parameter){.name = "texts",
                           .dtype = PG_F32,
-                          .rows = left < TEXTS ? left : TEXTS,
+                          .rows = left < run->most ? left : run->most,
                           .width = width,
                           .data = pg_row(run->texts, run->first),
                           .grad = dtexts ? dtexts + run->first * width : NULL};
 }
 
-/* Goes through all texts, some at a time: `task` makes something of every row of cosines, whose derivatives then go to
- * dimages and dtexts, if there are any. Products are always in f32: beside the towers they cost nothing, and the factor
- * multiplies what rounding does to them. */
-static void each_text(pg_context *g, contrastive_run *run, void (*task)(void *context, int64_t row), bool back,
-                      float *dimages, float *dtexts)
+/* Of every row of cosines its losses, or (back) its derivatives, which take its place. */
+static void each_row(pg_context *g, const contrastive_run *run, bool back)
+{
+    int64_t rows = run->cosines->rows, width = run->cosines->width;
+    pg_device_matrix scale = pg_on_device(&run->scale), bias = pg_on_device(&run->bias);
+    if (g->device && back)
+        PG_DEVICE(g, losses, contrastive_back, run->cosines->data, run->dscales, run->dbiases, run->out->grad, rows,
+                  width, run->first, &scale, &bias);
+    else if (g->device)
+        PG_DEVICE(g, losses, contrastive, run->losses, run->cosines->data, rows, width, run->first, &scale, &bias);
+    else
+        pg_each_row(g, rows, width * 32, back ? loss_back_row : loss_row, (void *)run); /* an exponential and a
+                                                                                            logarithm each */
+}
+
+/* Goes through all texts, some at a time; on the way back derivatives go to dimages and dtexts. Products are always in
+ * f32: beside the towers they cost nothing, and the factor multiplies what rounding does to them. */
+static void each_text(pg_context *g, contrastive_run *run, bool back, float *dimages, float *dtexts)
 {
     pg_compute compute = g->compute;
+    run->most = g->device ? DEVICE_TEXTS : TEXTS;
     g->compute = PG_COMPUTE_F32;
-    for (run->first = 0; run->first < run->texts->rows && g->status == PG_OK; run->first += TEXTS) {
+    for (run->first = 0; run->first < run->texts->rows && g->status == PG_OK; run->first += run->most) {
         pg_arena_mark mark = pg_arena_get_mark(&g->arena);
         pg_parameter texts = texts_at_hand(run, dtexts);
         pg_tensor images = pg_rows_view(run->images, 0, run->images->rows);
@@ -111,7 +139,7 @@ static void each_text(pg_context *g, contrastive_run *run, void (*task)(void *co
         if (run->cosines)
             pg_linear_into(g, run->cosines, &images, &texts, NULL);
         if (g->status == PG_OK)
-            pg_each_row(g, images.rows, texts.rows * 32, task, run); /* an exponential and a logarithm each */
+            each_row(g, run, back);
         if (g->status == PG_OK && back)
             pg_linear_back(g, run->cosines->data, &images, dimages, false, &texts, NULL);
         pg_arena_release(&g->arena, mark);
@@ -126,14 +154,14 @@ static void contrastive_backward(pg_context *g, const void *saved)
     float *dimages = pg_gradient(g, run.images), *dtexts = pg_gradient(g, run.texts);
     run.dscales = zeros(g, rows);
     run.dbiases = zeros(g, rows);
-    run.weight = (double)run.out->grad[0] / (double)rows;
     if (!read_scale(&run, g))
         return;
-    each_text(g, &run, loss_back_row, true, dimages, dtexts);
+    run.weight = g->device ? 0 : (double)run.out->grad[0] / (double)rows;
+    each_text(g, &run, true, dimages, dtexts);
     if (run.scale.grad)
-        *run.scale.grad += (float)sum_of(run.dscales, rows);
+        put_sum(g, run.scale.grad, run.dscales, rows, 1, true);
     if (run.bias.grad)
-        *run.bias.grad += (float)sum_of(run.dbiases, rows);
+        put_sum(g, run.bias.grad, run.dbiases, rows, 1, true);
 }
 
 pg_tensor *pg_contrastive_loss(pg_context *g, pg_tensor *images, pg_tensor *texts, const pg_parameter *scale,
@@ -147,12 +175,38 @@ pg_tensor *pg_contrastive_loss(pg_context *g, pg_tensor *images, pg_tensor *text
     pg_arena_mark mark = pg_arena_get_mark(&g->arena);
     run.losses = zeros(g, images->rows);
     if (run.losses)
-        each_text(g, &run, loss_row, false, NULL, NULL);
+        each_text(g, &run, false, NULL, NULL);
     if (run.losses && g->status == PG_OK)
-        *(float *)run.out->data = (float)(sum_of(run.losses, images->rows) / (double)images->rows);
+        put_sum(g, run.out->data, run.losses, images->rows, (double)images->rows, false);
     pg_arena_release(&g->arena, mark);
     if (g->status == PG_OK &&
         (pg_tracked(g, images) || pg_tracked(g, texts) || pg_is_trained(g, scale) || pg_is_trained(g, bias)))
         pg_tape_record(g, run.out, contrastive_backward, &run, sizeof run);
     return g->status == PG_OK ? run.out : NULL;
+}
+
+/* ---------------------------------------------------------------- whose own text is the nearest */
+
+typedef struct diagonal_run {
+    const pg_tensor *x;
+    float *hits;
+} diagonal_run;
+
+static void diagonal_row(void *context, int64_t row)
+{
+    const diagonal_run *run = context;
+    const float *x = pg_row(run->x, row);
+    run->hits[row] = 1;
+    for (int64_t i = 0; i < run->x->width; i++)
+        if (x[i] > x[row])
+            run->hits[row] = 0;
+}
+
+void pg_largest_on_diagonal(pg_context *g, float *hits, const pg_tensor *x)
+{
+    diagonal_run run = {x, hits};
+    if (x && g->device)
+        PG_DEVICE(g, losses, diagonal, hits, x->data, x->rows, x->width);
+    else if (x)
+        pg_each_row(g, x->rows, x->width, diagonal_row, &run);
 }

@@ -88,7 +88,7 @@ static void unfold_backward(pg_context *g, const void *memory)
 pg_tensor *pg_unfold(pg_context *g, pg_tensor *x, const pg_squares *squares)
 {
     PG_PROFILE(g, "unfold", NULL);
-    if (!x)
+    if (!x || !pg_host_only(g, "unfold"))
         return NULL;
     int64_t count = x->rows / (squares->height * squares->width), channels = x->width;
     pg_tensor *out = pg_tensor_new(g, count * pg_squares_down(squares) * pg_squares_across(squares),
@@ -115,7 +115,7 @@ static void fold_backward(pg_context *g, const void *memory)
 pg_tensor *pg_fold(pg_context *g, pg_tensor *x, const pg_squares *squares)
 {
     PG_PROFILE(g, "fold", NULL);
-    if (!x)
+    if (!x || !pg_host_only(g, "fold"))
         return NULL;
     int64_t count = x->rows / (pg_squares_down(squares) * pg_squares_across(squares));
     int64_t channels = x->width / (squares->size * squares->size);

@@ -1,9 +1,11 @@
 /* GELU (Hendrycks and Gimpel 2016, tanh form), its product with another matrix, sums, and dropout (Srivastava et al.
  * 2014).
  */
+#include <math.h>
 #include <string.h>
 
 #include "base/random.h"
+#include "kernels/device_rows.h"
 #include "kernels/gradient.h"
 #include "ops/rows.h"
 
@@ -13,6 +15,15 @@ typedef struct pair_run {
     pg_tensor *out;
     float factor;
 } pair_run;
+
+/* The way back of `call` on g's device, of an operation on x alone. */
+#define BACK_ON_DEVICE(g, call, run)                                                                \
+    do {                                                                                            \
+        bool fresh;                                                                                 \
+        float *dx = pg_gradient_begin(g, (run).x, &fresh);                                          \
+        if (dx)                                                                                     \
+            PG_DEVICE(g, rows, call, dx, fresh, (run).out->grad, (run).x->data, pg_count((run).x)); \
+    } while (0)
 
 /* ---------------------------------------------------------------- gelu */
 
@@ -33,7 +44,9 @@ static void gelu_backward(pg_context *g, const void *saved)
 {
     PG_PROFILE(g, "gelu back", NULL);
     pair_run run = *(const pair_run *)saved;
-    if (pg_gradient(g, run.x))
+    if (g->device)
+        BACK_ON_DEVICE(g, gelu_back, run);
+    else if (pg_gradient(g, run.x))
         pg_each_row(g, run.x->rows, run.x->width, gelu_back_row, &run);
 }
 
@@ -43,7 +56,10 @@ pg_tensor *pg_gelu(pg_context *g, pg_tensor *x)
     pair_run run = {.kernels = g->kernels, .x = x, .out = x ? pg_tensor_like(g, x) : NULL};
     if (!run.out)
         return NULL;
-    pg_each_row(g, x->rows, x->width, gelu_row, &run);
+    if (g->device)
+        PG_DEVICE(g, rows, gelu, run.out->data, x->data, pg_count(x));
+    else
+        pg_each_row(g, x->rows, x->width, gelu_row, &run);
     if (pg_tracked(g, x))
         pg_tape_record(g, run.out, gelu_backward, &run, sizeof run);
     return run.out;
@@ -74,7 +90,9 @@ static void relu_backward(pg_context *g, const void *saved)
 {
     PG_PROFILE(g, "relu back", NULL);
     pair_run run = *(const pair_run *)saved;
-    if (pg_gradient(g, run.x))
+    if (g->device)
+        BACK_ON_DEVICE(g, relu_back, run);
+    else if (pg_gradient(g, run.x))
         pg_each_row(g, run.x->rows, run.x->width, relu_back_row, &run);
 }
 
@@ -84,7 +102,10 @@ pg_tensor *pg_relu(pg_context *g, pg_tensor *x)
     pair_run run = {.kernels = g->kernels, .x = x, .out = x ? pg_tensor_like(g, x) : NULL};
     if (!run.out)
         return NULL;
-    pg_each_row(g, x->rows, x->width, relu_row, &run);
+    if (g->device)
+        PG_DEVICE(g, rows, relu, run.out->data, x->data, pg_count(x));
+    else
+        pg_each_row(g, x->rows, x->width, relu_row, &run);
     if (pg_tracked(g, x))
         pg_tape_record(g, run.out, relu_backward, &run, sizeof run);
     return run.out;
@@ -116,6 +137,12 @@ static void gelu_times_backward(pg_context *g, const void *saved)
 {
     PG_PROFILE(g, "gelu_times back", NULL);
     gate_back_run run = {.pair = *(const pair_run *)saved};
+    if (g->device) {
+        float *dx = pg_gradient(g, run.pair.x), *dy = pg_gradient(g, run.pair.y);
+        PG_DEVICE(g, rows, gelu_times_back, dx, dy, run.pair.out->grad, run.pair.x->data, run.pair.y->data,
+                  pg_count(run.pair.x));
+        return;
+    }
     run.dx = pg_gradient_or_scratch(g, run.pair.x);
     run.dy = pg_gradient_or_scratch(g, run.pair.y);
     if (run.dx && run.dy)
@@ -128,7 +155,10 @@ pg_tensor *pg_gelu_times(pg_context *g, pg_tensor *x, pg_tensor *y)
     pair_run run = {.kernels = g->kernels, .x = x, .y = y, .out = x && y ? pg_tensor_like(g, x) : NULL};
     if (!run.out)
         return NULL;
-    pg_each_row(g, x->rows, x->width, gelu_times_row, &run);
+    if (g->device)
+        PG_DEVICE(g, rows, gelu_times, run.out->data, x->data, y->data, pg_count(x));
+    else
+        pg_each_row(g, x->rows, x->width, gelu_times_row, &run);
     if (pg_tracked(g, x) || pg_tracked(g, y))
         pg_tape_record(g, run.out, gelu_times_backward, &run, sizeof run);
     return run.out;
@@ -174,7 +204,9 @@ static void pass_back(pg_context *g, pg_tensor *to, const pg_tensor *out, float 
 {
     pass_run run = {.kernels = g->kernels, .from = out->grad, .width = out->width, .factor = factor};
     run.to = pg_gradient_begin(g, to, &run.fresh);
-    if (run.to)
+    if (run.to && g->device)
+        PG_DEVICE(g, rows, pass_back, run.to, run.fresh, run.from, factor, pg_count(out));
+    else if (run.to)
         pg_each_row(g, out->rows, out->width, pass_row, &run);
 }
 
@@ -196,7 +228,10 @@ pg_tensor *pg_add_scaled(pg_context *g, pg_tensor *x, pg_tensor *y, double facto
     pair_run run = {g->kernels, x, y, x && y ? pg_tensor_like(g, x) : NULL, (float)factor};
     if (!run.out)
         return NULL;
-    pg_each_row(g, x->rows, x->width, add_row, &run);
+    if (g->device)
+        PG_DEVICE(g, rows, add_scaled, run.out->data, x->data, y->data, run.factor, pg_count(x));
+    else
+        pg_each_row(g, x->rows, x->width, add_row, &run);
     if (pg_tracked(g, x) || pg_tracked(g, y))
         pg_tape_record(g, run.out, add_backward, &run, sizeof run);
     return run.out;
@@ -245,11 +280,23 @@ static void drop_back_row(void *context, int64_t row)
         run->x->grad[i] += is_kept(run, i) ? run->out->grad[i] * factor : 0;
 }
 
+/* The same on a device, where random numbers are compared as whole ones of 53 bits: uniform * 2^53 >= rate * 2^53. */
+static void drop_on_device(pg_context *g, const dropout_run *run, float *to, bool fresh, const float *from)
+{
+    const float factor = (float)(1 / (1 - run->rate));
+    uint64_t least = (uint64_t)ceil(run->rate * 0x1p53);
+    PG_DEVICE(g, rows, dropout, to, fresh, from, factor, least, run->seed, run->stream, pg_count(run->x));
+}
+
 static void dropout_backward(pg_context *g, const void *saved)
 {
     PG_PROFILE(g, "dropout back", NULL);
     dropout_run run = *(const dropout_run *)saved;
-    if (pg_gradient(g, run.x))
+    bool fresh;
+    float *dx = g->device ? pg_gradient_begin(g, run.x, &fresh) : pg_gradient(g, run.x);
+    if (dx && g->device)
+        drop_on_device(g, &run, dx, fresh, run.out->grad);
+    else if (dx)
         pg_each_row(g, run.x->rows, run.x->width * 8, drop_back_row, &run);
 }
 
@@ -262,7 +309,10 @@ pg_tensor *pg_dropout(pg_context *g, pg_tensor *x, double rate, uint64_t place)
     dropout_run run = {x, pg_tensor_like(g, x), g->tape->seed, stream, rate};
     if (!run.out)
         return NULL;
-    pg_each_row(g, x->rows, x->width * 8, drop_row, &run); /* a random number costs about 8 simple steps */
+    if (g->device)
+        drop_on_device(g, &run, run.out->data, true, x->data);
+    else
+        pg_each_row(g, x->rows, x->width * 8, drop_row, &run); /* a random number costs about 8 simple steps */
     if (x->tracked)
         pg_tape_record(g, run.out, dropout_backward, &run, sizeof run);
     return run.out;

@@ -2,6 +2,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "kernels/device_products.h"
+#include "kernels/device_rows.h"
 #include "kernels/integer.h"
 #include "kernels/matmul.h"
 #include "kernels/matmul_gradient.h"
@@ -87,7 +89,19 @@ static void multiply_widened(pg_context *g, pg_tensor *out, const pg_tensor *x, 
     }
 }
 
-/* ---------------------------------------------------------------- either */
+/* ---------------------------------------------------------------- any */
+
+static bool rounds(const pg_context *g)
+{
+    return g->compute == PG_COMPUTE_BF16;
+}
+
+static void multiply_on_device(pg_context *g, pg_tensor *out, const pg_tensor *x, const pg_parameter *w,
+                               const pg_parameter *bias)
+{
+    pg_device_matrix weight = pg_on_device(w), b = bias ? pg_on_device(bias) : (pg_device_matrix){0};
+    PG_DEVICE(g, products, multiply, out->data, x->data, x->rows, x->single, &weight, bias ? &b : NULL, rounds(g));
+}
 
 void pg_linear_into(pg_context *g, pg_tensor *out, const pg_tensor *x, const pg_parameter *w, const pg_parameter *bias)
 {
@@ -95,8 +109,13 @@ void pg_linear_into(pg_context *g, pg_tensor *out, const pg_tensor *x, const pg_
     if (g->watch && g->status == PG_OK)
         g->watch(g->watch_user, g, w, x);
     PG_PROFILE(g, "linear", w->name);
+    bias = bias && bias->name ? bias : NULL;
+    if (g->device) {
+        multiply_on_device(g, out, x, w, bias);
+        return;
+    }
     pg_arena_mark mark = pg_arena_get_mark(&g->arena);
-    const float *b = bias && bias->name ? pg_parameter_floats(g, bias) : NULL;
+    const float *b = bias ? pg_parameter_floats(g, bias) : NULL;
     if (g->status == PG_OK && !w->quantized.bits)
         multiply_floats(g, out, x, w, b);
     else if (g->status == PG_OK && g->integers)
@@ -118,10 +137,17 @@ static void multiply_back(pg_context *g, pg_matmul_gradient job)
     pg_arena_release(&g->arena, mark);
 }
 
-void pg_linear_back(pg_context *g, const float *dout, const pg_tensor *x, float *dx, bool fresh, const pg_parameter *w,
-                    const pg_parameter *bias)
+static void back_on_device(pg_context *g, const float *dout, const pg_tensor *x, float *dx, bool fresh,
+                           const pg_parameter *w)
 {
-    PG_PROFILE(g, "linear back", w->name);
+    pg_device_matrix weight = pg_on_device(w);
+    if (dx || w->grad)
+        PG_DEVICE(g, products, multiply_back, dx, fresh, w->grad, dout, x->data, x->rows, &weight, rounds(g));
+}
+
+static void back_on_host(pg_context *g, const float *dout, const pg_tensor *x, float *dx, bool fresh,
+                         const pg_parameter *w)
+{
     if (dx)
         multiply_back(g, (pg_matmul_gradient){.out = dx,
                                               .fresh = fresh,
@@ -141,6 +167,16 @@ void pg_linear_back(pg_context *g, const float *dout, const pg_tensor *x, float 
                                               .rows = w->rows,
                                               .inner = x->rows,
                                               .columns = w->width});
+}
+
+void pg_linear_back(pg_context *g, const float *dout, const pg_tensor *x, float *dx, bool fresh, const pg_parameter *w,
+                    const pg_parameter *bias)
+{
+    PG_PROFILE(g, "linear back", w->name);
+    if (g->device)
+        back_on_device(g, dout, x, dx, fresh, w);
+    else
+        back_on_host(g, dout, x, dx, fresh, w);
     if (bias && bias->grad)
         pg_add_columns(g, bias->grad, dout, x->rows, w->rows);
 }
@@ -185,7 +221,10 @@ pg_tensor *pg_linear(pg_context *g, pg_tensor *x, const pg_parameter *w, const p
 
 /* ---------------------------------------------------------------- GeGLU */
 
-#define MLP_ROWS 512 /* as many as the panel product takes at a time: more would only need more memory */
+/* Rows at a time: on the host as many as the panel product takes, where more would only need more memory; on a device
+ * enough to keep all of it busy. */
+#define MLP_ROWS        512
+#define MLP_DEVICE_ROWS 4096
 
 typedef struct gate_run {
     const pg_context *g;
@@ -202,7 +241,11 @@ static void gate_row(void *context, int64_t row)
 static void multiply_gate(const pg_context *g, gate_run *run)
 {
     PG_PROFILE(g, "gelu_times", NULL);
-    pg_each_row(g, run->gate->rows, run->gate->width, gate_row, run);
+    if (g->device)
+        PG_DEVICE(g, rows, gelu_times, run->gate->data, run->gate->data, run->up->data,
+                  run->gate->rows * run->gate->width);
+    else
+        pg_each_row(g, run->gate->rows, run->gate->width, gate_row, run);
 }
 
 /* The last of the three, into memory that is there already. */
@@ -214,7 +257,7 @@ static void multiply_down(pg_context *g, pg_tensor *out, pg_tensor *x, const pg_
     }
     pg_tensor *product = pg_linear(g, x, down, NULL);
     if (product)
-        memcpy(out->data, product->data, (size_t)(out->rows * out->width) * sizeof(float));
+        pg_values_move(g->device, out->data, product->data, (size_t)(out->rows * out->width) * sizeof(float));
 }
 
 static pg_tensor *mlp_in_pieces(pg_context *g, const pg_tensor *x, const pg_parameter *gate, const pg_parameter *up,
@@ -224,9 +267,10 @@ static pg_tensor *mlp_in_pieces(pg_context *g, const pg_tensor *x, const pg_para
     if (!out)
         return NULL;
     out->single = x->single;
-    for (int64_t first = 0; first < x->rows && g->status == PG_OK; first += MLP_ROWS) {
+    const int64_t most = g->device ? MLP_DEVICE_ROWS : MLP_ROWS;
+    for (int64_t first = 0; first < x->rows && g->status == PG_OK; first += most) {
         pg_arena_mark mark = pg_arena_get_mark(&g->arena);
-        int64_t count = x->rows - first < MLP_ROWS ? x->rows - first : MLP_ROWS;
+        int64_t count = x->rows - first < most ? x->rows - first : most;
         pg_tensor x_part = pg_rows_view(x, first, count), out_part = pg_rows_view(out, first, count);
         gate_run run = {g, pg_linear(g, &x_part, gate, NULL), pg_linear(g, &x_part, up, NULL)};
         if (run.gate && run.up) {

@@ -1,4 +1,5 @@
 /* Cross entropy of tokens. */
+#include "kernels/device_losses.h"
 #include "kernels/gradient.h"
 #include "ops/linear.h"
 #include "ops/rows.h"
@@ -25,21 +26,37 @@ static void loss_row(void *context, int64_t row)
 
 #define EXP_COST 16 /* an exponential costs about 16 simple steps */
 
+static void losses_on_device(pg_context *g, float *losses, const pg_tensor *logits, const int32_t *targets)
+{
+    size_t bytes = (size_t)logits->rows * sizeof *losses;
+    const int32_t *wanted = pg_to_device(g, targets, (size_t)logits->rows * sizeof *targets);
+    float *found = pg_scratch_values(g, bytes);
+    PG_DEVICE(g, losses, cross_entropy, found, NULL, NULL, logits->data, wanted, logits->rows, logits->width, 0);
+    if (g->status == PG_OK)
+        g->status = pg_values_download(g->device, losses, found, bytes);
+}
+
 void pg_token_losses(pg_context *g, float *losses, const pg_tensor *logits, const int32_t *targets)
 {
     loss_run run = {g, logits, targets, losses};
-    if (logits && g->status == PG_OK)
+    pg_arena_mark mark = pg_arena_get_mark(&g->arena);
+    if (logits && g->device)
+        losses_on_device(g, losses, logits, targets);
+    else if (logits && g->status == PG_OK)
         pg_each_row(g, logits->rows, logits->width * EXP_COST, loss_row, &run);
+    pg_arena_release(&g->arena, mark);
 }
 
 /* ---------------------------------------------------------------- the output layer and its loss */
 
-#define LOGIT_FLOATS (1 << 24) /* that exist at a time */
+/* Logits that exist at a time; on a device more, because their products are large and few there. */
+#define LOGIT_FLOATS        (1 << 24)
+#define DEVICE_LOGIT_FLOATS (1 << 28)
 
 typedef struct output_run {
     pg_tensor *x, *out;
     pg_parameter w, bias;
-    const int32_t *targets;
+    const int32_t *targets; /* these and the next lie where values lie */
     float *log_sums, *hits; /* [rows] */
     double smoothing;
     /* the rows at hand */
@@ -88,7 +105,7 @@ static void output_back_row(void *context, int64_t row)
 
 static int64_t rows_at_once(const output_run *run)
 {
-    int64_t rows = LOGIT_FLOATS / run->w.rows + 1;
+    int64_t rows = (run->g->device ? DEVICE_LOGIT_FLOATS : LOGIT_FLOATS) / run->w.rows + 1;
     return rows < run->x->rows ? rows : run->x->rows;
 }
 
@@ -106,6 +123,26 @@ static bool compute_logits(pg_context *g, output_run *run)
     return g->status == PG_OK;
 }
 
+static void each_output_row(pg_context *g, output_run *run)
+{
+    int64_t at = run->first, rows = run->logits.rows, width = run->logits.width;
+    if (g->device)
+        PG_DEVICE(g, losses, cross_entropy, pg_row(run->out, at), run->log_sums + at, run->hits ? run->hits + at : NULL,
+                  run->logits.data, run->targets + at, rows, width, run->smoothing);
+    else
+        pg_each_row(g, rows, width * EXP_COST, output_row, run);
+}
+
+static void each_output_row_back(pg_context *g, output_run *run)
+{
+    int64_t at = run->first, rows = run->logits.rows, width = run->logits.width;
+    if (g->device)
+        PG_DEVICE(g, losses, cross_entropy_back, run->logits.data, run->out->grad + at, run->log_sums + at,
+                  run->targets + at, rows, width, run->smoothing);
+    else
+        pg_each_row(g, rows, width * EXP_COST, output_back_row, run);
+}
+
 static void output_backward(pg_context *g, const void *saved)
 {
     output_run run = *(const output_run *)saved;
@@ -116,7 +153,7 @@ static void output_backward(pg_context *g, const void *saved)
         pg_arena_mark mark = pg_arena_get_mark(&g->arena);
         if (compute_logits(g, &run)) {
             pg_tensor x = pg_rows_view(run.x, run.first, run.logits.rows);
-            pg_each_row(g, run.logits.rows, run.logits.width * EXP_COST, output_back_row, &run);
+            each_output_row_back(g, &run);
             pg_linear_back(g, run.logits.data, &x, dx ? dx + run.first * width : NULL, fresh, &run.w, &run.bias);
         }
         pg_arena_release(&g->arena, mark);
@@ -126,15 +163,17 @@ static void output_backward(pg_context *g, const void *saved)
 pg_tensor *pg_output_losses(pg_context *g, pg_tensor *x, const pg_parameter *w, const pg_parameter *bias,
                             const int32_t *targets, double smoothing, float *hits)
 {
-    output_run run = {.x = x, .w = *w, .bias = bias ? *bias : (pg_parameter){0}, .targets = targets, .g = g};
+    output_run run = {.x = x, .w = *w, .bias = bias ? *bias : (pg_parameter){0}, .g = g};
+    size_t rows = x ? (size_t)x->rows : 0;
+    run.targets = pg_to_device(g, targets, rows * sizeof *targets);
     run.smoothing = smoothing;
     run.hits = hits;
     run.out = x ? pg_tensor_new(g, x->rows, 1) : NULL;
-    run.log_sums = pg_scratch(g, (size_t)(x ? x->rows : 0) * sizeof *run.log_sums);
+    run.log_sums = pg_scratch_values(g, rows * sizeof *run.log_sums);
     for (; run.out && run.first < x->rows && g->status == PG_OK; run.first += run.logits.rows) {
         pg_arena_mark mark = pg_arena_get_mark(&g->arena);
         if (compute_logits(g, &run))
-            pg_each_row(g, run.logits.rows, run.logits.width * EXP_COST, output_row, &run);
+            each_output_row(g, &run);
         pg_arena_release(&g->arena, mark);
     }
     if (g->status == PG_OK && (pg_tracked(g, x) || pg_is_trained(g, w) || pg_is_trained(g, bias)))
@@ -152,9 +191,20 @@ typedef struct saved_sum {
 static void sum_backward(pg_context *g, const void *memory)
 {
     const saved_sum *saved = memory;
+    int64_t count = saved->x->rows * saved->x->width;
     float *dx = pg_gradient(g, saved->x);
-    if (dx)
-        g->kernels->gradient->add_scaled(dx, saved->weights, saved->out->grad[0], saved->x->rows * saved->x->width);
+    if (dx && g->device)
+        PG_DEVICE(g, losses, weighted_sum_back, dx, saved->out->grad, saved->weights, count);
+    else if (dx)
+        g->kernels->gradient->add_scaled(dx, saved->weights, saved->out->grad[0], count);
+}
+
+static float sum_on_host(const float *x, const float *weights, int64_t count)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < count; i++)
+        sum += (double)x[i] * (double)weights[i];
+    return (float)sum;
 }
 
 pg_tensor *pg_weighted_sum(pg_context *g, pg_tensor *x, const float *weights)
@@ -162,10 +212,12 @@ pg_tensor *pg_weighted_sum(pg_context *g, pg_tensor *x, const float *weights)
     pg_tensor *out = x ? pg_tensor_new(g, 1, 1) : NULL;
     if (!out)
         return NULL;
-    double sum = 0;
-    for (int64_t i = 0; i < x->rows * x->width; i++)
-        sum += (double)((const float *)x->data)[i] * (double)weights[i];
-    *(float *)out->data = (float)sum;
+    int64_t count = x->rows * x->width;
+    weights = pg_to_device(g, weights, (size_t)count * sizeof *weights);
+    if (g->device)
+        PG_DEVICE(g, losses, weighted_sum, out->data, x->data, weights, count);
+    else
+        *(float *)out->data = sum_on_host(x->data, weights, count);
     saved_sum saved = {x, out, weights};
     if (pg_tracked(g, x))
         pg_tape_record(g, out, sum_backward, &saved, sizeof saved);

@@ -55,6 +55,8 @@ static void add_rows(pg_context *g, float *moments, const transposition *x, int6
 
 void pg_add_moments(pg_context *g, float *moments, const pg_tensor *x, int64_t first, int64_t count)
 {
+    if (!pg_host_only(g, "add_moments"))
+        return;
     pg_arena_mark mark = pg_arena_get_mark(&g->arena);
     transposition run = {x, first, pg_scratch(g, (size_t)(count * x->rows) * sizeof(float))};
     if (run.out)

@@ -56,6 +56,8 @@ static void straight_through(pg_context *g, const void *memory)
 pg_tensor *pg_nearest_code(pg_context *g, pg_tensor *x, const pg_parameter *table, int32_t *codes)
 {
     PG_PROFILE(g, "nearest_code", table->name);
+    if (!pg_host_only(g, "nearest_code"))
+        return NULL;
     pg_tensor *out = x ? pg_tensor_like(g, x) : NULL;
     pg_tensor *products = x ? pg_tensor_new(g, x->rows, table->rows) : NULL;
     const float *floats = products ? pg_parameter_floats(g, table) : NULL;
@@ -96,6 +98,8 @@ static void squared_backward(pg_context *g, const void *memory)
 pg_tensor *pg_squared_difference(pg_context *g, pg_tensor *x, const float *target, double factor)
 {
     PG_PROFILE(g, "squared_difference", NULL);
+    if (!pg_host_only(g, "squared_difference"))
+        return NULL;
     pg_tensor *out = x ? pg_tensor_new(g, 1, 1) : NULL;
     if (!out)
         return NULL;

@@ -67,14 +67,27 @@ static norm_back_run start_back(pg_context *g, const saved_norm *saved)
     return run;
 }
 
+/* The same on a device, of RMSNorm or LayerNorm. */
+static void back_on_device(pg_context *g, const saved_norm *saved, bool layer)
+{
+    pg_tensor *x = saved->x;
+    pg_device_matrix w = pg_on_device(&saved->weight);
+    bool fresh;
+    float *dx = pg_gradient_begin(g, x, &fresh), *dw = saved->weight.grad, epsilon = (float)saved->epsilon;
+    float *scratch = pg_scratch_values(g, (size_t)pg_device_norm_scratch(x->rows, x->width) * sizeof *scratch);
+    if (layer)
+        PG_DEVICE(g, rows, layer_norm_back, dx, fresh, dw, saved->bias.grad, saved->out->grad, x->data, x->rows, &w,
+                  epsilon, scratch);
+    else
+        PG_DEVICE(g, rows, rms_norm_back, dx, fresh, dw, saved->out->grad, x->data, x->rows, &w, epsilon, scratch);
+}
+
 static void rms_backward(pg_context *g, const void *memory)
 {
     PG_PROFILE(g, "rmsnorm back", NULL);
     const saved_norm *saved = memory;
     if (g->device) {
-        pg_device_matrix w = pg_on_device(&saved->weight);
-        PG_DEVICE(g, rows, rms_norm_back, pg_gradient(g, saved->x), saved->weight.grad, saved->out->grad,
-                  saved->x->data, saved->x->rows, &w, (float)saved->epsilon);
+        back_on_device(g, saved, false);
         return;
     }
     norm_back_run run = start_back(g, saved);
@@ -128,6 +141,10 @@ static void layer_backward(pg_context *g, const void *memory)
 {
     PG_PROFILE(g, "layernorm back", NULL);
     const saved_norm *saved = memory;
+    if (g->device) {
+        back_on_device(g, saved, true);
+        return;
+    }
     norm_back_run run = start_back(g, saved);
     run.means = pg_scratch(g, (size_t)saved->x->rows * sizeof *run.means);
     if (g->status != PG_OK)
@@ -142,17 +159,22 @@ static void layer_backward(pg_context *g, const void *memory)
 pg_tensor *pg_layernorm(pg_context *g, pg_tensor *x, const pg_parameter *w, const pg_parameter *bias, double epsilon)
 {
     PG_PROFILE(g, "layernorm", NULL);
-    if (!x)
+    pg_tensor *out = x ? pg_tensor_like(g, x) : NULL;
+    if (!out)
         return NULL;
-    norm_run run = {g->kernels,    x, pg_tensor_like(g, x), pg_parameter_floats(g, w), pg_parameter_floats(g, bias),
-                    (float)epsilon};
-    if (g->status != PG_OK)
-        return NULL;
-    pg_each_row(g, x->rows, x->width, layer_row, &run);
-    saved_norm saved = {.x = x, .out = run.out, .weight = *w, .bias = *bias, .epsilon = epsilon};
+    if (g->device) {
+        pg_device_matrix weight = pg_on_device(w), shift = pg_on_device(bias);
+        PG_DEVICE(g, rows, layer_norm, out->data, x->data, x->rows, &weight, &shift, (float)epsilon);
+    } else {
+        norm_run run = {g->kernels, x, out, pg_parameter_floats(g, w), pg_parameter_floats(g, bias), (float)epsilon};
+        if (g->status != PG_OK)
+            return NULL;
+        pg_each_row(g, x->rows, x->width, layer_row, &run);
+    }
+    saved_norm saved = {.x = x, .out = out, .weight = *w, .bias = *bias, .epsilon = epsilon};
     if (pg_tracked(g, x) || pg_is_trained(g, w) || pg_is_trained(g, bias))
-        pg_tape_record(g, run.out, layer_backward, &saved, sizeof saved);
-    return run.out;
+        pg_tape_record(g, out, layer_backward, &saved, sizeof saved);
+    return out;
 }
 
 /* ---------------------------------------------------------------- rows of length one */
@@ -188,7 +210,12 @@ static void unit_backward(pg_context *g, const void *memory)
 {
     PG_PROFILE(g, "unit_rows back", NULL);
     saved_norm saved = *(const saved_norm *)memory;
-    if (pg_gradient(g, saved.x))
+    bool fresh;
+    if (g->device) {
+        float *dx = pg_gradient_begin(g, saved.x, &fresh);
+        PG_DEVICE(g, rows, unit_rows_back, dx, fresh, saved.out->grad, saved.x->data, saved.out->data, saved.x->rows,
+                  saved.x->width);
+    } else if (pg_gradient(g, saved.x))
         pg_each_row(g, saved.x->rows, saved.x->width, unit_back_row, &saved);
 }
 
@@ -198,7 +225,10 @@ pg_tensor *pg_unit_rows(pg_context *g, pg_tensor *x)
     norm_run run = {.kernels = g->kernels, .x = x, .out = x ? pg_tensor_like(g, x) : NULL};
     if (!run.out)
         return NULL;
-    pg_each_row(g, x->rows, x->width, unit_row, &run);
+    if (g->device)
+        PG_DEVICE(g, rows, unit_rows, run.out->data, x->data, x->rows, x->width);
+    else
+        pg_each_row(g, x->rows, x->width, unit_row, &run);
     saved_norm saved = {.x = x, .out = run.out};
     if (pg_tracked(g, x))
         pg_tape_record(g, run.out, unit_backward, &saved, sizeof saved);

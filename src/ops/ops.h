@@ -115,17 +115,28 @@ pg_tensor *pg_patches(pg_context *g, const float *pixels, int64_t count, int64_t
 /* log(sum of exp(x)) of one row of logits: what turns a logit into a log-probability. */
 double pg_log_sum_exp(const pg_context *g, const float *logits, int64_t count);
 
-/* losses[t] = -log softmax(row t of logits)[targets[t]], in nats. */
+/* losses[t] = -log softmax(row t of logits)[targets[t]], in nats; losses are the host's. */
 void pg_token_losses(pg_context *g, float *losses, const pg_tensor *logits, const int32_t *targets);
 
 /* losses[t] = -log softmax(w x_t + bias)[targets[t]]: [rows, 1], in nats. The logits exist for some rows at a time
  * only. A share `smoothing` of the target's probability is spread evenly over all outputs. hits[t] becomes 1 where the
- * target has the largest logit, else 0 (NULL: not wanted). bias may be NULL. */
+ * target has the largest logit, else 0 (NULL: not wanted); hits lie where values do. bias may be NULL. */
 pg_tensor *pg_output_losses(pg_context *g, pg_tensor *x, const pg_parameter *w, const pg_parameter *bias,
                             const int32_t *targets, double smoothing, float *hits);
 
 /* The sum of all values of x times their weights [rows][width]: [1, 1]. */
 pg_tensor *pg_weighted_sum(pg_context *g, pg_tensor *x, const float *weights);
+
+/* ids[r] = the place of the largest of row r of the logits, of equal ones the first. log_probabilities[r] is its
+ * logarithm, NULL where nobody wants it. Both are the host's. */
+void pg_best_tokens(pg_context *g, int32_t *ids, float *log_probabilities, const pg_tensor *logits);
+
+/* The k largest of every row, k <= PG_TOP_MOST and the width, the best first and equal ones by their places: ids and
+ * values [rows][k]; log_sums[r] is log(sum of exp(logit / temperature)) over the whole row. All three are the host's.
+ * NaN comes behind everything else. */
+#define PG_TOP_MOST 64
+void pg_top_tokens(pg_context *g, int32_t *ids, float *values, float *log_sums, const pg_tensor *logits, int64_t k,
+                   double temperature);
 
 /* moments += x^T x over columns first .. first + count - 1 of x: the lower triangle of [count][count]. */
 void pg_add_moments(pg_context *g, float *moments, const pg_tensor *x, int64_t first, int64_t count);
@@ -146,9 +157,13 @@ pg_tensor *pg_concatenate(pg_context *g, pg_tensor *x, pg_tensor *y);
 pg_tensor *pg_contrastive_loss(pg_context *g, pg_tensor *images, pg_tensor *texts, const pg_parameter *scale,
                                const pg_parameter *bias);
 
+/* hits[r] = 1 where no value of row r of x is larger than that of column r, else 0; hits lie where values do. */
+void pg_largest_on_diagonal(pg_context *g, float *hits, const pg_tensor *x);
+
 /* x [2 pairs, 1] are -log p of a chosen and a rejected answer, pair by pair, and reference [2 pairs] what another model
  * says of them: [pairs, 1], -log sigmoid(beta margin), the margin being how much more x prefers the chosen answer (in
- * log p) than the reference does. hits[i] becomes 1 where it is positive, else 0 (NULL: not wanted). */
+ * log p) than the reference does. hits[i] becomes 1 where it is positive, else 0 (NULL: not wanted); hits lie where
+ * values do. */
 pg_tensor *pg_preference_losses(pg_context *g, pg_tensor *x, const float *reference, double beta, float *hits);
 
 /* Squares of `size` points a side over pictures of height x width places: one begins at every `stride`-th point of each

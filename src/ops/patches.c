@@ -1,6 +1,7 @@
 /* Pictures to patches. */
 #include <string.h>
 
+#include "kernels/device_rows.h"
 #include "ops/rows.h"
 
 typedef struct patch_run {
@@ -30,6 +31,12 @@ pg_tensor *pg_patches(pg_context *g, const float *pixels, int64_t count, int64_t
                      patch};
     if (!run.out)
         return NULL;
-    pg_each_row(g, run.out->rows, run.out->width, copy_patch, &run);
+    if (g->device) {
+        pg_arena_mark mark = pg_arena_get_mark(&g->arena);
+        const void *there = pg_to_device(g, pixels, (size_t)(count * channels * side * side) * sizeof *pixels);
+        PG_DEVICE(g, rows, patches, run.out->data, there, run.out->rows, channels, side, patch);
+        pg_arena_release(&g->arena, mark);
+    } else
+        pg_each_row(g, run.out->rows, run.out->width, copy_patch, &run);
     return run.out;
 }

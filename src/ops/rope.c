@@ -1,6 +1,7 @@
 /* Rotary position embeddings (Su et al. 2021) as Gemma has them: halves, frequencies and angles in f32. */
 #include <math.h>
 
+#include "kernels/device_rows.h"
 #include "kernels/kernels.h"
 #include "ops/rows.h"
 
@@ -32,7 +33,10 @@ pg_tensor *pg_rope_angles(pg_context *g, const int32_t *positions, int64_t count
     for (int64_t i = 0; i < size / 2; i++)
         frequencies[i] = 1.0f / powf((float)theta, (float)(2 * i) / (float)size);
     angle_run run = {out, positions, frequencies};
-    pg_each_row(g, count, size * 16, angle_row, &run); /* a cosine costs about 16 simple steps */
+    if (g->device)
+        PG_DEVICE(g, rows, rope_angles, out->data, positions, frequencies, count, size);
+    else
+        pg_each_row(g, count, size * 16, angle_row, &run); /* a cosine costs about 16 simple steps */
     return out;
 }
 
@@ -71,6 +75,13 @@ static void rope_backward(pg_context *g, const void *saved)
 {
     PG_PROFILE(g, "rope back", NULL);
     rope_run run = *(const rope_run *)saved;
+    if (g->device) {
+        bool fresh;
+        float *dx = pg_gradient_begin(g, run.x, &fresh);
+        PG_DEVICE(g, rows, rope_back, dx, fresh, run.out->grad, run.angles->data, run.x->rows, run.x->width,
+                  run.angles->width);
+        return;
+    }
     run.back = pg_scratch(g, (size_t)(run.x->rows * 2 * run.angles->width) * sizeof(float));
     if (run.back && pg_gradient(g, run.x))
         pg_each_row(g, run.x->rows, run.x->width, rotate_back_row, &run);
@@ -82,7 +93,10 @@ pg_tensor *pg_rope(pg_context *g, pg_tensor *x, const pg_tensor *angles)
     rope_run run = {g->kernels, x, angles, x && angles ? pg_tensor_like(g, x) : NULL, NULL};
     if (!run.out)
         return NULL;
-    pg_each_row(g, x->rows, x->width, rotate_row, &run);
+    if (g->device)
+        PG_DEVICE(g, rows, rope, run.out->data, x->data, angles->data, x->rows, x->width, angles->width);
+    else
+        pg_each_row(g, x->rows, x->width, rotate_row, &run);
     if (pg_tracked(g, x))
         pg_tape_record(g, run.out, rope_backward, &run, sizeof run);
     return run.out;

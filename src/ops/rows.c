@@ -1,8 +1,7 @@
 #include "ops/rows.h"
 
-#include <string.h>
-
 #include "base/threads.h"
+#include "kernels/device_products.h"
 #include "kernels/kernels.h"
 
 #define TASK_FLOATS 16384 /* below this, waking a thread costs more than it saves */
@@ -69,6 +68,10 @@ static void sum_columns(void *context, int64_t first, int64_t count)
 
 void pg_add_columns(const pg_context *g, float *out, const float *x, int64_t rows, int64_t width)
 {
+    if (g->device) {
+        PG_DEVICE(g, products, add_columns, out, x, rows, width);
+        return;
+    }
     sum_run run = {g->kernels, out, x, rows, width};
     pg_each_columns(g, width, sum_columns, &run);
 }
@@ -78,8 +81,10 @@ float *pg_gradient_or_scratch(pg_context *g, pg_tensor *x)
     if (x->tracked)
         return pg_gradient(g, x);
     size_t bytes = (size_t)(x->rows * x->width) * sizeof(float);
-    float *nobody = pg_scratch(g, bytes);
-    return nobody ? memset(nobody, 0, bytes) : NULL;
+    float *nobody = pg_scratch_values(g, bytes);
+    if (nobody)
+        pg_values_clear(g->device, nobody, bytes);
+    return nobody;
 }
 
 const float *pg_parameter_floats(pg_context *g, const pg_parameter *p)
@@ -87,10 +92,19 @@ const float *pg_parameter_floats(pg_context *g, const pg_parameter *p)
     if (p->dtype == PG_F32 && (uintptr_t)p->data % _Alignof(float) == 0)
         return p->data;
     int64_t count = p->rows * p->width;
-    float *floats = pg_scratch(g, (size_t)count * sizeof *floats);
-    if (floats)
+    float *floats = pg_scratch_values(g, (size_t)count * sizeof *floats);
+    if (floats && g->device)
+        PG_DEVICE(g, products, widen, floats, p->data, p->dtype, count);
+    else if (floats)
         g->kernels->widen(floats, p->data, p->dtype, count);
     return floats;
+}
+
+bool pg_host_only(pg_context *g, const char *operation)
+{
+    if (g->device && g->status == PG_OK)
+        g->status = pg_fail(PG_ERROR_UNSUPPORTED, "%s: %s runs on the cpu only", g->device->name, operation);
+    return !g->device;
 }
 
 pg_tensor pg_rows_view(const pg_tensor *x, int64_t first, int64_t count)

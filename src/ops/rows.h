@@ -39,6 +39,15 @@ static inline pg_device_matrix pg_on_device(const pg_parameter *p)
         .data = p->data, .dtype = p->dtype, .rows = p->rows, .width = p->width, .quantized = p->quantized};
 }
 
+/* Where an operation belongs to the host (it is no part of what runs on devices): false, with g->status set, if g has a
+ * device. */
+bool pg_host_only(pg_context *g, const char *operation);
+
+static inline int64_t pg_count(const pg_tensor *x)
+{
+    return x->rows * x->width;
+}
+
 static inline float *pg_row(const pg_tensor *x, int64_t row)
 {
     return (float *)x->data + row * x->width;

@@ -8,14 +8,9 @@
 #include "base/random.h"
 #include "base/threads.h"
 #include "kernels/kernels.h"
-#include "kernels/update_loops.h"
+#include "ops/update_tables.h"
 
 #define PIECE 32768 /* values; a multiple of PG_UPDATE_BLOCK */
-
-typedef struct pg_update_piece {
-    size_t update; /* which array */
-    int64_t first, count;
-} pg_update_piece;
 
 int64_t pg_update_scales(int64_t values)
 {
@@ -33,12 +28,12 @@ static void cut(pg_update_plan *plan)
         int64_t count = plan->updates[i].rows * plan->updates[i].width;
         for (int64_t first = 0; first < count; first += PIECE)
             plan->pieces[plan->piece_count++] =
-                (pg_update_piece){i, first, count - first < PIECE ? count - first : PIECE};
+                (pg_update_piece){(int64_t)i, first, count - first < PIECE ? count - first : PIECE};
     }
 }
 
-pg_status pg_update_plan_init(pg_update_plan *out, const pg_kernels *kernels, int threads, const pg_update *updates,
-                              size_t count)
+pg_status pg_update_plan_init(pg_update_plan *out, pg_device *device, const pg_kernels *kernels, int threads,
+                              const pg_update *updates, size_t count)
 {
     size_t pieces = 0, sums = 0, widest = 0;
     for (size_t i = 0; i < count; i++) {
@@ -47,7 +42,8 @@ pg_status pg_update_plan_init(pg_update_plan *out, const pg_kernels *kernels, in
         widest = (size_t)updates[i].width > widest ? (size_t)updates[i].width : widest;
     }
     sums = pieces > sums ? pieces : sums;
-    *out = (pg_update_plan){.kernels = kernels, .threads = threads, .updates = updates, .count = count};
+    *out =
+        (pg_update_plan){.device = device, .kernels = kernels, .threads = threads, .updates = updates, .count = count};
     out->pieces = pg_alloc(pieces, sizeof *out->pieces);
     out->sums = out->pieces ? pg_alloc(sums, sizeof *out->sums) : NULL;
     out->factors = out->sums ? pg_alloc(widest, sizeof *out->factors) : NULL;
@@ -56,11 +52,16 @@ pg_status pg_update_plan_init(pg_update_plan *out, const pg_kernels *kernels, in
         return PG_ERROR_MEMORY;
     }
     cut(out);
-    return PG_OK;
+    pg_status status = device ? pg_update_tables_init(out) : PG_OK;
+    if (status != PG_OK)
+        pg_update_plan_free(out);
+    return status;
 }
 
 void pg_update_plan_free(pg_update_plan *plan)
 {
+    if (plan->device)
+        pg_update_tables_free(plan);
     pg_free(plan->pieces);
     pg_free(plan->sums);
     pg_free(plan->factors);
@@ -73,7 +74,6 @@ typedef struct update_run {
     const pg_update_kernels *kernels;
     pg_adam_step adam;
     pg_sgd_step sgd;
-    double decay;
     uint64_t seed;
     int64_t step;
     float share;
@@ -97,8 +97,18 @@ static void square_piece(void *context, int64_t index, int worker)
         run->kernels->squares(run->plan->updates[piece->update].grad + piece->first, NULL, piece->count);
 }
 
+/* Nothing is known of the derivatives where the device has failed. */
+static double norm_on_device(const pg_update_plan *plan)
+{
+    double norm;
+    ON_DEVICE(plan, norm, plan->on_device->norm);
+    return pg_values_download(plan->device, &norm, plan->on_device->norm, sizeof norm) == PG_OK ? norm : NAN;
+}
+
 double pg_update_norm(const pg_update_plan *plan)
 {
+    if (plan->device)
+        return norm_on_device(plan);
     update_run run = {0};
     each_piece(plan, square_piece, &run);
     double sum = 0;
@@ -112,11 +122,12 @@ double pg_update_norm(const pg_update_plan *plan)
 static void adam_run(update_run *out, const pg_update_rule *rule)
 {
     double t = (double)rule->step;
-    *out = (update_run){.decay = rule->rate * rule->decay, .seed = rule->seed, .step = rule->step};
+    *out = (update_run){.seed = rule->seed, .step = rule->step};
     out->adam = (pg_adam_step){.grad_scale = (float)rule->grad_scale,
                                .new1 = (float)(1 - rule->beta1),
                                .old2 = (float)rule->beta2,
                                .new2 = (float)(1 - rule->beta2),
+                               .keep = (float)(1 - rule->rate * rule->decay),
                                .rate = (float)(rule->rate / (1 - pow(rule->beta1, t))),
                                .correction = (float)(1 / sqrt(1 - pow(rule->beta2, t))),
                                .epsilon = (float)rule->epsilon};
@@ -125,7 +136,7 @@ static void adam_run(update_run *out, const pg_update_rule *rule)
 static pg_adam_step adam_step_of(const update_run *run, const pg_update *update)
 {
     pg_adam_step step = run->adam;
-    step.keep = update->decay ? (float)(1 - run->decay) : 1;
+    step.keep = update->decay ? step.keep : 1;
     return step;
 }
 
@@ -144,7 +155,10 @@ void pg_update_adam(const pg_update_plan *plan, const pg_update_rule *rule)
 {
     update_run run;
     adam_run(&run, rule);
-    each_piece(plan, adam_piece, &run);
+    if (plan->device)
+        ON_DEVICE(plan, adam, &run.adam);
+    else
+        each_piece(plan, adam_piece, &run);
 }
 
 static void adam8_piece(void *context, int64_t index, int worker)
@@ -154,7 +168,7 @@ static void adam8_piece(void *context, int64_t index, int worker)
     const pg_update_piece *piece = &run->plan->pieces[index];
     const pg_update *u = &run->plan->updates[piece->update];
     pg_adam_step step = adam_step_of(run, u);
-    uint64_t stream = pg_random_bits(run->seed, piece->update, (uint64_t)run->step);
+    uint64_t stream = pg_random_bits(run->seed, (uint64_t)piece->update, (uint64_t)run->step);
     for (int64_t done = 0; done < piece->count; done += PG_UPDATE_BLOCK) {
         int64_t at = piece->first + done, block = at / PG_UPDATE_BLOCK;
         int64_t count = piece->count - done < PG_UPDATE_BLOCK ? piece->count - done : PG_UPDATE_BLOCK;
@@ -167,7 +181,10 @@ void pg_update_adam8(const pg_update_plan *plan, const pg_update_rule *rule)
 {
     update_run run;
     adam_run(&run, rule);
-    each_piece(plan, adam8_piece, &run);
+    if (plan->device)
+        ON_DEVICE(plan, adam8, &run.adam, run.seed, run.step);
+    else
+        each_piece(plan, adam8_piece, &run);
 }
 
 /* ---------------------------------------------------------------- SGD, averages */
@@ -187,7 +204,10 @@ static void sgd_piece(void *context, int64_t index, int worker)
 void pg_update_sgd(const pg_update_plan *plan, const pg_update_rule *rule)
 {
     update_run run = {.sgd = {(float)rule->grad_scale, (float)rule->decay, (float)rule->momentum, (float)rule->rate}};
-    each_piece(plan, sgd_piece, &run);
+    if (plan->device)
+        ON_DEVICE(plan, sgd, &run.sgd);
+    else
+        each_piece(plan, sgd_piece, &run);
 }
 
 static void blend_piece(void *context, int64_t index, int worker)
@@ -202,5 +222,8 @@ static void blend_piece(void *context, int64_t index, int worker)
 void pg_update_blend(const pg_update_plan *plan, double share)
 {
     update_run run = {.share = (float)share};
-    each_piece(plan, blend_piece, &run);
+    if (plan->device)
+        ON_DEVICE(plan, blend, run.share);
+    else
+        each_piece(plan, blend_piece, &run);
 }

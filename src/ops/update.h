@@ -5,43 +5,34 @@
 #ifndef PG_OPS_UPDATE_H
 #define PG_OPS_UPDATE_H
 
-#include "base/status.h"
+#include "base/device.h"
+#include "kernels/update_loops.h"
 
 struct pg_kernels;
-struct pg_update_piece;
-
-/* One array [rows][width], its derivatives, and what an optimizer remembers of it: only what the functions called below
- * name must be there. */
-typedef struct pg_update {
-    float *values;
-    const float *grad;
-    int64_t rows, width;
-    bool decay;      /* weight decay is for this array too */
-    float *m, *v;    /* moments; SGD's velocity is m */
-    int8_t *m_codes; /* the same in 8 bits, with pg_update_scales() scales */
-    uint8_t *v_codes;
-    float *scales;
-    float *row_squares;    /* [rows], Adafactor */
-    float *column_squares; /* [width] */
-    float *average;        /* of the values over time */
-} pg_update;
+struct pg_device_plan;
 
 /* Floats of pg_update.scales for so many values: two for each block of 256. */
 int64_t pg_update_scales(int64_t values);
 
-/* `updates` is borrowed. Freed with pg_update_plan_free. */
+#define PG_UPDATE_TABLES 16
+
 typedef struct pg_update_plan {
+    pg_device *device; /* where the arrays lie and the steps are made; NULL: the host */
     const struct pg_kernels *kernels;
     int threads;
     const pg_update *updates;
     size_t count;
-    struct pg_update_piece *pieces;
+    pg_update_piece *pieces;
     size_t piece_count;
-    double *sums;   /* one for each piece, or for each row of the tallest array */
-    float *factors; /* one for each column of the widest */
+    double *sums;                     /* one for each piece, or for each row of the tallest array */
+    float *factors;                   /* one for each column of the widest */
+    struct pg_device_plan *on_device; /* the same as tables there; NULL on the host */
+    void *tables[PG_UPDATE_TABLES];   /* their memory */
+    int table_count;
 } pg_update_plan;
 
-pg_status pg_update_plan_init(pg_update_plan *out, const struct pg_kernels *kernels, int threads,
+/* `updates` is borrowed; the addresses in it are the device's, if there is one. Freed with pg_update_plan_free. */
+pg_status pg_update_plan_init(pg_update_plan *out, pg_device *device, const struct pg_kernels *kernels, int threads,
                               const pg_update *updates, size_t count);
 void pg_update_plan_free(pg_update_plan *plan);
 
@@ -60,7 +51,8 @@ typedef struct pg_update_rule {
         smallest_scale; /* Adafactor: rate is multiplied by the root mean square of the values, at least this; 0: not */
 } pg_update_rule;
 
-/* The length of all derivatives as one vector, summed in double; not finite where one of them is not. */
+/* The length of all derivatives as one vector, summed in double; not finite where one of them is not, and after a
+ * failure of the device (pg_device_wait says which). On a device the only function here that waits for it. */
 double pg_update_norm(const pg_update_plan *plan);
 
 void pg_update_adam(const pg_update_plan *plan, const pg_update_rule *rule);      /* m, v */

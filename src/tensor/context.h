@@ -28,7 +28,7 @@ typedef struct pg_context {
     int threads;
     pg_device *device;  /* where values lie and operations run, borrowed; NULL: the host (pg_context_on) */
     pg_compute compute; /* F32 or BF16 */
-    bool integers;      /* quantised weights are multiplied in whole numbers; else they are widened first */
+    bool integers;      /* quantised weights are multiplied in whole numbers; else, and on a device, they are widened */
     bool unadapted;     /* low-rank additions are left out: the model is what it was without them */
     pg_arena arena;     /* everything an operation makes; reset by the owner between steps */
     pg_status status;

@@ -1,7 +1,5 @@
 #include "train/contrastive.h"
 
-#include <string.h>
-
 #include "model/siglip.h"
 #include "ops/ops.h"
 #include "tensor/tape.h"
@@ -24,14 +22,6 @@ static encoded_pairs encode(pg_context *g, const pg_weights *weights, const pg_c
     return (encoded_pairs){pg_unit_rows(g, images), pg_unit_rows(g, texts)};
 }
 
-static float largest_at(const float *values, int64_t count, int64_t at)
-{
-    for (int64_t j = 0; j < count; j++)
-        if (values[j] > values[at])
-            return 0;
-    return 1;
-}
-
 /* Which pictures find their text, of rows of length one. */
 static void find_texts(float *hits, pg_context *g, const encoded_pairs *all)
 {
@@ -45,9 +35,7 @@ static void find_texts(float *hits, pg_context *g, const encoded_pairs *all)
                           .width = all->texts->width,
                           .data = all->texts->data};
     g->tape = NULL;
-    const pg_tensor *near = pg_linear(g, all->images, &texts, NULL);
-    for (int64_t i = 0; near && i < near->rows; i++)
-        hits[i] = largest_at((const float *)near->data + i * near->width, near->width, i);
+    pg_largest_on_diagonal(g, hits, pg_linear(g, all->images, &texts, NULL));
     g->tape = tape;
     pg_arena_release(&g->arena, mark);
 }
@@ -75,9 +63,10 @@ static encoded_pairs encode_part(pg_context *g, const part_run *run, int64_t fir
     return encode(g, run->weights, run->batch, first, left < run->at_once ? left : run->at_once);
 }
 
-static void copy_rows(const pg_tensor *to, int64_t first, const pg_tensor *from)
+static void copy_rows(pg_context *g, const pg_tensor *to, int64_t first, const pg_tensor *from)
 {
-    memcpy((float *)to->data + first * to->width, from->data, (size_t)(from->rows * from->width) * sizeof(float));
+    pg_values_move(g->device, (float *)to->data + first * to->width, from->data,
+                   (size_t)(from->rows * from->width) * sizeof(float));
 }
 
 /* The rows of all pairs. Parts are recorded as they will be for the way back, so that dropout leaves out the same
@@ -88,8 +77,8 @@ static void encode_parts(pg_context *g, const part_run *run, const encoded_pairs
         pg_arena_mark mark = pg_arena_get_mark(&g->arena);
         encoded_pairs part = encode_part(g, run, first);
         if (part.images && part.texts) {
-            copy_rows(all->images, first, part.images);
-            copy_rows(all->texts, first, part.texts);
+            copy_rows(g, all->images, first, part.images);
+            copy_rows(g, all->texts, first, part.texts);
         }
         pg_tape_clear(g->tape);
         pg_arena_release(&g->arena, mark);
@@ -114,10 +103,12 @@ static void go_back_in_parts(pg_context *g, const part_run *run, const float *di
 static float *keep_gradient(pg_context *g, const pg_tensor *x)
 {
     size_t bytes = (size_t)(x->rows * x->width) * sizeof(float);
-    float *kept = pg_scratch(g, bytes);
-    if (!kept)
-        return NULL;
-    return x->grad ? memcpy(kept, x->grad, bytes) : memset(kept, 0, bytes);
+    float *kept = pg_scratch_values(g, bytes);
+    if (kept && x->grad)
+        pg_values_move(g->device, kept, x->grad, bytes);
+    else if (kept)
+        pg_values_clear(g->device, kept, bytes);
+    return kept;
 }
 
 static void run_parts(float *loss, pg_context *g, const part_run *run, float weight, float *hits)

@@ -144,9 +144,10 @@ struct pg_optimizer {
     size_t count;
     pg_update *updates;
     pg_update_plan plan;
-    void *blocks[SLOTS];
+    void *blocks[SLOTS]; /* where the optimizer works */
+    void *copies[SLOTS]; /* of them, for saving; on the host the blocks themselves */
     size_t block_bytes[SLOTS];
-    pg_array *state; /* the step, then slot by slot */
+    pg_array *state; /* the step, then slot by slot, in the copies */
     size_t state_count;
     char *names; /* of the state, one behind the other */
 };
@@ -154,13 +155,14 @@ struct pg_optimizer {
 /* The arrays of one slot, in their block; their names follow one another in `names`. */
 static void lay_out(pg_optimizer *o, int index, const slot *s, const pg_trained *trained, char **names)
 {
-    char *at = o->blocks[index];
+    size_t at = 0;
     for (size_t i = 0; i < o->count; i++) {
         pg_array *array = &o->state[o->state_count++];
+        const char *values = (char *)o->blocks[index] + at;
         *array = describe(s, &trained[i]);
         array->name = *names;
-        array->data = at;
-        memcpy((char *)&o->updates[i] + s->field, &at, sizeof at);
+        array->data = (char *)o->copies[index] + at;
+        memcpy((char *)&o->updates[i] + s->field, &values, sizeof values);
         at += pg_align(array->bytes);
         *names += strlen(*names) + 1;
     }
@@ -175,6 +177,19 @@ static pg_status add_names(pg_buffer *out, const slot *s, const pg_trained *trai
     return PG_OK;
 }
 
+/* A block of zeros. Pages of its copy take no memory before it is fetched. */
+static pg_status allocate_block(pg_optimizer *o, int s)
+{
+    pg_device *device = o->options.device;
+    o->blocks[s] = pg_values_alloc(device, o->block_bytes[s]);
+    if (!o->blocks[s])
+        return PG_ERROR_MEMORY;
+    if (device)
+        pg_values_clear(device, o->blocks[s], o->block_bytes[s]);
+    o->copies[s] = device ? pg_pages_alloc(o->block_bytes[s]) : o->blocks[s];
+    return o->copies[s] ? PG_OK : PG_ERROR_MEMORY;
+}
+
 static pg_status allocate(pg_optimizer *o, const slot *slots, int slot_count, const pg_trained *trained)
 {
     o->updates = pg_alloc(o->count, sizeof *o->updates);
@@ -183,8 +198,8 @@ static pg_status allocate(pg_optimizer *o, const slot *slots, int slot_count, co
         return PG_ERROR_MEMORY;
     for (int s = 0; s < slot_count; s++) {
         o->block_bytes[s] = slot_bytes(&slots[s], trained, o->count);
-        if (o->block_bytes[s] && !(o->blocks[s] = pg_pages_alloc(o->block_bytes[s])))
-            return PG_ERROR_MEMORY;
+        if (o->block_bytes[s])
+            PG_TRY(allocate_block(o, s));
     }
     pg_buffer names = {0};
     pg_status status = PG_OK;
@@ -212,9 +227,9 @@ static pg_status build(pg_optimizer *o, const struct pg_kernels *kernels, const 
         lay_out(o, s, &slots[s], trained, &names);
     for (size_t i = 0; i < o->count; i++)
         if (o->updates[i].average)
-            memcpy(o->updates[i].average, trained[i].values,
-                   (size_t)(trained[i].rows * trained[i].width) * sizeof(float));
-    return pg_update_plan_init(&o->plan, kernels, o->options.threads, o->updates, o->count);
+            pg_values_move(o->options.device, o->updates[i].average, trained[i].values,
+                           (size_t)(trained[i].rows * trained[i].width) * sizeof(float));
+    return pg_update_plan_init(&o->plan, o->options.device, kernels, o->options.threads, o->updates, o->count);
 }
 
 pg_status pg_optimizer_new(pg_optimizer **out, const struct pg_kernels *kernels, const pg_trained *trained,
@@ -238,9 +253,12 @@ void pg_optimizer_free(pg_optimizer *optimizer)
     if (!optimizer)
         return;
     pg_update_plan_free(&optimizer->plan);
-    for (int s = 0; s < SLOTS; s++)
+    for (int s = 0; s < SLOTS; s++) {
+        if (optimizer->copies[s] && optimizer->copies[s] != optimizer->blocks[s])
+            pg_pages_free(optimizer->copies[s], optimizer->block_bytes[s]);
         if (optimizer->blocks[s])
-            pg_pages_free(optimizer->blocks[s], optimizer->block_bytes[s]);
+            pg_values_free(optimizer->options.device, optimizer->blocks[s], optimizer->block_bytes[s]);
+    }
     pg_free(optimizer->updates);
     pg_free(optimizer->state);
     pg_free(optimizer->names);
@@ -301,6 +319,24 @@ const pg_array *pg_optimizer_state(const pg_optimizer *optimizer, size_t *count)
     return optimizer->state;
 }
 
+static pg_status upload(const pg_optimizer *optimizer)
+{
+    for (int s = 0; s < SLOTS && optimizer->options.device; s++)
+        if (optimizer->blocks[s])
+            pg_values_upload(optimizer->options.device, optimizer->blocks[s], optimizer->copies[s],
+                             optimizer->block_bytes[s]);
+    return pg_device_wait(optimizer->options.device);
+}
+
+pg_status pg_optimizer_fetch(pg_optimizer *optimizer)
+{
+    for (int s = 0; s < SLOTS && optimizer->options.device; s++)
+        if (optimizer->blocks[s])
+            PG_TRY(pg_values_download(optimizer->options.device, optimizer->copies[s], optimizer->blocks[s],
+                                      optimizer->block_bytes[s]));
+    return PG_OK;
+}
+
 static pg_status check_stored(const pg_array *wanted, const pg_array *stored, const char *path)
 {
     char found[PG_SHAPE_TEXT], expected[PG_SHAPE_TEXT];
@@ -328,5 +364,5 @@ pg_status pg_optimizer_load(pg_optimizer *optimizer, const pg_safetensors *file,
         if (optimizer->state[i].bytes)
             memcpy((void *)optimizer->state[i].data, pg_safetensors_find(file, optimizer->state[i].name)->data,
                    optimizer->state[i].bytes);
-    return PG_OK;
+    return upload(optimizer);
 }

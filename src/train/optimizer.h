@@ -12,12 +12,13 @@
 #ifndef PG_TRAIN_OPTIMIZER_H
 #define PG_TRAIN_OPTIMIZER_H
 
+#include "base/device.h"
 #include "tensor/safetensors.h"
 
 struct pg_kernels;
 
-/* A matrix (or vector: rows = 1) that is trained: its f32 values and their derivatives, both borrowed, [rows][width].
- */
+/* A matrix (or vector: rows = 1) that is trained: its f32 values and their derivatives, both borrowed, [rows][width],
+ * where the optimizer works. */
 typedef struct pg_trained {
     const char *name; /* unique */
     int64_t rows, width;
@@ -38,6 +39,7 @@ typedef enum pg_optimizer_kind {
 typedef struct pg_optimizer_options {
     pg_optimizer_kind kind;
     int threads;
+    pg_device *device;            /* where the optimizer works, borrowed; NULL: the host (NULL) */
     double clip;                  /* the gradient's length at most; 0: not clipped (default: 1) */
     double decay;                 /* weight decay (0) */
     double beta1, beta2, epsilon; /* AdamW: 0.9, 0.999, 1e-8 */
@@ -77,12 +79,15 @@ void pg_optimizer_step(pg_optimizer *optimizer, double rate, double norm);
 /* Steps that were made. */
 int64_t pg_optimizer_steps(const pg_optimizer *optimizer);
 
-/* The average of trained tensor i, [rows][width]; NULL where none is kept. */
+/* The average of trained tensor i, [rows][width], where the optimizer works; NULL where none is kept. */
 const float *pg_optimizer_average(const pg_optimizer *optimizer, size_t i);
 
-/* Everything that is remembered: "optimizer.step" (I64), then "optimizer.m.NAME" and so on. Borrowed; the data changes
- * with every step. */
+/* Everything that is remembered: "optimizer.step" (I64), then "optimizer.m.NAME" and so on. Borrowed. The data changes
+ * with every step; of an optimizer on a device it is a copy, which pg_optimizer_fetch makes. */
 const pg_array *pg_optimizer_state(const pg_optimizer *optimizer, size_t *count);
+
+/* Copies what is remembered from the device, for pg_optimizer_state; nothing to do on the host. */
+pg_status pg_optimizer_fetch(pg_optimizer *optimizer);
 
 /* Takes the state from a file that holds it among other arrays. All of it must be there, with the same shapes; after a
  * failure nothing has changed. */

@@ -1,6 +1,6 @@
 /*
- * CUDA on the host, for tests: the part of the language and of its runtime that src/kernels/cuda uses. Every thread of a
- * block is a fiber; blocks run one after another. Memory of the "device" may be touched by kernels and copies only:
+ * CUDA on the host, for tests: the part of the language and of its runtime that src/kernels/cuda uses. Every thread of
+ * a block is a fiber; blocks run one after another. Memory of the "device" may be touched by kernels and copies only:
  * anybody else who does ends the program, and so does a barrier that not all threads reach.
  */
 #ifndef PG_TESTS_EMULATION_CUDA_RUNTIME_H
@@ -114,6 +114,12 @@ template <typename T> static inline T __shfl_down_sync(unsigned, T value, unsign
     return emulate_exchange(value, lane + step < 32 ? lane + step : lane);
 }
 
+template <typename T> static inline T __shfl_up_sync(unsigned, T value, unsigned step, int = 32)
+{
+    unsigned lane = emulate_thread() % 32;
+    return emulate_exchange(value, lane >= step ? lane - step : lane);
+}
+
 template <typename T> static inline T atomicAdd(T *to, T value)
 {
     T before = *to;
@@ -126,6 +132,22 @@ template <typename T> static inline T __ldg(const T *p)
     return *p;
 }
 
+/* Loads that say how long what they read may stay in a cache. */
+template <typename T> static inline T __ldcs(const T *p)
+{
+    return *p;
+}
+
+template <typename T> static inline T __ldcg(const T *p)
+{
+    return *p;
+}
+
+static inline void __threadfence()
+{
+}
+
+using std::isnan;
 using std::max;
 using std::min;
 

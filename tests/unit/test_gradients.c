@@ -412,7 +412,7 @@ static void rope_formula(const problem *p, double *out)
 static pg_tensor *rope_operation(const problem *p, pg_context *g, pg_tensor *const *x, const pg_parameter *w)
 {
     (void)w;
-    return pg_rope(g, x[0], pg_rope_angles(g, turns, p->out_rows, p->heads, 10000));
+    return pg_rope(g, x[0], pg_rope_angles(g, pg_to_device(g, turns, sizeof turns), p->out_rows, p->heads, 10000));
 }
 
 static void rotation(void **state)

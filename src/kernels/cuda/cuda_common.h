@@ -7,7 +7,6 @@
 #ifndef PG_KERNELS_CUDA_COMMON_H
 #define PG_KERNELS_CUDA_COMMON_H
 
-#include <cublasLt.h>
 #include <cuda_runtime.h>
 #include <stdint.h>
 
@@ -20,10 +19,13 @@ struct cuda_device {
     int number;
     int processors; /* streaming multiprocessors */
     cudaStream_t stream;
-    cublasLtHandle_t products;
-    void *workspace; /* scratch memory of the operation at hand; see cuda_workspace */
+    struct cuda_blaslt *products; /* cuda_blaslt.h */
+    void *workspace;              /* scratch memory of the operation at hand; see cuda_workspace */
     size_t workspace_bytes;
+    unsigned *counters; /* [CUDA_COUNTERS], for blocks that meet: all are 0 between kernels */
 };
+
+#define CUDA_COUNTERS ((int64_t)1 << 16)
 
 static inline cuda_device *cuda_of(pg_device *device)
 {
@@ -41,12 +43,12 @@ void *cuda_workspace(pg_device *device, size_t bytes);
     emulate_launch(grid, block, shared, [&] { kernel(__VA_ARGS__); })
 #define PG_SHARED(type, name) type *name = static_cast<type *>(emulate_shared())
 #else
-#define PG_LAUNCH(device, kernel, grid, block, shared, ...)                                           \
-    do {                                                                                              \
-        if ((device)->status == PG_OK) {                                                              \
-            kernel<<<grid, block, shared, cuda_of(device)->stream>>>(__VA_ARGS__);                    \
-            cuda_check(device, cudaGetLastError(), #kernel);                                          \
-        }                                                                                             \
+#define PG_LAUNCH(device, kernel, grid, block, shared, ...)                        \
+    do {                                                                           \
+        if ((device)->status == PG_OK) {                                           \
+            kernel<<<grid, block, shared, cuda_of(device)->stream>>>(__VA_ARGS__); \
+            cuda_check(device, cudaGetLastError(), #kernel);                       \
+        }                                                                          \
     } while (0)
 #define PG_SHARED(type, name)                                      \
     extern __shared__ __align__(16) unsigned char shared_memory[]; \

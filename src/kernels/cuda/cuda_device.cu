@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "kernels/cuda/cuda_common.h"
+#include "kernels/cuda/cuda_blaslt.h"
 
 extern "C" {
 #include "base/memory.h"
@@ -115,8 +115,9 @@ static void cuda_close(pg_device *device)
     cudaSetDevice(cuda->number);
     if (cuda->workspace)
         cudaFree(cuda->workspace);
-    if (cuda->products)
-        cublasLtDestroy(cuda->products);
+    if (cuda->counters)
+        cudaFree(cuda->counters);
+    blaslt_close(cuda);
     if (cuda->stream)
         cudaStreamDestroy(cuda->stream);
     pg_free(cuda);
@@ -145,9 +146,11 @@ static pg_status start(cuda_device *cuda, int number)
     if (!cuda_check(device, cudaSetDevice(number), "open") ||
         !cuda_check(device, cudaStreamCreateWithFlags(&cuda->stream, cudaStreamNonBlocking), "stream"))
         return pg_device_wait(device);
-    if (cublasLtCreate(&cuda->products) != CUBLAS_STATUS_SUCCESS)
-        return pg_fail(PG_ERROR_DEVICE, "cuda:%d: cuBLASLt does not start", number);
-    return PG_OK;
+    const size_t counters = CUDA_COUNTERS * sizeof *cuda->counters;
+    if (!cuda_check(device, cudaMalloc(reinterpret_cast<void **>(&cuda->counters), counters), "counters"))
+        return pg_device_wait(device);
+    cuda_clear(device, cuda->counters, counters);
+    return blaslt_open(cuda);
 }
 
 pg_status pg_cuda_open(pg_device **out, int number)

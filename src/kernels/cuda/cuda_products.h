@@ -1,0 +1,45 @@
+/* What the files of the products share. */
+#ifndef PG_KERNELS_CUDA_PRODUCTS_H
+#define PG_KERNELS_CUDA_PRODUCTS_H
+
+#include "kernels/cuda/cuda_common.h"
+
+extern "C" {
+#include "kernels/device_products.h"
+}
+
+/* out = a b, or out += a b: out is [rows][columns] with `out_stride` floats from row to row. a lies as [rows][inner]
+ * with `a_stride`, or transposed as [inner][rows]; b as [inner][columns], or transposed as [columns][inner]. Factors
+ * are both f32, or both bf16; sums are f32. */
+struct product {
+    float *out;
+    const void *a, *b;
+    int64_t rows, columns, inner, out_stride, a_stride;
+    bool a_transposed, b_transposed, bf16, added;
+    const float *bias; /* [columns], for every row; NULL: none */
+};
+
+/* cuda_blaslt.cu. False if the library has no way to do it. */
+bool blaslt_multiply(pg_device *device, const product *p);
+
+/* cuda_plain.cu: the same by a plain kernel, for whatever the library declines. */
+void plain_multiply(pg_device *device, const product *p);
+
+/* cuda_single.cu: out = x w^T + bias for at most SINGLE_ROWS rows, in bf16. Every row has the same bits in any company.
+ * False if the weight lies in a way that it cannot read. bias may be NULL. */
+#define SINGLE_ROWS 16
+bool single_multiply(pg_device *device, float *out, const float *x, int64_t rows, const pg_device_matrix *w,
+                     const pg_device_matrix *bias);
+
+/* cuda_exact.cu: the same in f32, for at most EXACT_ROWS rows and any weight. */
+#define EXACT_ROWS 8
+void exact_multiply(pg_device *device, float *out, const float *x, int64_t rows, const pg_device_matrix *w,
+                    const pg_device_matrix *bias);
+
+/* cuda_widen.cu: `count` values of a floating dtype as floats, or rounded to bf16. */
+void widen_values(pg_device *device, void *out, bool to_bf16, const void *values, pg_dtype dtype, int64_t count);
+
+/* The same for rows of a quantised matrix; `first` is a multiple of 16, and out aligned to 16 bytes. */
+void widen_quantized(pg_device *device, void *out, bool to_bf16, const pg_quantized *w, int64_t first, int64_t rows);
+
+#endif
