@@ -515,34 +515,48 @@ pg_status pg_adapter_own(pg_adapter *adapter)
 typedef struct adapter_arrays {
     pg_array *arrays;
     char (*names)[KEY_SIZE];
+    void **memory; /* of copies from a device */
     size_t count;
 } adapter_arrays;
 
-static void add_array(adapter_arrays *out, const pg_parameter *p, const int64_t *shape, int dimensions,
+static void free_arrays(adapter_arrays *arrays)
+{
+    for (size_t i = 0; i < arrays->count; i++)
+        pg_free(arrays->memory[i]);
+    pg_free(arrays->arrays);
+    pg_free(arrays->names);
+    pg_free(arrays->memory);
+}
+
+static pg_status add_array(adapter_arrays *out, const pg_parameter *p, const int64_t *shape, int dimensions,
                       const char *name, const char *end)
 {
+    pg_parameter host;
     char *key = out->names[out->count];
-    pg_array *array = &out->arrays[out->count++];
+    pg_array *array = &out->arrays[out->count];
+    PG_TRY(pg_parameter_to_host(&host, &out->memory[out->count++], p));
     snprintf(key, KEY_SIZE, KEY_START "%s%s", name, end);
-    *array = (pg_array){.name = key, .dtype = p->dtype, .dimensions = dimensions, .data = p->data};
+    *array = (pg_array){.name = key, .dtype = p->dtype, .dimensions = dimensions, .data = host.data};
     memcpy(array->shape, shape, (size_t)dimensions * sizeof *shape);
+    return PG_OK;
 }
 
 static pg_status list_arrays(adapter_arrays *out, const pg_adapter *adapter)
 {
     size_t most = 2 * adapter->count + adapter->whole_count;
-    *out = (adapter_arrays){pg_alloc(most, sizeof *out->arrays), pg_alloc(most, sizeof *out->names), 0};
-    if (!out->arrays || !out->names)
+    *out = (adapter_arrays){pg_alloc(most, sizeof *out->arrays), pg_alloc(most, sizeof *out->names),
+                            pg_alloc(most, sizeof *out->memory), 0};
+    if (!out->arrays || !out->names || !out->memory)
         return PG_ERROR_MEMORY;
     for (size_t i = 0; i < adapter->count; i++) {
         const pg_adapter_layer *layer = &adapter->layers[i];
         const pg_parameter *a = &layer->lora.a, *b = &layer->lora.b;
-        add_array(out, a, (const int64_t[]){a->rows, a->width}, 2, layer->module, FACTOR_A);
-        add_array(out, b, (const int64_t[]){b->rows, b->width}, 2, layer->module, FACTOR_B);
+        PG_TRY(add_array(out, a, (const int64_t[]){a->rows, a->width}, 2, layer->module, FACTOR_A));
+        PG_TRY(add_array(out, b, (const int64_t[]){b->rows, b->width}, 2, layer->module, FACTOR_B));
     }
     for (size_t i = 0; i < adapter->whole_count; i++) {
         const pg_adapter_whole *whole = &adapter->wholes[i];
-        add_array(out, whole->base, whole->shape, whole->dimensions, whole->name, "");
+        PG_TRY(add_array(out, whole->base, whole->shape, whole->dimensions, whole->name, ""));
     }
     return PG_OK;
 }
@@ -559,8 +573,7 @@ pg_status pg_adapter_write(const pg_adapter *adapter, const char *folder)
     PG_TRY_GOTO(pg_json_save(adapter->config.document, path.data));
 done:
     pg_buffer_free(&path);
-    pg_free(arrays.arrays);
-    pg_free(arrays.names);
+    free_arrays(&arrays);
     return status;
 }
 
