@@ -1,5 +1,5 @@
 /* Products with weights on a device. bf16: factors are rounded to bf16 first (pg_context.compute), sums are in f32
- * either way. */
+ * either way. Quantised weights are widened, whatever pg_context.integers says. */
 #ifndef PG_KERNELS_DEVICE_PRODUCTS_H
 #define PG_KERNELS_DEVICE_PRODUCTS_H
 
@@ -7,7 +7,7 @@
 
 typedef struct pg_device_products {
     /* out = x w^T + bias: [rows][w->rows]; bias may be NULL. The first `single` rows are generated tokens: each of them
-     * has the same bits whatever else is in the matrix. */
+     * has the same bits whatever else is in the matrix, of x and of w. */
     void (*multiply)(pg_device *device, float *out, const float *x, int64_t rows, int64_t single,
                      const pg_device_matrix *w, const pg_device_matrix *bias, bool bf16);
 
@@ -24,6 +24,13 @@ typedef struct pg_device_products {
 
     /* out = `count` values of a floating dtype as floats */
     void (*widen)(pg_device *device, float *out, const void *values, pg_dtype dtype, int64_t count);
+
+    /* Place i of `to` = place numbers[i] of `from`, for places of so many bytes. */
+    void (*gather)(pg_device *device, void *to, const void *from, const int64_t *numbers, int64_t count, int64_t bytes);
+
+    /* out[r][i] = x[r][columns[i]]; out has `out_width` floats a row, x has `width`. */
+    void (*pick)(pg_device *device, float *out, int64_t out_width, const float *x, int64_t rows, int64_t width,
+                 const int64_t *columns, int64_t count);
 } pg_device_products;
 
 #endif

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "kernels/device_products.h"
+#include "kernels/device_rows.h"
 #include "kernels/integer.h"
 #include "kernels/matmul.h"
 #include "kernels/matmul_gradient.h"
@@ -242,7 +243,11 @@ static void gate_row(void *context, int64_t row)
 static void multiply_gate(const pg_context *g, gate_run *run)
 {
     PG_PROFILE(g, "gelu_times", NULL);
-    pg_each_row(g, run->gate->rows, run->gate->width, gate_row, run);
+    if (g->device)
+        PG_DEVICE(g, rows, gelu_times, run->gate->data, run->gate->data, run->up->data,
+                  run->gate->rows * run->gate->width);
+    else
+        pg_each_row(g, run->gate->rows, run->gate->width, gate_row, run);
 }
 
 /* The last of the three, into memory that is there already. */

@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "kernels/device_products.h"
 #include "ops/rows.h"
 
 #define GATHER_BYTES ((int64_t)1 << 24) /* that are gathered at a time */
@@ -27,7 +28,7 @@ typedef struct gathering {
 static void add_stream(pg_context *g, gathering *run, const void **part, int64_t bytes)
 {
     gather_stream *stream = &run->streams[run->stream_count++];
-    *stream = (gather_stream){*part, pg_scratch(g, (size_t)(run->room * bytes)), (size_t)bytes};
+    *stream = (gather_stream){*part, pg_scratch_values(g, (size_t)(run->room * bytes)), (size_t)bytes};
     *part = stream->to;
 }
 
@@ -59,6 +60,19 @@ static void gather_unit(void *context, int64_t place)
     }
 }
 
+static void gather_units(pg_context *g, const gathering *run)
+{
+    if (!g->device) {
+        pg_each_row(g, run->count, run->unit_rows * run->part.width, gather_unit, (void *)run);
+        return;
+    }
+    const int64_t *units = pg_to_device(g, run->units, (size_t)run->count * sizeof *units);
+    for (int i = 0; i < run->stream_count; i++) {
+        const gather_stream *s = &run->streams[i];
+        PG_DEVICE(g, products, gather, s->to, s->from, units, run->count, (int64_t)s->bytes);
+    }
+}
+
 /* Gathers the units of as many rows as there is room for; returns how many rows that are. */
 static int64_t gather(pg_context *g, gathering *run, const int32_t *rows, int64_t count)
 {
@@ -74,20 +88,33 @@ static int64_t gather(pg_context *g, gathering *run, const int32_t *rows, int64_
         run->units[run->count++] = unit;
     }
     run->part.rows = run->part.quantized.rows = run->count * run->unit_rows;
-    pg_each_row(g, run->count, run->unit_rows * run->part.width, gather_unit, run);
+    gather_units(g, run);
     return taken;
 }
 
-/* Outputs rows[0 .. count - 1] of the product go to the columns of `out` from `column` on. */
-static void pick(pg_tensor *out, int64_t column, const pg_tensor *product, const gathering *run, const int32_t *rows,
-                 int64_t count)
+/* Where in the product outputs rows[0 .. count - 1] are. */
+static void find_columns(int64_t *columns, const gathering *run, const int32_t *rows, int64_t count)
 {
     for (int64_t i = 0, place = 0; i < count; i++) {
         while (run->units[place] != rows[i] / run->unit_rows)
             place++;
-        for (int64_t r = 0; r < out->rows; r++)
-            pg_row(out, r)[column + i] = pg_row(product, r)[place * run->unit_rows + rows[i] % run->unit_rows];
+        columns[i] = place * run->unit_rows + rows[i] % run->unit_rows;
     }
+}
+
+/* These columns of the product go to those of `out` from `column` on. */
+static void pick(pg_context *g, pg_tensor *out, int64_t column, const pg_tensor *product, const int64_t *columns,
+                 int64_t count)
+{
+    float *to = (float *)out->data + column;
+    if (g->device) {
+        const int64_t *there = pg_to_device(g, columns, (size_t)count * sizeof *there);
+        PG_DEVICE(g, products, pick, to, out->width, product->data, out->rows, product->width, there, count);
+        return;
+    }
+    for (int64_t r = 0; r < out->rows; r++)
+        for (int64_t i = 0; i < count; i++)
+            to[r * out->width + i] = pg_row(product, r)[columns[i]];
 }
 
 pg_tensor *pg_linear_rows(pg_context *g, pg_tensor *x, const pg_parameter *w, const int32_t *rows, int64_t count)
@@ -103,8 +130,11 @@ pg_tensor *pg_linear_rows(pg_context *g, pg_tensor *x, const pg_parameter *w, co
         pg_arena_mark piece = pg_arena_get_mark(&g->arena);
         taken = gather(g, &run, rows + done, count - done);
         const pg_tensor *product = pg_linear(g, x, &run.part, NULL);
-        if (product)
-            pick(out, done, product, &run, rows + done, taken);
+        int64_t *columns = pg_scratch(g, (size_t)taken * sizeof *columns);
+        if (product && columns) {
+            find_columns(columns, &run, rows + done, taken);
+            pick(g, out, done, product, columns, taken);
+        }
         pg_arena_release(&g->arena, piece);
     }
     pg_arena_release(&g->arena, mark);

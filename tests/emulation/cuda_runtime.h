@@ -131,6 +131,22 @@ template <typename T> static inline T __ldg(const T *p)
     return *p;
 }
 
+/* Loads that say how long what they read may stay in a cache. */
+template <typename T> static inline T __ldcs(const T *p)
+{
+    return *p;
+}
+
+template <typename T> static inline T __ldcg(const T *p)
+{
+    return *p;
+}
+
+static inline void __threadfence()
+{
+}
+
+using std::isnan;
 using std::max;
 using std::min;
 

@@ -22,7 +22,10 @@ struct cuda_device {
     struct cuda_blaslt *products; /* cuda_blaslt.h */
     void *workspace;              /* scratch memory of the operation at hand; see cuda_workspace */
     size_t workspace_bytes;
+    unsigned *counters; /* [CUDA_COUNTERS], for blocks that meet: all are 0 between kernels */
 };
+
+#define CUDA_COUNTERS ((int64_t)1 << 16)
 
 static inline cuda_device *cuda_of(pg_device *device)
 {

@@ -115,6 +115,8 @@ static void cuda_close(pg_device *device)
     cudaSetDevice(cuda->number);
     if (cuda->workspace)
         cudaFree(cuda->workspace);
+    if (cuda->counters)
+        cudaFree(cuda->counters);
     blaslt_close(cuda);
     if (cuda->stream)
         cudaStreamDestroy(cuda->stream);
@@ -144,6 +146,10 @@ static pg_status start(cuda_device *cuda, int number)
     if (!cuda_check(device, cudaSetDevice(number), "open") ||
         !cuda_check(device, cudaStreamCreateWithFlags(&cuda->stream, cudaStreamNonBlocking), "stream"))
         return pg_device_wait(device);
+    const size_t counters = CUDA_COUNTERS * sizeof *cuda->counters;
+    if (!cuda_check(device, cudaMalloc(reinterpret_cast<void **>(&cuda->counters), counters), "counters"))
+        return pg_device_wait(device);
+    cuda_clear(device, cuda->counters, counters);
     return blaslt_open(cuda);
 }
 

@@ -6,6 +6,7 @@
 #include "kernels/cuda/cuda_products.h"
 
 #define BLOCK       256
+#define FEW_ROWS    8                  /* no more than these go the way of generated tokens even if they are not */
 #define SLAB_VALUES ((int64_t)1 << 26) /* of a weight that exist converted at a time */
 
 /* ---------------------------------------------------------------- factors */
@@ -104,7 +105,7 @@ static void run(pg_device *device, product p)
         return;
     p.bias = NULL;
     if (!bias || !blaslt_multiply(device, &p))
-        tiles_multiply(device, &p);
+        plain_multiply(device, &p);
     if (bias)
         PG_LAUNCH(device, add_bias_kernel, dim3(blocks_for(p.rows * p.columns, BLOCK)), dim3(BLOCK), 0, p.out, bias,
                   p.rows, p.columns, p.out_stride);
@@ -135,13 +136,30 @@ static void multiply_rows(pg_device *device, float *out, const float *x, int64_t
     }
 }
 
+/* By kernels that read the weight once for several rows, or, where they cannot read it, row by row. */
+static void multiply_few(pg_device *device, float *out, const float *x, int64_t rows, const pg_device_matrix *w,
+                         const pg_device_matrix *bias, bool bf16)
+{
+    int64_t most = bf16 ? SINGLE_ROWS : EXACT_ROWS;
+    for (int64_t first = 0, count; first < rows; first += count) {
+        count = rows - first < most ? rows - first : most;
+        float *to = out + first * w->rows;
+        const float *from = x + first * w->width;
+        if (!bf16)
+            exact_multiply(device, to, from, count, w, bias);
+        else if (!single_multiply(device, to, from, count, w, bias))
+            for (int64_t r = 0; r < count; r++)
+                multiply_rows(device, to + r * w->rows, from + r * w->width, 1, w, bias, bf16);
+    }
+}
+
 static void multiply(pg_device *device, float *out, const float *x, int64_t rows, int64_t single,
                      const pg_device_matrix *w, const pg_device_matrix *bias, bool bf16)
 {
-    for (int64_t r = 0; r < single; r++)
-        multiply_rows(device, out + r * w->rows, x + r * w->width, 1, w, bias, bf16);
-    if (rows > single)
-        multiply_rows(device, out + single * w->rows, x + single * w->width, rows - single, w, bias, bf16);
+    int64_t few = rows <= FEW_ROWS ? rows : single;
+    multiply_few(device, out, x, few, w, bias, bf16);
+    if (rows > few)
+        multiply_rows(device, out + few * w->rows, x + few * w->width, rows - few, w, bias, bf16);
 }
 
 static void multiply_back(pg_device *device, float *dx, bool fresh, const float *dout, int64_t rows,
@@ -227,4 +245,46 @@ static void widen(pg_device *device, float *out, const void *values, pg_dtype dt
     widen_values(device, out, false, values, dtype, count);
 }
 
-extern const pg_device_products cuda_products = {multiply, multiply_back, weight_back, add_columns, widen};
+/* ---------------------------------------------------------------- some outputs */
+
+template <typename T> __global__ void gather_kernel(T *to, const T *from, const int64_t *numbers, int64_t each)
+{
+    const T *place = from + numbers[blockIdx.x] * each;
+    for (int64_t i = threadIdx.x; i < each; i += BLOCK)
+        to[blockIdx.x * each + i] = place[i];
+}
+
+template <typename T>
+static void gather_as(pg_device *device, void *to, const void *from, const int64_t *numbers, int64_t count,
+                      int64_t bytes)
+{
+    PG_LAUNCH(device, gather_kernel<T>, dim3(count), dim3(BLOCK), 0, static_cast<T *>(to), static_cast<const T *>(from),
+              numbers, bytes / static_cast<int64_t>(sizeof(T)));
+}
+
+static void gather(pg_device *device, void *to, const void *from, const int64_t *numbers, int64_t count, int64_t bytes)
+{
+    uintptr_t all = reinterpret_cast<uintptr_t>(to) | reinterpret_cast<uintptr_t>(from) | static_cast<uintptr_t>(bytes);
+    if (all % 16 == 0)
+        gather_as<uint4>(device, to, from, numbers, count, bytes);
+    else if (all % 4 == 0)
+        gather_as<uint32_t>(device, to, from, numbers, count, bytes);
+    else
+        gather_as<uint8_t>(device, to, from, numbers, count, bytes);
+}
+
+__global__ void pick_kernel(float *out, int64_t out_width, const float *x, int64_t width, const int64_t *columns,
+                            int64_t count)
+{
+    for (int64_t i = threadIdx.x; i < count; i += BLOCK)
+        out[blockIdx.x * out_width + i] = x[blockIdx.x * width + columns[i]];
+}
+
+static void pick(pg_device *device, float *out, int64_t out_width, const float *x, int64_t rows, int64_t width,
+                 const int64_t *columns, int64_t count)
+{
+    PG_LAUNCH(device, pick_kernel, dim3(rows), dim3(BLOCK), 0, out, out_width, x, width, columns, count);
+}
+
+extern const pg_device_products cuda_products = {multiply, multiply_back, weight_back, add_columns,
+                                                 widen,    gather,        pick};

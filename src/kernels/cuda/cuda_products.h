@@ -22,8 +22,19 @@ struct product {
 /* cuda_blaslt.cu. False if the library has no way to do it. */
 bool blaslt_multiply(pg_device *device, const product *p);
 
-/* cuda_tiles.cu: the same by a plain kernel, for whatever the library declines. */
-void tiles_multiply(pg_device *device, const product *p);
+/* cuda_plain.cu: the same by a plain kernel, for whatever the library declines. */
+void plain_multiply(pg_device *device, const product *p);
+
+/* cuda_single.cu: out = x w^T + bias for at most SINGLE_ROWS rows, in bf16. Every row has the same bits in any company.
+ * False if the weight lies in a way that it cannot read. bias may be NULL. */
+#define SINGLE_ROWS 16
+bool single_multiply(pg_device *device, float *out, const float *x, int64_t rows, const pg_device_matrix *w,
+                     const pg_device_matrix *bias);
+
+/* cuda_exact.cu: the same in f32, for at most EXACT_ROWS rows and any weight. */
+#define EXACT_ROWS 8
+void exact_multiply(pg_device *device, float *out, const float *x, int64_t rows, const pg_device_matrix *w,
+                    const pg_device_matrix *bias);
 
 /* cuda_widen.cu: `count` values of a floating dtype as floats, or rounded to bf16. */
 void widen_values(pg_device *device, void *out, bool to_bf16, const void *values, pg_dtype dtype, int64_t count);

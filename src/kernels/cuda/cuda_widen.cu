@@ -1,4 +1,5 @@
 /* Stored numbers as floats, or as bf16 for the products. */
+#include "kernels/cuda/cuda_fragments.h"
 #include "kernels/cuda/cuda_products.h"
 
 #define BLOCK 256
@@ -17,11 +18,6 @@ static __device__ inline float4 four_values(const void *values, pg_dtype dtype, 
                : make_float4(float_of_f16(h[0]), float_of_f16(h[1]), float_of_f16(h[2]), float_of_f16(h[3]));
 }
 
-static __device__ inline uint32_t two_bf16(float low, float high)
-{
-    return bf16_of_float(low) | static_cast<uint32_t>(bf16_of_float(high)) << 16;
-}
-
 static __device__ inline void store_four(float *out, float4 v)
 {
     *reinterpret_cast<float4 *>(out) = v;
@@ -29,7 +25,7 @@ static __device__ inline void store_four(float *out, float4 v)
 
 static __device__ inline void store_four(uint16_t *out, float4 v)
 {
-    *reinterpret_cast<uint2 *>(out) = {two_bf16(v.x, v.y), two_bf16(v.z, v.w)};
+    *reinterpret_cast<uint2 *>(out) = {pack_bf16(v.x, v.y), pack_bf16(v.z, v.w)};
 }
 
 static __device__ inline void store_one(float *out, float v)

@@ -33,7 +33,7 @@ static __device__ inline void load_tile(float tile[TILE][TILE + 1], const tile_s
     }
 }
 
-__global__ void tiles_kernel(float *out, int64_t out_stride, tile_side a, tile_side b, bool added)
+__global__ void plain_kernel(float *out, int64_t out_stride, tile_side a, tile_side b, bool added)
 {
     __shared__ float a_tile[TILE][TILE + 1], b_tile[TILE][TILE + 1];
     int64_t row = static_cast<int64_t>(blockIdx.y) * TILE, column = static_cast<int64_t>(blockIdx.x) * TILE;
@@ -54,7 +54,7 @@ __global__ void tiles_kernel(float *out, int64_t out_stride, tile_side a, tile_s
     }
 }
 
-void tiles_multiply(pg_device *device, const product *p)
+void plain_multiply(pg_device *device, const product *p)
 {
     tile_side a = {p->a,   p->rows, p->inner, p->a_transposed ? 1 : p->a_stride, p->a_transposed ? p->a_stride : 1,
                    p->bf16};
@@ -66,7 +66,7 @@ void tiles_multiply(pg_device *device, const product *p)
         int64_t left = p->rows - first;
         part.rows = left < most ? left : most;
         part.values = static_cast<const char *>(a.values) + first * a.row_step * (p->bf16 ? 2 : 4);
-        PG_LAUNCH(device, tiles_kernel, dim3(blocks_for(p->columns, TILE), blocks_for(part.rows, TILE)),
+        PG_LAUNCH(device, plain_kernel, dim3(blocks_for(p->columns, TILE), blocks_for(part.rows, TILE)),
                   dim3(TILE, TILE / EACH), 0, p->out + first * p->out_stride, p->out_stride, part, b, p->added);
     }
 }
