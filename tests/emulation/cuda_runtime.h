@@ -131,6 +131,7 @@ template <typename T> static inline T __ldg(const T *p)
     return *p;
 }
 
+using std::isnan;
 using std::max;
 using std::min;
 
