@@ -602,6 +602,7 @@ class pg_train_report(Structure):
         ("learning_rate", c_double),
         ("seconds", c_double),
         ("waited", c_double),
+        ("operations", c_double),
         ("bad_rows", c_uint64),
         ("validated", c_bool),
         ("validation", pg_measurement),
