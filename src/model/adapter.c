@@ -529,7 +529,7 @@ static void free_arrays(adapter_arrays *arrays)
 }
 
 static pg_status add_array(adapter_arrays *out, const pg_parameter *p, const int64_t *shape, int dimensions,
-                      const char *name, const char *end)
+                           const char *name, const char *end)
 {
     pg_parameter host;
     char *key = out->names[out->count];

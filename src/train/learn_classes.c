@@ -48,8 +48,8 @@ static pg_status lay_out(const class_memory *memory, const pg_objective *objecti
 }
 
 /* Of pictures as wholes, of texts, or of both. */
-static pg_status learn_wholes(pg_part_results *out, pg_context *g, const pg_objective *objective, pg_sample *const *samples,
-                              size_t count, const pg_batch_totals *totals)
+static pg_status learn_wholes(pg_part_results *out, pg_context *g, const pg_objective *objective,
+                              pg_sample *const *samples, size_t count, const pg_batch_totals *totals)
 {
     class_memory memory;
     int64_t pictures;
@@ -93,8 +93,8 @@ static pg_status lay_out_patches(int32_t *targets, const pg_objective *objective
     return PG_OK;
 }
 
-static pg_status learn_patches(pg_part_results *out, pg_context *g, const pg_objective *objective, pg_sample *const *samples,
-                               size_t count, const pg_batch_totals *totals)
+static pg_status learn_patches(pg_part_results *out, pg_context *g, const pg_objective *objective,
+                               pg_sample *const *samples, size_t count, const pg_batch_totals *totals)
 {
     const pg_weights *vision = objective->model->weights;
     size_t patches = (size_t)pg_config_patches(&vision->config.vision), all = count * patches;
@@ -113,8 +113,8 @@ static pg_status learn_patches(pg_part_results *out, pg_context *g, const pg_obj
     return pg_end_part(out, g, losses, weights);
 }
 
-pg_status pg_learn_classes(pg_part_results *out, pg_context *g, const pg_objective *objective, pg_sample *const *samples,
-                           size_t count, const pg_batch_totals *totals)
+pg_status pg_learn_classes(pg_part_results *out, pg_context *g, const pg_objective *objective,
+                           pg_sample *const *samples, size_t count, const pg_batch_totals *totals)
 {
     return (objective->patches ? learn_patches : learn_wholes)(out, g, objective, samples, count, totals);
 }

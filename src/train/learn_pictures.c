@@ -22,8 +22,8 @@ static const int32_t *join_ids(pg_context *g, pg_sample *const *samples, size_t 
     return ids;
 }
 
-pg_status pg_learn_pictures(pg_part_results *out, pg_context *g, const pg_objective *objective, pg_sample *const *samples,
-                            size_t count, const pg_batch_totals *totals)
+pg_status pg_learn_pictures(pg_part_results *out, pg_context *g, const pg_objective *objective,
+                            pg_sample *const *samples, size_t count, const pg_batch_totals *totals)
 {
     static const float one = 1;
     (void)totals; /* these rows are the whole batch */

@@ -11,8 +11,8 @@ static pg_preference pair_of(const pg_sample *sample)
                            .rejected = {sample->rejected, (int64_t)sample->rejected_count}};
 }
 
-pg_status pg_learn_preferences(pg_part_results *out, pg_context *g, const pg_objective *objective, pg_sample *const *samples,
-                               size_t count, const pg_batch_totals *totals)
+pg_status pg_learn_preferences(pg_part_results *out, pg_context *g, const pg_objective *objective,
+                               pg_sample *const *samples, size_t count, const pg_batch_totals *totals)
 {
     pg_preference *pairs = pg_scratch(g, count * sizeof *pairs);
     float *reference = pg_scratch_values(g, 2 * count * sizeof *reference);

@@ -23,8 +23,8 @@ typedef struct pg_trainable {
     pg_trained_place *places;
     size_t count, capacity, values_count;
     size_t model_count, other_count; /* tensors of the two models; the rest are factors and a head */
-    pg_device *device;   /* where these are; NULL: the host's memory */
-    float *values, *grads; /* of all tensors, one after another */
+    pg_device *device;               /* where these are; NULL: the host's memory */
+    float *values, *grads;           /* of all tensors, one after another */
 } pg_trainable;
 
 /* Chooses by the settings "train" and "lora_..." among the weights of a model, and of a second one if it is not NULL

@@ -89,9 +89,8 @@ static pg_status start_context(pg_trainer *trainer)
         return pg_fail(PG_ERROR_ARGUMENT, "threads: %d, at most %d", g->threads, PG_THREADS_MAX);
     g->compute = (pg_compute)config->compute;
     if (config->compute == PG_COMPUTE_AUTO)
-        g->compute = trainer->codec
-                         ? PG_COMPUTE_F32
-                         : pg_model_compute(trainer->model, trainer->device || g->kernels->bf16_products);
+        g->compute = trainer->codec ? PG_COMPUTE_F32
+                                    : pg_model_compute(trainer->model, trainer->device || g->kernels->bf16_products);
     pg_context_on(g, trainer->device);
     g->tape = &trainer->tape;
     trainer->tape.checkpoint = config->checkpointing;

@@ -524,7 +524,8 @@ static void preferences(void **state)
     pg_training_rows_read(&rows, f.inputs);
     read_pairs(pairs, &rows, f.inputs);
     pg_preference_batch batch = {.pairs = pairs, .pair_count = 2};
-    float *reference = pg_scratch_values(&f.g, 4 * sizeof *reference), *hits = pg_scratch_values(&f.g, 2 * sizeof *hits);
+    float *reference = pg_scratch_values(&f.g, 4 * sizeof *reference),
+          *hits = pg_scratch_values(&f.g, 2 * sizeof *hits);
     CHECK_OK(pg_reference_losses(reference, &f.g, f.other->weights, &batch, false));
     assert_null(f.tape.last);
     const pg_array *expected = pg_golden_find(&f.golden, "reference_logps");

@@ -21,7 +21,8 @@ void pg_trained_model_train(const pg_model *model, const char *part);
 
 void pg_trained_weight_give(const pg_parameter *p);
 
-/* `count` values as the host can read them: a copy, freed with pg_free. Of a weight, its gradient (NULL if it has none).
+/* `count` values as the host can read them: a copy, freed with pg_free. Of a weight, its gradient (NULL if it has
+ * none).
  */
 float *pg_trained_values(const float *values, int64_t count);
 float *pg_trained_gradient(const pg_parameter *p);

@@ -140,11 +140,8 @@ static void factor_key(char out[160], const pg_parameter *p, const char *factor)
 
 static pg_parameter factor_of(const pg_array *array)
 {
-    return (pg_parameter){.name = array->name,
-                          .dtype = PG_F32,
-                          .rows = array->shape[0],
-                          .width = array->shape[1],
-                          .data = array->data};
+    return (pg_parameter){
+        .name = array->name, .dtype = PG_F32, .rows = array->shape[0], .width = array->shape[1], .data = array->data};
 }
 
 static void add_factors(void *user, const pg_parameter *p)

@@ -31,7 +31,7 @@ struct cuda_device {
     size_t workspace_bytes;
     cuda_stage stages[STAGES];
     unsigned next_stage;
-    char *landing; /* for downloads, locked */
+    char *landing;      /* for downloads, locked */
     unsigned *counters; /* [CUDA_COUNTERS], for blocks that meet: all are 0 between kernels */
 };
 
