@@ -117,14 +117,16 @@ static size_t run_back(const measurement *m)
 {
     size_t bytes;
     pg_device_matrix w = take_weight(m, &bytes);
-    m->bench->products->multiply_back(m->bench->device, m->bench->out, true, m->bench->dout, m->rows, &w, m->bf16);
+    m->bench->products->multiply_back(m->bench->device, m->bench->out, true, NULL, m->bench->dout, NULL, m->rows, &w,
+                                      m->bf16);
     return bytes;
 }
 
 static size_t run_weight_back(const measurement *m)
 {
-    m->bench->products->weight_back(m->bench->device, m->bench->out, m->bench->dout, m->bench->x, m->rows, m->outputs,
-                                    m->inputs, m->bf16);
+    pg_device_matrix w = {.dtype = PG_F32, .rows = m->outputs, .width = m->inputs};
+    m->bench->products->multiply_back(m->bench->device, NULL, false, m->bench->out, m->bench->dout, m->bench->x,
+                                      m->rows, &w, m->bf16);
     return 0;
 }
 

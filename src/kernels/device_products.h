@@ -11,13 +11,10 @@ typedef struct pg_device_products {
     void (*multiply)(pg_device *device, float *out, const float *x, int64_t rows, int64_t single,
                      const pg_device_matrix *w, const pg_device_matrix *bias, bool bf16);
 
-    /* dx += dout w: [rows][w->width]; fresh: dx is written, not added to. */
-    void (*multiply_back)(pg_device *device, float *dx, bool fresh, const float *dout, int64_t rows,
-                          const pg_device_matrix *w, bool bf16);
-
-    /* dw += dout^T x: [outputs][inputs] */
-    void (*weight_back)(pg_device *device, float *dw, const float *dout, const float *x, int64_t rows, int64_t outputs,
-                        int64_t inputs, bool bf16);
+    /* dx += dout w: [rows][w->width]; fresh: dx is written, not added to. dw += dout^T x: like w. Either may be NULL,
+     * and with dw x too. */
+    void (*multiply_back)(pg_device *device, float *dx, bool fresh, float *dw, const float *dout, const float *x,
+                          int64_t rows, const pg_device_matrix *w, bool bf16);
 
     /* out[c] += the sum of column c of x [rows][width] */
     void (*add_columns)(pg_device *device, float *out, const float *x, int64_t rows, int64_t width);

@@ -81,6 +81,11 @@ typedef struct pg_device_rows {
     void (*store_rows)(pg_device *device, void *cache, pg_dtype dtype, const int64_t *slots, const float *x,
                        int64_t rows, int64_t heads, int64_t size);
 
+    /* Pictures of bytes [pixels / plane][plane][3] as values [pixels / plane][3][plane]: value = levels[channel][byte].
+     */
+    void (*pixel_values)(pg_device *device, float *out, const uint8_t *bytes, int64_t pixels, int64_t plane,
+                         const float (*levels)[256]);
+
     /* Pictures [][channels][side][side] as patches [rows][channels * patch * patch]. */
     void (*patches)(pg_device *device, float *out, const float *pixels, int64_t rows, int64_t channels, int64_t side,
                     int64_t patch);

@@ -141,10 +141,8 @@ static void back_on_device(pg_context *g, const float *dout, const pg_tensor *x,
                            const pg_parameter *w)
 {
     pg_device_matrix weight = pg_on_device(w);
-    if (dx)
-        PG_DEVICE(g, products, multiply_back, dx, fresh, dout, x->rows, &weight, rounds(g));
-    if (w->grad)
-        PG_DEVICE(g, products, weight_back, w->grad, dout, x->data, x->rows, w->rows, w->width, rounds(g));
+    if (dx || w->grad)
+        PG_DEVICE(g, products, multiply_back, dx, fresh, w->grad, dout, x->data, x->rows, &weight, rounds(g));
 }
 
 static void back_on_host(pg_context *g, const float *dout, const pg_tensor *x, float *dx, bool fresh,

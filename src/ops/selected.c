@@ -1,6 +1,7 @@
 /*
  * Some outputs of a linear layer: their rows of the weight are gathered and multiplied like any others, so that the
- * results have the same bits. Quantised rows lie in groups of 16, which are gathered whole.
+ * results have the same bits (on a device: those of generated tokens). Quantised rows lie in groups of 16, which are
+ * gathered whole.
  */
 #include <string.h>
 

@@ -28,7 +28,7 @@ typedef struct pg_context {
     int threads;
     pg_device *device;  /* where values lie and operations run, borrowed; NULL: the host (pg_context_on) */
     pg_compute compute; /* F32 or BF16 */
-    bool integers;      /* quantised weights are multiplied in whole numbers; else they are widened first */
+    bool integers;      /* quantised weights are multiplied in whole numbers; else, and on a device, they are widened */
     bool unadapted;     /* low-rank additions are left out: the model is what it was without them */
     pg_arena arena;     /* everything an operation makes; reset by the owner between steps */
     pg_status status;
@@ -58,7 +58,7 @@ void *pg_scratch(pg_context *g, size_t bytes);
 void *pg_scratch_values(pg_context *g, size_t bytes);
 
 /* Arrays that the host has, where operations can read them: on the device a copy in the arena, else the array itself.
- * NULL on failure, or for NULL. */
+ * What lies in the arena's memory of the device is there already. NULL on failure, or for NULL. */
 const void *pg_to_device(pg_context *g, const void *host, size_t bytes);
 
 /* Values that operations have made, where the host can read them: a copy in the arena, once everything is done, or the

@@ -57,6 +57,7 @@ static int group_setup(void **state)
         return -1;
     pg_golden_model_open(&tiny, PALIGEMMA);
     pg_model_options_init(&options);
+    options.device = getenv("PG_TEST_DEVICE");
     for (size_t i = 0; i < 2; i++) {
         write_adapter(adapter_names[i], i + 1);
         options.adapter = folder_file(adapter_names[i]);

@@ -123,13 +123,9 @@ template <typename T, int SIZE> static void launch(pg_device *device, const pg_d
 
 /* ---------------------------------------------------------------- rounding */
 
-__global__ void round_kernel(rounded_arrays arrays)
+__global__ void round_kernel(const __grid_constant__ rounded_arrays arrays)
 {
-    rounded_array array = arrays.array[0];
-#pragma unroll
-    for (unsigned i = 1; i < 4; i++) /* not indexed, which would put them into local memory */
-        if (blockIdx.y == i)
-            array = arrays.array[i];
+    const rounded_array &array = arrays.array[blockIdx.y];
     int64_t step = static_cast<int64_t>(gridDim.x) * blockDim.x * 4;
     for (int64_t i = (static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x) * 4; i < array.count; i += step)
         put4(array.to + i, *reinterpret_cast<const float4 *>(array.from + i));

@@ -1,11 +1,30 @@
-/* Places: patches of pictures, rotary positions, spans of rows, columns side by side. */
+/* Places: values and patches of pictures, rotary positions, spans of rows, columns side by side. */
 #include <string.h>
 
 #include "kernels/cuda/cuda_rows.h"
 
 #define ROW_BLOCK 128
 
-/* ---------------------------------------------------------------- patches */
+/* ---------------------------------------------------------------- pictures */
+
+__global__ void pixel_values_kernel(float *out, const uint8_t *bytes, int64_t pixels, int64_t plane,
+                                    const float (*levels)[256])
+{
+    int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+    if (i >= pixels)
+        return;
+    float *place = out + i / plane * 3 * plane + i % plane;
+    for (int channel = 0; channel < 3; channel++)
+        place[channel * plane] = levels[channel][bytes[3 * i + channel]];
+}
+
+void cuda_pixel_values(pg_device *device, float *out, const uint8_t *bytes, int64_t pixels, int64_t plane,
+                       const float (*levels)[256])
+{
+    if (pixels)
+        PG_LAUNCH(device, pixel_values_kernel, dim3(blocks_for(pixels, BLOCK)), dim3(BLOCK), 0, out, bytes, pixels,
+                  plane, levels);
+}
 
 __global__ void patches_kernel(float *out, const float *pixels, int channels, int side, int patch)
 {

@@ -162,14 +162,12 @@ static void multiply(pg_device *device, float *out, const float *x, int64_t rows
         multiply_rows(device, out + few * w->rows, x + few * w->width, rows - few, w, bias, bf16);
 }
 
-static void multiply_back(pg_device *device, float *dx, bool fresh, const float *dout, int64_t rows,
-                          const pg_device_matrix *w, bool bf16)
+/* ---------------------------------------------------------------- the way back */
+
+/* dout is [rows][w->rows] as the product needs it. */
+static void input_back(pg_device *device, float *dx, bool fresh, const void *dout, int64_t rows,
+                       const pg_device_matrix *w, bool bf16, void *room)
 {
-    size_t dout_bytes = activation_bytes(rows * w->rows, bf16);
-    char *room = static_cast<char *>(cuda_workspace(device, dout_bytes + slab_bytes(w, bf16)));
-    if (device->status != PG_OK)
-        return;
-    const char *a = static_cast<const char *>(activations(device, dout, rows * w->rows, bf16, room));
     product p = {};
     p.out = dx;
     p.rows = rows;
@@ -179,24 +177,20 @@ static void multiply_back(pg_device *device, float *dx, bool fresh, const float 
     int64_t slab = slab_rows(w, bf16);
     for (int64_t first = 0; first < w->rows; first += slab) {
         p.inner = w->rows - first < slab ? w->rows - first : slab;
-        p.a = a + static_cast<size_t>(first) * value_size(bf16);
-        p.b = slab_of(device, w, first, p.inner, bf16, room + dout_bytes);
+        p.a = static_cast<const char *>(dout) + static_cast<size_t>(first) * value_size(bf16);
+        p.b = slab_of(device, w, first, p.inner, bf16, room);
         p.added = !fresh || first > 0;
         run(device, p);
     }
 }
 
-static void weight_back(pg_device *device, float *dw, const float *dout, const float *x, int64_t rows, int64_t outputs,
+static void weight_back(pg_device *device, float *dw, const void *dout, const void *x, int64_t rows, int64_t outputs,
                         int64_t inputs, bool bf16)
 {
-    size_t dout_bytes = activation_bytes(rows * outputs, bf16);
-    char *room = static_cast<char *>(cuda_workspace(device, dout_bytes + activation_bytes(rows * inputs, bf16)));
-    if (device->status != PG_OK)
-        return;
     product p = {};
     p.out = dw;
-    p.a = activations(device, dout, rows * outputs, bf16, room);
-    p.b = activations(device, x, rows * inputs, bf16, room + dout_bytes);
+    p.a = dout;
+    p.b = x;
     p.rows = p.a_stride = outputs;
     p.columns = p.out_stride = inputs;
     p.inner = rows;
@@ -204,6 +198,22 @@ static void weight_back(pg_device *device, float *dw, const float *dout, const f
     p.bf16 = bf16;
     p.added = true;
     run(device, p);
+}
+
+static void multiply_back(pg_device *device, float *dx, bool fresh, float *dw, const float *dout, const float *x,
+                          int64_t rows, const pg_device_matrix *w, bool bf16)
+{
+    size_t dout_bytes = activation_bytes(rows * w->rows, bf16), w_bytes = dx ? slab_bytes(w, bf16) : 0;
+    size_t x_bytes = dw ? activation_bytes(rows * w->width, bf16) : 0;
+    char *room = static_cast<char *>(cuda_workspace(device, dout_bytes + w_bytes + x_bytes));
+    if (device->status != PG_OK)
+        return;
+    const void *factor = activations(device, dout, rows * w->rows, bf16, room);
+    if (dx)
+        input_back(device, dx, fresh, factor, rows, w, bf16, room + dout_bytes);
+    if (dw)
+        weight_back(device, dw, factor, activations(device, x, rows * w->width, bf16, room + dout_bytes + w_bytes),
+                    rows, w->rows, w->width, bf16);
 }
 
 /* ---------------------------------------------------------------- columns */
@@ -286,5 +296,4 @@ static void pick(pg_device *device, float *out, int64_t out_width, const float *
     PG_LAUNCH(device, pick_kernel, dim3(rows), dim3(BLOCK), 0, out, out_width, x, width, columns, count);
 }
 
-extern const pg_device_products cuda_products = {multiply, multiply_back, weight_back, add_columns,
-                                                 widen,    gather,        pick};
+extern const pg_device_products cuda_products = {multiply, multiply_back, add_columns, widen, gather, pick};

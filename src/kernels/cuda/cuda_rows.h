@@ -201,6 +201,8 @@ void cuda_store_rows(pg_device *device, void *cache, pg_dtype dtype, const int64
                      int64_t heads, int64_t size);
 
 /* cuda_places.cu */
+void cuda_pixel_values(pg_device *device, float *out, const uint8_t *bytes, int64_t pixels, int64_t plane,
+                       const float (*levels)[256]);
 void cuda_patches(pg_device *device, float *out, const float *pixels, int64_t rows, int64_t channels, int64_t side,
                   int64_t patch);
 void cuda_rope_angles(pg_device *device, float *out, const int32_t *positions, const float *frequencies, int64_t count,

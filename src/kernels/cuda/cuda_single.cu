@@ -35,7 +35,8 @@ struct job {
 
 /* ---------------------------------------------------------------- weights */
 
-/* What a lane loads of a tile: rows 2g and 2g + 1 of the group, with g = lane / 4. */
+/* What a lane loads of a tile: with g = lane / 4 and t = lane % 4, inputs 8t .. of rows 2g and 2g + 1 of the group, or
+ * of quantised ones 4t .. of both halves of the tile. */
 template <kind K> struct raw;
 template <> struct raw<BF16> {
     uint4 row[2];
@@ -50,7 +51,7 @@ template <> struct raw<F32> {
     float4 row[2][2];
 };
 template <> struct raw<EIGHT_BITS> {
-    uint2 four[2]; /* inputs 4t .. of the tile's halves; a word for each row */
+    uint2 four[2]; /* of a half of the tile, a word for each row */
     uint32_t scales;
 };
 template <> struct raw<FOUR_BITS> {
@@ -70,22 +71,33 @@ template <typename T> static __device__ inline T load_once(const T *p)
     return __ldcs(p);
 }
 
-template <kind K> static __device__ inline int64_t input_of(int64_t tile)
+/* g and t of a lane. */
+static __device__ inline int lane_row()
 {
-    return tile * TILE + threadIdx.x % 4 * 8;
+    return threadIdx.x % WARP / 4;
+}
+
+static __device__ inline int lane_place()
+{
+    return threadIdx.x % 4;
+}
+
+static __device__ inline int64_t input_of(int64_t tile)
+{
+    return tile * TILE + lane_place() * 8;
 }
 
 /* Row i of the lane's two; rows behind the last one are the last one again, and nobody reads what they give. */
 static __device__ inline int64_t row_of(const job &j, int64_t group, int i)
 {
-    return min(group * GROUP + threadIdx.x % WARP / 4 * 2 + i, j.outputs - 1);
+    return min(group * GROUP + lane_row() * 2 + i, j.outputs - 1);
 }
 
 template <kind K> static __device__ inline void load(raw<K> &r, const job &j, int64_t group, int64_t tile);
 
 template <> __device__ inline void load<BF16>(raw<BF16> &r, const job &j, int64_t group, int64_t tile)
 {
-    int64_t input = input_of<BF16>(tile);
+    int64_t input = input_of(tile);
     for (int i = 0; i < 2; i++)
         r.row[i] = input < j.inputs
                        ? load_once(reinterpret_cast<const uint4 *>(static_cast<const uint16_t *>(j.w.data) +
@@ -103,7 +115,7 @@ template <> __device__ inline void load<F16>(raw<F16> &r, const job &j, int64_t 
 
 template <> __device__ inline void load<F32>(raw<F32> &r, const job &j, int64_t group, int64_t tile)
 {
-    int64_t input = input_of<F32>(tile);
+    int64_t input = input_of(tile);
     for (int i = 0; i < 2; i++) {
         const float *row = static_cast<const float *>(j.w.data) + row_of(j, group, i) * j.inputs + input;
         for (int half = 0; half < 2; half++)
@@ -114,7 +126,7 @@ template <> __device__ inline void load<F32>(raw<F32> &r, const job &j, int64_t 
 
 template <> __device__ inline void load<ANY>(raw<ANY> &r, const job &j, int64_t group, int64_t tile)
 {
-    int64_t input = input_of<ANY>(tile);
+    int64_t input = input_of(tile);
     for (int i = 0; i < 2; i++) {
         float v[8];
         for (int k = 0; k < 8; k++)
@@ -131,7 +143,7 @@ static __device__ inline uint32_t load_scales(const job &j, int64_t group, int64
     int64_t blocks = (j.inputs + q.block - 1) >> (j.block_shift + 5);
     const uint16_t *scales =
         static_cast<const uint16_t *>(q.scales) + (group * blocks + (tile >> j.block_shift)) * GROUP;
-    return __ldg(reinterpret_cast<const uint32_t *>(scales) + threadIdx.x % WARP / 4);
+    return __ldg(reinterpret_cast<const uint32_t *>(scales) + lane_row());
 }
 
 static __device__ inline int64_t tiles_of(const job &j)
@@ -142,8 +154,8 @@ static __device__ inline int64_t tiles_of(const job &j)
 template <> __device__ inline void load<EIGHT_BITS>(raw<EIGHT_BITS> &r, const job &j, int64_t group, int64_t tile)
 {
     const uint8_t *values = j.w.quantized.values + (group * tiles_of(j) + tile) * (TILE * GROUP);
-    unsigned g = threadIdx.x % WARP / 4, t = threadIdx.x % 4;
-    for (unsigned half = 0; half < 2; half++)
+    int g = lane_row(), t = lane_place();
+    for (int half = 0; half < 2; half++)
         r.four[half] = load_once(reinterpret_cast<const uint2 *>(values) + (half * 4 + t) * 8 + g);
     r.scales = load_scales(j, group, tile);
 }
@@ -151,7 +163,7 @@ template <> __device__ inline void load<EIGHT_BITS>(raw<EIGHT_BITS> &r, const jo
 template <> __device__ inline void load<FOUR_BITS>(raw<FOUR_BITS> &r, const job &j, int64_t group, int64_t tile)
 {
     int64_t at = group * tiles_of(j) + tile;
-    unsigned g = threadIdx.x % WARP / 4, t = threadIdx.x % 4;
+    int g = lane_row(), t = lane_place();
     r.four = load_once(reinterpret_cast<const uint2 *>(j.w.quantized.values + at * (TILE * GROUP / 2)) + t * 8 + g);
     r.steps = __ldg(reinterpret_cast<const uint16_t *>(j.w.quantized.steps + at * GROUP) + g);
     r.scales = load_scales(j, group, tile);
@@ -285,7 +297,7 @@ static __device__ inline void multiply_tile(float (&sums)[EIGHTS][4], const raw<
                                             const uint16_t *staged, int64_t tile)
 {
     factors w = factors_of(r);
-    int g = threadIdx.x % WARP / 4, t = threadIdx.x % 4;
+    int g = lane_row(), t = lane_place();
 #pragma unroll
     for (int e = 0; e < EIGHTS; e++) {
         uint4 x = {};
@@ -308,7 +320,7 @@ static __device__ inline void multiply_tile(float (&sums)[EIGHTS][4], const raw<
 /* The sums of a warp for a group, by output and row of x. */
 template <int EIGHTS> static __device__ inline void keep_sums(float *room, const float (&sums)[EIGHTS][4])
 {
-    int g = threadIdx.x % WARP / 4, t = threadIdx.x % 4;
+    int g = lane_row(), t = lane_place();
 #pragma unroll
     for (int e = 0; e < EIGHTS; e++)
         for (int i = 0; i < 4; i++)
