@@ -1,4 +1,4 @@
-/* Attention over a ragged batch on a device: ops/attention.c asks for it, ops/batch.c makes the segments. */
+/* Attention over a ragged batch on a device: ops/attention.c asks for it, ops/device_batch.c makes the segments. */
 #ifndef PG_KERNELS_DEVICE_ATTENTION_H
 #define PG_KERNELS_DEVICE_ATTENTION_H
 
@@ -36,7 +36,8 @@ typedef struct pg_device_attend {
     float *log_sums; /* [rows][heads], for the way back; with them all queries are many. NULL: none */
     const void *keys, *values;
     pg_dtype dtype;
-    int64_t key_width; /* elements of a row; bytes of I8 */
+    int64_t key_width;      /* elements of a row; bytes of I8 */
+    int64_t rows, key_rows; /* of q, and of keys and values */
     int64_t heads, kv_heads, size;
     const pg_device_segment *segments; /* on the device */
     int64_t segment_count;
@@ -45,7 +46,7 @@ typedef struct pg_device_attend {
     /* Scores are products of queries and keys rounded to bf16, and weights and values are rounded to it for the second
      * product; the softmax is in f32, and so is all that few queries do. Else everything is in f32. */
     bool bf16;
-    float *scratch; /* as many bytes as `scratch` says */
+    float *scratch; /* as many bytes as `scratch` says, or on the way back `back_scratch` */
 } pg_device_attend;
 
 /* The way back, in f32 keys and values. */
@@ -54,13 +55,13 @@ typedef struct pg_device_attend_back {
     const float *dout;
     float *shares;          /* [rows][heads] scratch: dout . out */
     float *dq, *dk, *dv;    /* added to; NULL: not wanted */
-    int64_t rows;           /* of the batch */
     int64_t longest, turns; /* query rows of a segment at most; pg_device_segment.turn is below it */
 } pg_device_attend_back;
 
 typedef struct pg_device_attention {
     size_t (*scratch)(const pg_device_attend *call);
     void (*attend)(pg_device *device, const pg_device_attend *call);
+    size_t (*back_scratch)(const pg_device_attend_back *call);
     /* Every derivative is summed in a fixed order. */
     void (*attend_back)(pg_device *device, const pg_device_attend_back *call);
 } pg_device_attention;

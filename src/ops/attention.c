@@ -121,6 +121,8 @@ static pg_device_attend call_of(const attention_run *run)
                               .values = run->v->data,
                               .dtype = run->k->dtype,
                               .key_width = run->k->width,
+                              .rows = run->q->rows,
+                              .key_rows = run->k->rows,
                               .heads = run->heads,
                               .kv_heads = run->kv_heads,
                               .size = run->size,
@@ -152,15 +154,14 @@ static void attend_on_device(pg_context *g, attention_run *run)
 static void attend_back_on_device(pg_context *g, const attention_run *run)
 {
     const pg_placed_batch *placed = &run->batch.placed;
-    pg_device_attend_back call = {.forward = call_of(run),
-                                  .dout = run->out->grad,
-                                  .rows = run->q->rows,
-                                  .turns = placed->turns};
+    pg_device_attend_back call = {.forward = call_of(run), .dout = run->out->grad, .turns = placed->turns};
     call.longest = placed->longest_few > placed->longest_many ? placed->longest_few : placed->longest_many;
     call.shares = pg_scratch_values(g, (size_t)(run->q->rows * run->heads) * sizeof *call.shares);
     call.dq = pg_gradient(g, run->q);
     call.dk = pg_gradient(g, run->k);
     call.dv = pg_gradient(g, run->v);
+    size_t bytes = g->device->kernels->attention->back_scratch(&call);
+    call.forward.scratch = bytes ? pg_scratch_values(g, bytes) : NULL;
     PG_DEVICE(g, attention, attend_back, &call);
 }
 

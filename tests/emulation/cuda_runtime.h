@@ -21,6 +21,7 @@
 #define __align__(n)    alignas(n)
 #define __launch_bounds__(...)
 #define __restrict__
+#define __grid_constant__
 
 struct uint3 {
     unsigned x, y, z;

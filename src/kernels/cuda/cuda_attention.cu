@@ -52,7 +52,7 @@ template <int SIZE>
 static __device__ inline void write_rows(const pg_device_attend &call, const pg_device_segment &segment, int head,
                                          int first, int lanes, const float (&o)[SIZE / 8][4], running_row (&rows)[2])
 {
-    lane_rows to = lanes_of(call, segment, head, call.out);
+    lane_rows to = lanes_of(call, segment, head, call.out, 4);
 #pragma unroll
     for (int h = 0; h < 2; h++) {
         float total = rows[h].total + __shfl_xor_sync(0xffffffff, rows[h].total, 1);
@@ -84,7 +84,7 @@ __global__ void __launch_bounds__(tile_shape<T>::WARPS *WARP) attend_kernel(pg_d
     PG_SHARED(T, queries);
     T *keys = queries + ROWS * STRIDE, *values = keys + KEYS * STRIDE;
     float *room = reinterpret_cast<float *>(values + KEYS * STRIDE);
-    lane_rows q = lanes_of(call, segment, head, call.q);
+    lane_rows q = lanes_of(call, segment, head, call.q, 4);
     q.first = first;
     fill_tile<T, SIZE, ROWS, PG_F32>(queries, q, lanes - first, size);
     float o[SIZE / 8][4];
@@ -93,13 +93,15 @@ __global__ void __launch_bounds__(tile_shape<T>::WARPS *WARP) attend_kernel(pg_d
     for (int h = 0; h < 2; h++)
         rows[h] = {-INFINITY, 0, keys_seen(segment, min(own + lane_row() + 8 * h, lanes - 1), group)};
     int end = keys_seen(segment, min(first + ROWS, lanes) - 1, group), count = count_keys(segment);
-    key_rows k = keys_of(call, segment, head, call.keys), v = keys_of(call, segment, head, call.values);
+    key_rows k = keys_of(call, segment, head, call.keys, bytes_of(call.dtype));
+    key_rows v = keys_of(call, segment, head, call.values, bytes_of(call.dtype));
     float scale = 1 / sqrtf(static_cast<float>(size));
     for (int tile = 0; tile < end; tile += KEYS) {
         k.first = v.first = tile;
         __syncthreads();
         load_keys<T, SIZE, KEYS>(keys, k, call.dtype, count - tile, size);
         load_keys<T, SIZE, KEYS>(values, v, call.dtype, count - tile, size);
+        wait_for_copies();
         __syncthreads();
         float s[KEYS / 8][4];
         multiply_rows<SIZE>(s, queries + (own - first) * STRIDE, keys);
@@ -119,6 +121,60 @@ template <typename T, int SIZE> static void launch(pg_device *device, const pg_d
               bytes, call, static_cast<int>(blocks));
 }
 
+/* ---------------------------------------------------------------- rounding */
+
+__global__ void round_kernel(const __grid_constant__ rounded_arrays arrays)
+{
+    const rounded_array &array = arrays.array[blockIdx.y];
+    int64_t step = static_cast<int64_t>(gridDim.x) * blockDim.x * 4;
+    for (int64_t i = (static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x) * 4; i < array.count; i += step)
+        put4(array.to + i, *reinterpret_cast<const float4 *>(array.from + i));
+}
+
+void cuda_round(pg_device *device, const rounded_arrays &arrays, int count)
+{
+    const int threads = 256;
+    int64_t most = 0;
+    for (int i = 0; i < count; i++)
+        most = max(most, arrays.array[i].count);
+    int64_t blocks = min(blocks_for(most, threads * 4), static_cast<int64_t>(cuda_of(device)->processors) * 8);
+    PG_LAUNCH(device, round_kernel, dim3(blocks, count), dim3(threads), 0, arrays);
+}
+
+/* True if keys and values are rounded once before they are loaded, which each block of queries does: not those of a
+ * cache, of which most rows may be others'. */
+static bool rounds_first(const pg_device_attend *call)
+{
+    return call->bf16 && call->dtype == PG_F32 && call->key_rows <= 2 * call->rows;
+}
+
+/* ---------------------------------------------------------------- the call */
+
+static size_t scratch_bytes(const pg_device_attend *call)
+{
+    size_t rounded = rounds_first(call) ? static_cast<size_t>(call->key_rows * call->key_width) * 4 : 0;
+    return max(rounded, cuda_attend_few_scratch(call));
+}
+
+static void attend_many(pg_device *device, pg_device_attend call, int64_t longest)
+{
+    if (rounds_first(&call)) {
+        int64_t count = call.key_rows * call.key_width;
+        uint16_t *keys = reinterpret_cast<uint16_t *>(call.scratch), *values = keys + count;
+        cuda_round(device,
+                   {{{static_cast<const float *>(call.keys), keys, count},
+                     {static_cast<const float *>(call.values), values, count}}},
+                   2);
+        call.keys = keys;
+        call.values = values;
+        call.dtype = PG_BF16;
+    }
+    if (call.bf16)
+        PG_FOR_SIZE(launch, uint16_t, call.size, device, call, longest);
+    else
+        PG_FOR_SIZE(launch, float, call.size, device, call, longest);
+}
+
 static void attend(pg_device *device, const pg_device_attend *call)
 {
     int64_t longest = call->longest_many;
@@ -126,12 +182,8 @@ static void attend(pg_device *device, const pg_device_attend *call)
         longest = max(longest, call->longest_few);
     else if (call->longest_few)
         cuda_attend_few(device, call);
-    if (!longest)
-        return;
-    if (call->bf16)
-        PG_FOR_SIZE(launch, uint16_t, call->size, device, *call, longest);
-    else
-        PG_FOR_SIZE(launch, float, call->size, device, *call, longest);
+    if (longest)
+        attend_many(device, *call, longest);
 }
 
-extern const pg_device_attention cuda_attention = {cuda_attend_few_scratch, attend, cuda_attend_back};
+extern const pg_device_attention cuda_attention = {scratch_bytes, attend, cuda_attend_back_scratch, cuda_attend_back};

@@ -78,21 +78,24 @@ __global__ void __launch_bounds__(tile_shape<T>::WARPS *WARP)
     PG_SHARED(T, queries);
     T *douts = queries + ROWS * STRIDE, *keys = douts + ROWS * STRIDE, *values = keys + KEYS * STRIDE;
     float *room = reinterpret_cast<float *>(values + KEYS * STRIDE);
-    lane_rows q = lanes_of(there, segment, head, there.q), d = lanes_of(there, segment, head, call.dout);
+    lane_rows q = lanes_of(there, segment, head, there.q, sizeof(T));
+    lane_rows d = lanes_of(there, segment, head, call.dout, sizeof(T));
     q.first = d.first = first;
-    fill_tile<T, SIZE, ROWS, PG_F32>(queries, q, lanes - first, size);
-    fill_tile<T, SIZE, ROWS, PG_F32>(douts, d, lanes - first, size);
+    load_own<SIZE, ROWS>(queries, q, lanes - first, size);
+    load_own<SIZE, ROWS>(douts, d, lanes - first, size);
     float o[SIZE / 8][4], scale = 1 / sqrtf(static_cast<float>(size));
     clear(o);
     const lane_sums sums[2] = {sums_of(call, segment, head, first + own + lane_row()),
                                sums_of(call, segment, head, first + own + lane_row() + 8)};
     int end = keys_seen(segment, min(first + ROWS, lanes) - 1, group), count = count_keys(segment);
-    key_rows k = keys_of(there, segment, head, there.keys), v = keys_of(there, segment, head, there.values);
+    key_rows k = keys_of(there, segment, head, there.keys, sizeof(T));
+    key_rows v = keys_of(there, segment, head, there.values, sizeof(T));
     for (int tile = 0; tile < end; tile += KEYS) {
         k.first = v.first = tile;
         __syncthreads();
-        fill_tile<T, SIZE, KEYS, PG_F32>(keys, k, count - tile, size);
-        fill_tile<T, SIZE, KEYS, PG_F32>(values, v, count - tile, size);
+        load_own<SIZE, KEYS>(keys, k, count - tile, size);
+        load_own<SIZE, KEYS>(values, v, count - tile, size);
+        wait_for_copies();
         __syncthreads();
         float s[KEYS / 8][4], ds[KEYS / 8][4];
         multiply_rows<SIZE>(s, queries + own * STRIDE, keys);
@@ -108,7 +111,7 @@ __global__ void __launch_bounds__(tile_shape<T>::WARPS *WARP)
             }
         mix_rows<SIZE>(o, ds, keys, room);
     }
-    q = lanes_of(there, segment, head, call.dq);
+    q = lanes_of(there, segment, head, call.dq, 4);
     q.first = first;
     add_rows<SIZE>(q, own, lanes - first, size, o, scale);
 }
@@ -141,10 +144,19 @@ static __device__ inline void weigh_lanes(float (&s)[N][4], float (&ds)[N][4], c
         }
 }
 
-/* DKEYS and DVALUES say whose derivatives are made: heads that are long have too many values for both at once. */
+/* Adds sums [16 rows][SIZE] to an array as the keys. */
+template <int SIZE>
+static __device__ inline void add_keys(const pg_device_attend_back &call, const pg_device_segment &segment, int head,
+                                       float *to, int first, const float (&o)[SIZE / 8][4], float factor)
+{
+    if (to)
+        add_rows<SIZE>(keys_of(call.forward, segment, head, to, 4), first, count_keys(segment),
+                       static_cast<int>(call.forward.size), o, factor);
+}
+
+/* DKEYS and DVALUES say whose derivatives are made. */
 template <typename T, int SIZE, bool DKEYS, bool DVALUES>
-__global__ void __launch_bounds__(tile_shape<T>::WARPS *WARP)
-    keys_back_kernel(pg_device_attend_back call, int blocks, int turn)
+static __device__ inline void go_back(const pg_device_attend_back &call, int blocks, int turn)
 {
     constexpr int LANES = tile_shape<T>::BACK, ROWS = block_rows<T>, STRIDE = tile_stride<T, SIZE>;
     const pg_device_attend &there = call.forward;
@@ -157,20 +169,23 @@ __global__ void __launch_bounds__(tile_shape<T>::WARPS *WARP)
     PG_SHARED(T, keys);
     T *values = keys + ROWS * STRIDE, *queries = values + ROWS * STRIDE, *douts = queries + LANES * STRIDE;
     float *room = reinterpret_cast<float *>(douts + LANES * STRIDE);
-    key_rows k = keys_of(there, segment, head, there.keys), v = keys_of(there, segment, head, there.values);
+    key_rows k = keys_of(there, segment, head, there.keys, sizeof(T));
+    key_rows v = keys_of(there, segment, head, there.values, sizeof(T));
     k.first = v.first = first;
-    fill_tile<T, SIZE, ROWS, PG_F32>(keys, k, count - first, size);
+    load_own<SIZE, ROWS>(keys, k, count - first, size);
     if (DKEYS)
-        fill_tile<T, SIZE, ROWS, PG_F32>(values, v, count - first, size);
+        load_own<SIZE, ROWS>(values, v, count - first, size);
     float dkey[DKEYS ? SIZE / 8 : 1][4], dvalue[DVALUES ? SIZE / 8 : 1][4];
     clear(dkey);
     clear(dvalue);
-    lane_rows q = lanes_of(there, segment, head, there.q), d = lanes_of(there, segment, head, call.dout);
+    lane_rows q = lanes_of(there, segment, head, there.q, sizeof(T));
+    lane_rows d = lanes_of(there, segment, head, call.dout, sizeof(T));
     for (int tile = first_lane(segment, first, group) / LANES * LANES; tile < lanes; tile += LANES) {
         q.first = d.first = tile;
         __syncthreads();
-        fill_tile<T, SIZE, LANES, PG_F32>(queries, q, lanes - tile, size);
-        fill_tile<T, SIZE, LANES, PG_F32>(douts, d, lanes - tile, size);
+        load_own<SIZE, LANES>(queries, q, lanes - tile, size);
+        load_own<SIZE, LANES>(douts, d, lanes - tile, size);
+        wait_for_copies();
         __syncthreads();
         float s[LANES / 8][4], ds[LANES / 8][4];
         multiply_rows<SIZE>(s, keys + own * STRIDE, queries);
@@ -184,32 +199,39 @@ __global__ void __launch_bounds__(tile_shape<T>::WARPS *WARP)
         if constexpr (DVALUES)
             mix_rows<SIZE>(dvalue, s, douts, room);
     }
+    own += first;
     if constexpr (DKEYS)
-        if (call.dk) {
-            k = keys_of(there, segment, head, call.dk);
-            k.first = first;
-            add_rows<SIZE>(k, own, count - first, size, dkey, 1 / sqrtf(static_cast<float>(size)));
-        }
+        add_keys<SIZE>(call, segment, head, call.dk, own, dkey, 1 / sqrtf(static_cast<float>(size)));
     if constexpr (DVALUES)
-        if (call.dv) {
-            v = keys_of(there, segment, head, call.dv);
-            v.first = first;
-            add_rows<SIZE>(v, own, count - first, size, dvalue, 1);
-        }
+        add_keys<SIZE>(call, segment, head, call.dv, own, dvalue, 1);
+}
+
+/* Long heads have too many values for both derivatives at once: then half of the blocks have each. */
+template <typename T, int SIZE> constexpr bool apart = SIZE > 128;
+
+template <typename T, int SIZE>
+__global__ void __launch_bounds__(tile_shape<T>::WARPS *WARP)
+    keys_back_kernel(pg_device_attend_back call, int blocks, int turn)
+{
+    if constexpr (!apart<T, SIZE>)
+        go_back<T, SIZE, true, true>(call, blocks, turn);
+    else if (blockIdx.z == 0 && call.dk)
+        go_back<T, SIZE, true, false>(call, blocks, turn);
+    else if (blockIdx.z == 1 && call.dv)
+        go_back<T, SIZE, false, true>(call, blocks, turn);
 }
 
 /* ---------------------------------------------------------------- launches */
 
-template <typename T, int SIZE, bool DKEYS, bool DVALUES>
-static void launch_keys(pg_device *device, const pg_device_attend_back &call)
+template <typename T, int SIZE> static void launch_keys(pg_device *device, const pg_device_attend_back &call)
 {
-    auto kernel = keys_back_kernel<T, SIZE, DKEYS, DVALUES>;
+    auto kernel = keys_back_kernel<T, SIZE>;
     size_t bytes = tile_bytes<T, SIZE>(2 * block_rows<T> + 2 * tile_shape<T>::BACK);
     int blocks = static_cast<int>(blocks_for(call.forward.most_keys, block_rows<T>));
+    dim3 grid(call.forward.segment_count * blocks, call.forward.kv_heads, apart<T, SIZE> ? 2 : 1);
     allow_shared(device, kernel, bytes);
     for (int turn = 0; turn < call.turns; turn++)
-        PG_LAUNCH(device, kernel, dim3(call.forward.segment_count * blocks, call.forward.kv_heads),
-                  dim3(tile_shape<T>::WARPS * WARP), bytes, call, blocks, turn);
+        PG_LAUNCH(device, kernel, grid, dim3(tile_shape<T>::WARPS * WARP), bytes, call, blocks, turn);
 }
 
 template <typename T, int SIZE> static void launch_back(pg_device *device, const pg_device_attend_back &call)
@@ -222,26 +244,45 @@ template <typename T, int SIZE> static void launch_back(pg_device *device, const
     if (call.dq)
         PG_LAUNCH(device, kernel, dim3(there.segment_count * blocks, there.kv_heads), dim3(tile_shape<T>::WARPS * WARP),
                   bytes, call, blocks);
-    if constexpr (SIZE <= 128) {
-        if (call.dk || call.dv)
-            launch_keys<T, SIZE, true, true>(device, call);
-    } else {
-        if (call.dk)
-            launch_keys<T, SIZE, true, false>(device, call);
-        if (call.dv)
-            launch_keys<T, SIZE, false, true>(device, call);
-    }
+    if (call.dk || call.dv)
+        launch_keys<T, SIZE>(device, call);
+}
+
+/* In bf16 all factors are rounded once, before many blocks load them. */
+static pg_device_attend_back rounded(pg_device *device, pg_device_attend_back call)
+{
+    pg_device_attend &there = call.forward;
+    int64_t queries = there.rows * there.heads * there.size, keys = there.key_rows * there.key_width;
+    uint16_t *q = reinterpret_cast<uint16_t *>(there.scratch), *dout = q + queries, *k = dout + queries, *v = k + keys;
+    cuda_round(device,
+               {{{there.q, q, queries},
+                 {call.dout, dout, queries},
+                 {static_cast<const float *>(there.keys), k, keys},
+                 {static_cast<const float *>(there.values), v, keys}}},
+               4);
+    there.q = reinterpret_cast<const float *>(q); /* the kernels for bf16 know what they are */
+    call.dout = reinterpret_cast<const float *>(dout);
+    there.keys = k;
+    there.values = v;
+    return call;
+}
+
+size_t cuda_attend_back_scratch(const pg_device_attend_back *call)
+{
+    const pg_device_attend &there = call->forward;
+    int64_t values = there.rows * there.heads * there.size + there.key_rows * there.key_width;
+    return there.bf16 ? static_cast<size_t>(values) * 2 * sizeof(uint16_t) : 0;
 }
 
 void cuda_attend_back(pg_device *device, const pg_device_attend_back *call)
 {
     const pg_device_attend &there = call->forward;
     const int warps = 4;
-    int64_t heads = call->rows * there.heads;
+    int64_t heads = there.rows * there.heads;
     PG_LAUNCH(device, share_kernel, dim3(blocks_for(heads, warps)), dim3(warps * WARP), 0, call->shares, there.out,
               call->dout, heads, there.size);
     if (there.bf16)
-        PG_FOR_SIZE(launch_back, uint16_t, there.size, device, *call);
+        PG_FOR_SIZE(launch_back, uint16_t, there.size, device, rounded(device, *call));
     else
         PG_FOR_SIZE(launch_back, float, there.size, device, *call);
 }

@@ -65,7 +65,7 @@ template <int LANES>
 static __device__ inline void load_queries(float (&q)[LANES][8], const pg_device_attend &call, const few_work &work,
                                            int at)
 {
-    lane_rows rows = lanes_of(call, work.segment, work.head, call.q);
+    lane_rows rows = lanes_of(call, work.segment, work.head, call.q, 4);
     float scale = 1 / sqrtf(static_cast<float>(call.size));
 #pragma unroll
     for (int l = 0; l < LANES; l++)
@@ -95,7 +95,7 @@ static __device__ inline void score_keys(float (*weights)[LANES], const pg_devic
     int r = threadIdx.x % TOGETHER, at = r * 8, size = static_cast<int>(call.size), keys = count_keys(work.segment);
     int lane = r / (TOGETHER / LANES), group = static_cast<int>(call.heads / call.kv_heads);
     int seen = min(keys, keys_seen(work.segment, min(work.first + lane, work.lanes - 1), group));
-    key_rows rows = keys_of(call, work.segment, work.head, call.keys);
+    key_rows rows = keys_of(call, work.segment, work.head, call.keys, bytes_of(DTYPE));
     float q[LANES][8];
     load_queries<LANES>(q, call, work, at);
 #pragma unroll 4
@@ -154,7 +154,7 @@ static __device__ inline void mix_values(float4 *sums, float (*weights)[LANES], 
 {
     constexpr int TOGETHER = SIZE / 4, ROWS = THREADS / TOGETHER;
     int column = threadIdx.x % TOGETHER, first = threadIdx.x / TOGETHER, size = static_cast<int>(call.size);
-    key_rows rows = keys_of(call, work.segment, work.head, call.values);
+    key_rows rows = keys_of(call, work.segment, work.head, call.values, bytes_of(DTYPE));
     int count = column * 4 < size ? min(KEYS, count_keys(work.segment) - work.key) : 0;
     float4 sum[LANES];
 #pragma unroll
@@ -254,7 +254,7 @@ template <int SIZE> __global__ void __launch_bounds__(SIZE) join_kernel(pg_devic
         add_scaled(sum, sums[threadIdx.x + i * TOGETHER], 1);
         total += totals[i];
     }
-    char *row = const_cast<char *>(row_at(lanes_of(call, segment, head, call.out), lane));
+    char *row = const_cast<char *>(row_at(lanes_of(call, segment, head, call.out, 4), lane));
     *reinterpret_cast<float4 *>(row + at * 4) = make_float4(sum.x / total, sum.y / total, sum.z / total, sum.w / total);
 }
 

@@ -337,13 +337,78 @@ static __device__ inline void fill_tile(T *tile, const R &rows, int count, int s
     }
 }
 
+/* 16 bytes to shared memory, without registers and while the thread goes on. */
+static __device__ inline void copy_async(void *to, const void *from)
+{
+#ifdef PG_EMULATED
+    memcpy(to, from, 16);
+#else
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16;"
+                 :
+                 : "r"(static_cast<uint32_t>(__cvta_generic_to_shared(to))), "l"(from)
+                 : "memory");
+#endif
+}
+
+/* Waits for this thread's copies. */
+static __device__ inline void wait_for_copies()
+{
+#ifndef PG_EMULATED
+    asm volatile("cp.async.wait_all;" : : : "memory");
+#endif
+}
+
+/* The same as fill_tile for rows of bf16 that begin at multiples of 16 bytes; wait_for_copies ends it. */
+template <int SIZE, int COUNT, typename R>
+static __device__ inline void copy_tile(uint16_t *tile, const R &rows, int count, int size)
+{
+    constexpr int THREADS = tile_shape<uint16_t>::WARPS * WARP, PIECES = SIZE / 8;
+#pragma unroll 4
+    for (int piece = threadIdx.x; piece < COUNT * PIECES; piece += THREADS) {
+        int row = piece / PIECES, at = piece % PIECES * 8;
+        uint16_t *to = tile + row * tile_stride<uint16_t, SIZE> + at;
+        if (row < count && at < size)
+            copy_async(to, row_at(rows, row) + at * 2);
+        else
+            *reinterpret_cast<uint4 *>(to) = {0, 0, 0, 0};
+    }
+}
+
+template <int SIZE, int COUNT, typename R>
+static __device__ inline void load_bf16(uint16_t *tile, const R &rows, int count, int size)
+{
+    if (size % 8 == 0)
+        copy_tile<SIZE, COUNT>(tile, rows, count, size);
+    else
+        fill_tile<uint16_t, SIZE, COUNT, PG_BF16>(tile, rows, count, size);
+}
+
+template <int SIZE, int COUNT, typename R>
+static __device__ inline void load_bf16(float *tile, const R &rows, int count, int size)
+{
+    fill_tile<float, SIZE, COUNT, PG_BF16>(tile, rows, count, size);
+}
+
+/* Rows of the tile's own type. */
+template <int SIZE, int COUNT, typename R>
+static __device__ inline void load_own(uint16_t *tile, const R &rows, int count, int size)
+{
+    load_bf16<SIZE, COUNT>(tile, rows, count, size);
+}
+
+template <int SIZE, int COUNT, typename R>
+static __device__ inline void load_own(float *tile, const R &rows, int count, int size)
+{
+    fill_tile<float, SIZE, COUNT, PG_F32>(tile, rows, count, size);
+}
+
 template <typename T, int SIZE, int COUNT>
 static __device__ inline void load_keys(T *tile, const key_rows &rows, pg_dtype dtype, int count, int size)
 {
     if (dtype == PG_F32)
         fill_tile<T, SIZE, COUNT, PG_F32>(tile, rows, count, size);
     else if (dtype == PG_BF16)
-        fill_tile<T, SIZE, COUNT, PG_BF16>(tile, rows, count, size);
+        load_bf16<SIZE, COUNT>(tile, rows, count, size);
     else
         fill_tile<T, SIZE, COUNT, PG_I8>(tile, rows, count, size);
 }
@@ -362,10 +427,10 @@ static __device__ inline int keys_seen(const pg_device_segment &segment, int l, 
     return max(causal, segment.prefix);
 }
 
+/* `data` has rows as the keys, of elements of so many bytes. */
 static __device__ inline key_rows keys_of(const pg_device_attend &call, const pg_device_segment &segment, int head,
-                                          const void *data)
+                                          const void *data, int bytes)
 {
-    int64_t bytes = call.dtype == PG_F32 ? 4 : call.dtype == PG_BF16 ? 2 : 1;
     key_rows rows = {static_cast<const char *>(data) + head * (call.key_width / call.kv_heads) * bytes,
                      call.key_width * bytes,
                      {{segment.spans[0][0], segment.spans[0][1]}, {segment.spans[1][0], segment.spans[1][1]}},
@@ -373,13 +438,18 @@ static __device__ inline key_rows keys_of(const pg_device_attend &call, const pg
     return rows;
 }
 
+static __device__ inline int bytes_of(pg_dtype dtype)
+{
+    return dtype == PG_F32 ? 4 : dtype == PG_BF16 ? 2 : 1;
+}
+
 /* `data` is laid out as q. */
 static __device__ inline lane_rows lanes_of(const pg_device_attend &call, const pg_device_segment &segment, int head,
-                                            const float *data)
+                                            const void *data, int bytes)
 {
     int group = static_cast<int>(call.heads / call.kv_heads);
     int64_t width = call.heads * call.size, at = segment.first * width + head * group * call.size;
-    return {reinterpret_cast<const char *>(data + at), width * 4, group, static_cast<int>(call.size) * 4, 0};
+    return {static_cast<const char *>(data) + at * bytes, width * bytes, group, static_cast<int>(call.size) * bytes, 0};
 }
 
 /* Where lane l has its number in an array [rows][heads]. */
@@ -411,9 +481,21 @@ template <typename K> static inline void allow_shared(pg_device *device, K kerne
                    "attention");
 }
 
+/* Arrays that are rounded to bf16 in one go, as many values of each as its count, a multiple of 4. */
+struct rounded_array {
+    const float *from;
+    uint16_t *to;
+    int64_t count;
+};
+struct rounded_arrays {
+    rounded_array array[4];
+};
+void cuda_round(pg_device *device, const rounded_arrays &arrays, int count);
+
 /* Few queries over many keys, and the way back: cuda_attention_few.cu, cuda_attention_back.cu. */
 size_t cuda_attend_few_scratch(const pg_device_attend *call);
 void cuda_attend_few(pg_device *device, const pg_device_attend *call);
+size_t cuda_attend_back_scratch(const pg_device_attend_back *call);
 void cuda_attend_back(pg_device *device, const pg_device_attend_back *call);
 
 #endif
