@@ -219,6 +219,8 @@ static void weight_back(pg_device *device, float *dw, const void *dout, const vo
 static void multiply_back(pg_device *device, float *dx, bool fresh, float *dw, const float *dout, const float *x,
                           int64_t rows, const pg_device_matrix *w, bool bf16)
 {
+    if (rows == 0)
+        return;
     size_t dout_bytes = activation_bytes(rows * w->rows, bf16), w_bytes = dx ? slab_bytes(w, bf16) : 0;
     size_t x_bytes = dw ? activation_bytes(rows * w->width, bf16) : 0;
     char *room = static_cast<char *>(cuda_workspace(device, dout_bytes + w_bytes + x_bytes));
@@ -253,6 +255,8 @@ __global__ void add_columns_kernel(float *out, const float *x, int64_t rows, int
 
 static void add_columns(pg_device *device, float *out, const float *x, int64_t rows, int64_t width)
 {
+    if (rows == 0)
+        return;
     int64_t across = blocks_for(width, COLUMN_BLOCK), each = blocks_for(rows, COLUMN_PARTS);
     each = each < 16 ? 16 : each;
     int64_t parts = blocks_for(rows, each);
@@ -290,6 +294,8 @@ static void gather_as(pg_device *device, void *to, const void *from, const int64
 
 static void gather(pg_device *device, void *to, const void *from, const int64_t *numbers, int64_t count, int64_t bytes)
 {
+    if (count == 0)
+        return;
     uintptr_t all = reinterpret_cast<uintptr_t>(to) | reinterpret_cast<uintptr_t>(from) | static_cast<uintptr_t>(bytes);
     if (all % 16 == 0)
         gather_as<uint4>(device, to, from, numbers, count, bytes);
@@ -309,7 +315,8 @@ __global__ void pick_kernel(float *out, int64_t out_width, const float *x, int64
 static void pick(pg_device *device, float *out, int64_t out_width, const float *x, int64_t rows, int64_t width,
                  const int64_t *columns, int64_t count)
 {
-    PG_LAUNCH(device, pick_kernel, dim3(rows), dim3(BLOCK), 0, out, out_width, x, width, columns, count);
+    if (rows)
+        PG_LAUNCH(device, pick_kernel, dim3(rows), dim3(BLOCK), 0, out, out_width, x, width, columns, count);
 }
 
 extern const pg_device_products cuda_products = {multiply, multiply_back, add_columns, widen, gather, pick};

@@ -416,6 +416,8 @@ template <kind K, int EIGHTS> __global__ void __launch_bounds__(BLOCK, blocks_at
 
 /* ---------------------------------------------------------------- launching */
 
+#define SHARED_MOST ((size_t)48 << 10) /* what a kernel gets without asking */
+
 static bool is_aligned(const void *pointer, size_t bytes)
 {
     return reinterpret_cast<uintptr_t>(pointer) % bytes == 0;
@@ -444,9 +446,10 @@ template <kind K, int EIGHTS> static void launch_eights(pg_device *device, const
     int64_t blocks = cuda_of(device)->processors * blocks_at_once<K, EIGHTS> / parts;
     blocks = blocks < 1 ? 1 : blocks > j.groups ? j.groups : blocks;
     auto kernel = single_kernel<K, EIGHTS>;
-    cuda_check(device,
-               cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared)),
-               "shared memory");
+    if (shared > SHARED_MOST)
+        cuda_check(device,
+                   cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared)),
+                   "shared memory");
     PG_LAUNCH(device, kernel, dim3(blocks, parts), dim3(BLOCK), shared, j);
 }
 
