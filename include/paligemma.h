@@ -1044,9 +1044,9 @@ typedef struct pg_train_report {
     double gradient_norm; /* before clipping */
     double learning_rate;
     double seconds, waited; /* of this step; of it, for rows */
-    double operations;      /* of this step, as model FLOPs are counted: 6 for each weight and row, whatever is trained */
-    uint64_t bad_rows;      /* so far */
-    bool validated;         /* these were measured after this step: */
+    double operations; /* of this step, as model FLOPs are counted: 6 for each weight and row, whatever is trained */
+    uint64_t bad_rows; /* so far */
+    bool validated;    /* these were measured after this step: */
     pg_measurement validation;
     double best_loss; /* of all validations so far; infinite before the first */
     bool saved;       /* a checkpoint was written after this step */

@@ -9,14 +9,15 @@
 typedef struct pg_device_segment {
     int32_t first, count, prefix, past;
     int32_t spans[2][2]; /* first, count */
-    int32_t few;         /* there are few queries: PG_FEW_QUERIES or less, or generated tokens however many */
+    int32_t few;         /* number of its first query among those of all segments with few queries; -1: it has many */
     int32_t turn;        /* on the way back: segments that share keys have different ones */
 } pg_device_segment;
 
 /* With few queries the keys of a segment are cut into pieces of so many, which different blocks read and whose results
- * are joined in order. */
+ * are joined in order: where there are keys enough, and always for generated tokens. */
 #define PG_FEW_QUERIES 8
 #define PG_KEY_PIECE   64
+#define PG_KEYS_ENOUGH 256
 
 /* Room for `keys` keys: what is launched for few queries depends on this, not on their exact number, so that a recorded
  * step can be replayed while a sequence grows. */
@@ -41,6 +42,7 @@ typedef struct pg_device_attend {
     int64_t heads, kv_heads, size;
     const pg_device_segment *segments; /* on the device */
     int64_t segment_count;
+    int64_t few_rows;                  /* query rows of segments with few */
     int64_t longest_few, longest_many; /* query rows of a segment with few queries, and of one with many; 0: none */
     int64_t most_keys;                 /* of a segment */
     /* Scores are products of queries and keys rounded to bf16, and weights and values are rounded to it for the second

@@ -46,9 +46,9 @@ typedef struct pg_device_rows {
     void (*relu)(pg_device *device, float *out, const float *x, int64_t count);
     void (*relu_back)(pg_device *device, float *dx, bool fresh, const float *dout, const float *x, int64_t count);
     void (*gelu_times)(pg_device *device, float *out, const float *x, const float *y, int64_t count); /* gelu(x) y */
-    /* dx and dy are added to, and may be NULL. */
-    void (*gelu_times_back)(pg_device *device, float *dx, float *dy, const float *dout, const float *x, const float *y,
-                            int64_t count);
+    /* dx and dy may be NULL, or the same: dx comes first. */
+    void (*gelu_times_back)(pg_device *device, float *dx, bool fresh_dx, float *dy, bool fresh_dy, const float *dout,
+                            const float *x, const float *y, int64_t count);
     void (*add_scaled)(pg_device *device, float *out, const float *x, const float *y, float factor,
                        int64_t count); /* x + factor y */
     void (*pass_back)(pg_device *device, float *dx, bool fresh, const float *dout, float factor,

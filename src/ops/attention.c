@@ -128,6 +128,7 @@ static pg_device_attend call_of(const attention_run *run)
                               .size = run->size,
                               .segments = placed->segments,
                               .segment_count = (int64_t)run->batch.segment_count,
+                              .few_rows = placed->few_rows,
                               .longest_few = placed->longest_few,
                               .longest_many = placed->longest_many,
                               .most_keys = placed->most_keys,

@@ -63,18 +63,25 @@ static int64_t give_turns(const pg_batch *batch, pg_device_segment *segments)
     return turns;
 }
 
+static bool has_few(const pg_device_segment *segment, int64_t single)
+{
+    bool short_one = segment->count <= PG_FEW_QUERIES && segment->past + segment->count >= PG_KEYS_ENOUGH;
+    return short_one || segment->first < single;
+}
+
 /* The segments, and how much there is to do. */
 static pg_placed_batch make_segments(pg_context *g, const pg_batch *batch, pg_device_segment *out)
 {
     pg_placed_batch placed = {.turns = 1};
     for (size_t s = 0; s < batch->segment_count; s++) {
         out[s] = segment_on_device(&batch->segments[s]);
-        out[s].few = out[s].count <= PG_FEW_QUERIES || out[s].first < batch->single;
-        if (out[s].few)
-            placed.longest_few = larger(placed.longest_few, out[s].count);
-        else
-            placed.longest_many = larger(placed.longest_many, out[s].count);
-        placed.most_keys = larger(placed.most_keys, out[s].past + out[s].count);
+        int64_t count = out[s].count;
+        bool few = has_few(&out[s], batch->single);
+        out[s].few = few ? (int32_t)placed.few_rows : -1;
+        placed.few_rows += few ? count : 0;
+        placed.longest_few = larger(placed.longest_few, few ? count : 0);
+        placed.longest_many = larger(placed.longest_many, few ? 0 : count);
+        placed.most_keys = larger(placed.most_keys, out[s].past + count);
     }
     if (g->tape)
         placed.turns = give_turns(batch, out);

@@ -65,9 +65,10 @@ pg_segment pg_segment_of_rows(const pg_segment *segment, int64_t row, int64_t co
 struct pg_device_segment;
 typedef struct pg_placed_batch {
     const struct pg_device_segment *segments; /* the device's */
-    int64_t longest_few, longest_many; /* query rows of a segment with few, or many (kernels/device_attention.h) */
-    int64_t most_keys;                 /* of a segment */
-    int64_t turns;                     /* on the way back: 1, or more if segments share keys */
+    int64_t few_rows;                         /* query rows of segments with few, see kernels/device_attention.h */
+    int64_t longest_few, longest_many;        /* query rows of a segment with few, or many */
+    int64_t most_keys;                        /* of a segment */
+    int64_t turns;                            /* on the way back: 1, or more if segments share keys */
 } pg_placed_batch;
 
 /* The sequences of one forward pass. Positions and slots lie where operations read them: with a device they are moved

@@ -94,6 +94,7 @@ static void check_alone(const attention_case *c, const float *all, const pg_tens
         rows.rows = segment.count;
         rows.data = (float *)q->data + segment.first * q->width;
         one.batch.rows = segment.count;
+        one.batch.single = segment.first < c->batch.single ? segment.count : 0;
         one.batch.segments = &segment;
         one.batch.segment_count = 1;
         const float *expected = all + segment.first * q->width;
@@ -123,12 +124,12 @@ static void check_case(const attention_case *c)
     pg_free(q.data);
 }
 
-/* A picture and a prompt, a prompt alone, a token, and tokens behind a prompt that others share. */
+/* A token, and tokens behind a prompt that others share; a picture and a prompt, a prompt alone, one behind another. */
 static const pg_segment mixed[] = {
-    {.first = 0, .count = 37, .prefix = 25, .spans = {{70, 37}}, .span_count = 1},
-    {.first = 37, .count = 19, .spans = {{107, 19}}, .span_count = 1},
-    {.first = 56, .count = 1, .spans = {{30, 110}, {3, 27}}, .span_count = 2},
-    {.first = 57, .count = 3, .spans = {{60, 65}, {1, 3}}, .span_count = 2},
+    {.first = 0, .count = 1, .spans = {{30, 110}, {3, 27}}, .span_count = 2},
+    {.first = 1, .count = 3, .spans = {{60, 65}, {1, 3}}, .span_count = 2},
+    {.first = 4, .count = 37, .prefix = 25, .spans = {{70, 37}}, .span_count = 1},
+    {.first = 41, .count = 19, .spans = {{107, 19}}, .span_count = 1},
     {.first = 60, .count = 21, .prefix = 80, .spans = {{60, 70}, {9, 21}}, .span_count = 2},
 };
 
@@ -144,7 +145,7 @@ static void heads_and_types(void **state)
                             .kv_heads = groups[i % 3][1],
                             .size = sizes[i / 9],
                             .dtype = types[i / 3 % 3],
-                            .batch = {.rows = 81, .segments = mixed, .segment_count = 5},
+                            .batch = {.rows = 81, .single = 4, .segments = mixed, .segment_count = 5},
                             .keys = 140};
         c.compute = PG_COMPUTE_F32;
         check_case(&c);

@@ -79,7 +79,7 @@ __global__ void __launch_bounds__(tile_shape<T>::WARPS *WARP) attend_kernel(pg_d
     const pg_device_segment segment = call.segments[blockIdx.x / blocks];
     int group = static_cast<int>(call.heads / call.kv_heads), lanes = segment.count * group, size = (int)call.size;
     int first = blockIdx.x % blocks * ROWS, head = blockIdx.y, own = first + threadIdx.x / WARP * WARP_ROWS;
-    if (first >= lanes || (segment.few && !call.log_sums))
+    if (first >= lanes || (segment.few >= 0 && !call.log_sums))
         return;
     PG_SHARED(T, queries);
     T *keys = queries + ROWS * STRIDE, *values = keys + KEYS * STRIDE;

@@ -279,6 +279,8 @@ void cuda_attend_back(pg_device *device, const pg_device_attend_back *call)
     const pg_device_attend &there = call->forward;
     const int warps = 4;
     int64_t heads = there.rows * there.heads;
+    if (!there.segment_count)
+        return;
     PG_LAUNCH(device, share_kernel, dim3(blocks_for(heads, warps)), dim3(warps * WARP), 0, call->shares, there.out,
               call->dout, heads, there.size);
     if (there.bf16)

@@ -11,32 +11,22 @@
 /* What a block works at: lanes first .. first + LANES - 1 and keys key .. key + KEYS - 1 of a segment at a key head. */
 struct few_work {
     pg_device_segment segment;
-    int number, piece, head, first, lanes, key;
+    int piece, head, first, lanes, key;
 };
 
-/* Where pieces lie: for every segment, key head and lane so many pieces, each `size` sums, their top and their total.
+static int pieces_of(const pg_device_attend *call)
+{
+    return static_cast<int>(pg_device_key_room(call->most_keys) / KEYS);
+}
+
+/* Where a piece of a lane lies: of every query and head so many pieces, each `size` sums, their top and their total.
  */
-struct few_layout {
-    int pieces, lanes; /* of a segment, at most */
-};
-
-static few_layout layout_of(const pg_device_attend *call, int lanes)
-{
-    int64_t all = call->longest_few * (call->heads / call->kv_heads);
-    return {static_cast<int>(pg_device_key_room(call->most_keys) / KEYS),
-            static_cast<int>(blocks_for(all, lanes) * lanes)};
-}
-
-static int lanes_at_once(const pg_device_attend *call)
-{
-    return call->heads == call->kv_heads && call->longest_few == 1 ? 1 : 8;
-}
-
-static __device__ inline float *piece_at(const pg_device_attend &call, const few_layout &layout, int64_t segment,
+static __device__ inline float *piece_at(const pg_device_attend &call, int pieces, const pg_device_segment &segment,
                                          int head, int lane, int piece)
 {
-    int64_t at = ((segment * call.kv_heads + head) * layout.lanes + lane) * layout.pieces + piece;
-    return call.scratch + at * (call.size + 4);
+    unsigned group = static_cast<unsigned>(call.heads / call.kv_heads), l = static_cast<unsigned>(lane);
+    int64_t query = (segment.few + l / group) * call.heads + head * group + l % group;
+    return call.scratch + (query * pieces + piece) * (call.size + 4);
 }
 
 /* ---------------------------------------------------------------- scores */
@@ -121,7 +111,7 @@ static __device__ inline void score_keys(float (*weights)[LANES], const pg_devic
 /* Scores become weights, a warp for each lane. A lane that sees none of the keys has no weights and no top. */
 template <int LANES>
 static __device__ inline void weigh_keys(float (*weights)[LANES], const pg_device_attend &call, const few_work &work,
-                                         const few_layout &layout)
+                                         int pieces)
 {
     int lane = threadIdx.x / WARP, j = threadIdx.x % WARP;
     if (lane >= LANES)
@@ -133,7 +123,7 @@ static __device__ inline void weigh_keys(float (*weights)[LANES], const pg_devic
     weights[j + WARP][lane] = b;
     float total = warp_sum(a + b);
     if (j == 0 && work.first + lane < work.lanes) {
-        float *piece = piece_at(call, layout, work.number, work.head, work.first + lane, work.piece) + call.size;
+        float *piece = piece_at(call, pieces, work.segment, work.head, work.first + lane, work.piece) + call.size;
         piece[0] = top;
         piece[1] = total;
     }
@@ -150,7 +140,7 @@ static __device__ inline void add_scaled(float4 &sum, float4 x, float weight)
 /* The weighted sum of the values: each thread has 4 of a value, each row of threads every so many keys. */
 template <int SIZE, int LANES, pg_dtype DTYPE>
 static __device__ inline void mix_values(float4 *sums, float (*weights)[LANES], const pg_device_attend &call,
-                                         const few_work &work, const few_layout &layout)
+                                         const few_work &work, int pieces)
 {
     constexpr int TOGETHER = SIZE / 4, ROWS = THREADS / TOGETHER;
     int column = threadIdx.x % TOGETHER, first = threadIdx.x / TOGETHER, size = static_cast<int>(call.size);
@@ -178,31 +168,30 @@ static __device__ inline void mix_values(float4 *sums, float (*weights)[LANES], 
         float4 all = sums[l * ROWS * TOGETHER + at];
         for (int r = 1; r < ROWS; r++)
             add_scaled(all, sums[(l * ROWS + r) * TOGETHER + at], 1);
-        float *to = piece_at(call, layout, work.number, work.head, work.first + l, work.piece);
+        float *to = piece_at(call, pieces, work.segment, work.head, work.first + l, work.piece);
         *reinterpret_cast<float4 *>(to + at * 4) = all;
     }
 }
 
 template <int SIZE, int LANES, pg_dtype DTYPE>
-__global__ void __launch_bounds__(THREADS) few_kernel(pg_device_attend call, few_layout layout)
+__global__ void __launch_bounds__(THREADS) few_kernel(pg_device_attend call, int pieces)
 {
     __shared__ float weights[KEYS][LANES];
     __shared__ float4 sums[LANES * THREADS];
     few_work work;
-    work.number = blockIdx.x / layout.pieces;
-    work.piece = blockIdx.x % layout.pieces;
-    work.segment = call.segments[work.number];
+    work.piece = blockIdx.x % pieces;
+    work.segment = call.segments[blockIdx.x / pieces];
     work.head = blockIdx.y;
     work.first = blockIdx.z * LANES;
     work.lanes = work.segment.count * static_cast<int>(call.heads / call.kv_heads);
     work.key = work.piece * KEYS;
-    if (work.first >= work.lanes || work.key >= count_keys(work.segment) || !work.segment.few)
+    if (work.first >= work.lanes || work.key >= count_keys(work.segment) || work.segment.few < 0)
         return;
     score_keys<SIZE, LANES, DTYPE>(weights, call, work);
     __syncthreads();
-    weigh_keys<LANES>(weights, call, work, layout);
+    weigh_keys<LANES>(weights, call, work, pieces);
     __syncthreads();
-    mix_values<SIZE, LANES, DTYPE>(sums, weights, call, work, layout);
+    mix_values<SIZE, LANES, DTYPE>(sums, weights, call, work, pieces);
 }
 
 /* ---------------------------------------------------------------- all pieces */
@@ -225,22 +214,22 @@ template <int SIZE> static __device__ inline float top_of_pieces(const float *to
 
 /* One lane of a segment: its pieces, each with the part of the whole that its top says. Each thread has 4 values of
  * every fourth piece. */
-template <int SIZE> __global__ void __launch_bounds__(SIZE) join_kernel(pg_device_attend call, few_layout layout)
+template <int SIZE> __global__ void __launch_bounds__(SIZE) join_kernel(pg_device_attend call, int pieces)
 {
     constexpr int TOGETHER = SIZE / 4;
     __shared__ float4 sums[SIZE];
     __shared__ float totals[4];
     const pg_device_segment segment = call.segments[blockIdx.x];
     int lane = blockIdx.z, head = blockIdx.y, group = static_cast<int>(call.heads / call.kv_heads);
-    if (lane >= segment.count * group || !segment.few)
+    if (lane >= segment.count * group || segment.few < 0)
         return;
-    int pieces = (count_keys(segment) + KEYS - 1) / KEYS, size = static_cast<int>(call.size), stride = size + 4;
-    const float *piece = piece_at(call, layout, blockIdx.x, head, lane, 0), *tops = piece + size;
-    float top = top_of_pieces<SIZE>(tops, pieces, stride), total = 0;
+    int count = (count_keys(segment) + KEYS - 1) / KEYS, size = static_cast<int>(call.size), stride = size + 4;
+    const float *piece = piece_at(call, pieces, segment, head, lane, 0), *tops = piece + size;
+    float top = top_of_pieces<SIZE>(tops, count, stride), total = 0;
     int part = threadIdx.x / TOGETHER, at = threadIdx.x % TOGETHER * 4, column = at < size ? at : 0;
     float4 sum = make_float4(0, 0, 0, 0);
 #pragma unroll 8
-    for (int i = part; i < pieces; i += 4) {
+    for (int i = part; i < count; i += 4) {
         float factor = expf(tops[i * stride] - top);
         total = fmaf(factor, tops[i * stride + 1], total);
         add_scaled(sum, *reinterpret_cast<const float4 *>(piece + i * stride + column), factor);
@@ -263,12 +252,12 @@ template <int SIZE> __global__ void __launch_bounds__(SIZE) join_kernel(pg_devic
 template <int SIZE, int LANES, pg_dtype DTYPE> static void launch_few(pg_device *device, const pg_device_attend &call)
 {
     auto kernel = few_kernel<SIZE, LANES, DTYPE>;
-    few_layout layout = layout_of(&call, LANES);
-    PG_LAUNCH(device, kernel, dim3(call.segment_count * layout.pieces, call.kv_heads, layout.lanes / LANES),
-              dim3(THREADS), 0, call, layout);
-    int64_t lanes = call.longest_few * (call.heads / call.kv_heads);
     auto join = join_kernel<SIZE>;
-    PG_LAUNCH(device, join, dim3(call.segment_count, call.kv_heads, lanes), dim3(SIZE), 0, call, layout);
+    int pieces = pieces_of(&call);
+    int64_t lanes = call.longest_few * (call.heads / call.kv_heads);
+    PG_LAUNCH(device, kernel, dim3(call.segment_count * pieces, call.kv_heads, blocks_for(lanes, LANES)), dim3(THREADS),
+              0, call, pieces);
+    PG_LAUNCH(device, join, dim3(call.segment_count, call.kv_heads, lanes), dim3(SIZE), 0, call, pieces);
 }
 
 template <int LANES, pg_dtype DTYPE> static void launch_size(pg_device *device, const pg_device_attend &call)
@@ -283,7 +272,7 @@ template <int LANES, pg_dtype DTYPE> static void launch_size(pg_device *device, 
 
 template <pg_dtype DTYPE> static void launch_lanes(pg_device *device, const pg_device_attend &call)
 {
-    if (lanes_at_once(&call) == 1)
+    if (call.heads == call.kv_heads && call.longest_few == 1)
         launch_size<1, DTYPE>(device, call);
     else
         launch_size<8, DTYPE>(device, call);
@@ -291,11 +280,9 @@ template <pg_dtype DTYPE> static void launch_lanes(pg_device *device, const pg_d
 
 size_t cuda_attend_few_scratch(const pg_device_attend *call)
 {
-    if (call->log_sums || !call->longest_few)
+    if (call->log_sums)
         return 0;
-    few_layout layout = layout_of(call, lanes_at_once(call));
-    return static_cast<size_t>(call->segment_count * call->kv_heads * layout.lanes * layout.pieces * (call->size + 4)) *
-           sizeof(float);
+    return static_cast<size_t>(call->few_rows * call->heads * pieces_of(call) * (call->size + 4)) * sizeof(float);
 }
 
 void cuda_attend_few(pg_device *device, const pg_device_attend *call)
