@@ -22,7 +22,8 @@ static train_speed measure(const pg_cli_train_progress *progress, int64_t step)
     if (!(seconds > 0) || !(steps > 0))
         return (train_speed){NAN, NAN, NAN, NAN};
     return (train_speed){(double)progress->samples / seconds, (double)progress->tokens / seconds,
-                         progress->operations / seconds, seconds / steps * (double)(progress->total - step)};
+                         progress->operations > 0 ? progress->operations / seconds : NAN,
+                         seconds / steps * (double)(progress->total - step)};
 }
 
 static void print_figure(const char *format, double value)

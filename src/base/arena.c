@@ -4,7 +4,7 @@
 
 #define SMALLEST_BLOCK ((size_t)1 << 20)
 
-/* Adds a block of at least `bytes`, twice as large as the last one. */
+/* Adds a block of at least `bytes`, twice as large as the last one where there is room. */
 static pg_status add_block(pg_arena_heap *heap, pg_device *device, size_t bytes)
 {
     size_t size = heap->count ? heap->blocks[heap->count - 1].size * 2 : SMALLEST_BLOCK;
@@ -12,6 +12,8 @@ static pg_status add_block(pg_arena_heap *heap, pg_device *device, size_t bytes)
         size = bytes;
     PG_TRY(pg_grow((void **)&heap->blocks, &heap->capacity, heap->count + 1, sizeof *heap->blocks));
     char *data = pg_values_alloc(device, size);
+    if (!data && device && size > bytes) /* what is left of its memory may still be enough */
+        data = pg_values_alloc(device, size = bytes);
     if (!data)
         return PG_ERROR_MEMORY;
     heap->blocks[heap->count++] = (pg_arena_block){data, size, 0};

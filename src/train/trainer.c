@@ -331,9 +331,10 @@ static pg_status write_curves(const pg_train_report *report, pg_trainer *trainer
                                  {"learning_rate", report->learning_rate},
                                  {"rows_per_second", (double)report->train.rows / report->seconds},
                                  {"tokens_per_second", (double)report->train.tokens / report->seconds},
-                                 {"model_flops_per_second", report->operations / report->seconds},
-                                 {"waited", report->waited}};
-    return pg_records_add(trainer->records, report->step, scalars, sizeof scalars / sizeof *scalars);
+                                 {"waited", report->waited},
+                                 {"model_flops_per_second", report->operations / report->seconds}};
+    size_t count = sizeof scalars / sizeof *scalars - (report->operations == 0);
+    return pg_records_add(trainer->records, report->step, scalars, count);
 }
 
 /* Rows that could not be used, once there are new ones. */
