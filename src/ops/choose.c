@@ -39,6 +39,8 @@ static void best_on_device(pg_context *g, const choose_run *run)
 {
     size_t rows = (size_t)run->logits->rows, bytes = rows * sizeof(float);
     int32_t *found = pg_scratch_values(g, 2 * bytes);
+    if (!found)
+        return;
     PG_DEVICE(g, losses, best, found, run->values ? (float *)(found + rows) : NULL, run->logits->data,
               run->logits->rows, run->logits->width);
     const int32_t *copy = pg_to_host(g, found, run->values ? 2 * bytes : bytes);
@@ -97,6 +99,8 @@ static void top_on_device(pg_context *g, const choose_run *run)
     const pg_tensor *logits = run->logits;
     size_t rows = (size_t)logits->rows, chosen = rows * (size_t)run->k, bytes = (2 * chosen + rows) * sizeof(float);
     int32_t *found = pg_scratch_values(g, bytes);
+    if (!found)
+        return;
     float *values = (float *)(found + chosen);
     PG_DEVICE(g, losses, top, found, values, values + chosen, logits->data, logits->rows, logits->width, run->k,
               run->temperature);

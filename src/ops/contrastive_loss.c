@@ -108,19 +108,20 @@ static pg_parameter texts_at_hand(const contrastive_run *run, float *dtexts)
                           .grad = dtexts ? dtexts + run->first * width : NULL};
 }
 
+#define PAIR_COST 32 /* an exponential and a logarithm each */
+
 /* Of every row of cosines its losses, or (back) its derivatives, which take its place. */
-static void each_row(pg_context *g, const contrastive_run *run, bool back)
+static void each_row(pg_context *g, contrastive_run *run, bool back)
 {
     int64_t rows = run->cosines->rows, width = run->cosines->width;
     pg_device_matrix scale = pg_on_device(&run->scale), bias = pg_on_device(&run->bias);
-    if (g->device && back)
+    if (!g->device)
+        pg_each_row(g, rows, width * PAIR_COST, back ? loss_back_row : loss_row, run);
+    else if (back)
         PG_DEVICE(g, losses, contrastive_back, run->cosines->data, run->dscales, run->dbiases, run->out->grad, rows,
                   width, run->first, &scale, &bias);
-    else if (g->device)
-        PG_DEVICE(g, losses, contrastive, run->losses, run->cosines->data, rows, width, run->first, &scale, &bias);
     else
-        pg_each_row(g, rows, width * 32, back ? loss_back_row : loss_row, (void *)run); /* an exponential and a
-                                                                                            logarithm each */
+        PG_DEVICE(g, losses, contrastive, run->losses, run->cosines->data, rows, width, run->first, &scale, &bias);
 }
 
 /* Goes through all texts, some at a time; on the way back derivatives go to dimages and dtexts. Products are always in

@@ -102,6 +102,8 @@ static __device__ inline float value_of_key(uint64_t key)
     return float_of_bits(bits & 0x80000000 ? bits & 0x7fffffff : ~bits);
 }
 
+static_assert(BLOCK == 256, "a thread clears a bucket of the histogram");
+
 typedef struct selection {
     uint64_t keys[SELECT];
     uint64_t chosen[MOST];
@@ -208,9 +210,9 @@ static const uint64_t *select_keys(pg_device *device, const float *logits, int64
 {
     int64_t pieces = blocks_for(width, SELECT), most = rows * pieces * k;
     uint64_t *keys = static_cast<uint64_t *>(cuda_workspace(device, static_cast<size_t>(2 * most) * sizeof *keys));
-    uint64_t *others = keys + most;
     if (!keys)
         return NULL;
+    uint64_t *others = keys + most;
     for (int64_t count = 0; count != k; count = pieces * k) {
         pieces = blocks_for(count ? count : width, SELECT);
         PG_LAUNCH(device, select_kernel, dim3(rows * pieces), dim3(BLOCK), sizeof(selection), keys,
