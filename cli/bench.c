@@ -52,9 +52,10 @@ static json_t *describe_figure(const pg_figure *figure)
     return object;
 }
 
-static void describe_setup(json_t *object, const pg_bench *bench, const char *folder)
+static void describe_setup(json_t *object, const pg_bench *bench, const char *folder, const char *device)
 {
     pg_cli_json_set(object, "model", pg_cli_json_text(folder));
+    pg_cli_json_set(object, "device", pg_cli_json_text(device));
     pg_cli_json_set(object, "isa", pg_cli_json_text(pg_isa()));
     pg_cli_json_set(object, "compute", pg_cli_json_text(pg_cli_compute_text(bench->compute)));
     pg_cli_json_set(object, "threads", pg_cli_json_integer(bench->threads));
@@ -126,10 +127,10 @@ static json_t *describe_profile(const pg_bench *bench)
     return array;
 }
 
-static void print_json(const pg_bench *bench, const char *folder)
+static void print_json(const pg_bench *bench, const char *folder, const char *device)
 {
     json_t *object = pg_cli_json_object();
-    describe_setup(object, bench, folder);
+    describe_setup(object, bench, folder, device);
     describe_times(object, bench);
     pg_cli_json_set(object, "work", describe_parts(bench, work_of));
     pg_cli_json_set(object, "roofline", describe_parts(bench, limit_of));
@@ -149,7 +150,10 @@ static void print_figure(const char *name, const pg_figure *figure, const char *
 static void print_part(const char *name, const pg_bench_part *part, const char *unit)
 {
     print_figure(name, &part->seconds, "s");
-    pg_cli_print("         %9.1f %-6s %5.1f %%\n", part->limit.median * 1e-9, unit, part->share.median * 100);
+    if (!(part->limit.median > 0))
+        pg_cli_print("\n");
+    else
+        pg_cli_print("         %9.1f %-6s %5.1f %%\n", part->limit.median * 1e-9, unit, part->share.median * 100);
 }
 
 static void print_line(const char *name, const pg_figure *figure, const char *unit)
@@ -207,9 +211,13 @@ static void print_profile(const pg_bench *bench)
     }
 }
 
-static void print_tables(const pg_bench *bench, const char *folder)
+static void print_tables(const pg_bench *bench, const char *folder, const char *device)
 {
-    pg_cli_print("%s: %s, %s, threads: %d\n", folder, pg_cli_compute_text(bench->compute), pg_isa(), bench->threads);
+    const char *compute = pg_cli_compute_text(bench->compute);
+    if (strcmp(device, "cpu") == 0)
+        pg_cli_print("%s: %s, %s, threads: %d\n", folder, compute, pg_isa(), bench->threads);
+    else
+        pg_cli_print("%s: %s, %s\n", folder, compute, device);
     if (bench->image_size)
         pg_cli_print("picture of %zu x %zu, ", bench->image_size, bench->image_size);
     pg_cli_print("prompt of %zu tokens, answer of %zu; rounds: %zu\n\n", bench->prompt_tokens, bench->new_tokens,
@@ -263,9 +271,9 @@ static int run(const pg_cli_command *command, void *memory, const pg_cli_list *o
     if (code != PG_CLI_DONE)
         return code;
     if (settings->json)
-        print_json(bench, folder);
+        print_json(bench, folder, options.model.device);
     else
-        print_tables(bench, folder);
+        print_tables(bench, folder, options.model.device);
     pg_bench_free(bench);
     return code;
 }
@@ -278,7 +286,8 @@ const pg_cli_command pg_cli_bench = {
         "Times loading, the vision tower, the prompt and the answer with random pixels and tokens, each once in every "
         "round. Beside each stands what the machine could do right before and after it, and the share of that which "
         "was reached: multiplications and additions from registers for picture and prompt, bytes read from memory for "
-        "the answer. An unwarmed request goes first; its result is checked, and must come again in every round.\n"
+        "the answer (of a GPU the latter alone). An unwarmed request goes first; its result is checked, and must come "
+        "again in every round.\n"
         "Another size than the model's gets random positions, so that all sizes can be timed with one model. --json "
         "prints times in seconds; work in operations and bytes; roofline in 10^9 operations and bytes a second; "
         "roofline_share as parts of 1.",

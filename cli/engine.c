@@ -45,6 +45,10 @@ const pg_cli_option pg_cli_siglip_source_options[] = {
 };
 
 const pg_cli_option pg_cli_arithmetic_options[] = {
+    {"device", 0, "DEVICE", PG_CLI_TEXT, offsetof(pg_cli_arithmetic, device),
+     "where to compute: cpu, cuda or cuda:N (default: $PALIGEMMA_DEVICE, else cpu); --version names those that there "
+     "are",
+     0, 0},
     {"compute", 0, "auto|f32|bf16|int8", PG_CLI_CHOICE, offsetof(pg_cli_arithmetic, compute),
      "arithmetic of products; auto: int8 for quantised weights, bf16 for bf16 ones where the machine has it, else f32",
      0, 0},
@@ -112,6 +116,12 @@ int pg_cli_codec_find(const char **out, const pg_cli_command *command, const cha
     return PG_CLI_DONE;
 }
 
+const char *pg_cli_device_named(const char *given)
+{
+    const char *name = getenv("PALIGEMMA_DEVICE");
+    return given ? given : name && *name ? name : "cpu";
+}
+
 pg_model_options pg_cli_model_how(const pg_cli_source *source, const pg_cli_arithmetic *arithmetic)
 {
     pg_model_options options;
@@ -120,6 +130,7 @@ pg_model_options pg_cli_model_how(const pg_cli_source *source, const pg_cli_arit
     options.lock = arithmetic->lock;
     options.huge_pages = arithmetic->huge_pages;
     options.adapter = source->adapter;
+    options.device = pg_cli_device_named(arithmetic->device);
     return options;
 }
 

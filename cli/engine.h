@@ -18,10 +18,11 @@ typedef struct pg_cli_source {
 extern const pg_cli_option pg_cli_source_options[];
 extern const pg_cli_option pg_cli_siglip_source_options[]; /* of commands that need a SigLIP */
 
-/* --compute, --cache, -t, --prefault, --mlock, --huge-pages */
+/* --device, --compute, --cache, -t, --prefault, --mlock, --huge-pages */
 typedef struct pg_cli_arithmetic {
-    int compute; /* a pg_compute */
-    int cache;   /* a pg_cache_type */
+    const char *device; /* as given, or NULL: see pg_cli_device_named */
+    int compute;        /* a pg_compute */
+    int cache;          /* a pg_cache_type */
     int64_t threads;
     bool prefault, lock, huge_pages;
 } pg_cli_arithmetic;
@@ -45,6 +46,9 @@ int pg_cli_model_find(const char **out, const pg_cli_command *command, const cha
 
 /* The mask codec that --codec names, else the one that ships. */
 int pg_cli_codec_find(const char **out, const pg_cli_command *command, const char *given);
+
+/* The device that --device names, else PALIGEMMA_DEVICE in the environment, else the CPU. */
+const char *pg_cli_device_named(const char *given);
 
 pg_model_options pg_cli_model_how(const pg_cli_source *source, const pg_cli_arithmetic *arithmetic);
 

@@ -15,7 +15,8 @@
 
 static void print_version(void)
 {
-    pg_cli_print("paligemma %s\nkernels:   %s\nlibraries: %s\n", pg_version(), pg_isa(), pg_libraries());
+    pg_cli_print("paligemma %s\nkernels:   %s\ndevices:   %s\nlibraries: %s\n", pg_version(), pg_isa(), pg_devices(),
+                 pg_libraries());
 }
 
 static int run(int argc, char **argv)

@@ -36,6 +36,7 @@ static void show_step(pg_cli_train_progress *progress, const pg_train_report *re
                                           .samples = (int64_t)report->train.rows,
                                           .tokens = (int64_t)report->train.tokens,
                                           .seconds = report->seconds,
+                                          .operations = report->operations,
                                           .loss = report->train.loss,
                                           .accuracy = report->train.accuracy,
                                           .gradient_norm = report->gradient_norm,

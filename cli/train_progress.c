@@ -13,16 +13,16 @@ void pg_cli_train_progress_start(pg_cli_train_progress *progress, int64_t first,
 }
 
 typedef struct train_speed {
-    double samples, tokens, seconds_left; /* NAN before anything is known */
+    double samples, tokens, operations, seconds_left; /* NAN before anything is known */
 } train_speed;
 
 static train_speed measure(const pg_cli_train_progress *progress, int64_t step)
 {
     double seconds = progress->seconds, steps = (double)(step - progress->first);
     if (!(seconds > 0) || !(steps > 0))
-        return (train_speed){NAN, NAN, NAN};
+        return (train_speed){NAN, NAN, NAN, NAN};
     return (train_speed){(double)progress->samples / seconds, (double)progress->tokens / seconds,
-                         seconds / steps * (double)(progress->total - step)};
+                         progress->operations / seconds, seconds / steps * (double)(progress->total - step)};
 }
 
 static void print_figure(const char *format, double value)
@@ -58,6 +58,7 @@ static void print_json(const pg_cli_train_progress *progress, const pg_cli_train
         {"learning_rate", figures->rate},
         {"samples_per_second", speed.samples},
         {"tokens_per_second", speed.tokens},
+        {"model_flops_per_second", speed.operations},
         {"seconds_left", speed.seconds_left},
     };
     json_t *object = pg_cli_json_object();
@@ -74,6 +75,7 @@ void pg_cli_train_progress_show(pg_cli_train_progress *progress, const pg_cli_tr
     progress->samples += figures->samples;
     progress->seconds += figures->seconds;
     progress->tokens += figures->tokens;
+    progress->operations += figures->operations;
     if (progress->line)
         print_line(progress, figures);
     else

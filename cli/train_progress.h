@@ -10,6 +10,7 @@ typedef struct pg_cli_train_progress {
     int64_t first, total;    /* steps; those before `first` were made by an earlier run */
     double seconds;          /* of the steps since the start */
     int64_t samples, tokens; /* since the start */
+    double operations;       /* the same, of the model */
     bool line;
 } pg_cli_train_progress;
 
@@ -18,6 +19,7 @@ typedef struct pg_cli_train_figures {
     int64_t step;            /* 1 for the first */
     int64_t samples, tokens; /* of this step */
     double seconds;          /* the same */
+    double operations;       /* the same, of the model; 0: not known */
     double loss, accuracy;   /* accuracy: share of the scored tokens */
     double gradient_norm;    /* before clipping */
     double rate;

@@ -86,6 +86,8 @@ static int make(pg_train_config *config, const pg_cli_settings *settings)
         code = pg_cli_check(pg_train_config_load(config, settings->config));
     for (size_t i = 0; code == PG_CLI_DONE && pg_train_setting_at(i); i++)
         code = set_value(config, settings, i);
+    if (code == PG_CLI_DONE && !pg_train_config_text(config, "device"))
+        code = pg_cli_check(pg_train_config_set(config, "device", pg_cli_device_named(NULL)));
     if (code == PG_CLI_DONE)
         code = pg_cli_check(pg_train_config_complete(config, pg_cli_model_named(NULL)));
     return code == PG_CLI_DONE ? fetch_models(config) : code;

@@ -12,99 +12,99 @@ _paligemma()
     fi
     case $command in
     caption)
-        options=' --lang --candidates -m --model --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --speculate --special --json --scores --top-logits --stats --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
+        options=' --lang --candidates -m --model --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --speculate --special --json --scores --top-logits --stats --no-exif --order --device --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
         folders=' -m --model --adapter '
         files=' --candidates '
         words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
-        others=' --lang -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --speculate --top-logits -t --threads '
+        others=' --lang -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --speculate --top-logits --device -t --threads '
         verbs=''
         ;;
     ask)
-        options=' --lang --candidates -m --model --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --speculate --special --json --scores --top-logits --stats --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
+        options=' --lang --candidates -m --model --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --speculate --special --json --scores --top-logits --stats --no-exif --order --device --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
         folders=' -m --model --adapter '
         files=' --candidates '
         words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
-        others=' --lang -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --speculate --top-logits -t --threads '
+        others=' --lang -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --speculate --top-logits --device -t --threads '
         verbs=''
         ;;
     ocr)
-        options=' --candidates -m --model --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --speculate --special --json --scores --top-logits --stats --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
+        options=' --candidates -m --model --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --speculate --special --json --scores --top-logits --stats --no-exif --order --device --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
         folders=' -m --model --adapter '
         files=' --candidates '
         words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
-        others=' -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --speculate --top-logits -t --threads '
+        others=' -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --speculate --top-logits --device -t --threads '
         verbs=''
         ;;
     detect)
-        options=' --max-objects --threshold --free -o --out --json --no-pictures -m --model --adapter --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
+        options=' --max-objects --threshold --free -o --out --json --no-pictures -m --model --adapter --no-exif --order --device --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
         folders=' -m --model --adapter '
         files=' -o --out '
         words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
-        others=' --max-objects --threshold -t --threads '
+        others=' --max-objects --threshold --device -t --threads '
         verbs=''
         ;;
     segment)
-        options=' --codec --masks --max-objects --threshold --free -o --out --json --no-pictures -m --model --adapter --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
+        options=' --codec --masks --max-objects --threshold --free -o --out --json --no-pictures -m --model --adapter --no-exif --order --device --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
         folders=' --masks -m --model --adapter '
         files=' --codec -o --out '
         words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
-        others=' --max-objects --threshold -t --threads '
+        others=' --max-objects --threshold --device -t --threads '
         verbs=''
         ;;
     generate)
-        options=' --image -p --prompt --prompt-file --chat --candidates --batch -o --output --parallel -m --model --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --speculate --special --json --scores --top-logits --stats --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
+        options=' --image -p --prompt --prompt-file --chat --candidates --batch -o --output --parallel -m --model --adapter -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --early-stopping --speculate --special --json --scores --top-logits --stats --no-exif --order --device --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
         folders=' -m --model --adapter '
         files=' --image --prompt-file --candidates --batch -o --output '
         words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
-        others=' -p --prompt --parallel -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --speculate --top-logits -t --threads '
+        others=' -p --prompt --parallel -n --max-new-tokens --max-length --min-new-tokens --stop --temperature --top-k --top-p --min-p --seed --repetition-penalty --no-repeat-ngram-size --beams --beams-returned --length-penalty --speculate --top-logits --device -t --threads '
         verbs=''
         ;;
     classify)
-        options=' -m --model --adapter --labels --template --head --softmax --top --json --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
+        options=' -m --model --adapter --labels --template --head --softmax --top --json --no-exif --order --device --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
         folders=' -m --model --adapter '
         files=' --head '
         words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
-        others=' --labels --template --top -t --threads '
+        others=' --labels --template --top --device -t --threads '
         verbs=''
         ;;
     index)
-        options=' -m --model --adapter -o --out --dtype --compare-contents --json --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
+        options=' -m --model --adapter -o --out --dtype --compare-contents --json --no-exif --order --device --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
         folders=' -m --model --adapter '
         files=' -o --out '
         words=' --dtype=auto|f32|bf16 --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
-        others=' -t --threads '
+        others=' --device -t --threads '
         verbs=''
         ;;
     search)
-        options=' -m --model --adapter --image -n --count -o --out --json --no-pictures --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
+        options=' -m --model --adapter --image -n --count -o --out --json --no-pictures --no-exif --order --device --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
         folders=' -m --model --adapter '
         files=' --image -o --out '
         words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
-        others=' -n --count -t --threads '
+        others=' -n --count --device -t --threads '
         verbs=''
         ;;
     embed)
-        options=' -m --model --adapter --image --text -o --out --json --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
+        options=' -m --model --adapter --image --text -o --out --json --no-exif --order --device --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
         folders=' -m --model --adapter '
         files=' --image -o --out '
         words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
-        others=' --text -t --threads '
+        others=' --text --device -t --threads '
         verbs=''
         ;;
     explain)
-        options=' -p --prompt --answer -n --max-new-tokens --special --text -m --model --adapter --method --tower --layers -o --out --arrays --json --no-pictures --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
+        options=' -p --prompt --answer -n --max-new-tokens --special --text -m --model --adapter --method --tower --layers -o --out --arrays --json --no-pictures --no-exif --order --device --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
         folders=' -m --model --adapter '
         files=' -o --out --arrays '
         words=' --method=auto|gradient|rollout|attention|similarity --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
-        others=' -p --prompt --answer -n --max-new-tokens --text --layers -t --threads '
+        others=' -p --prompt --answer -n --max-new-tokens --text --layers --device -t --threads '
         verbs=''
         ;;
     trace)
-        options=' -m --model --adapter --image -p --prompt --chat --special -o --out --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
+        options=' -m --model --adapter --image -p --prompt --chat --special -o --out --no-exif --order --device --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
         folders=' -m --model --adapter '
         files=' --image -o --out '
         words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
-        others=' -p --prompt -t --threads '
+        others=' -p --prompt --device -t --threads '
         verbs=''
         ;;
     preprocess)
@@ -132,19 +132,19 @@ _paligemma()
         verbs=''
         ;;
     perplexity)
-        options=' -m --model --adapter -w --window --json --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
+        options=' -m --model --adapter -w --window --json --device --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
         folders=' -m --model --adapter '
         files=' '
         words=' --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
-        others=' -w --window -t --threads '
+        others=' -w --window --device -t --threads '
         verbs=''
         ;;
     eval)
-        options=' -m --model --adapter --data --limit -o --out --task --annotations --images --codec --parallel --max-new-tokens --blank --free --labels --template --report --title --worst --each --json --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
+        options=' -m --model --adapter --data --limit -o --out --task --annotations --images --codec --parallel --max-new-tokens --blank --free --labels --template --report --title --worst --each --json --no-exif --order --device --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
         folders=' -m --model --adapter --images '
         files=' --data -o --out --annotations --codec --report '
         words=' --task=caption|vqa|textvqa|docvqa|chartqa|ocr|detect|segment|refcoco|classify|retrieval --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
-        others=' --limit --parallel --max-new-tokens --labels --template --title --worst -t --threads '
+        others=' --limit --parallel --max-new-tokens --labels --template --title --worst --device -t --threads '
         verbs=''
         ;;
     score)
@@ -156,19 +156,19 @@ _paligemma()
         verbs=''
         ;;
     robustness)
-        options=' -m --model --adapter --data --images --rows --labels --template --head --corruption --severity --seed --json --sheet --max-new-tokens --batch --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
+        options=' -m --model --adapter --data --images --rows --labels --template --head --corruption --severity --seed --json --sheet --max-new-tokens --batch --no-exif --order --device --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
         folders=' -m --model --adapter --images '
         files=' --data --head --sheet '
         words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
-        others=' --rows --labels --template --corruption --severity --seed --max-new-tokens --batch -t --threads '
+        others=' --rows --labels --template --corruption --severity --seed --max-new-tokens --batch --device -t --threads '
         verbs=''
         ;;
     bench)
-        options=' -m --model --adapter --image-size -p --prompt-tokens -n --new-tokens -b --batch -r --repeat --json --profile --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
+        options=' -m --model --adapter --image-size -p --prompt-tokens -n --new-tokens -b --batch -r --repeat --json --profile --device --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
         folders=' -m --model --adapter '
         files=' '
         words=' --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
-        others=' --image-size -p --prompt-tokens -n --new-tokens -b --batch -r --repeat -t --threads '
+        others=' --image-size -p --prompt-tokens -n --new-tokens -b --batch -r --repeat --device -t --threads '
         verbs=''
         ;;
     quantize)
@@ -276,11 +276,11 @@ _paligemma()
         verbs=''
         ;;
     serve)
-        options=' -m --model --name --adapter --siglip --siglip-name --codec --host --port --api-key-file --connections --timeout --max-body --max-pixels --allow-image-host --max-images --np --queue -c --context --deadline --grace --feedback --feedback-images --feedback-bytes --metrics --slow --log-content -q --quiet --check --no-exif --order --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
+        options=' -m --model --name --adapter --siglip --siglip-name --codec --host --port --api-key-file --connections --timeout --max-body --max-pixels --allow-image-host --max-images --np --queue -c --context --deadline --grace --feedback --feedback-images --feedback-bytes --metrics --slow --log-content -q --quiet --check --no-exif --order --device --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
         folders=' -m --model --siglip '
         files=' --codec --api-key-file --feedback '
         words=' --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '
-        others=' --name --adapter --siglip-name --host --port --connections --timeout --max-body --max-pixels --allow-image-host --max-images --np --queue -c --context --deadline --grace --feedback-bytes --slow -t --threads '
+        others=' --name --adapter --siglip-name --host --port --connections --timeout --max-body --max-pixels --allow-image-host --max-images --np --queue -c --context --deadline --grace --feedback-bytes --slow --device -t --threads '
         verbs=''
         ;;
     feedback)

@@ -73,6 +73,10 @@ PG_API const char *pg_version(void);
 /* The libraries that this one was built with: "jansson 2.14, libjpeg 6.2, ..." */
 PG_API const char *pg_libraries(void);
 
+/* The devices that models can be opened on (pg_model_options.device): "cpu, cuda:0 (NVIDIA H100 80GB HBM3, 79 GiB)".
+ * Why there is no GPU, if there is none, stands behind it: "cpu (built without CUDA)". */
+PG_API const char *pg_devices(void);
+
 /* ---------------------------------------------------------------- 2. pictures */
 
 /* A picture: 8-bit RGB, rows from the top. Immutable once made. */
@@ -212,8 +216,12 @@ typedef struct pg_model_options {
                         tokens come faster, but opening takes as long as reading all weights, other processes do not
                         share the memory, and the system cannot give it to others. PG_ERROR_MEMORY without room */
     const char
-        *adapter; /* folder of a LoRA adapter in PEFT's layout, which is added to the weights as they are used,
-                     quantised ones too (NULL: none). A key in it that matches nothing in the model is an error */
+        *adapter;       /* folder of a LoRA adapter in PEFT's layout, which is added to the weights as they are used,
+                           quantised ones too (NULL: none). A key in it that matches nothing in the model is an error */
+    const char *device; /* where the weights are and where is computed: "cpu" (NULL: the same), "cuda" (the first GPU)
+                           or "cuda:N". On a GPU all weights are copied into its memory while the model is opened, and
+                           prefault, lock and huge_pages mean nothing. PG_ERROR_UNSUPPORTED where this build or this
+                           machine has no such device, PG_ERROR_MEMORY where its memory is too small */
 } pg_model_options;
 
 PG_API void pg_model_options_init(pg_model_options *options);
@@ -538,7 +546,8 @@ typedef struct pg_figure {
 typedef struct pg_bench_part {
     pg_figure seconds;
     double work;     /* multiplications and additions; of the decoder's steps, bytes that must be read */
-    pg_figure limit; /* work per second that the machine can do: arithmetic from registers, reads of memory */
+    pg_figure limit; /* work per second that the machine can do: arithmetic from registers, reads of memory; of a
+                        device, copies in its memory, and 0 for arithmetic, which is not measured there */
     pg_figure share; /* of the limit that was reached: work / seconds / limit */
 } pg_bench_part;
 
@@ -1035,8 +1044,9 @@ typedef struct pg_train_report {
     double gradient_norm; /* before clipping */
     double learning_rate;
     double seconds, waited; /* of this step; of it, for rows */
-    uint64_t bad_rows;      /* so far */
-    bool validated;         /* these were measured after this step: */
+    double operations; /* of this step, as model FLOPs are counted: 6 for each weight and row, whatever is trained */
+    uint64_t bad_rows; /* so far */
+    bool validated;    /* these were measured after this step: */
     pg_measurement validation;
     double best_loss; /* of all validations so far; infinite before the first */
     bool saved;       /* a checkpoint was written after this step */

@@ -6,8 +6,8 @@ Training:      paligemma.Trainer("paligemma-3b-pt-224", rows, out="runs/mine", r
 """
 from ._configuration import AutoConfig, GemmaConfig, PaliGemmaConfig, SiglipConfig, SiglipTextConfig, SiglipVisionConfig
 from ._engine import Answer, Beam
-from ._errors import (ArgumentError, BusyError, CancelledError, DeadlineError, Error, FileError, FormatError,
-                      LimitError, OutOfMemoryError, UnsupportedError)
+from ._errors import (ArgumentError, BusyError, CancelledError, DeadlineError, DeviceError, Error, FileError,
+                      FormatError, LimitError, OutOfMemoryError, UnsupportedError)
 from ._generation import GenerationConfig, TextIteratorStreamer, TextStreamer
 from ._header import VERSION as __version__
 from ._model import Model, load
@@ -22,11 +22,10 @@ from ._training import settings as training_settings
 
 __all__ = [
     "Answer", "ArgumentError", "AutoConfig", "AutoModel", "AutoModelForCausalLM", "AutoModelForImageTextToText",
-    "AutoModelForVision2Seq", "AutoProcessor", "AutoTokenizer", "BatchEncoding", "BatchFeature", "Beam",
-    "BusyError", "CancelledError", "DeadlineError", "Detections", "Error", "FileError", "FormatError", "GemmaConfig",
-    "GemmaForCausalLM",
-    "GenerationConfig", "ImageProcessor", "LimitError", "load", "Measurement", "OutOfMemoryError", "Model",
-    "PaliGemmaConfig", "PaliGemmaForConditionalGeneration", "PaliGemmaProcessor", "parse", "Picture", "Report",
+    "AutoModelForVision2Seq", "AutoProcessor", "AutoTokenizer", "BatchEncoding", "BatchFeature", "Beam", "BusyError",
+    "CancelledError", "DeadlineError", "Detections", "DeviceError", "Error", "FileError", "FormatError", "GemmaConfig",
+    "GemmaForCausalLM", "GenerationConfig", "ImageProcessor", "LimitError", "load", "Measurement", "OutOfMemoryError",
+    "Model", "PaliGemmaConfig", "PaliGemmaForConditionalGeneration", "PaliGemmaProcessor", "parse", "Picture", "Report",
     "SiglipConfig", "SiglipModel", "SiglipProcessor", "SiglipTextConfig", "SiglipVisionConfig", "TextIteratorStreamer",
     "TextStreamer", "Tokenizer", "Trainer", "training_settings", "UnsupportedError",
 ]

@@ -127,11 +127,13 @@ os.register_at_fork(after_in_child=_start_anew)
 class Engine:
     """A model folder, open, and the session that answers for it. Threads take turns; forked processes may use it."""
 
-    def __init__(self, folder, compute="auto", threads=0, adapter=None, keep=()):
+    def __init__(self, folder, compute="auto", threads=0, adapter=None, keep=(), device="cpu"):
         if compute not in COMPUTE:
             raise ValueError(f"compute={compute!r}, expected one of {', '.join(COMPUTE)}")
         self.folder, self.compute, self.threads = os.fspath(folder), compute, threads
+        self.adapter, self.device = adapter, device
         opening = options(header.pg_model_options)
+        opening.device = encode(device)
         if adapter is not None:
             opening.adapter = path_bytes(adapter)
         self.model = make(header.pg_model, library.pg_model_open_with, library.pg_model_close, path_bytes(folder),

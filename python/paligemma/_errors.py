@@ -41,8 +41,12 @@ class DeadlineError(Error, TimeoutError):
     """Not done in the time that was given."""
 
 
+class DeviceError(Error, RuntimeError):
+    """A GPU or its driver failed."""
+
+
 _BY_STATUS = {-1: ArgumentError, -2: OutOfMemoryError, -3: FileError, -4: FormatError, -5: UnsupportedError,
-              -6: LimitError, -7: CancelledError, -8: BusyError, -9: DeadlineError}
+              -6: LimitError, -7: CancelledError, -8: BusyError, -9: DeadlineError, -10: DeviceError}
 
 
 def error_of(status, text):

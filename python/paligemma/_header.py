@@ -14,6 +14,7 @@ PG_ERROR_LIMIT = -6
 PG_ERROR_CANCELLED = -7
 PG_ERROR_BUSY = -8
 PG_ERROR_DEADLINE = -9
+PG_ERROR_DEVICE = -10
 
 
 class pg_image(Structure):
@@ -57,6 +58,7 @@ class pg_model_options(Structure):
         ("lock", c_bool),
         ("huge_pages", c_bool),
         ("adapter", c_char_p),
+        ("device", c_char_p),
     ]
 
 
@@ -600,6 +602,7 @@ class pg_train_report(Structure):
         ("learning_rate", c_double),
         ("seconds", c_double),
         ("waited", c_double),
+        ("operations", c_double),
         ("bad_rows", c_uint64),
         ("validated", c_bool),
         ("validation", pg_measurement),
@@ -1282,6 +1285,7 @@ FUNCTIONS = {
     "pg_status_name": (c_char_p, [c_int]),
     "pg_version": (c_char_p, []),
     "pg_libraries": (c_char_p, []),
+    "pg_devices": (c_char_p, []),
     "pg_image_options_init": (None, [POINTER(pg_image_options)]),
     "pg_image_load": (c_int, [POINTER(POINTER(pg_image)), c_char_p, POINTER(pg_image_options)]),
     "pg_image_decode": (c_int, [POINTER(POINTER(pg_image)), c_void_p, c_size_t, c_char_p, POINTER(pg_image_options)]),

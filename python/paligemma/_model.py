@@ -28,7 +28,7 @@ _KINDS = {"paligemma": header.PG_MODEL_PALIGEMMA, "siglip": header.PG_MODEL_SIGL
 
 
 def load(folder: PathLike | None = None, kind: str = "paligemma", adapter: PathLike | None = None,
-         compute: str = "auto", threads: int = 0, codec: PathLike | None = None) -> Model:
+         compute: str = "auto", threads: int = 0, codec: PathLike | None = None, device: str | None = None) -> Model:
     """Opens a model: a folder in the published layout, or ORG/NAME on the hub.
 
     folder   None: $PALIGEMMA_MODEL, else the small model that ships, of `kind` ("paligemma" or "siglip")
@@ -37,14 +37,16 @@ def load(folder: PathLike | None = None, kind: str = "paligemma", adapter: PathL
     threads  0: one per physical core
     codec    the mask codec (vae-oid.npz) for segmentation; None: mask_codec.npz or vae-oid.npz in the model's
              folder, else the one that ships
+    device   "cpu", "cuda" or "cuda:N": where the weights are and where is computed; None: $PALIGEMMA_DEVICE, else "cpu"
     """
+    device = device or os.environ.get("PALIGEMMA_DEVICE") or "cpu"
     if folder is None:
         folder = os.environ.get("PALIGEMMA_MODEL") if kind == "paligemma" else None
     if folder is None:
         if kind not in _KINDS:
             raise ValueError(f"kind={kind!r}, expected one of {', '.join(_KINDS)}")
         folder = take_text(library.pg_default_model, _KINDS[kind])
-    return Model(Engine(require_folder(folder), compute, threads, adapter), codec)
+    return Model(Engine(require_folder(folder), compute, threads, adapter, device=device), codec)
 
 
 def _one_or_all(images, results):

@@ -7,7 +7,8 @@
     inputs = processor(text="answer en where is the cow?", images=Image.open("cow.jpg"), return_tensors="np")
     print(processor.batch_decode(model.generate(**inputs, max_new_tokens=20), skip_special_tokens=True)[0])
 
-They compute on the processor and keep no gradients: training is paligemma.Trainer's.
+They keep no gradients: training is paligemma.Trainer's. device_map="cuda" or .to("cuda") computes on a GPU, where the
+library has been built for them; arrays are the host's all the same.
 """
 from __future__ import annotations
 
@@ -28,7 +29,7 @@ from ._generation import generate
 from ._native import header, library, options, path_bytes
 from ._outputs import CausalLMOutput, PaliGemmaCausalLMOutput, SiglipOutput, like
 from ._processor import ImageProcessor, read_json
-from ._tokenizer import require_cpu, to_array
+from ._tokenizer import device_of, to_array
 from ._types import ArrayLike, PathLike
 
 _DTYPES = {"auto": "auto", "float32": "f32", "bfloat16": "bf16"}
@@ -77,14 +78,14 @@ class PreTrainedModel:
     def from_pretrained(cls, folder: PathLike, torch_dtype: Any = None, dtype: Any = None, device_map: Any = None,
                         adapter: PathLike | None = None, threads: int = 0, **arguments: Any):
         """Opens a folder in the published layout. adapter: a LoRA adapter's folder. threads: 0, one per physical
-        core."""
+        core. device_map: a device, or {"": device}."""
         refuse_unsupported("from_pretrained", arguments, _HARMLESS)
         folder = require_folder(folder)
-        if device_map is not None:
-            require_cpu(device_map.get("") if isinstance(device_map, dict) else device_map)
+        device = device_map.get("") if isinstance(device_map, dict) else device_map
+        device = "cpu" if device is None else device_of(device)
         compute = _compute_of(dtype if dtype is not None else torch_dtype)
         model = cls.__new__(cls)
-        model._open(Engine(folder, compute, threads, adapter), cls.config_class.from_pretrained(folder))
+        model._open(Engine(folder, compute, threads, adapter, device=device), cls.config_class.from_pretrained(folder))
         return model
 
     def save_pretrained(self, folder: PathLike, **arguments: Any) -> None:
@@ -95,19 +96,24 @@ class PreTrainedModel:
     def num_parameters(self) -> int:
         return self.engine.describe()["parameters"]
 
-    device = property(lambda self: "cpu")
+    device = property(lambda self: self.engine.device)
 
     def eval(self):
         return self
 
     def to(self, *targets, device=None, dtype=None):
-        """Changes nothing: the arithmetic is chosen in from_pretrained."""
+        """Opens the model on another device. A dtype changes nothing: the arithmetic is chosen in from_pretrained."""
         for target in (*targets, device):
-            if target is not None and type(target).__name__ != "dtype":
-                require_cpu(target)
+            if target is not None and type(target).__name__ != "dtype" and device_of(target) != self.device:
+                old = self.engine
+                self.engine = Engine(old.folder, old.compute, old.threads, old.adapter, device=device_of(target))
         return self
 
-    cpu = eval
+    def cpu(self):
+        return self.to("cpu")
+
+    def cuda(self, device=None):
+        return self.to("cuda" if device is None else device)
 
     def train(self, mode=True):
         if mode:

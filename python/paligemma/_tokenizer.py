@@ -34,12 +34,12 @@ class BatchFeature(dict):
         return dict(self)
 
     def to(self, *targets, device=None, dtype=None):
-        """Moves nothing: this package computes on the processor. Torch tensors of floats get a dtype that is named."""
+        """Moves nothing: models on a GPU take arrays of the host. Torch tensors of floats get a dtype that is named."""
         for target in (*targets, device, dtype):
             if target is None:
                 continue
             if type(target).__name__ != "dtype":
-                require_cpu(target)
+                device_of(target)
                 continue
             for name, value in self.items():
                 if hasattr(value, "is_floating_point") and value.is_floating_point():
@@ -50,9 +50,14 @@ class BatchFeature(dict):
 BatchEncoding = BatchFeature
 
 
-def require_cpu(device):
-    if str(device) not in ("cpu", "auto"):
-        raise NotImplementedError(f"device {str(device)!r}: this package computes on the processor, \"cpu\"")
+def device_of(device):
+    """"cpu", "cuda" or "cuda:N" of what torch calls devices; "auto" is a GPU where there is one."""
+    name = f"cuda:{device}" if isinstance(device, int) else str(device)
+    if name == "auto":
+        return "cuda" if b"cuda:" in library.pg_devices() else "cpu"
+    if name.split(":")[0] not in ("cpu", "cuda"):
+        raise NotImplementedError(f"device {name!r}: this package computes on \"cpu\" and \"cuda\"")
+    return name
 
 
 def as_tensors(data, kind):

@@ -47,6 +47,17 @@ void *pg_arena_alloc_values(pg_arena *arena, size_t bytes)
     return arena->device ? take(&arena->values, arena->device, bytes) : take(&arena->host, NULL, bytes);
 }
 
+bool pg_arena_has_values(const pg_arena *arena, const void *values)
+{
+    const char *at = values;
+    for (size_t i = 0; i < arena->values.count; i++) {
+        const pg_arena_block *block = &arena->values.blocks[i];
+        if (at >= block->data && at < block->data + block->size)
+            return true;
+    }
+    return false;
+}
+
 static pg_arena_place place_in(const pg_arena_heap *heap)
 {
     if (heap->count == 0)

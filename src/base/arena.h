@@ -38,6 +38,9 @@ void *pg_arena_alloc(pg_arena *arena, size_t bytes);
 /* The same where values lie. */
 void *pg_arena_alloc_values(pg_arena *arena, size_t bytes);
 
+/* Whether this is memory of the arena's on its device. */
+bool pg_arena_has_values(const pg_arena *arena, const void *values);
+
 pg_arena_mark pg_arena_get_mark(const pg_arena *arena);
 
 /* Gives back everything handed out since the mark. */

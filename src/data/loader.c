@@ -162,7 +162,7 @@ static slot take_slot(pg_loader *loader)
     taken = *wanted;
     *wanted = (slot){0};
     loader->taken++;
-    pthread_cond_broadcast(&loader->room);
+    pthread_cond_signal(&loader->room); /* there is room for one row, and one thread's waiting is over */
     pthread_mutex_unlock(&loader->lock);
     loader->report.position++;
     loader->report.rows++;

@@ -51,9 +51,11 @@ static void copy_hypothesis(hypothesis *to, const hypothesis *from, int64_t toke
 }
 
 /* Log-probabilities of the next token of a beam, penalised, in session->logits. */
-static void score_tokens(search *s, const hypothesis *beam, const pg_logits *logits)
+static void score_tokens(search *s, const hypothesis *beam, pg_logits *logits)
 {
     pg_session *session = s->session;
+    if (pg_logits_fetch(logits, session) != PG_OK)
+        return;
     int64_t vocabulary = session->model->weights->config.text.vocabulary;
     int32_t *history = s->sequence->history;
     float *scores = session->logits, total = (float)pg_log_sum_exp(&session->g, logits->values, vocabulary);
@@ -84,11 +86,11 @@ static size_t insert_continuation(search *s, size_t have, int64_t parent, int32_
 }
 
 /* The best continuations of all running beams, best first, in s->next. */
-static void find_continuations(search *s, const pg_logits *logits)
+static void find_continuations(search *s, pg_logits *logits)
 {
     int64_t vocabulary = s->session->model->weights->config.text.vocabulary;
     size_t have = 0;
-    for (size_t b = 0; b < s->running_count; b++) {
+    for (size_t b = 0; s->session->g.status == PG_OK && b < s->running_count; b++) {
         score_tokens(s, &s->running[b], &logits[b]);
         pg_best_logits(s->best, (size_t)s->width, s->session->logits, vocabulary);
         for (int64_t i = 0; i < s->width; i++)
@@ -129,15 +131,15 @@ static void follow_parents(search *s)
     const pg_cache *cache = &s->session->cache;
     pg_arena_mark mark = pg_arena_get_mark(&g->arena);
     size_t row = (size_t)cache->width * pg_dtype_size(cache->dtype), bytes = (size_t)s->length * row;
-    char *aside = pg_scratch(g, s->running_count * bytes);
+    char *aside = pg_scratch_values(g, s->running_count * bytes);
     for (int64_t m = 0; aside && m < 2 * cache->layers; m++) {
         pg_tensor matrix = m % 2 ? pg_cache_values(cache, m / 2) : pg_cache_keys(cache, m / 2);
         char *tails = (char *)matrix.data + s->sequence->input.ids.count * row;
         size_t stride = (size_t)s->session->context * row;
         for (size_t b = 0; b < s->running_count; b++)
-            memcpy(aside + b * bytes, tails + (size_t)s->running[b].parent * stride, bytes);
+            pg_values_move(g->device, aside + b * bytes, tails + (size_t)s->running[b].parent * stride, bytes);
         for (size_t b = 0; b < s->running_count; b++)
-            memcpy(tails + b * stride, aside + b * bytes, bytes);
+            pg_values_move(g->device, tails + b * stride, aside + b * bytes, bytes);
     }
     pg_arena_release(&g->arena, mark);
 }
@@ -170,7 +172,7 @@ static bool can_improve(const search *s)
 }
 
 /* The logits that follow the running beams' last tokens, in the arena; NULL on failure. */
-static const pg_logits *decode_beams(search *s)
+static pg_logits *decode_beams(search *s)
 {
     pg_session *session = s->session;
     const pg_input *input = &s->sequence->input;
@@ -211,7 +213,7 @@ static pg_status keep_answers(search *s, pg_beam **out)
     return PG_OK;
 }
 
-static pg_status search_beams(search *s, const pg_logits *logits)
+static pg_status search_beams(search *s, pg_logits *logits)
 {
     pg_context *g = &s->session->g;
     for (;;) {
@@ -222,6 +224,8 @@ static pg_status search_beams(search *s, const pg_logits *logits)
                 return g->status;
         }
         find_continuations(s, logits);
+        if (g->status != PG_OK)
+            return g->status;
         update_finished(s);
         choose_running(s);
         pg_arena_release(&g->arena, mark);
@@ -235,7 +239,7 @@ static pg_status search_beams(search *s, const pg_logits *logits)
     }
 }
 
-pg_status pg_beam_search(pg_session *session, pg_sequence *sequence, const pg_logits *logits)
+pg_status pg_beam_search(pg_session *session, pg_sequence *sequence, pg_logits *logits)
 {
     search s = {.session = session,
                 .sequence = sequence,

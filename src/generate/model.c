@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/pages.h"
 #include "base/threads.h"
+#include "kernels/devices.h"
 #include "text/tokenizer.h"
 
 pg_status pg_model_require(const pg_model *model, bool fits, const char *what)
@@ -15,6 +16,14 @@ pg_status pg_model_require(const pg_model *model, bool fits, const char *what)
         return PG_OK;
     return pg_fail(PG_ERROR_UNSUPPORTED, "%s: this is %s model, which cannot %s", model->folder,
                    kinds[model->weights->config.kind], what);
+}
+
+pg_status pg_model_require_host(const pg_model *model, const char *what)
+{
+    return model->device ? pg_fail(PG_ERROR_UNSUPPORTED,
+                                   "%s: %s is made on the CPU only: open the model with the device cpu, not %s",
+                                   model->folder, what, model->device->name)
+                         : PG_OK;
 }
 
 pg_status pg_model_require_tokenizer(const pg_model *model)
@@ -115,7 +124,17 @@ pg_status pg_model_open(pg_model **out, const char *folder)
     return pg_model_open_with(out, folder, NULL);
 }
 
-pg_status pg_model_open_with(pg_model **out, const char *folder, const pg_model_options *options)
+/* Weights to the device, or from a model that has them there. */
+static pg_status place(pg_model *model, const char *device, const pg_model *base)
+{
+    PG_TRY(pg_device_open(&model->device, device));
+    if (!base || !base->device || base->adapter)
+        return pg_weights_place(model->weights, model->device);
+    pg_weights_share(model->weights, model->device, base->weights);
+    return PG_OK;
+}
+
+static pg_status open_model(pg_model **out, const char *folder, const pg_model_options *options, const pg_model *base)
 {
     *out = NULL;
     if (!pg_file_is_folder(folder))
@@ -130,9 +149,11 @@ pg_status pg_model_open_with(pg_model **out, const char *folder, const pg_model_
     model->folder = pg_copy_text(folder, SIZE_MAX);
     pg_status status = model->folder ? open_parts(model, folder, &path) : PG_ERROR_MEMORY;
     pg_buffer_free(&path);
+    if (status == PG_OK && options)
+        status = place(model, options->device, base);
     if (status == PG_OK && options && options->adapter)
         status = pg_adapter_load(&model->adapter, model->weights, options->adapter);
-    if (status == PG_OK && options)
+    if (status == PG_OK && options && !model->device)
         status = bring_in(model, options);
     if (status == PG_OK)
         *out = model;
@@ -141,12 +162,27 @@ pg_status pg_model_open_with(pg_model **out, const char *folder, const pg_model_
     return status;
 }
 
+pg_status pg_model_open_with(pg_model **out, const char *folder, const pg_model_options *options)
+{
+    return open_model(out, folder, options, NULL);
+}
+
+pg_status pg_model_open_adapted(pg_model **out, const pg_model *base, const char *adapter)
+{
+    pg_model_options options;
+    pg_model_options_init(&options);
+    options.adapter = adapter;
+    options.device = base->device ? base->device->name : NULL;
+    return open_model(out, base->folder, &options, base);
+}
+
 void pg_model_close(pg_model *model)
 {
     if (!model)
         return;
     pg_weights_free(model->weights);
     pg_adapter_free(model->adapter);
+    pg_device_close(model->device);
     pg_tokenizer_close(model->tokenizer);
     pg_free(model->folder);
     pg_free(model);

@@ -22,6 +22,7 @@ typedef struct pg_generation_config {
 } pg_generation_config;
 
 struct pg_model {
+    pg_device *device; /* where the weights are and sessions compute (each in a queue of its own); NULL: the host */
     pg_weights *weights;
     pg_adapter *adapter;     /* in use; NULL: none */
     pg_tokenizer *tokenizer; /* NULL if the folder has none: then only what needs no text works */
@@ -29,6 +30,10 @@ struct pg_model {
     pg_generation_config generation;
     char *folder;
 };
+
+/* The model of `base` again, with the adapter in a folder. On a device it uses the weights of `base`, which must then
+ * be closed later. */
+pg_status pg_model_open_adapted(pg_model **out, const pg_model *base, const char *adapter);
 
 /* Each fills in defaults from `config` and reads the file if it exists. */
 pg_status pg_processor_load(pg_processor *out, const pg_config *config, const char *path);
@@ -39,6 +44,9 @@ pg_compute pg_model_compute(const pg_model *model, bool bf16_products);
 
 /* A clear failure for a model of another kind than an operation needs. */
 pg_status pg_model_require(const pg_model *model, bool fits, const char *what);
+
+/* A clear failure for a model on a device, where something ("an explanation") is made on the host only. */
+pg_status pg_model_require_host(const pg_model *model, const char *what);
 
 /* A clear failure for a model without a tokenizer. */
 pg_status pg_model_require_tokenizer(const pg_model *model);

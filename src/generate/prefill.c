@@ -13,6 +13,8 @@
 #define FIRST_ROWS 32  /* while nothing is known */
 #define LEARNING   0.3 /* weight of the latest step in what is known */
 
+#define DEVICE_ROWS 4096 /* on a device, where fewer would leave much of it idle */
+
 static const pg_config *config_of(const pg_prefill *p)
 {
     return &p->model->weights->config;
@@ -61,7 +63,6 @@ static void carve_vision(pg_prefill *p)
     p->seen = carve_tensor(&p->vision_memory, count, c->width);
     p->keys.keys = carve_tensor(&p->vision_memory, count, c->width);
     p->keys.values = carve_tensor(&p->vision_memory, count, c->width);
-    p->rows = carve(&p->vision_memory, (size_t)count * sizeof *p->rows);
 }
 
 static void carve_decoder(pg_prefill *p)
@@ -72,15 +73,21 @@ static void carve_decoder(pg_prefill *p)
     p->angles = carve_tensor(&p->memory, tokens_of(p), c->size);
     p->last = carve_tensor(&p->memory, 1, c->width);
     p->last.single = 1;
-    p->slots = carve(&p->memory, (size_t)tokens_of(p) * sizeof *p->slots);
+}
+
+static void carve_numbers(pg_prefill *p)
+{
+    p->rows = carve(&p->numbers, (size_t)patches_of(p) * sizeof *p->rows);
+    p->slots = carve(&p->numbers, (size_t)tokens_of(p) * sizeof *p->slots);
 }
 
 /* The first carving finds out how much there must be. */
-static pg_status take_memory(pg_prefill *p, pg_prefill_memory *memory, void (*all)(pg_prefill *p))
+static pg_status take_memory(pg_prefill *p, pg_prefill_memory *memory, pg_device *device, void (*all)(pg_prefill *p))
 {
     all(p);
     memory->bytes = memory->used;
-    memory->data = pg_pages_alloc(memory->bytes);
+    memory->device = device;
+    memory->data = pg_values_alloc(device, memory->bytes);
     if (!memory->data)
         return PG_ERROR_MEMORY;
     memory->used = 0;
@@ -91,16 +98,17 @@ static pg_status take_memory(pg_prefill *p, pg_prefill_memory *memory, void (*al
 static void give_back(pg_prefill_memory *memory)
 {
     if (memory->data)
-        pg_pages_free(memory->data, memory->bytes);
+        pg_values_free(memory->device, memory->data, memory->bytes);
     *memory = (pg_prefill_memory){0};
 }
 
 /* ---------------------------------------------------------------- the stages */
 
-static void keep_rows(const pg_tensor *to, int64_t first, const pg_tensor *rows)
+static void keep_rows(const pg_prefill *p, const pg_tensor *to, int64_t first, const pg_tensor *rows)
 {
     if (rows)
-        memcpy(pg_row(to, first), rows->data, (size_t)(rows->rows * rows->width) * sizeof(float));
+        pg_values_move(p->session->device, pg_row(to, first), rows->data,
+                       (size_t)(rows->rows * rows->width) * sizeof(float));
 }
 
 static void cut(pg_prefill *p, int64_t count)
@@ -114,7 +122,7 @@ static void cut(pg_prefill *p, int64_t count)
         return;
     pg_image_to_floats(p->pictures[p->picture].image, pixels, processor->rescale, processor->mean,
                        processor->deviation);
-    keep_rows(&p->patches, 0, pg_patches(g, pixels, 1, c->channels, c->side, c->patch));
+    keep_rows(p, &p->patches, 0, pg_patches(g, pixels, 1, c->channels, c->side, c->patch));
     for (int64_t i = 0; i < patches_of(p); i++)
         p->rows[i] = i;
 }
@@ -122,7 +130,7 @@ static void cut(pg_prefill *p, int64_t count)
 static void begin_patches(pg_prefill *p, int64_t count)
 {
     pg_tensor rows = pg_rows_view(&p->patches, p->row, count);
-    keep_rows(&p->seen, p->row, pg_siglip_vision_begin(&p->session->g, &p->model->weights->vision, &rows, p->row));
+    keep_rows(p, &p->seen, p->row, pg_siglip_vision_begin(&p->session->g, &p->model->weights->vision, &rows, p->row));
 }
 
 static void make_vision_keys(pg_prefill *p, int64_t count)
@@ -138,7 +146,7 @@ static void make_vision_rows(pg_prefill *p, int64_t count)
     pg_tensor rows = pg_rows_view(&p->seen, p->row, count);
     pg_segment segment = {.count = count, .prefix = all, .spans = {{0, all}}, .span_count = 1};
     pg_batch queries = {.rows = count, .segments = &segment, .segment_count = 1};
-    keep_rows(&p->seen, p->row,
+    keep_rows(p, &p->seen, p->row,
               pg_siglip_layer_rows(&p->session->g, &p->model->weights->vision, p->layer, &rows, &p->keys, &queries));
 }
 
@@ -147,7 +155,7 @@ static void project(pg_prefill *p, int64_t count)
     pg_context *g = &p->session->g;
     const pg_weights *w = p->model->weights;
     pg_tensor rows = pg_rows_view(&p->seen, p->row, count), to = pg_prefill_features(p, p->picture);
-    keep_rows(&to, p->row, pg_paligemma_project(g, w, pg_siglip_vision_end(g, &w->vision, &rows)));
+    keep_rows(p, &to, p->row, pg_paligemma_project(g, w, pg_siglip_vision_end(g, &w->vision, &rows)));
 }
 
 /* Where tokens stand and how they are turned. */
@@ -162,7 +170,7 @@ static void place_tokens(pg_prefill *p, int64_t count)
         p->slots[p->row + i] = p->slot * p->session->context + p->row + i;
     }
     const int32_t *placed = pg_to_device(g, positions, (size_t)count * sizeof *positions);
-    keep_rows(&p->angles, p->row, pg_gemma_angles(g, &p->model->weights->text, placed, count));
+    keep_rows(p, &p->angles, p->row, pg_gemma_angles(g, &p->model->weights->text, placed, count));
 }
 
 static void embed(pg_prefill *p, int64_t count)
@@ -173,7 +181,7 @@ static void embed(pg_prefill *p, int64_t count)
     for (int64_t i = 0; p->picture_count && i < count; i++)
         pictured += ids[i] == config_of(p)->image_token;
     pg_tensor features = pg_rows_view(&p->features, p->placed, pictured);
-    keep_rows(&p->x, p->row,
+    keep_rows(p, &p->x, p->row,
               pg_paligemma_embed(&p->session->g, p->model->weights, ids, count, pictured ? &features : NULL));
     p->placed += pictured;
 }
@@ -199,9 +207,9 @@ static void make_decoder_rows(pg_prefill *p, int64_t count)
     pg_batch queries = {.rows = count, .segments = &own, .segment_count = 1};
     pg_tensor *made = pg_gemma_layer_rows(g, model, p->layer, &rows, &angles, &queries, &p->session->cache);
     if (in_last_layer(p))
-        keep_rows(&p->last, 0, pg_gemma_end(g, model, made));
+        keep_rows(p, &p->last, 0, pg_gemma_end(g, model, made));
     else
-        keep_rows(&p->x, first, made);
+        keep_rows(p, &p->x, first, made);
 }
 
 static void (*const run_stage[PG_PREFILL_DONE])(pg_prefill *p, int64_t count) = {
@@ -267,9 +275,11 @@ pg_status pg_prefill_init(pg_prefill *out, pg_session *session, const pg_model *
                         .slot = slot,
                         .pictures = pictures,
                         .picture_count = picture_count};
-    pg_status status = take_memory(out, &out->memory, carve_decoder);
+    pg_status status = take_memory(out, &out->numbers, NULL, carve_numbers);
+    if (status == PG_OK)
+        status = take_memory(out, &out->memory, session->device, carve_decoder);
     if (status == PG_OK && picture_count)
-        status = take_memory(out, &out->vision_memory, carve_vision);
+        status = take_memory(out, &out->vision_memory, session->device, carve_vision);
     if (status != PG_OK)
         pg_prefill_free(out);
     return status;
@@ -279,6 +289,7 @@ void pg_prefill_free(pg_prefill *prefill)
 {
     give_back(&prefill->vision_memory);
     give_back(&prefill->memory);
+    give_back(&prefill->numbers);
 }
 
 pg_tensor pg_prefill_features(const pg_prefill *prefill, size_t picture)
@@ -305,9 +316,18 @@ double pg_prefill_work(const pg_prefill *p)
 int64_t pg_prefill_rows(const pg_prefill *prefill, const pg_prefill_pace *pace, double seconds)
 {
     double row = pace->row[prefill->stage];
+    if (prefill->session->device)
+        return DEVICE_ROWS;
     double rows = row > 0 ? seconds / row : FIRST_ROWS;
     int64_t blocks = (int64_t)((rows < MOST_ROWS ? rows : MOST_ROWS) / LEAST_ROWS);
     return blocks > 0 ? blocks * LEAST_ROWS : LEAST_ROWS;
+}
+
+/* Whether these rows are the last of all pictures, or of the decoder. */
+static bool ends_part(const pg_prefill *p, int64_t count)
+{
+    bool last_rows = p->row + count == stage_rows(p);
+    return last_rows && (p->stage == PG_PREFILL_PROJECT || (p->stage == PG_PREFILL_DECODER_ROWS && in_last_layer(p)));
 }
 
 pg_status pg_prefill_step(pg_prefill *p, pg_prefill_pace *pace, int64_t rows)
@@ -320,6 +340,8 @@ pg_status pg_prefill_step(pg_prefill *p, pg_prefill_pace *pace, int64_t rows)
     pg_arena_mark mark = pg_arena_get_mark(&g->arena);
     run_stage[p->stage](p, count);
     pg_arena_release(&g->arena, mark);
+    if (g->status == PG_OK && ends_part(p, count))
+        g->status = pg_device_wait(p->session->device); /* else only the asking would be timed */
     double seconds = pg_clock() - start, *row = &pace->row[p->stage];
     *row += (*row > 0 ? LEARNING : 1) * (seconds / (double)count - *row);
     p->seconds[p->stage >= PG_PREFILL_EMBED] += seconds;

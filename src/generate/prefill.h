@@ -34,8 +34,9 @@ typedef struct pg_prefill_picture {
     bool known;            /* its features are there already */
 } pg_prefill_picture;
 
-/* Memory that is carved into tensors; it takes nothing until it is touched. */
+/* Memory where values lie that is carved into tensors; the host's takes nothing until it is touched. */
 typedef struct pg_prefill_memory {
+    pg_device *device;
     char *data;
     size_t bytes, used;
 } pg_prefill_memory;
@@ -54,7 +55,7 @@ typedef struct pg_prefill {
     int64_t placed;     /* features that are in the decoder's input */
     double seconds[2];  /* spent so far: on pictures, on the decoder */
 
-    pg_prefill_memory vision_memory, memory;
+    pg_prefill_memory vision_memory, memory, numbers;
     pg_tensor patches;     /* [P, channels p p] */
     pg_tensor seen;        /* [P, vision width]: between two layers of the vision tower */
     pg_keys keys;          /* of the layer */

@@ -244,6 +244,23 @@ pg_tensor *pg_input_last(pg_session *session, const pg_input *input, int64_t slo
     return pg_take_rows(&session->g, forward(session, input, slot, &last, 1), &only, 1);
 }
 
+/* Logits of rows rows[0 .. count - 1]: where they lie, and on a device the best of each. */
+static void give_rows(pg_session *session, pg_logits *out, const int64_t *rows, const pg_tensor *logits)
+{
+    pg_context *g = &session->g;
+    int32_t *best = g->device ? pg_scratch(g, (size_t)logits->rows * sizeof *best) : NULL;
+    float *logprobs = g->device ? pg_scratch(g, (size_t)logits->rows * sizeof *logprobs) : NULL;
+    if (logprobs)
+        pg_best_tokens(g, best, logprobs, logits);
+    for (int64_t i = 0; g->status == PG_OK && i < logits->rows; i++) {
+        const float *values = pg_row(logits, i);
+        out[rows[i]] =
+            logprobs
+                ? (pg_logits){.count = logits->width, .on_device = values, .best = best[i], .best_logprob = logprobs[i]}
+                : (pg_logits){.values = values, .count = logits->width};
+    }
+}
+
 /* All logits of the rows that may be followed by anything, in one product. */
 static void give_all_logits(pg_session *session, pg_logits *out, pg_tensor *hidden, const pg_permitted *permitted)
 {
@@ -258,8 +275,8 @@ static void give_all_logits(pg_session *session, pg_logits *out, pg_tensor *hidd
         return;
     pg_tensor *x = count == hidden->rows ? hidden : pg_take_rows(g, hidden, rows, count);
     const pg_tensor *logits = pg_gemma_logits(g, &session->model->weights->text, x);
-    for (int64_t i = 0; logits && i < count; i++)
-        out[rows[i]] = (pg_logits){.values = pg_row(logits, i), .count = logits->width};
+    if (logits)
+        give_rows(session, out, rows, logits);
 }
 
 pg_status pg_row_logits(pg_session *session, pg_logits *out, pg_tensor *hidden, const pg_permitted *permitted)
@@ -274,9 +291,17 @@ pg_status pg_row_logits(pg_session *session, pg_logits *out, pg_tensor *hidden, 
         pg_tensor x = pg_rows_view(hidden, r, 1);
         const pg_tensor *logits =
             pg_linear_rows(g, &x, &session->model->weights->text.output, permitted[r].ids, permitted[r].count);
-        out[r] = (pg_logits){logits ? logits->data : NULL, permitted[r].ids, permitted[r].count};
+        const float *values = pg_to_host(g, logits ? logits->data : NULL, (size_t)permitted[r].count * sizeof *values);
+        out[r] = (pg_logits){.values = values, .ids = permitted[r].ids, .count = permitted[r].count};
     }
     return g->status;
+}
+
+pg_status pg_logits_fetch(pg_logits *logits, pg_session *session)
+{
+    if (!logits->values)
+        logits->values = pg_to_host(&session->g, logits->on_device, (size_t)logits->count * sizeof *logits->values);
+    return session->g.status;
 }
 
 /* The rows of a step, and what is permitted behind each. */

@@ -22,9 +22,13 @@ typedef struct pg_choice {
 
 /* The logits of a step: of every token, or of some. */
 typedef struct pg_logits {
-    const float *values;
-    const int32_t *ids; /* whose they are, ascending; NULL: value i is token i's */
+    const float *values; /* NULL: only on the device (pg_logits_fetch) */
+    const int32_t *ids;  /* whose they are, ascending; NULL: value i is token i's */
     int64_t count;
+
+    const float *on_device; /* the values there; NULL: not on a device */
+    int32_t best;           /* with on_device: the place of the largest, the first one among equals */
+    float best_logprob;     /* its logit - log(sum of exp(x)) */
 } pg_logits;
 
 /* The place of a token among the logits; -1: it has none. The token at a place. */

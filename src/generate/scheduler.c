@@ -136,7 +136,7 @@ static pg_status first_tokens(pg_scheduler *s, pg_work *work, pg_tensor *last)
     return PG_OK;
 }
 
-/* The prompt is in the cache; `last` is its last token's row. */
+/* The prompt is in the cache; `last` is its last token's row, where values lie (NULL: there is no memory for it). */
 static void start_answers(pg_scheduler *s, pg_work *work, const float *last)
 {
     pg_session *session = s->session;
@@ -147,7 +147,7 @@ static void start_answers(pg_scheduler *s, pg_work *work, const float *last)
                      .data = (float *)last,
                      .single = 1};
     work->state = PG_WORK_RUNNING;
-    pg_status status = first_tokens(s, work, &row);
+    pg_status status = last ? first_tokens(s, work, &row) : session->g.status;
     pg_arena_release(&session->g.arena, mark);
     if (status != PG_OK)
         fail(s, work, status);
@@ -166,6 +166,7 @@ static size_t prefix_bytes(const pg_scheduler *s, const pg_sequence *sequence)
     return last_row_bytes(s) + pg_cache_rows_bytes(&s->session->cache, (int64_t)sequence->input.ids.count);
 }
 
+/* The host's last row; NULL: the prompt is not kept. */
 static const float *find_prefix(pg_scheduler *s, pg_work *work)
 {
     const pg_sequence *first = &work->answers[0].sequence;
@@ -188,7 +189,7 @@ static void keep_prefix(pg_scheduler *s, const pg_work *work)
                      : pg_kept_add(&s->prefixes, &key, prefix_bytes(s, first));
     if (!kept)
         return;
-    memcpy(kept, work->prefill.last.data, last_row_bytes(s));
+    pg_values_download(s->session->device, kept, work->prefill.last.data, last_row_bytes(s));
     pg_cache_get_rows(kept + last_row_bytes(s), &s->session->cache, first->slot * s->session->context,
                       (int64_t)first->input.ids.count);
 }
@@ -207,7 +208,7 @@ static void find_features(pg_scheduler *s, pg_work *work)
         pg_kept_key key = pg_work_picture_key(work, i);
         const void *kept = pg_kept_find(&s->features, &key, feature_bytes(&features));
         if (kept)
-            memcpy(features.data, kept, feature_bytes(&features));
+            pg_values_upload(s->session->device, features.data, kept, feature_bytes(&features));
         work->pictures[i].known = kept != NULL;
         work->usage.features_kept &= kept != NULL;
         *(kept ? &s->now.feature_hits : &s->now.feature_misses) += 1;
@@ -223,13 +224,21 @@ static void keep_features(pg_scheduler *s, const pg_work *work)
             continue;
         void *kept = pg_kept_add(&s->features, &key, feature_bytes(&features));
         if (kept)
-            memcpy(kept, features.data, feature_bytes(&features));
+            pg_values_download(s->session->device, kept, features.data, feature_bytes(&features));
     }
 }
 
 static void use_model(const pg_scheduler *s, const pg_work *work)
 {
     s->session->model = work->model->model;
+}
+
+static void start_kept(pg_scheduler *s, pg_work *work, const float *kept)
+{
+    pg_context *g = &s->session->g;
+    pg_arena_mark mark = pg_arena_get_mark(&g->arena);
+    start_answers(s, work, pg_to_device(g, kept, last_row_bytes(s)));
+    pg_arena_release(&g->arena, mark);
 }
 
 /* A job takes part: with a prompt that is kept at once, else with one that is to be computed. Prompts are computed in
@@ -243,9 +252,9 @@ static void begin(pg_scheduler *s, pg_work *work)
     s->now.prompt_tokens += first->input.ids.count;
     s->now.pictures += work->job.request.image_count;
     use_model(s, work);
-    const float *last = find_prefix(s, work);
-    if (last) {
-        start_answers(s, work, last);
+    const float *kept = find_prefix(s, work);
+    if (kept) {
+        start_kept(s, work, kept);
         return;
     }
     pg_status status = pg_prefill_init(&work->prefill, s->session, work->model->model, &first->input, first->slot,
@@ -312,8 +321,11 @@ static void advance_prompts(pg_scheduler *s)
 {
     double step = s->step > 0 ? s->step : FIRST_SLICE;
     double slice = somebody_waits(s) ? s->slice * step : IDLE_SLICE, start = pg_clock(), spent = 0;
-    for (pg_work *work; spent < FULL_SLICE * slice && (work = next_to_start(s)) != NULL; spent = pg_clock() - start)
+    for (pg_work *work; spent < FULL_SLICE * slice && (work = next_to_start(s)) != NULL; spent = pg_clock() - start) {
         advance_prompt(s, work, slice - spent);
+        if (somebody_waits(s)) /* the slice is over when the work is; a failure shows in the next step */
+            pg_device_wait(s->session->device);
+    }
     s->started_for += spent;
 }
 

@@ -263,13 +263,32 @@ pg_status pg_sequence_propose(pg_permitted permitted[PG_SPECULATE_MOST + 1], pg_
     return PG_OK;
 }
 
+static bool is_too_short(const pg_sequence *sequence)
+{
+    return (int64_t)sequence->made < sequence->plan.least;
+}
+
+/* Whether tokens are chosen from the logits as they are. */
+static bool takes_raw(const pg_sequence *sequence)
+{
+    const pg_sampling *sampling = &sequence->plan.sampling;
+    return sampling->repetition_penalty == 1 && sampling->no_repeat_ngram <= 0 && !is_too_short(sequence);
+}
+
+/* Whether it is enough to know which logit is the largest, and its share. */
+static bool needs_best_only(const pg_sequence *sequence)
+{
+    return takes_raw(sequence) && sequence->plan.sampling.temperature <= 0 && !sequence->top_count &&
+           !sequence->request->on_step;
+}
+
 /* The logits to choose from: the raw ones, or a copy with penalties. */
 static const float *processed_logits(const pg_sequence *sequence, pg_session *session, const pg_logits *logits)
 {
     const pg_plan *plan = &sequence->plan;
     const pg_generation_config *generation = &session->model->generation;
-    bool too_short = (int64_t)sequence->made < plan->least;
-    if (plan->sampling.repetition_penalty == 1 && plan->sampling.no_repeat_ngram <= 0 && !too_short)
+    bool too_short = is_too_short(sequence);
+    if (takes_raw(sequence))
         return logits->values;
     memcpy(session->logits, logits->values, (size_t)logits->count * sizeof *session->logits);
     pg_sampling_penalize(session->logits, logits, 0, &plan->sampling, sequence->history,
@@ -299,24 +318,52 @@ static void tell_step(const pg_sequence *sequence, const pg_step *step)
         sequence->request->on_step(sequence->request->user, sequence->index, step);
 }
 
-pg_status pg_sequence_step(pg_sequence *sequence, pg_session *session, const pg_logits *logits)
+static pg_status check_finite(double value, const pg_session *session)
+{
+    return value - value == 0 ? PG_OK /* neither infinite nor not a number */
+                              : pg_fail(PG_ERROR_FORMAT, "%s: the logits are not finite; are the weights damaged?",
+                                        session->model->folder);
+}
+
+/* Chooses among the step's logits; the logarithm of the token's probability goes to the sequence. */
+static pg_status choose(int32_t *id, pg_sequence *sequence, pg_session *session, const pg_logits *logits)
 {
     const float *processed = processed_logits(sequence, session, logits);
     int32_t place =
         pg_sampling_next(processed, logits->count, &sequence->plan.sampling, session->choices, 0, sequence->made);
-    int32_t id = pg_logits_id(logits, place);
+    *id = pg_logits_id(logits, place);
     double total = pg_log_sum_exp(&session->g, logits->values, logits->count);
-    if (!(total - total == 0)) /* infinite or not a number */
-        return pg_fail(PG_ERROR_FORMAT, "%s: the logits are not finite; are the weights damaged?",
-                       session->model->folder);
+    PG_TRY(check_finite(total, session));
     sequence->logprobs[sequence->made] = (float)(logits->values[place] - total);
-    tell_step(sequence, &(pg_step){.token = id,
+    tell_step(sequence, &(pg_step){.token = *id,
                                    .logprob = sequence->logprobs[sequence->made],
                                    .logits = logits->values,
                                    .ids = logits->ids,
                                    .count = (size_t)logits->count,
                                    .total = total});
     keep_top(sequence, logits);
+    return PG_OK;
+}
+
+/* The same where the device has found the best one. */
+static pg_status take_best(int32_t *id, pg_sequence *sequence, const pg_session *session, const pg_logits *logits)
+{
+    PG_TRY(check_finite(logits->best_logprob, session));
+    *id = logits->best;
+    sequence->logprobs[sequence->made] = logits->best_logprob;
+    return PG_OK;
+}
+
+pg_status pg_sequence_step(pg_sequence *sequence, pg_session *session, const pg_logits *logits)
+{
+    pg_logits own = *logits;
+    int32_t id;
+    if (logits->on_device && needs_best_only(sequence))
+        PG_TRY(take_best(&id, sequence, session, logits));
+    else {
+        PG_TRY(pg_logits_fetch(&own, session));
+        PG_TRY(choose(&id, sequence, session, &own));
+    }
     sequence->history[sequence->input.ids.count + sequence->made++] = id;
     sequence->last_token = pg_clock();
     if (sequence->made == 1)

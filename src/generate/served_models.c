@@ -31,14 +31,11 @@ void pg_served_model_free(pg_served_model *model)
 
 pg_status pg_served_model_open(pg_served_model **out, const pg_model *base, const char *name, const char *folder)
 {
-    pg_model_options options;
-    pg_model_options_init(&options);
-    options.adapter = folder;
     pg_served_model *model = *out = pg_alloc(1, sizeof *model);
     if (!model)
         return PG_ERROR_MEMORY;
     model->name = pg_copy_text(name, SIZE_MAX);
-    pg_status status = model->name ? pg_model_open_with(&model->owned, base->folder, &options) : PG_ERROR_MEMORY;
+    pg_status status = model->name ? pg_model_open_adapted(&model->owned, base, folder) : PG_ERROR_MEMORY;
     model->model = model->owned;
     if (status != PG_OK) {
         pg_served_model_free(model);

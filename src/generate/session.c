@@ -1,6 +1,7 @@
 #include "generate/session.h"
 
 #include "base/threads.h"
+#include "kernels/devices.h"
 #include "kernels/kernels.h"
 
 void pg_session_options_init(pg_session_options *options)
@@ -23,11 +24,15 @@ static pg_status choose_compute(pg_context *g, const pg_model *model, pg_compute
         return pg_fail(PG_ERROR_ARGUMENT,
                        "%s: compute int8 needs quantised weights; `paligemma quantize` makes a model with them",
                        model->folder);
-    g->integers = quantized && (wanted == PG_COMPUTE_AUTO || wanted == PG_COMPUTE_INT8);
+    if (wanted == PG_COMPUTE_INT8 && g->device)
+        return pg_fail(PG_ERROR_UNSUPPORTED,
+                       "%s: compute int8 is for the CPU; on %s quantised weights are widened: choose f32 or bf16",
+                       model->folder, g->device->name);
+    g->integers = quantized && !g->device && (wanted == PG_COMPUTE_AUTO || wanted == PG_COMPUTE_INT8);
     if (wanted == PG_COMPUTE_F32 || wanted == PG_COMPUTE_BF16)
         g->compute = wanted;
     else
-        g->compute = pg_model_compute(model, g->kernels->bf16_products);
+        g->compute = pg_model_compute(model, g->device || g->kernels->bf16_products);
     return PG_OK;
 }
 
@@ -58,11 +63,22 @@ static pg_status make_decoder_memory(pg_session *session, pg_cache_type wanted)
 {
     const pg_gemma_config *text = &session->model->weights->config.text;
     pg_dtype dtype = cache_dtype(&session->g, wanted);
-    PG_TRY(pg_cache_init(&session->cache, session->g.device, dtype, text->layers, (int64_t)session->sequences * session->context,
+    PG_TRY(pg_cache_init(&session->cache, session->g.device, dtype, text->layers,
+                         (int64_t)session->sequences * session->context,
                          pg_cache_width(dtype, text->kv_heads, text->size)));
     session->logits = pg_alloc((size_t)text->vocabulary, sizeof *session->logits);
     session->choices = pg_alloc((size_t)text->vocabulary, sizeof *session->choices);
     return session->logits && session->choices ? PG_OK : PG_ERROR_MEMORY;
+}
+
+/* Whatever is on its way to the model's weights is there before the session's own queue begins. */
+static pg_status open_queue(pg_session *session)
+{
+    pg_device *where = session->model->device;
+    PG_TRY(pg_device_wait(where));
+    PG_TRY(pg_device_open(&session->device, where ? where->name : NULL));
+    pg_context_on(&session->g, session->device);
+    return PG_OK;
 }
 
 pg_status pg_session_new(pg_session **out, const pg_model *model, const pg_session_options *options)
@@ -81,7 +97,9 @@ pg_status pg_session_new(pg_session **out, const pg_model *model, const pg_sessi
     session->resize_order = options->resize_order;
     session->context = (int64_t)(options->context ? options->context : pg_model_context(model));
     session->sequences = options->sequences ? options->sequences : 1;
-    pg_status status = choose_compute(&session->g, model, options->compute);
+    pg_status status = open_queue(session);
+    if (status == PG_OK)
+        status = choose_compute(&session->g, model, options->compute);
     if (status == PG_OK && model->weights->config.kind != PG_MODEL_SIGLIP)
         status = make_decoder_memory(session, options->cache);
     if (status == PG_OK)
@@ -97,6 +115,7 @@ void pg_session_free(pg_session *session)
         return;
     pg_arena_free(&session->g.arena);
     pg_cache_free(&session->cache);
+    pg_device_close(session->device);
     pg_free(session->logits);
     pg_free(session->choices);
     pg_free(session);

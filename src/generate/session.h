@@ -10,6 +10,7 @@
 
 struct pg_session {
     const pg_model *model;
+    pg_device *device; /* a queue of its own on the model's device, where g computes; NULL: the host */
     pg_context g;
     pg_cache cache;   /* sequence s has rows s * context .. (s + 1) * context - 1 */
     int64_t context;  /* tokens of one sequence */
@@ -52,8 +53,12 @@ pg_tensor *pg_input_forward(pg_session *session, const pg_input *input, int64_t 
 pg_tensor *pg_input_last(pg_session *session, const pg_input *input, int64_t slot);
 
 /* Logits of rows of hidden states, each of what is permitted behind it (permitted NULL: everything): `out` has one
- * entry for each row; their values are in the arena. */
+ * entry for each row; their values are in the arena. On a device, where everything is permitted, only the best one of
+ * them has been brought to the host. */
 pg_status pg_row_logits(pg_session *session, pg_logits *out, pg_tensor *hidden, const pg_permitted *permitted);
+
+/* Brings logits' values to the host, into the arena, if they are not there yet. */
+pg_status pg_logits_fetch(pg_logits *logits, pg_session *session);
 
 /* The last token of a sequence that goes on, and any that are proposed to follow it. */
 typedef struct pg_next {

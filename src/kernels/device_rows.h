@@ -46,9 +46,9 @@ typedef struct pg_device_rows {
     void (*relu)(pg_device *device, float *out, const float *x, int64_t count);
     void (*relu_back)(pg_device *device, float *dx, bool fresh, const float *dout, const float *x, int64_t count);
     void (*gelu_times)(pg_device *device, float *out, const float *x, const float *y, int64_t count); /* gelu(x) y */
-    /* dx and dy are added to, and may be NULL. */
-    void (*gelu_times_back)(pg_device *device, float *dx, float *dy, const float *dout, const float *x, const float *y,
-                            int64_t count);
+    /* dx and dy may be NULL, or the same: dx comes first. */
+    void (*gelu_times_back)(pg_device *device, float *dx, bool fresh_dx, float *dy, bool fresh_dy, const float *dout,
+                            const float *x, const float *y, int64_t count);
     void (*add_scaled)(pg_device *device, float *out, const float *x, const float *y, float factor,
                        int64_t count); /* x + factor y */
     void (*pass_back)(pg_device *device, float *dx, bool fresh, const float *dout, float factor,
@@ -80,6 +80,11 @@ typedef struct pg_device_rows {
     /* Row t of x, `heads` heads of `size` values, narrowed into row slots[t] of a cache of this dtype (pg_cache). */
     void (*store_rows)(pg_device *device, void *cache, pg_dtype dtype, const int64_t *slots, const float *x,
                        int64_t rows, int64_t heads, int64_t size);
+
+    /* Pictures of bytes [pixels / plane][plane][3] as values [pixels / plane][3][plane]: value = levels[channel][byte].
+     */
+    void (*pixel_values)(pg_device *device, float *out, const uint8_t *bytes, int64_t pixels, int64_t plane,
+                         const float (*levels)[256]);
 
     /* Pictures [][channels][side][side] as patches [rows][channels * patch * patch]. */
     void (*patches)(pg_device *device, float *out, const float *pixels, int64_t rows, int64_t channels, int64_t side,

@@ -1,5 +1,7 @@
 #include "kernels/devices.h"
 
+#include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,4 +35,21 @@ pg_status pg_device_open(pg_device **out, const char *name)
     return pg_fail(PG_ERROR_UNSUPPORTED,
                    "device \"%s\": this build has no CUDA (`paligemma --version` says what it has)", name);
 #endif
+}
+
+static char names[1024] = "cpu (built without CUDA)";
+
+static void list_devices(void)
+{
+#if defined(PG_HAVE_CUDA)
+    int length = snprintf(names, sizeof names, "cpu");
+    pg_cuda_list(names + length, sizeof names - (size_t)length);
+#endif
+}
+
+const char *pg_devices(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, list_devices);
+    return names;
 }

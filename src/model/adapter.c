@@ -257,6 +257,7 @@ static pg_status load_whole(pg_adapter *adapter, const module_entry *entry)
                                 .dimensions = entry->weight.dimensions};
     memcpy(whole->shape, entry->weight.shape, sizeof whole->shape);
     memcpy(whole->name, entry->name, sizeof whole->name);
+    whole->base->device = NULL;
     whole->base->quantized = (pg_quantized){0};
     whole->base->dtype = entry->whole->dtype;
     whole->base->data = entry->whole->data;
@@ -295,6 +296,25 @@ static void attach(pg_adapter *adapter)
         adapter->layers[i].base->lora = &adapter->layers[i].lora;
 }
 
+/* Factors and whole weights go to where the model's weights are. */
+static pg_status place(pg_adapter *adapter, pg_device *device)
+{
+    size_t count = 0;
+    pg_parameter **parameters =
+        device ? pg_alloc(2 * adapter->count + adapter->whole_count, sizeof(pg_parameter *)) : NULL;
+    if (!parameters)
+        return device ? PG_ERROR_MEMORY : PG_OK;
+    for (size_t i = 0; i < adapter->count; i++) {
+        parameters[count++] = &adapter->layers[i].lora.a;
+        parameters[count++] = &adapter->layers[i].lora.b;
+    }
+    for (size_t i = 0; i < adapter->whole_count; i++)
+        parameters[count++] = adapter->wholes[i].base;
+    pg_status status = pg_placement_init(&adapter->placed, device, parameters, count);
+    pg_free(parameters);
+    return status;
+}
+
 /* FOLDER/NAME, freed with pg_free; NULL (error text set) without memory. */
 static char *path_of(const char *folder, const char *name)
 {
@@ -328,6 +348,7 @@ pg_status pg_adapter_load(pg_adapter **out, pg_weights *weights, const char *fol
     adapter->names = names_in(adapter->file, weights->config.kind);
     PG_TRY_GOTO(list_modules(&list, weights, adapter->names));
     PG_TRY_GOTO(load_entries(adapter, &list));
+    PG_TRY_GOTO(place(adapter, weights->placed.device));
     attach(adapter);
 done:
     free_modules(&list);
@@ -465,9 +486,10 @@ done:
 static float *own_factor(pg_parameter *p, float *next)
 {
     int64_t count = p->rows * p->width;
-    pg_dtype_widen(next, p->dtype, p->data, count);
+    pg_dtype_widen(next, p->dtype, p->stored->data, count);
     p->dtype = PG_F32;
     p->data = next;
+    p->device = NULL;
     p->stored = NULL;
     return next + count;
 }
@@ -493,34 +515,48 @@ pg_status pg_adapter_own(pg_adapter *adapter)
 typedef struct adapter_arrays {
     pg_array *arrays;
     char (*names)[KEY_SIZE];
+    void **memory; /* of copies from a device */
     size_t count;
 } adapter_arrays;
 
-static void add_array(adapter_arrays *out, const pg_parameter *p, const int64_t *shape, int dimensions,
-                      const char *name, const char *end)
+static void free_arrays(adapter_arrays *arrays)
 {
+    for (size_t i = 0; i < arrays->count; i++)
+        pg_free(arrays->memory[i]);
+    pg_free(arrays->arrays);
+    pg_free(arrays->names);
+    pg_free(arrays->memory);
+}
+
+static pg_status add_array(adapter_arrays *out, const pg_parameter *p, const int64_t *shape, int dimensions,
+                           const char *name, const char *end)
+{
+    pg_parameter host;
     char *key = out->names[out->count];
-    pg_array *array = &out->arrays[out->count++];
+    pg_array *array = &out->arrays[out->count];
+    PG_TRY(pg_parameter_to_host(&host, &out->memory[out->count++], p));
     snprintf(key, KEY_SIZE, KEY_START "%s%s", name, end);
-    *array = (pg_array){.name = key, .dtype = p->dtype, .dimensions = dimensions, .data = p->data};
+    *array = (pg_array){.name = key, .dtype = p->dtype, .dimensions = dimensions, .data = host.data};
     memcpy(array->shape, shape, (size_t)dimensions * sizeof *shape);
+    return PG_OK;
 }
 
 static pg_status list_arrays(adapter_arrays *out, const pg_adapter *adapter)
 {
     size_t most = 2 * adapter->count + adapter->whole_count;
-    *out = (adapter_arrays){pg_alloc(most, sizeof *out->arrays), pg_alloc(most, sizeof *out->names), 0};
-    if (!out->arrays || !out->names)
+    *out = (adapter_arrays){pg_alloc(most, sizeof *out->arrays), pg_alloc(most, sizeof *out->names),
+                            pg_alloc(most, sizeof *out->memory), 0};
+    if (!out->arrays || !out->names || !out->memory)
         return PG_ERROR_MEMORY;
     for (size_t i = 0; i < adapter->count; i++) {
         const pg_adapter_layer *layer = &adapter->layers[i];
         const pg_parameter *a = &layer->lora.a, *b = &layer->lora.b;
-        add_array(out, a, (const int64_t[]){a->rows, a->width}, 2, layer->module, FACTOR_A);
-        add_array(out, b, (const int64_t[]){b->rows, b->width}, 2, layer->module, FACTOR_B);
+        PG_TRY(add_array(out, a, (const int64_t[]){a->rows, a->width}, 2, layer->module, FACTOR_A));
+        PG_TRY(add_array(out, b, (const int64_t[]){b->rows, b->width}, 2, layer->module, FACTOR_B));
     }
     for (size_t i = 0; i < adapter->whole_count; i++) {
         const pg_adapter_whole *whole = &adapter->wholes[i];
-        add_array(out, whole->base, whole->shape, whole->dimensions, whole->name, "");
+        PG_TRY(add_array(out, whole->base, whole->shape, whole->dimensions, whole->name, ""));
     }
     return PG_OK;
 }
@@ -537,8 +573,7 @@ pg_status pg_adapter_write(const pg_adapter *adapter, const char *folder)
     PG_TRY_GOTO(pg_json_save(adapter->config.document, path.data));
 done:
     pg_buffer_free(&path);
-    pg_free(arrays.arrays);
-    pg_free(arrays.names);
+    free_arrays(&arrays);
     return status;
 }
 
@@ -569,6 +604,7 @@ void pg_adapter_free(pg_adapter *adapter)
     if (!adapter)
         return;
     pg_adapter_config_free(&adapter->config);
+    pg_placement_free(&adapter->placed);
     pg_safetensors_close(adapter->file);
     pg_free(adapter->layers);
     pg_free(adapter->wholes);

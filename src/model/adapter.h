@@ -40,6 +40,7 @@ typedef struct pg_adapter {
     size_t whole_count;
     pg_safetensors *file; /* NULL: the factors are owned */
     float *owned;
+    pg_placement placed; /* factors and whole weights, where the model's weights are on a device */
     char *path, *config_path;
 } pg_adapter;
 
@@ -68,7 +69,7 @@ void pg_adapter_plan_init(pg_adapter_plan *plan);
  * changes until they are trained. A plan that chooses no layer is an error. */
 pg_status pg_adapter_new(pg_adapter **out, pg_weights *weights, const pg_adapter_plan *plan);
 
-/* Makes the factors of a loaded adapter f32 values that it owns, so that they can be trained. */
+/* Makes the factors of a loaded adapter f32 values of the host's that it owns, so that they can be trained. */
 pg_status pg_adapter_own(pg_adapter *adapter);
 
 /* Writes both files into a folder that exists. Factors have the dtype that they have here. */

@@ -110,7 +110,11 @@ pg_status pg_classifier_save(const pg_classifier *classifier, const char *path)
     pg_status status = PG_OK;
     pg_buffer labels = {0};
     pg_safetensors_writer *writer = NULL;
-    pg_array arrays[] = {array_of(&classifier->weight, false), array_of(&classifier->bias, true)};
+    pg_parameter weight, bias;
+    void *memory[2] = {NULL};
+    PG_TRY_GOTO(pg_parameter_to_host(&weight, &memory[0], &classifier->weight));
+    PG_TRY_GOTO(pg_parameter_to_host(&bias, &memory[1], &classifier->bias));
+    pg_array arrays[] = {array_of(&weight, false), array_of(&bias, true)};
     for (size_t i = 0; i < classifier->label_count; i++) {
         PG_TRY_GOTO(pg_buffer_append(&labels, "\n", i ? 1 : 0));
         PG_TRY_GOTO(pg_buffer_append(&labels, classifier->labels[i], strlen(classifier->labels[i])));
@@ -124,6 +128,8 @@ pg_status pg_classifier_save(const pg_classifier *classifier, const char *path)
 done:
     pg_safetensors_writer_abort(writer);
     pg_buffer_free(&labels);
+    pg_free(memory[0]);
+    pg_free(memory[1]);
     return status;
 }
 

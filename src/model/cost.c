@@ -36,6 +36,27 @@ double pg_cost_prompt(const pg_gemma_config *c, int64_t tokens, int64_t prefix)
            product(1, c->width, c->vocabulary);
 }
 
+/* The weights of all layers for `tokens` rows. */
+static double decoder(const pg_gemma_config *c, int64_t tokens)
+{
+    return (double)c->layers * layer(c, tokens, tokens, 0);
+}
+
+static double text_tower(const pg_siglip_config *c, int64_t tokens)
+{
+    return (double)c->layers * (4 * product(tokens, c->width, c->width) + 2 * product(tokens, c->width, c->mlp));
+}
+
+double pg_cost_training(const pg_config *config, int64_t pictures, int64_t tokens, int64_t scored)
+{
+    double forward = pictures ? (double)pictures * pg_cost_vision(config) : 0;
+    if (config->kind == PG_MODEL_SIGLIP)
+        forward += text_tower(&config->words, tokens);
+    else
+        forward += decoder(&config->text, tokens) + product(scored, config->text.width, config->text.vocabulary);
+    return 3 * forward;
+}
+
 typedef struct tally {
     const pg_weights *weights;
     double bytes;

@@ -15,6 +15,11 @@ double pg_cost_vision(const pg_config *config);
  * last one's logits: of the last layer that takes all keys and values, and the rest of one row. */
 double pg_cost_prompt(const pg_gemma_config *config, int64_t tokens, int64_t prefix);
 
+/* Operations of a step of training, by the rule that it takes 6 for each weight and row: 2 on the way there, 4 on the
+ * way back, whatever is trained; of the decoder's (SigLIP: the text tower's) layers for all tokens, of the output
+ * matrix for those that are scored, and three times pg_cost_vision for each picture. */
+double pg_cost_training(const pg_config *config, int64_t pictures, int64_t tokens, int64_t scored);
+
 /* Bytes of all weights that a generated token reads: the whole decoder, of the embedding table only where it is the
  * output matrix too. */
 double pg_cost_token_weights(const pg_weights *weights);

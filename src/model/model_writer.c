@@ -24,6 +24,32 @@ pg_status pg_model_write_options_read(pg_model_write_options *out, const char *d
 
 /* ---------------------------------------------------------------- the values of one weight */
 
+/* A weight and its low-rank addition as the host can read them. */
+typedef struct host_weight {
+    pg_parameter p;
+    pg_lora lora;
+    void *memory[3];
+} host_weight;
+
+/* Freed with free_host, also after a failure. */
+static pg_status bring_to_host(host_weight *out, const pg_parameter *p)
+{
+    *out = (host_weight){.p = *p};
+    PG_TRY(pg_parameter_to_host(&out->p, &out->memory[0], p));
+    if (!p->lora)
+        return PG_OK;
+    out->lora = *p->lora;
+    out->p.lora = &out->lora;
+    PG_TRY(pg_parameter_to_host(&out->lora.a, &out->memory[1], &p->lora->a));
+    return pg_parameter_to_host(&out->lora.b, &out->memory[2], &p->lora->b);
+}
+
+static void free_host(host_weight *weight)
+{
+    for (size_t i = 0; i < sizeof weight->memory / sizeof *weight->memory; i++)
+        pg_free(weight->memory[i]);
+}
+
 /* Some rows of a weight in the making. */
 typedef struct value_run {
     const pg_parameter *p;
@@ -127,7 +153,7 @@ static pg_status write_pieces(pg_safetensors_writer *file, value_run *run, int t
     return PG_OK;
 }
 
-static pg_status write_values(pg_safetensors_writer *file, value_run *run, int threads)
+static pg_status write_host_values(pg_safetensors_writer *file, value_run *run, int threads)
 {
     const pg_parameter *p = run->p;
     run->rows = pg_smaller(p->rows, PIECE_BYTES / (p->width * (int64_t)sizeof(float)) + 1);
@@ -140,14 +166,29 @@ static pg_status write_values(pg_safetensors_writer *file, value_run *run, int t
     return status;
 }
 
+static pg_status write_values(pg_safetensors_writer *file, value_run *run, int threads)
+{
+    host_weight weight;
+    pg_status status = bring_to_host(&weight, run->p);
+    run->p = &weight.p;
+    if (status == PG_OK)
+        status = write_host_values(file, run, threads);
+    free_host(&weight);
+    return status;
+}
+
 pg_status pg_weight_rows(void *out, const pg_parameter *p, pg_dtype dtype, int64_t first, int64_t count, int threads)
 {
-    value_run run = {.p = p, .dtype = dtype, .first = first, .rows = count, .out = out};
-    pg_status status = make_workspace(&run, threads);
+    host_weight weight;
+    value_run run = {.p = &weight.p, .dtype = dtype, .first = first, .rows = count, .out = out};
+    pg_status status = bring_to_host(&weight, p);
+    if (status == PG_OK)
+        status = make_workspace(&run, threads);
     if (status == PG_OK)
         status = make_rows(&run, threads);
     release(&run, first, count);
     free_workspace(&run);
+    free_host(&weight);
     return status;
 }
 

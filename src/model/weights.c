@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/buffer.h"
+#include "base/pages.h"
 #include "tensor/quantized_arrays.h"
 
 /* ---------------------------------------------------------------- the table */
@@ -659,10 +660,66 @@ pg_status pg_weights_new(pg_weights **out, const pg_config *config)
     return status;
 }
 
+/* All parameters, in the order of the table. The caller frees the list. */
+static pg_parameter **list_parameters(size_t *count, const pg_weights *weights)
+{
+    pg_parameter **list = NULL;
+    size_t capacity = 0;
+    weight_walk walk = {.config = &weights->config};
+    int64_t layer;
+    *count = 0;
+    for (const weight_rule *rule; (rule = next_rule(&walk, &layer));) {
+        if (pg_grow((void **)&list, &capacity, *count + 1, sizeof(pg_parameter *)) != PG_OK) {
+            pg_free(list);
+            return NULL;
+        }
+        list[(*count)++] = place(rule, weights, layer);
+    }
+    return list;
+}
+
+/* What lies in mapped files is not read again. */
+static void release_files(const pg_checkpoint *files)
+{
+    for (size_t i = 0; files && !pg_checkpoint_is_copied(files) && i < pg_checkpoint_count(files); i++)
+        pg_pages_release(pg_checkpoint_at(files, i)->data, pg_checkpoint_at(files, i)->bytes);
+}
+
+pg_status pg_weights_place(pg_weights *weights, pg_device *device)
+{
+    if (!device)
+        return PG_OK;
+    size_t count;
+    pg_parameter **parameters = list_parameters(&count, weights);
+    if (!parameters)
+        return PG_ERROR_MEMORY;
+    pg_status status = pg_placement_init(&weights->placed, device, parameters, count);
+    pg_free(parameters);
+    pg_weights_tie(weights);
+    release_files(weights->files);
+    return status;
+}
+
+void pg_weights_share(pg_weights *weights, pg_device *device, const pg_weights *placed)
+{
+    weight_walk walk = {.config = &weights->config};
+    int64_t layer;
+    for (const weight_rule *rule; (rule = next_rule(&walk, &layer));) {
+        pg_parameter *own = place(rule, weights, layer);
+        const pg_parameter *theirs = place(rule, placed, layer);
+        own->data = theirs->data;
+        own->quantized = theirs->quantized;
+        own->device = device;
+    }
+    weights->placed.device = device;
+    pg_weights_tie(weights);
+}
+
 void pg_weights_free(pg_weights *weights)
 {
     if (!weights)
         return;
+    pg_placement_free(&weights->placed);
     pg_checkpoint_close(weights->files);
     pg_free(weights->text.layers);
     pg_free(weights->vision.layers);

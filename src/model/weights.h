@@ -7,6 +7,7 @@
 
 #include "model/config.h"
 #include "tensor/checkpoint.h"
+#include "tensor/placement.h"
 #include "tensor/tensor.h"
 
 /* Names and shapes are in weights.c; an absent weight has no name. */
@@ -52,13 +53,23 @@ typedef struct pg_weights {
     pg_parameter projector, projector_bias;
     pg_parameter logit_scale, logit_bias;
     pg_checkpoint *files;
-    char *names; /* of all parameters */
+    char *names;         /* of all parameters */
+    pg_placement placed; /* its device is NULL where the weights are in the host's memory */
 } pg_weights;
 
 /* Maps the checkpoint in `folder` and finds every weight that `config` asks for. A tensor that is missing, that no
  * weight stands for, or of another shape or kind is an error that names the file and the tensor. */
 pg_status pg_weights_load(pg_weights **out, const pg_config *config, const char *folder);
 void pg_weights_free(pg_weights *weights);
+
+/* Copies all weights to the device (borrowed, and closed after the weights are freed), once, and gives the pages of
+ * their files back: from then on pg_parameter.data is the device's address. Before an adapter is hung into them; what
+ * one brings later goes to the same device. NULL: nothing is done. */
+pg_status pg_weights_place(pg_weights *weights, pg_device *device);
+
+/* The same for weights of a model that is there already: they use the values of `placed`, which must be freed later and
+ * have no adapter. */
+void pg_weights_share(pg_weights *weights, pg_device *device, const pg_weights *placed);
 
 /* Parts of a model as users choose among them. */
 typedef enum pg_weight_part {

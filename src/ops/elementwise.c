@@ -138,9 +138,10 @@ static void gelu_times_backward(pg_context *g, const void *saved)
     PG_PROFILE(g, "gelu_times back", NULL);
     gate_back_run run = {.pair = *(const pair_run *)saved};
     if (g->device) {
-        float *dx = pg_gradient(g, run.pair.x), *dy = pg_gradient(g, run.pair.y);
-        PG_DEVICE(g, rows, gelu_times_back, dx, dy, run.pair.out->grad, run.pair.x->data, run.pair.y->data,
-                  pg_count(run.pair.x));
+        bool fresh_dx, fresh_dy;
+        float *dx = pg_gradient_begin(g, run.pair.x, &fresh_dx), *dy = pg_gradient_begin(g, run.pair.y, &fresh_dy);
+        PG_DEVICE(g, rows, gelu_times_back, dx, fresh_dx, dy, fresh_dy, run.pair.out->grad, run.pair.x->data,
+                  run.pair.y->data, pg_count(run.pair.x));
         return;
     }
     run.dx = pg_gradient_or_scratch(g, run.pair.x);
@@ -292,7 +293,7 @@ static void dropout_backward(pg_context *g, const void *saved)
 {
     PG_PROFILE(g, "dropout back", NULL);
     dropout_run run = *(const dropout_run *)saved;
-    bool fresh;
+    bool fresh = false;
     float *dx = g->device ? pg_gradient_begin(g, run.x, &fresh) : pg_gradient(g, run.x);
     if (dx && g->device)
         drop_on_device(g, &run, dx, fresh, run.out->grad);

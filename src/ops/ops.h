@@ -108,6 +108,11 @@ typedef enum pg_attention_weights { PG_ATTENTION_PLAIN, PG_ATTENTION_BY_GRADIENT
 pg_tensor *pg_attention_flow(pg_context *g, const pg_attention_view *view, const pg_tensor *shares,
                              pg_attention_weights weights);
 
+/* Pictures of bytes, each [plane][3], as a model takes them, [count][3][plane]: every byte becomes what the table says
+ * of its channel. The result lies where values do. */
+const float *pg_pixel_values(pg_context *g, const uint8_t *const *pictures, int64_t count, int64_t plane,
+                             const float levels[3][256]);
+
 /* Pictures [count][channels][side][side] cut into patches, row by row: [count * (side / patch)^2, channels * patch *
  * patch], so that the patch convolution is pg_linear. A rest of the side that fills no patch is left out. */
 pg_tensor *pg_patches(pg_context *g, const float *pixels, int64_t count, int64_t channels, int64_t side, int64_t patch);

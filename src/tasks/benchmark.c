@@ -4,7 +4,7 @@
  * A round times every part once: loading; the picture and the prompt, with the peak of arithmetic measured right before
  * and after them; the answer, with the speed of memory measured right before and after it. So the limits are those of
  * the same minute. One request goes first: it is checked, warms everything up, and tells the memory that an answer
- * takes, before the measuring takes memory of its own.
+ * takes, before the measuring takes memory of its own. Of a device the speed of memory alone is measured.
  */
 #include <math.h>
 #include <string.h>
@@ -42,7 +42,8 @@ typedef struct bench_run {
     pg_model *model;
     pg_model view; /* the same, for pictures of the wanted size */
     pg_weights weights;
-    float *positions; /* in place of the model's own */
+    float *positions;    /* in place of the model's own */
+    pg_placement placed; /* the same on a device */
     pg_session *session;
     float *pixels; /* NULL: no picture */
     pg_input input;
@@ -110,7 +111,7 @@ static pg_status resize_pictures(bench_run *run)
         run->positions[i] = (float)pg_random_uniform(3, 0, (uint64_t)i) - 0.5f;
     *position = (pg_parameter){
         .name = position->name, .dtype = PG_F32, .rows = rows, .width = position->width, .data = run->positions};
-    return PG_OK;
+    return pg_placement_init(&run->placed, run->model->device, &position, 1);
 }
 
 /* Random pixels; image tokens, <bos>, random tokens. */
@@ -188,15 +189,15 @@ static pg_status time_load(const bench_run *run, double *seconds)
 /* ---------------------------------------------------------------- the parts of an answer */
 
 /* What an answer does with a step's logits when nothing is sampled. */
-static pg_status choose(int32_t *out, bench_run *run, const float *logits)
+static pg_status choose(int32_t *out, bench_run *run, const pg_logits *logits)
 {
     pg_session *session = run->session;
-    int64_t vocabulary = run->weights.config.text.vocabulary;
     pg_sampling greedy = {.repetition_penalty = 1, .top_p = 1};
-    double total = pg_log_sum_exp(&session->g, logits, vocabulary);
+    bool found = logits->on_device;
+    double total = found ? logits->best_logprob : pg_log_sum_exp(&session->g, logits->values, logits->count);
     if (!isfinite(total))
         return pg_fail(PG_ERROR_FORMAT, "%s: the logits are not finite; are the weights damaged?", run->folder);
-    *out = pg_sampling_next(logits, vocabulary, &greedy, session->choices, 0, 0);
+    *out = found ? logits->best : pg_sampling_next(logits->values, logits->count, &greedy, session->choices, 0, 0);
     return PG_OK;
 }
 
@@ -205,24 +206,25 @@ static pg_status see(bench_run *run, double *seconds)
 {
     double start = pg_clock();
     run->input.features = run->pixels ? pg_pixel_features(run->session, run->pixels, 1) : NULL;
+    pg_status status = run->session->g.status == PG_OK ? pg_device_wait(run->session->device) : run->session->g.status;
     *seconds = run->pixels ? pg_clock() - start : 0;
-    return run->session->g.status;
+    return status;
 }
 
-/* The logits of what follows a prompt: [1, V]. */
-static pg_tensor *input_logits(pg_session *session, const pg_input *input, int64_t slot)
+/* The logits of what follows a prompt. */
+static pg_status input_logits(pg_logits *out, pg_session *session, const pg_input *input, int64_t slot)
 {
-    return pg_gemma_logits(&session->g, &session->model->weights->text, pg_input_last(session, input, slot));
+    return pg_row_logits(session, out, pg_input_last(session, input, slot), NULL);
 }
 
 /* The prompt, up to the first token. */
 static pg_status read_prompt(bench_run *run, double *seconds, int32_t *token)
 {
     double start = pg_clock();
-    pg_tensor *logits = input_logits(run->session, &run->input, 0);
-    pg_status status = run->session->g.status;
-    if (logits && status == PG_OK)
-        status = choose(token, run, logits->data);
+    pg_logits logits;
+    pg_status status = input_logits(&logits, run->session, &run->input, 0);
+    if (status == PG_OK)
+        status = choose(token, run, &logits);
     *seconds = pg_clock() - start;
     return status;
 }
@@ -245,10 +247,12 @@ static pg_status write_token(bench_run *run, size_t sequences, size_t at)
                             .spans = {{(int64_t)s * session->context, tokens}},
                             .span_count = 1};
     PG_TRY(pg_next_logits(session, logits, next, sequences));
-    if (at == run->options.new_tokens)
-        memcpy(session->logits, logits[0].values, (size_t)logits[0].count * sizeof(float));
     for (size_t s = 0; s < sequences; s++)
-        PG_TRY(choose(&run->tokens[s * length + at], run, logits[s].values));
+        PG_TRY(choose(&run->tokens[s * length + at], run, &logits[s]));
+    if (at < run->options.new_tokens)
+        return PG_OK;
+    PG_TRY(pg_logits_fetch(&logits[0], session));
+    memcpy(session->logits, logits[0].values, (size_t)logits[0].count * sizeof(float));
     return PG_OK;
 }
 
@@ -294,10 +298,10 @@ static pg_status check_answer(bench_run *run)
     all.ids = (pg_ids){.data = ids, .count = count};
     memcpy(ids, run->input.ids.data, prompt * sizeof *ids);
     memcpy(ids + prompt, run->answer, run->options.new_tokens * sizeof *ids);
-    pg_tensor *logits = input_logits(run->session, &all, -1);
-    if (!logits || run->session->g.status != PG_OK)
-        return run->session->g.status;
-    double error = relative_error(run->session->logits, logits->data, run->weights.config.text.vocabulary);
+    pg_logits logits;
+    PG_TRY(input_logits(&logits, run->session, &all, -1));
+    PG_TRY(pg_logits_fetch(&logits, run->session));
+    double error = relative_error(run->session->logits, logits.values, logits.count);
     if (!(error <= allowed))
         return pg_fail(PG_ERROR_FORMAT,
                        "%s: the answer's last logits differ by %.2g of their size from those of one pass over all "
@@ -336,9 +340,37 @@ static pg_status answer_first(bench_run *run, double load_seconds)
 
 /* ---------------------------------------------------------------- a round */
 
+#define COPIED ((size_t)256 << 20) /* bytes that a device copies, some times in a row */
+#define COPIES 16
+
+/* Bytes that a device reads and writes in a second when it copies its memory; 0 where that has no room. */
+static double copying_limit(pg_device *device)
+{
+    char *memory = pg_values_alloc(device, 2 * COPIED);
+    if (!memory)
+        return 0;
+    pg_values_clear(device, memory, 2 * COPIED);
+    pg_device_wait(device);
+    double start = pg_clock();
+    for (int i = 0; i < COPIES; i++)
+        pg_values_move(device, memory, memory + COPIED, COPIED);
+    pg_device_wait(device);
+    double seconds = pg_clock() - start;
+    pg_values_free(device, memory, 2 * COPIED);
+    return 2.0 * COPIES * (double)COPIED / seconds;
+}
+
+static double reading_limit(const bench_run *run)
+{
+    return run->session->device ? copying_limit(run->session->device) : pg_roofline_read(run->memory);
+}
+
+/* 0: not known. */
 static double arithmetic_limit(const bench_run *run)
 {
     const pg_context *g = &run->session->g;
+    if (g->device)
+        return 0;
     pg_peak peak = g->integers ? PG_PEAK_I8 : g->compute == PG_COMPUTE_BF16 ? PG_PEAK_BF16 : PG_PEAK_F32;
     return pg_roofline_peak(g->kernels, g->threads, peak);
 }
@@ -352,7 +384,7 @@ static void spread_prompt(bench_run *run)
     for (int64_t m = 0; m < 2 * session->cache.layers; m++) {
         pg_tensor matrix = m % 2 ? pg_cache_values(&session->cache, m / 2) : pg_cache_keys(&session->cache, m / 2);
         for (size_t s = 1; s < session->sequences; s++)
-            memcpy((char *)matrix.data + s * stride, matrix.data, bytes);
+            pg_values_move(session->device, (char *)matrix.data + s * stride, matrix.data, bytes);
     }
     for (size_t s = 1; s < session->sequences; s++)
         run->tokens[s * (run->options.new_tokens + 1)] =
@@ -382,6 +414,11 @@ static double token_bytes(const bench_run *run)
            pg_cost_token_cache(&run->weights.config.text, keys, run->session->cache.dtype);
 }
 
+static double share_of(double speed, double limit)
+{
+    return limit > 0 ? speed / limit : 0;
+}
+
 static pg_status time_prompt(bench_run *run, double s[SAMPLE_COUNT])
 {
     double before = arithmetic_limit(run);
@@ -390,17 +427,17 @@ static pg_status time_prompt(bench_run *run, double s[SAMPLE_COUNT])
         status = read_prompt(run, &s[PREFILL], &run->tokens[0]);
     s[ARITHMETIC] = (before + arithmetic_limit(run)) / 2;
     s[FIRST_TOKEN] = s[VISION] + s[PREFILL];
-    s[VISION_SHARE] = run->pixels ? run->out->vision.work / s[VISION] / s[ARITHMETIC] : 0;
-    s[PREFILL_SHARE] = run->out->prefill.work / s[PREFILL] / s[ARITHMETIC];
+    s[VISION_SHARE] = run->pixels ? share_of(run->out->vision.work / s[VISION], s[ARITHMETIC]) : 0;
+    s[PREFILL_SHARE] = share_of(run->out->prefill.work / s[PREFILL], s[ARITHMETIC]);
     return status;
 }
 
 static pg_status time_answer(bench_run *run, double s[SAMPLE_COUNT])
 {
-    double before = pg_roofline_read(run->memory);
+    double before = reading_limit(run);
     PG_TRY(write_answers(run, 1, &s[DECODE]));
-    s[READING] = (before + pg_roofline_read(run->memory)) / 2;
-    s[DECODE_SHARE] = run->out->decode.work / s[DECODE] / s[READING];
+    s[READING] = (before + reading_limit(run)) / 2;
+    s[DECODE_SHARE] = share_of(run->out->decode.work / s[DECODE], s[READING]);
     s[RATE] = (double)run->options.new_tokens / s[DECODE];
     return check_tokens(run, "this round");
 }
@@ -519,7 +556,10 @@ static pg_status run_all(bench_run *run)
     PG_TRY(make_ready(run, &load_seconds));
     note_setup(run);
     PG_TRY(answer_first(run, load_seconds));
-    PG_TRY(pg_roofline_memory_new(&run->memory, run->session->g.kernels, run->session->g.threads));
+    if (run->options.profile)
+        PG_TRY(pg_model_require_host(run->model, "a profile of operations"));
+    if (!run->session->device)
+        PG_TRY(pg_roofline_memory_new(&run->memory, run->session->g.kernels, run->session->g.threads));
     for (size_t round = 0; round < run->options.rounds; round++)
         PG_TRY(run_round(run, round));
     finish(run);
@@ -537,6 +577,7 @@ pg_status pg_bench_run(pg_bench **out, const char *folder, const pg_bench_option
     pg_status status = run_all(&run);
     pg_roofline_memory_free(run.memory);
     pg_session_free(run.session);
+    pg_placement_free(&run.placed);
     pg_model_close(run.model);
     pg_ids_free(&run.input.ids);
     pg_free(run.positions);

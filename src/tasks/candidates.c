@@ -94,6 +94,7 @@ static pg_status read_prompt(scoring *run, const pg_request *request)
     if (session->g.status != PG_OK)
         return session->g.status;
     PG_TRY(pg_row_logits(session, &logits, pg_input_last(session, &run->input, 0), NULL));
+    PG_TRY(pg_logits_fetch(&logits, session));
     double total = pg_log_sum_exp(&session->g, logits.values, logits.count);
     for (size_t i = 0; i < run->count; i++)
         PG_TRY(add_token(run, i, 0, &logits, total));
@@ -132,9 +133,11 @@ static pg_status run_pass(const scoring *run, const pass *now)
     pg_logits logits[ROWS], *row = logits;
     PG_TRY(pg_next_logits(session, logits, now->next, now->count));
     for (size_t i = 0; i < now->count; i++)
-        for (int64_t k = 0; k < now->next[i].count; k++, row++)
+        for (int64_t k = 0; k < now->next[i].count; k++, row++) {
+            PG_TRY(pg_logits_fetch(row, session));
             PG_TRY(add_token(run, now->texts[i], now->firsts[i] + 1 + (size_t)k, row,
                              pg_log_sum_exp(&session->g, row->values, row->count)));
+        }
     return PG_OK;
 }
 

@@ -253,14 +253,23 @@ static pg_tensor *look(pg_session *session, const pg_recognizer *r, const float 
     return pg_unit_rows(g, pg_siglip_pool(g, &weights->vision, hidden, count));
 }
 
-/* In f32 whatever the session computes in: it costs nothing beside the tower. [count][labels]. */
-static pg_tensor *compare(pg_context *g, const pg_recognizer *r, pg_tensor *features)
+static void copy_logits(float *logits, const pg_recognizer *r, const pg_tensor *product)
 {
-    pg_compute compute = g->compute;
-    g->compute = PG_COMPUTE_F32;
-    pg_tensor *product = r->head ? pg_classifier_logits(g, r->head, features) : pg_linear(g, features, &r->rows, NULL);
-    g->compute = compute;
-    return product;
+    const float *values = product->data;
+    for (int64_t i = 0; i < product->rows * product->width; i++)
+        logits[i] = r->head ? values[i] : values[i] * r->scale + r->bias;
+}
+
+/* In f32 on the host whatever the session computes in and where: it costs nothing beside the tower. [count][labels]. */
+static pg_status compare(float *logits, const pg_context *g, const pg_recognizer *r, pg_tensor *features)
+{
+    pg_context host = {.kernels = g->kernels, .threads = g->threads, .compute = PG_COMPUTE_F32};
+    pg_tensor *product =
+        r->head ? pg_classifier_logits(&host, r->head, features) : pg_linear(&host, features, &r->rows, NULL);
+    if (product)
+        copy_logits(logits, r, product);
+    pg_arena_free(&host.arena);
+    return host.status;
 }
 
 static pg_status recognize_some(float *logits, pg_session *session, const pg_recognizer *r,
@@ -269,11 +278,13 @@ static pg_status recognize_some(float *logits, pg_session *session, const pg_rec
     pg_context *g = &session->g;
     pg_arena_mark mark = pg_arena_get_mark(&g->arena);
     float *pixels = pg_input_pixels(session, images, count);
-    pg_tensor *product = pixels ? compare(g, r, look(session, r, pixels, (int64_t)count)) : NULL;
-    for (size_t i = 0; product && i < count * r->count; i++) {
-        float value = ((float *)product->data)[i];
-        logits[i] = r->head ? value : value * r->scale + r->bias;
+    pg_tensor *seen = pixels ? look(session, r, pixels, (int64_t)count) : NULL, features = {0};
+    if (seen) {
+        features = *seen;
+        features.data = (void *)pg_to_host(g, seen->data, (size_t)(seen->rows * seen->width) * sizeof(float));
     }
+    if (g->status == PG_OK && features.data)
+        g->status = compare(logits, g, r, &features);
     pg_arena_release(&g->arena, mark);
     return g->status;
 }

@@ -13,7 +13,8 @@ static pg_status finish(pg_session *session, pg_arena_mark mark, float *out, pg_
 {
     pg_tensor *unit = pg_unit_rows(&session->g, features);
     if (unit && session->g.status == PG_OK)
-        memcpy(out, unit->data, (size_t)(unit->rows * unit->width) * sizeof *out);
+        session->g.status =
+            pg_values_download(session->device, out, unit->data, (size_t)(unit->rows * unit->width) * sizeof *out);
     pg_arena_release(&session->g.arena, mark);
     return session->g.status;
 }
@@ -79,11 +80,23 @@ pg_status pg_embed_texts(float *out, pg_session *session, const char *const *tex
     return PG_OK;
 }
 
+/* The value of a parameter that is one number. */
+static pg_status load_single(float *out, const pg_parameter *p)
+{
+    pg_parameter host;
+    void *memory;
+    pg_status status = pg_parameter_to_host(&host, &memory, p);
+    if (status == PG_OK)
+        *out = pg_dtype_load(host.dtype, host.data);
+    pg_free(memory);
+    return status;
+}
+
 pg_status pg_model_logit_scale(float *scale, float *bias, const pg_model *model)
 {
     PG_TRY(pg_model_require(model, model->weights->config.kind == PG_MODEL_SIGLIP, "compare pictures with texts"));
-    const pg_parameter *log_scale = &model->weights->logit_scale, *shift = &model->weights->logit_bias;
-    *scale = expf(pg_dtype_load(log_scale->dtype, log_scale->data));
-    *bias = pg_dtype_load(shift->dtype, shift->data);
-    return PG_OK;
+    float log_scale = 0;
+    PG_TRY(load_single(&log_scale, &model->weights->logit_scale));
+    *scale = expf(log_scale);
+    return load_single(bias, &model->weights->logit_bias);
 }

@@ -207,13 +207,11 @@ pg_tensor *pg_example_logits(pg_session *session, pg_tensor *hidden, int64_t fir
     return pg_gemma_logits(g, &session->model->weights->text, pg_take_rows(g, hidden, rows, count));
 }
 
-static void count_row(pg_prediction *out, const float *logits, int64_t vocabulary, const pg_prediction *reference)
+static void count_token(pg_prediction *out, int32_t best, const pg_prediction *reference)
 {
-    pg_candidate best;
-    pg_best_logits(&best, 1, logits, vocabulary);
     if (!reference)
-        out->best[out->tokens] = best.id;
-    out->agreed += reference ? reference->best[out->tokens] == best.id : 1;
+        out->best[out->tokens] = best;
+    out->agreed += reference ? reference->best[out->tokens] == best : 1;
     out->tokens++;
 }
 
@@ -223,11 +221,13 @@ static void predict_rows(pg_prediction *out, pg_session *session, pg_tensor *hid
     pg_context *g = &session->g;
     pg_arena_mark mark = pg_arena_get_mark(&g->arena);
     float losses[ROWS] = {0};
+    int32_t best[ROWS] = {0};
     pg_tensor *logits = pg_example_logits(session, hidden, first, count);
     pg_token_losses(g, losses, logits, targets);
+    pg_best_tokens(g, best, NULL, logits);
     for (int64_t i = 0; logits && g->status == PG_OK && i < count; i++) {
         out->nll += (double)losses[i];
-        count_row(out, (float *)logits->data + i * logits->width, logits->width, reference);
+        count_token(out, best[i], reference);
     }
     pg_arena_release(&g->arena, mark);
 }

@@ -136,6 +136,7 @@ static pg_status check(const pg_session *session, const pg_request *request, con
 {
     const pg_config *config = &session->model->weights->config;
     PG_TRY(pg_model_require(session->model, config->kind == PG_MODEL_PALIGEMMA, "say where in a picture it looked"));
+    PG_TRY(pg_model_require_host(session->model, "an explanation"));
     if (!request->image_count)
         return pg_fail(PG_ERROR_ARGUMENT, "an explanation needs a picture");
     if (!count)

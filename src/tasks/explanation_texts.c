@@ -157,6 +157,7 @@ pg_status pg_explain_texts(pg_explanation **out, pg_session *session, const pg_i
     pg_status status;
     *out = NULL;
     PG_TRY(pg_model_require(model, model->weights->config.kind == PG_MODEL_SIGLIP, "find texts in a picture"));
+    PG_TRY(pg_model_require_host(model, "an explanation"));
     PG_TRY(pg_explain_options_complete(&run.options, options, PG_EXPLAIN_SIMILARITY));
     if (!count)
         return pg_fail(PG_ERROR_ARGUMENT, "there is no text to find in the picture");

@@ -13,33 +13,43 @@ static void add_bytes(uint64_t *hash, const void *bytes, size_t size)
         *hash = (*hash ^ ((const uint8_t *)bytes)[i]) * 0x100000001b3u;
 }
 
-static void add_samples(uint64_t *hash, const void *bytes, size_t size)
+/* Bytes that a device may have; what cannot be had of them counts as zeros. */
+static void add_values(uint64_t *hash, pg_device *device, const void *values, size_t size)
+{
+    char bytes[PIECES * PIECE] = {0};
+    if (device)
+        pg_values_download(device, bytes, values, size);
+    add_bytes(hash, device ? bytes : values, size);
+}
+
+static void add_samples(uint64_t *hash, pg_device *device, const void *values, size_t size)
 {
     add_bytes(hash, &size, sizeof size);
     if (size <= PIECES * PIECE) {
-        add_bytes(hash, bytes, size);
+        add_values(hash, device, values, size);
         return;
     }
     for (size_t i = 0; i < PIECES; i++)
-        add_bytes(hash, (const char *)bytes + (size - PIECE) / (PIECES - 1) * i, PIECE);
+        add_values(hash, device, (const char *)values + (size - PIECE) / (PIECES - 1) * i, PIECE);
 }
 
-static void add_quantized(uint64_t *hash, const pg_quantized *w)
+static void add_quantized(uint64_t *hash, const pg_parameter *p)
 {
+    const pg_quantized *w = &p->quantized;
     int64_t groups = pg_quantized_groups(w->rows);
     const int64_t shape[] = {w->bits, w->rows, w->inputs, w->block};
     add_bytes(hash, shape, sizeof shape);
-    add_samples(hash, w->values, (size_t)(groups * pg_quantized_group_bytes(w)));
+    add_samples(hash, p->device, w->values, (size_t)(groups * pg_quantized_group_bytes(w)));
 }
 
 static void add_parameter(void *user, const pg_parameter *p)
 {
     const int64_t shape[] = {p->dtype, p->rows, p->width};
     if (p->quantized.bits)
-        add_quantized(user, &p->quantized);
+        add_quantized(user, p);
     else if (p->data) {
         add_bytes(user, shape, sizeof shape);
-        add_samples(user, p->data, (size_t)pg_parameter_bytes(p));
+        add_samples(user, p->device, p->data, (size_t)pg_parameter_bytes(p));
     }
     if (!p->lora)
         return;

@@ -183,7 +183,8 @@ pg_status pg_picture_index_check(const pg_picture_index *index, const pg_model *
                    index->model, model->folder, expected);
 }
 
-/* The embedding times every row of the file, one after another, in f32: as a linear layer of one token. */
+/* The embedding times every row of the file, one after another, in f32: as a linear layer of one token. `g` computes on
+ * the host, where the file is. */
 static float *compare_rows(pg_context *g, const pg_picture_index *index, const float *embedding)
 {
     pg_parameter rows = {.name = "index",
@@ -191,15 +192,12 @@ static float *compare_rows(pg_context *g, const pg_picture_index *index, const f
                          .rows = (int64_t)index->count,
                          .width = (int64_t)index->width,
                          .data = index->embeddings->data};
-    pg_compute compute = g->compute;
     pg_tensor *x = pg_tensor_new(g, 1, rows.width);
     if (!x)
         return NULL;
     x->single = 1;
     memcpy(x->data, embedding, index->width * sizeof *embedding);
-    g->compute = PG_COMPUTE_F32;
     pg_tensor *cosines = pg_linear(g, x, &rows, NULL);
-    g->compute = compute;
     return cosines ? cosines->data : NULL;
 }
 
@@ -221,17 +219,15 @@ static pg_status choose(pg_match *out, size_t most, float *cosines, size_t count
 pg_status pg_picture_index_search(pg_match *out, size_t *found, pg_session *session, const pg_picture_index *index,
                                   const float *embedding, size_t most)
 {
-    pg_context *g = &session->g;
+    pg_context host = {.kernels = session->g.kernels, .threads = session->g.threads, .compute = PG_COMPUTE_F32};
     *found = 0;
     PG_TRY(pg_model_require(session->model, session->model->weights->config.kind == PG_MODEL_SIGLIP,
                             "search pictures; a SigLIP model can"));
     PG_TRY(pg_picture_index_check(index, session->model));
-    pg_arena_mark mark = pg_arena_get_mark(&g->arena);
-    g->status = PG_OK;
-    float *cosines = compare_rows(g, index, embedding);
+    float *cosines = compare_rows(&host, index, embedding);
     size_t count = most < index->count ? most : index->count;
-    pg_status status = cosines ? choose(out, count, cosines, index->count) : g->status;
-    pg_arena_release(&g->arena, mark);
+    pg_status status = cosines ? choose(out, count, cosines, index->count) : host.status;
+    pg_arena_free(&host.arena);
     if (status == PG_OK)
         *found = count;
     return status;

@@ -683,6 +683,7 @@ pg_status pg_quantize(const char *folder, const pg_model *model, const pg_quanti
     quantization run = {.model = model};
     pg_quantize_options_init(&run.options);
     run.options = options ? *options : run.options;
+    PG_TRY(pg_model_require_host(model, "a quantised model"));
     PG_TRY(check_options(&run));
     pg_status status = make_model(&run, folder);
     end_examples(&run);

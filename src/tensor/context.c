@@ -28,6 +28,8 @@ void *pg_scratch_values(pg_context *g, size_t bytes)
 
 const void *pg_to_device(pg_context *g, const void *host, size_t bytes)
 {
+    if (g->device && pg_arena_has_values(&g->arena, host))
+        return host;
     void *values = g->device && host ? pg_scratch_values(g, bytes) : NULL;
     if (!values)
         return g->device || g->status != PG_OK ? NULL : host;

@@ -58,7 +58,7 @@ void *pg_scratch(pg_context *g, size_t bytes);
 void *pg_scratch_values(pg_context *g, size_t bytes);
 
 /* Arrays that the host has, where operations can read them: on the device a copy in the arena, else the array itself.
- * NULL on failure, or for NULL. */
+ * What lies in the arena's memory of the device is there already. NULL on failure, or for NULL. */
 const void *pg_to_device(pg_context *g, const void *host, size_t bytes);
 
 /* Values that operations have made, where the host can read them: a copy in the arena, once everything is done, or the

@@ -34,7 +34,7 @@ typedef struct pg_tape {
     double dropout;      /* share of the values that layers add to the residual stream which is left out */
     bool keep_all;       /* no dropout at all, not of an adapter's either: derivatives of the model as it answers */
     uint64_t seed, step; /* what dropout is drawn from, beside its place in the model */
-    pg_device *device;           /* whose memory the pool is; NULL: the host's */
+    pg_device *device;   /* whose memory the pool is; NULL: the host's */
     pg_pool_block *pool;
     size_t pool_count, pool_capacity;
 } pg_tape;

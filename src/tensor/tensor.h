@@ -24,6 +24,7 @@ typedef struct pg_parameter {
     pg_dtype dtype;   /* F32, F16 or BF16 */
     int64_t rows, width;
     const void *data;
+    pg_device *device;             /* in whose memory the values are, or the gradient; NULL: the host's (placement.h) */
     pg_quantized quantized;        /* with bits, this is the weight; dtype and data say nothing */
     const struct pg_array *stored; /* where its values come from; NULL: from no file */
     float *grad;                   /* [rows][width], where a backward pass adds its derivatives; NULL: not trained */

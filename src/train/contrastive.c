@@ -125,7 +125,7 @@ static void run_parts(float *loss, pg_context *g, const part_run *run, float wei
         pg_contrastive_loss(g, all.images, all.texts, &run->weights->logit_scale, &run->weights->logit_bias);
     if (!total || pg_tape_backward(g, total, weight) != PG_OK)
         return;
-    *loss = *(const float *)total->data;
+    pg_values_move(g->device, loss, total->data, sizeof *loss);
     const float *dimages = keep_gradient(g, all.images), *dtexts = keep_gradient(g, all.texts);
     if (dimages && dtexts)
         go_back_in_parts(g, run, dimages, dtexts);

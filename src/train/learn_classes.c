@@ -5,7 +5,6 @@ typedef struct class_memory {
     const int32_t **ids;
     int64_t *lengths;
     int32_t *targets;
-    float *hits;
 } class_memory;
 
 static bool make_room(class_memory *out, pg_context *g, size_t count)
@@ -13,8 +12,7 @@ static bool make_room(class_memory *out, pg_context *g, size_t count)
     out->ids = pg_scratch(g, count * sizeof *out->ids);
     out->lengths = pg_scratch(g, count * sizeof *out->lengths);
     out->targets = pg_scratch(g, count * sizeof *out->targets);
-    out->hits = pg_scratch(g, count * sizeof *out->hits);
-    return out->hits;
+    return out->targets;
 }
 
 /* The text of a row without the places of its pictures, whose features stand beside it. */
@@ -50,8 +48,8 @@ static pg_status lay_out(const class_memory *memory, const pg_objective *objecti
 }
 
 /* Of pictures as wholes, of texts, or of both. */
-static pg_status learn_wholes(pg_score *out, pg_context *g, const pg_objective *objective, pg_sample *const *samples,
-                              size_t count, const pg_batch_totals *totals)
+static pg_status learn_wholes(pg_part_results *out, pg_context *g, const pg_objective *objective,
+                              pg_sample *const *samples, size_t count, const pg_batch_totals *totals)
 {
     class_memory memory;
     int64_t pictures;
@@ -68,9 +66,9 @@ static pg_status learn_wholes(pg_score *out, pg_context *g, const pg_objective *
                              .lengths = memory.lengths,
                              .count = (int64_t)count};
     pg_tensor *features = pg_pooled_features(g, objective->model->weights, reader->weights, &batch);
-    pg_tensor *losses =
-        pg_classifier_losses(g, objective->head, features, memory.targets, objective->smoothing, memory.hits);
-    return pg_end_part(out, g, losses, weights, memory.hits);
+    float *hits = pg_part_hits(out, count);
+    pg_tensor *losses = pg_classifier_losses(g, objective->head, features, memory.targets, objective->smoothing, hits);
+    return pg_end_part(out, g, losses, weights);
 }
 
 /* The labels of all patches, those of one picture after another. */
@@ -95,28 +93,28 @@ static pg_status lay_out_patches(int32_t *targets, const pg_objective *objective
     return PG_OK;
 }
 
-static pg_status learn_patches(pg_score *out, pg_context *g, const pg_objective *objective, pg_sample *const *samples,
-                               size_t count, const pg_batch_totals *totals)
+static pg_status learn_patches(pg_part_results *out, pg_context *g, const pg_objective *objective,
+                               pg_sample *const *samples, size_t count, const pg_batch_totals *totals)
 {
     const pg_weights *vision = objective->model->weights;
     size_t patches = (size_t)pg_config_patches(&vision->config.vision), all = count * patches;
     int64_t pictures;
     int32_t *targets = pg_scratch(g, all * sizeof *targets);
-    float *hits = pg_scratch(g, all * sizeof *hits);
     const float *weights = pg_mean_weights(g, all, totals->rows * patches);
-    if (!targets || !hits || !weights)
+    if (!targets || !weights)
         return g->status;
     PG_TRY(lay_out_patches(targets, objective, samples, count, patches));
     const float *pixels = pg_sample_pixels(g, objective->model, samples, count, &pictures);
     if (!pixels)
         return g->status;
     pg_tensor *features = pg_patch_features(g, vision, pixels, pictures);
+    float *hits = pg_part_hits(out, all);
     pg_tensor *losses = pg_classifier_losses(g, objective->head, features, targets, objective->smoothing, hits);
-    return pg_end_part(out, g, losses, weights, hits);
+    return pg_end_part(out, g, losses, weights);
 }
 
-pg_status pg_learn_classes(pg_score *out, pg_context *g, const pg_objective *objective, pg_sample *const *samples,
-                           size_t count, const pg_batch_totals *totals)
+pg_status pg_learn_classes(pg_part_results *out, pg_context *g, const pg_objective *objective,
+                           pg_sample *const *samples, size_t count, const pg_batch_totals *totals)
 {
     return (objective->patches ? learn_patches : learn_wholes)(out, g, objective, samples, count, totals);
 }

@@ -22,8 +22,8 @@ static const int32_t *join_ids(pg_context *g, pg_sample *const *samples, size_t 
     return ids;
 }
 
-pg_status pg_learn_pictures(pg_score *out, pg_context *g, const pg_objective *objective, pg_sample *const *samples,
-                            size_t count, const pg_batch_totals *totals)
+pg_status pg_learn_pictures(pg_part_results *out, pg_context *g, const pg_objective *objective,
+                            pg_sample *const *samples, size_t count, const pg_batch_totals *totals)
 {
     static const float one = 1;
     (void)totals; /* these rows are the whole batch */
@@ -32,18 +32,13 @@ pg_status pg_learn_pictures(pg_score *out, pg_context *g, const pg_objective *ob
     pg_contrastive_batch batch = {.count = (int64_t)count};
     batch.pixels = pg_sample_pixels(g, objective->model, samples, count, &pictures);
     batch.ids = join_ids(g, samples, count);
-    float *hits = pg_scratch(g, count * sizeof *hits), loss = 0;
-    if (!hits)
+    if (!batch.pixels || !batch.ids)
         return g->status;
     size_t at_once = objective->micro_rows;
     const pg_weights *weights = objective->model->weights;
-    if (g->tape && at_once && at_once < count) {
-        PG_TRY(pg_contrastive_in_parts(&loss, g, weights, &batch, (int64_t)at_once, 1, hits));
-        out->loss += loss;
-    } else {
-        PG_TRY(pg_end_part(out, g, pg_contrastive(g, weights, &batch, hits), &one, &(float){0}));
-    }
-    for (size_t i = 0; i < count; i++)
-        out->hits += hits[i];
-    return PG_OK;
+    float *hits = pg_part_hits(out, count);
+    if (!g->tape || !at_once || at_once >= count)
+        return pg_end_part(out, g, pg_contrastive(g, weights, &batch, hits), &one);
+    float *loss = out->losses + out->loss_count++;
+    return pg_contrastive_in_parts(loss, g, weights, &batch, (int64_t)at_once, 1, hits);
 }

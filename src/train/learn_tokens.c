@@ -13,18 +13,18 @@ static double token_weight(const pg_objective *objective, const pg_sample *sampl
 
 typedef struct token_memory {
     pg_token_row *rows;
-    float *weights, *hits; /* [scored] */
+    float *weights; /* [scored] */
+    size_t scored;
 } token_memory;
 
 static bool make_room(token_memory *out, pg_context *g, pg_sample *const *samples, size_t count)
 {
-    int64_t scored = 0;
+    out->scored = 0;
     for (size_t i = 0; i < count; i++)
-        scored += pg_sample_scored(samples[i]);
+        out->scored += (size_t)pg_sample_scored(samples[i]);
     out->rows = pg_scratch(g, count * sizeof *out->rows);
-    out->weights = pg_scratch(g, (size_t)scored * sizeof *out->weights);
-    out->hits = pg_scratch(g, (size_t)scored * sizeof *out->hits);
-    return out->hits;
+    out->weights = pg_scratch(g, out->scored * sizeof *out->weights);
+    return out->weights;
 }
 
 static void lay_out(const token_memory *memory, const pg_objective *objective, pg_sample *const *samples, size_t count,
@@ -45,7 +45,7 @@ static void lay_out(const token_memory *memory, const pg_objective *objective, p
     }
 }
 
-pg_status pg_learn_tokens(pg_score *out, pg_context *g, const pg_objective *objective, pg_sample *const *samples,
+pg_status pg_learn_tokens(pg_part_results *out, pg_context *g, const pg_objective *objective, pg_sample *const *samples,
                           size_t count, const pg_batch_totals *totals)
 {
     token_memory memory;
@@ -54,6 +54,7 @@ pg_status pg_learn_tokens(pg_score *out, pg_context *g, const pg_objective *obje
     lay_out(&memory, objective, samples, count, totals);
     pg_token_batch batch = {.rows = memory.rows, .row_count = (int64_t)count, .smoothing = objective->smoothing};
     batch.pixels = pg_sample_pixels(g, objective->model, samples, count, &batch.pictures);
-    pg_tensor *losses = pg_teacher_forcing(g, objective->model->weights, &batch, memory.hits);
-    return pg_end_part(out, g, losses, memory.weights, memory.hits);
+    float *hits = pg_part_hits(out, memory.scored);
+    pg_tensor *losses = pg_teacher_forcing(g, objective->model->weights, &batch, hits);
+    return pg_end_part(out, g, losses, memory.weights);
 }

@@ -33,7 +33,7 @@ static double overlap(const float *a, const float *b)
     return either ? (double)both / either : 1;
 }
 
-pg_status pg_learn_masks(pg_score *out, pg_context *g, const pg_objective *objective, pg_sample *const *samples,
+pg_status pg_learn_masks(pg_part_results *out, pg_context *g, const pg_objective *objective, pg_sample *const *samples,
                          size_t count, const pg_batch_totals *totals)
 {
     const pg_mask_codec *codec = objective->codec;
@@ -50,9 +50,10 @@ pg_status pg_learn_masks(pg_score *out, pg_context *g, const pg_objective *objec
                       pg_squared_difference(g, features, nearest->data, 1 / (vectors * PG_MASK_WIDTH)), COMMITMENT);
     if (!loss)
         return g->status;
-    out->loss += *(const float *)loss->data;
+    out->losses[out->loss_count++] = *(const float *)loss->data;
+    float *hits = pg_part_hits(out, count);
     for (size_t i = 0; i < count; i++)
-        out->hits += overlap((const float *)values->data + i * PLACES, (const float *)masks->data + i * PLACES);
+        hits[i] = (float)overlap((const float *)values->data + i * PLACES, (const float *)masks->data + i * PLACES);
     pg_codebook_see(objective->codebook, codes, (int64_t)(count * PG_MASK_CODES));
     if (!g->tape)
         return PG_OK;

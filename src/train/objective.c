@@ -41,7 +41,7 @@ pg_status pg_objective_check(const pg_objective *objective, pg_row_kind rows)
 
 /* ---------------------------------------------------------------- batches */
 
-static pg_status run_part(pg_score *out, pg_context *g, const pg_objective *objective, pg_sample *const *samples,
+static pg_status run_part(pg_part_results *out, pg_context *g, const pg_objective *objective, pg_sample *const *samples,
                           size_t count, const pg_batch_totals *totals)
 {
     static pg_objective_part *const parts[] = {
@@ -64,18 +64,51 @@ static size_t rows_at_once(const pg_objective *objective, size_t count)
     return whole || objective->micro_rows > count ? count : objective->micro_rows;
 }
 
-static pg_status run_parts(pg_score *out, pg_context *g, const pg_objective *objective, pg_sample *const *samples,
-                           size_t count, uint64_t step)
+static pg_status run_parts(pg_part_results *out, pg_context *g, const pg_objective *objective,
+                           pg_sample *const *samples, const pg_batch_totals *totals, uint64_t step)
 {
-    pg_batch_totals totals = {out->scored, count};
-    size_t most = rows_at_once(objective, count);
+    size_t count = totals->rows, most = rows_at_once(objective, count);
     for (size_t first = 0, part = 0; first < count; first += most, part++) {
         size_t rows = count - first < most ? count - first : most;
         if (g->tape)
             g->tape->step = step << PG_PART_BITS | part;
-        PG_TRY(run_part(out, g, objective, samples + first, rows, &totals));
+        PG_TRY(run_part(out, g, objective, samples + first, rows, totals));
     }
     return PG_OK;
+}
+
+static double sum_of(const float *values, size_t count)
+{
+    double sum = 0;
+    for (size_t i = 0; i < count; i++)
+        sum += (double)values[i];
+    return sum;
+}
+
+/* Waits for a device. */
+static pg_status add_results(pg_score *out, pg_context *g, const pg_part_results *results)
+{
+    const float *losses = pg_to_host(g, results->losses, results->loss_count * sizeof *losses);
+    const float *hits = pg_to_host(g, results->hits, results->hit_count * sizeof *hits);
+    if (!losses || !hits)
+        return g->status;
+    out->loss += sum_of(losses, results->loss_count);
+    out->hits += sum_of(hits, results->hit_count);
+    return PG_OK;
+}
+
+static pg_status run_batch(pg_score *out, pg_context *g, const pg_objective *objective, pg_sample *const *samples,
+                           size_t count, uint64_t step)
+{
+    pg_batch_totals totals = {out->scored, count};
+    pg_part_results results = {.losses = pg_scratch_values(g, count * sizeof *results.losses),
+                               .hits = pg_scratch_values(g, (size_t)out->scored * sizeof *results.hits)};
+    if (!results.hits)
+        return g->status;
+    PG_TRY(run_parts(&results, g, objective, samples, &totals, step));
+    if (g->device && g->tape && objective->meanwhile)
+        objective->meanwhile(objective->user);
+    return add_results(out, g, &results);
 }
 
 pg_status pg_objective_run(pg_score *out, pg_context *g, const pg_objective *objective, pg_sample *const *samples,
@@ -86,10 +119,14 @@ pg_status pg_objective_run(pg_score *out, pg_context *g, const pg_objective *obj
     g->status = PG_OK;
     for (size_t i = 0; i < count; i++) {
         out->tokens += samples[i]->count + samples[i]->rejected_count;
+        out->pictures += samples[i]->image_count;
         if (tokens)
             out->scored += (double)pg_sample_scored(samples[i]);
         else
             out->scored += samples[i]->patch_labels ? (double)samples[i]->patch_count : 1;
     }
-    return run_parts(out, g, objective, samples, count, step);
+    pg_arena_mark mark = pg_arena_get_mark(&g->arena);
+    pg_status status = run_batch(out, g, objective, samples, count, step);
+    pg_arena_release(&g->arena, mark);
+    return status;
 }

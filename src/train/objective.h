@@ -20,6 +20,9 @@ typedef struct pg_objective {
     double smoothing, beta;
     int reduction;     /* PG_REDUCE_TOKENS, PG_REDUCE_EXAMPLES */
     size_t micro_rows; /* rows that are in memory at a time; 0: all */
+    /* Called while a device computes a batch of which derivatives are wanted, before it is waited for; NULL: nobody. */
+    void (*meanwhile)(void *user);
+    void *user;
 } pg_objective;
 
 /* Sums over a batch. */
@@ -27,7 +30,7 @@ typedef struct pg_score {
     double loss;   /* that is minimised */
     double hits;   /* scored tokens (pictures, pairs, rows) that were right */
     double scored; /* of so many */
-    uint64_t rows, tokens;
+    uint64_t rows, tokens, pictures;
 } pg_score;
 
 /* Checks that the model and every kind of rows fit the objective. */

@@ -12,8 +12,15 @@ typedef struct pg_batch_totals {
 
 #define PG_PART_BITS 20 /* pg_tape.step is the batch's number, then so many bits with the part's */
 
+/* What the parts of a batch find, where values lie: a device is asked for all of it at once, when it has been told
+ * everything that there is to do. */
+typedef struct pg_part_results {
+    float *losses, *hits;
+    size_t loss_count, hit_count;
+} pg_part_results;
+
 /* Adds loss and hits of some rows to `out`, and their derivatives to the gradients if g records. */
-typedef pg_status pg_objective_part(pg_score *out, pg_context *g, const pg_objective *objective,
+typedef pg_status pg_objective_part(pg_part_results *out, pg_context *g, const pg_objective *objective,
                                     pg_sample *const *samples, size_t count, const pg_batch_totals *totals);
 pg_objective_part pg_learn_tokens, pg_learn_pictures, pg_learn_preferences, pg_learn_classes, pg_learn_masks;
 
@@ -23,12 +30,15 @@ int64_t pg_sample_first_scored(const pg_sample *sample);
 /* The scored tokens of a row. */
 int64_t pg_sample_scored(const pg_sample *sample);
 
-/* The pictures of all samples as the vision tower takes them, in g's arena; *pictures of them. */
-float *pg_sample_pixels(pg_context *g, const pg_model *model, pg_sample *const *samples, size_t count,
-                        int64_t *pictures);
+/* The pictures of all samples as the vision tower takes them, where values lie, in g's arena; *pictures of them. */
+const float *pg_sample_pixels(pg_context *g, const pg_model *model, pg_sample *const *samples, size_t count,
+                              int64_t *pictures);
 
-/* Ends a part: adds the sum of losses [n, 1], each times its weight, and hits[n]; and goes back. */
-pg_status pg_end_part(pg_score *out, pg_context *g, pg_tensor *losses, const float *weights, const float *hits);
+/* Room for `count` hits, one for each thing that is scored. */
+float *pg_part_hits(pg_part_results *out, size_t count);
+
+/* Ends a part: adds the sum of losses [n, 1], each times its weight, and goes back. */
+pg_status pg_end_part(pg_part_results *out, pg_context *g, pg_tensor *losses, const float *weights);
 
 /* [count] weights of 1 / all: the mean of the losses of a batch of `all`. NULL without memory. */
 float *pg_mean_weights(pg_context *g, size_t count, size_t all);

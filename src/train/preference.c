@@ -112,7 +112,7 @@ pg_status pg_reference_losses(float *reference, pg_context *g, const pg_weights 
     g->unadapted = unadapted;
     const pg_tensor *x = pg_completion_losses(g, weights, batch);
     if (x)
-        memcpy(reference, x->data, (size_t)x->rows * sizeof *reference);
+        pg_values_move(g->device, reference, x->data, (size_t)x->rows * sizeof *reference);
     g->tape = tape;
     g->unadapted = before;
     pg_arena_release(&g->arena, mark);

@@ -29,13 +29,13 @@ typedef struct pg_preference_batch {
  * prompt and its pictures are computed once for both answers, which do not see each other. */
 pg_tensor *pg_completion_losses(pg_context *g, const pg_weights *weights, const pg_preference_batch *batch);
 
-/* The same as numbers, without a tape: what the reference says, reference[2 pairs]. Either `weights` are another
- * model's, or, with `unadapted`, those that are trained, their low-rank additions left out. */
+/* The same as numbers, without a tape: what the reference says, reference[2 pairs], where values lie. Either `weights`
+ * are another model's, or, with `unadapted`, those that are trained, their low-rank additions left out. */
 pg_status pg_reference_losses(float *reference, pg_context *g, const pg_weights *weights,
                               const pg_preference_batch *batch, bool unadapted);
 
 /* The loss of every pair: [pairs, 1] (pg_preference_losses). hits[i]: 1 where the chosen answer is preferred more than
- * by the reference (NULL: not wanted). */
+ * by the reference (NULL: not wanted), where values lie. */
 pg_tensor *pg_preference_training(pg_context *g, const pg_weights *weights, const pg_preference_batch *batch,
                                   const float *reference, double beta, float *hits);
 

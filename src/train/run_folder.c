@@ -15,7 +15,8 @@ static bool may_differ(const char *key)
 {
     static const char *const keys[] = {"out",           "threads",        "loader_threads",  "save_every",
                                        "log_every",     "bad_share",      "patience",        "divergence",
-                                       "checkpointing", "validate_every", "validation_rows", "validation"};
+                                       "checkpointing", "validate_every", "validation_rows", "validation",
+                                       "device"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (!strcmp(key, keys[i]))
             return true;

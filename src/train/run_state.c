@@ -109,12 +109,25 @@ static pg_status read_numbers(pg_progress_state *out, const pg_safetensors *file
 
 /* ---------------------------------------------------------------- the file */
 
-static pg_status write_arrays(const char *path, const state_list *list, const number_list *numbers)
+/* Trained values may be a device's; what the optimizer remembers has been fetched. */
+static pg_status write_array(pg_safetensors_writer *file, const pg_array *array, pg_device *device)
+{
+    if (!device)
+        return pg_safetensors_writer_write(file, array->data, array->bytes);
+    void *copy = pg_alloc(1, array->bytes);
+    pg_status status = copy ? pg_values_download(device, copy, array->data, array->bytes) : PG_ERROR_MEMORY;
+    if (status == PG_OK)
+        status = pg_safetensors_writer_write(file, copy, array->bytes);
+    pg_free(copy);
+    return status;
+}
+
+static pg_status write_arrays(const char *path, const state_list *list, const number_list *numbers, pg_device *device)
 {
     pg_safetensors_writer *file;
     PG_TRY(pg_safetensors_writer_open(&file, path, list->arrays, list->count, numbers->pairs, numbers->count));
     for (size_t i = 0; i < list->count; i++) {
-        pg_status status = pg_safetensors_writer_write(file, list->arrays[i].data, list->arrays[i].bytes);
+        pg_status status = write_array(file, &list->arrays[i], i < list->own ? device : NULL);
         if (status != PG_OK) {
             pg_safetensors_writer_abort(file);
             return status;
@@ -130,7 +143,9 @@ pg_status pg_run_state_save(pg_trainer *trainer)
     pg_status status = list_arrays(&list, trainer);
     list_numbers(&numbers, &trainer->state);
     if (status == PG_OK)
-        status = write_arrays(trainer->checkpoint, &list, &numbers);
+        status = pg_optimizer_fetch(trainer->optimizer);
+    if (status == PG_OK)
+        status = write_arrays(trainer->checkpoint, &list, &numbers, trainer->device);
     free_list(&list);
     return status;
 }
@@ -159,7 +174,8 @@ static pg_status load_file(pg_trainer *trainer, const pg_safetensors *file)
     if (status == PG_OK)
         status = pg_optimizer_load(trainer->optimizer, file, path);
     for (size_t i = 0; status == PG_OK && i < list.own; i++)
-        memcpy((void *)list.arrays[i].data, pg_safetensors_find(file, list.arrays[i].name)->data, list.arrays[i].bytes);
+        pg_values_upload(trainer->device, (void *)list.arrays[i].data,
+                         pg_safetensors_find(file, list.arrays[i].name)->data, list.arrays[i].bytes);
     if (status == PG_OK)
         trainer->state = state;
     free_list(&list);

@@ -159,13 +159,23 @@ static const setting settings[] = {
      AT(compute),
      0,
      0},
+    {{"device", "cpu|cuda|cuda:N",
+      "where is computed, with weights, gradients and what the optimizer remembers in its memory (cpu)"},
+     TEXT,
+     AT(device),
+     0,
+     0},
     {{"checkpointing", NULL, "keep only the inputs of layers and compute the rest again: less memory, more time"},
      BOOLEAN,
      AT(checkpointing),
      0,
      0},
     {{"threads", "N", "(one per physical core)"}, INTEGER, AT(threads), 0, 1024},
-    {{"loader_threads", "N", "threads that prepare rows (1)"}, INTEGER, AT(loader_threads), 1, 256},
+    {{"loader_threads", "N", "threads that prepare rows (0: 1, or as many as \"threads\" says if a device computes)"},
+     INTEGER,
+     AT(loader_threads),
+     0,
+     256},
     {{"seed", "N", "of everything random (0)"}, INTEGER, AT(seed), 0, MANY},
 
     {{"crop", "X", "cut pictures at random, leaving at least this part of their area; boxes move along (0: off)"},
@@ -245,7 +255,6 @@ pg_status pg_train_config_new(pg_train_config **out)
     config->step_clip = 1;
     config->decay_exponent = 0.8;
     config->clip = 1;
-    config->loader_threads = 1;
     config->bad_share = 0.01;
     config->save_every = 100;
     config->log_every = 1;

@@ -49,6 +49,7 @@ struct pg_train_config {
     bool relative_step;
     int relative_scale; /* PG_SWITCH_ON, ... */
     int compute;        /* a pg_compute without INT8 */
+    char *device;       /* NULL: the host */
     bool checkpointing;
     int64_t threads, loader_threads, seed;
 

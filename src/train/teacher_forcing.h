@@ -25,7 +25,7 @@ typedef struct pg_token_batch {
 int64_t pg_token_batch_scored(const pg_token_batch *batch);
 
 /* The losses of all scored tokens, row by row: [scored, 1]. Rows stand one after another without padding; only the
- * scored tokens have logits. hits[t]: 1 where the prediction was right (NULL: not wanted). */
+ * scored tokens have logits. hits[t]: 1 where the prediction was right (NULL: not wanted), where values lie. */
 pg_tensor *pg_teacher_forcing(pg_context *g, const pg_weights *weights, const pg_token_batch *batch, float *hits);
 
 #endif

@@ -3,6 +3,7 @@
 #include <regex.h>
 #include <string.h>
 
+#include "base/numbers.h"
 #include "base/pages.h"
 
 /* ---------------------------------------------------------------- choosing */
@@ -186,38 +187,72 @@ static void tie(const pg_trainable *trainable)
         pg_weights_tie(trainable->other);
 }
 
-pg_status pg_trainable_ready(pg_trainable *trainable, const pg_train_config *config)
+#define PIECE (1 << 22) /* values that are widened at a time on their way to a device */
+
+/* The parameter's values as floats. */
+static pg_status fill(const pg_trainable *trainable, float *values, const pg_parameter *p)
+{
+    int64_t count = p->rows * p->width;
+    if (!trainable->device) {
+        pg_dtype_widen(values, p->dtype, p->data, count);
+        return PG_OK;
+    }
+    float *piece = pg_alloc((size_t)pg_smaller(count, PIECE), sizeof *piece);
+    for (int64_t at = 0; piece && at < count; at += PIECE) {
+        int64_t size = pg_smaller(count - at, PIECE);
+        pg_dtype_widen(piece, p->dtype, (const char *)p->data + (size_t)at * pg_dtype_size(p->dtype), size);
+        pg_values_upload(trainable->device, values + at, piece, (size_t)size * sizeof *piece);
+    }
+    pg_free(piece);
+    return piece ? PG_OK : PG_ERROR_MEMORY;
+}
+
+/* Every tensor begins at an aligned address. */
+static size_t room_for(const pg_trained *tensor)
+{
+    return pg_align((size_t)(tensor->rows * tensor->width) * sizeof(float)) / sizeof(float);
+}
+
+static pg_status take_over(pg_trainable *trainable, size_t i, size_t at)
+{
+    pg_trained *tensor = &trainable->tensors[i];
+    pg_parameter *p = trainable->places[i].parameter;
+    tensor->name = trainable->places[i].name;
+    tensor->values = trainable->values + at;
+    tensor->grad = trainable->grads + at;
+    PG_TRY(fill(trainable, tensor->values, p));
+    if (p->stored && p->data == p->stored->data) /* what lies in the file is not looked at again */
+        pg_pages_release(p->data, (size_t)pg_parameter_bytes(p));
+    p->dtype = PG_F32;
+    p->device = trainable->device;
+    p->data = tensor->values;
+    p->grad = tensor->grad;
+    return PG_OK;
+}
+
+pg_status pg_trainable_ready(pg_trainable *trainable, const pg_train_config *config, pg_device *device)
 {
     size_t at = 0;
     for (size_t i = 0; i < trainable->count; i++)
-        trainable->values_count += (size_t)(trainable->tensors[i].rows * trainable->tensors[i].width);
-    trainable->values = pg_pages_alloc(trainable->values_count * sizeof *trainable->values);
-    trainable->grads = pg_pages_alloc(trainable->values_count * sizeof *trainable->grads);
+        trainable->values_count += room_for(&trainable->tensors[i]);
+    trainable->device = device;
+    trainable->values = pg_values_alloc(device, trainable->values_count * sizeof *trainable->values);
+    trainable->grads = pg_values_alloc(device, trainable->values_count * sizeof *trainable->grads);
     if (!trainable->values || !trainable->grads)
         return PG_ERROR_MEMORY;
     for (size_t i = 0; i < trainable->count; i++) {
-        pg_trained *tensor = &trainable->tensors[i];
-        pg_parameter *p = trainable->places[i].parameter;
-        int64_t count = tensor->rows * tensor->width;
-        tensor->name = trainable->places[i].name;
-        tensor->values = trainable->values + at;
-        tensor->grad = trainable->grads + at;
-        tensor->decay |= config->decay == PG_DECAY_ALL;
-        pg_dtype_widen(tensor->values, p->dtype, p->data, count);
-        if (p->stored && p->data == p->stored->data) /* what lies in the file is not looked at again */
-            pg_pages_release(p->data, (size_t)count * pg_dtype_size(p->dtype));
-        p->dtype = PG_F32;
-        p->data = tensor->values;
-        p->grad = tensor->grad;
-        at += (size_t)count;
+        trainable->tensors[i].decay |= config->decay == PG_DECAY_ALL;
+        PG_TRY(take_over(trainable, i, at));
+        at += room_for(&trainable->tensors[i]);
     }
+    pg_trainable_clear(trainable);
     tie(trainable);
-    return PG_OK;
+    return pg_device_wait(device);
 }
 
 void pg_trainable_clear(pg_trainable *trainable)
 {
-    memset(trainable->grads, 0, trainable->values_count * sizeof *trainable->grads);
+    pg_values_clear(trainable->device, trainable->grads, trainable->values_count * sizeof *trainable->grads);
 }
 
 void pg_trainable_use(pg_trainable *trainable, const pg_optimizer *averages)
@@ -274,8 +309,8 @@ void pg_trainable_free(pg_trainable *trainable)
     if (trainable->adapter)
         pg_adapter_detach(trainable->adapter);
     pg_adapter_free(trainable->adapter);
-    pg_pages_free(trainable->values, trainable->values_count * sizeof *trainable->values);
-    pg_pages_free(trainable->grads, trainable->values_count * sizeof *trainable->grads);
+    pg_values_free(trainable->device, trainable->values, trainable->values_count * sizeof *trainable->values);
+    pg_values_free(trainable->device, trainable->grads, trainable->values_count * sizeof *trainable->grads);
     pg_free(trainable->places);
     pg_free(trainable->tensors);
     pg_free(trainable);

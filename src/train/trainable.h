@@ -23,6 +23,7 @@ typedef struct pg_trainable {
     pg_trained_place *places;
     size_t count, capacity, values_count;
     size_t model_count, other_count; /* tensors of the two models; the rest are factors and a head */
+    pg_device *device;               /* where these are; NULL: the host's memory */
     float *values, *grads;           /* of all tensors, one after another */
 } pg_trainable;
 
@@ -36,9 +37,9 @@ void pg_trainable_free(pg_trainable *trainable);
 pg_status pg_trainable_add(pg_trainable *trainable, pg_parameter *parameter, const char *name, const int64_t *shape,
                            int dimensions);
 
-/* Once all are there: copies the values. From then on until the trainable is freed, the parameters point to the copies
- * and have gradients. */
-pg_status pg_trainable_ready(pg_trainable *trainable, const pg_train_config *config);
+/* Once all are there: copies the values, to the device if there is one (borrowed). From then on until the trainable is
+ * freed, the parameters point to the copies and have gradients. */
+pg_status pg_trainable_ready(pg_trainable *trainable, const pg_train_config *config, pg_device *device);
 
 /* Sets all gradients to zero. */
 void pg_trainable_clear(pg_trainable *trainable);

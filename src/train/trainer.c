@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "model/cost.h"
 
 /* ---------------------------------------------------------------- opening */
 
@@ -19,6 +20,7 @@ static pg_status make_optimizer(pg_trainer *trainer)
     pg_optimizer_options options;
     pg_optimizer_options_init(&options, (pg_optimizer_kind)config->optimizer);
     options.threads = trainer->g.threads;
+    options.device = trainer->device;
     options.clip = config->clip;
     options.decay = config->weight_decay;
     options.beta1 = config->beta1;
@@ -33,6 +35,27 @@ static pg_status make_optimizer(pg_trainer *trainer)
     options.seed = (uint64_t)config->seed;
     return pg_optimizer_new(&trainer->optimizer, trainer->g.kernels, trainer->trainable->tensors,
                             trainer->trainable->count, &options);
+}
+
+/* ---------------------------------------------------------------- rows */
+
+static pg_status take_rows(pg_sample **batch, uint64_t *position, const pg_trainer *trainer)
+{
+    for (int64_t i = 0; i < trainer->config->batch; i++) {
+        PG_TRY(pg_loader_next(&batch[i], trainer->loader));
+        if (!batch[i])
+            return pg_fail(PG_ERROR_FORMAT, "the rows ended");
+    }
+    *position = pg_loader_get_report(trainer->loader).position;
+    return PG_OK;
+}
+
+/* While a device computes, the next batch is waited for. */
+static void take_ahead(void *memory)
+{
+    pg_trainer *trainer = memory;
+    if (trainer->state.step + 1 < trainer->schedule.total)
+        trainer->ahead_status = take_rows(trainer->ahead, &trainer->ahead_position, trainer);
 }
 
 /* ---------------------------------------------------------------- the run's folder */
@@ -59,6 +82,11 @@ static pg_status open_run(pg_trainer *trainer)
     pg_loader_options options;
     PG_TRY(pg_rows_options(&options, &trainer->objective, trainer->config, true));
     options.first = trainer->state.position;
+    trainer->objective.meanwhile = take_ahead;
+    trainer->objective.user = trainer;
+    trainer->ahead = pg_alloc((size_t)config->batch, sizeof *trainer->ahead);
+    if (!trainer->ahead)
+        return PG_ERROR_MEMORY;
     return pg_loader_open(&trainer->loader, trainer->train.mixture, &options);
 }
 
@@ -83,11 +111,11 @@ pg_status pg_trainer_open(pg_trainer **out, const pg_train_config *config)
     return status;
 }
 
-static void free_batch(pg_trainer *trainer)
+static void free_rows(const pg_trainer *trainer, pg_sample **batch)
 {
-    for (int64_t i = 0; trainer->batch && i < trainer->config->batch; i++) {
-        pg_sample_free(trainer->batch[i]);
-        trainer->batch[i] = NULL;
+    for (int64_t i = 0; batch && i < trainer->config->batch; i++) {
+        pg_sample_free(batch[i]);
+        batch[i] = NULL;
     }
 }
 
@@ -95,8 +123,10 @@ void pg_trainer_close(pg_trainer *trainer)
 {
     if (!trainer)
         return;
-    free_batch(trainer);
+    free_rows(trainer, trainer->batch);
+    free_rows(trainer, trainer->ahead);
     pg_free(trainer->batch);
+    pg_free(trainer->ahead);
     pg_loader_close(trainer->loader);
     pg_rows_close(&trainer->train);
     pg_rows_close(&trainer->validation);
@@ -110,6 +140,7 @@ void pg_trainer_close(pg_trainer *trainer)
     pg_model_close(trainer->other);
     pg_codebook_free(trainer->codebook);
     pg_mask_codec_close(trainer->codec);
+    pg_device_close(trainer->device);
     pg_train_config_free(trainer->config);
     pg_free(trainer->checkpoint);
     pg_folder_lock_release(&trainer->lock);
@@ -120,11 +151,13 @@ void pg_trainer_close(pg_trainer *trainer)
 
 pg_status pg_trainer_take_batch(pg_trainer *trainer)
 {
-    for (int64_t i = 0; i < trainer->config->batch; i++) {
-        PG_TRY(pg_loader_next(&trainer->batch[i], trainer->loader));
-        if (!trainer->batch[i])
-            return pg_fail(PG_ERROR_FORMAT, "the rows ended");
-    }
+    if (!trainer->ahead_position)
+        return take_rows(trainer->batch, &trainer->batch_position, trainer);
+    pg_sample **empty = trainer->batch;
+    trainer->batch = trainer->ahead;
+    trainer->batch_position = trainer->ahead_position;
+    trainer->ahead = empty;
+    trainer->ahead_position = 0;
     return PG_OK;
 }
 
@@ -178,15 +211,27 @@ static void note(pg_measurement *out, const pg_score *score)
                             .tokens = score->tokens};
 }
 
+/* By the count of what a step takes at least, so 0 where no model is trained. */
+static double count_operations(const pg_trainer *trainer, const pg_score *score)
+{
+    bool tokens = trainer->config->objective == PG_OBJECTIVE_SFT || trainer->config->objective == PG_OBJECTIVE_LM;
+    return trainer->model ? pg_cost_training(&trainer->model->weights->config, (int64_t)score->pictures,
+                                             (int64_t)score->tokens, tokens ? (int64_t)score->scored : 0)
+                          : 0;
+}
+
 static pg_status learn(pg_train_report *report, pg_trainer *trainer)
 {
     pg_score score;
     pg_trainable_clear(trainer->trainable);
     PG_TRY(pg_objective_run(&score, &trainer->g, &trainer->objective, trainer->batch, (size_t)trainer->config->batch,
                             (uint64_t)trainer->state.step));
+    PG_TRY(trainer->ahead_status);
     note(&report->train, &score);
+    report->operations = count_operations(trainer, &score);
     report->gradient_norm = pg_optimizer_norm(trainer->optimizer);
     report->learning_rate = pg_schedule_rate(&trainer->schedule, trainer->state.step);
+    PG_TRY(pg_device_wait(trainer->device)); /* whose failure makes the length no number */
     if (!isfinite(score.loss) || !isfinite(report->gradient_norm))
         return fail_step(trainer, isfinite(score.loss) ? "the gradient is not finite" : "the loss is not finite");
     if (diverges(&trainer->state, score.loss, trainer->config->divergence))
@@ -286,6 +331,7 @@ static pg_status write_curves(const pg_train_report *report, pg_trainer *trainer
                                  {"learning_rate", report->learning_rate},
                                  {"rows_per_second", (double)report->train.rows / report->seconds},
                                  {"tokens_per_second", (double)report->train.tokens / report->seconds},
+                                 {"model_flops_per_second", report->operations / report->seconds},
                                  {"waited", report->waited}};
     return pg_records_add(trainer->records, report->step, scalars, sizeof scalars / sizeof *scalars);
 }
@@ -361,12 +407,11 @@ pg_status pg_trainer_step(pg_train_report *out, pg_trainer *trainer)
     out->waited = pg_loader_get_report(trainer->loader).waited - waited;
     if (status == PG_OK)
         status = learn(out, trainer);
-    free_batch(trainer);
+    free_rows(trainer, trainer->batch);
     PG_TRY(status);
-    pg_loader_report rows = pg_loader_get_report(trainer->loader);
-    trainer->state.position = rows.position;
+    trainer->state.position = trainer->batch_position;
     out->step = ++trainer->state.step;
-    out->bad_rows = rows.bad;
+    out->bad_rows = pg_loader_get_report(trainer->loader).bad;
     out->seconds = pg_clock() - start;
     status = do_what_is_due(out, trainer);
     out->best_loss = trainer->state.best;

@@ -50,6 +50,7 @@ typedef struct pg_progress_state {
 
 struct pg_trainer {
     pg_train_config *config;
+    pg_device *device;       /* where is computed; NULL: the host */
     pg_model *model, *other; /* other: dpo's reference, the classifier's reader; NULL: none */
     pg_classifier *head;     /* NULL: none */
     pg_mask_codec *codec;    /* that is trained, instead of a model; NULL: none */
@@ -62,7 +63,11 @@ struct pg_trainer {
     pg_schedule schedule;
     pg_rows train, validation;
     pg_loader *loader;
-    pg_sample **batch; /* [config->batch] */
+    pg_sample **batch;       /* [config->batch] */
+    uint64_t batch_position; /* of the first row behind it */
+    pg_sample **ahead;       /* the next batch, which is taken while a device computes; */
+    uint64_t ahead_position; /* 0: not there */
+    pg_status ahead_status;
     pg_records *records;
     pg_progress_state state;
     pg_folder_lock lock; /* of the run's folder */

@@ -27,19 +27,36 @@ static pg_status take_all_rows(pg_trainer *trainer)
     return pg_trainer_take_batch(trainer);
 }
 
+/* All gradients as the host can read them; *memory, if they are a copy, is freed by the caller. */
+static pg_status fetch_gradients(const float **out, float **memory, const pg_trainable *trained)
+{
+    size_t bytes = trained->values_count * sizeof **memory;
+    *memory = NULL;
+    *out = trained->grads;
+    if (!trained->device)
+        return PG_OK;
+    *out = *memory = pg_alloc(1, bytes);
+    return *memory ? pg_values_download(trained->device, *memory, trained->grads, bytes) : PG_ERROR_MEMORY;
+}
+
 static pg_status save_gradients(const char *path, const pg_trainer *trainer, float loss)
 {
-    size_t count = trainer->trainable->count;
+    const pg_trainable *trained = trainer->trainable;
+    size_t count = trained->count;
     pg_array *arrays = pg_alloc(count + 1, sizeof *arrays);
     char(*names)[192] = pg_alloc(count, sizeof *names);
-    pg_status status = arrays && names ? PG_OK : PG_ERROR_MEMORY;
+    const float *grads;
+    float *memory;
+    pg_status status = fetch_gradients(&grads, &memory, trained);
+    if (!arrays || !names)
+        status = PG_ERROR_MEMORY;
     for (size_t i = 0; status == PG_OK && i < count; i++) {
-        const pg_trained_place *place = &trainer->trainable->places[i];
+        const pg_trained_place *place = &trained->places[i];
         snprintf(names[i], sizeof names[i], "grad.%s", place->name);
         arrays[i] = (pg_array){.name = names[i],
                                .dtype = PG_F32,
                                .dimensions = place->dimensions,
-                               .data = trainer->trainable->tensors[i].grad};
+                               .data = grads + (trained->tensors[i].grad - trained->grads)};
         memcpy(arrays[i].shape, place->shape, sizeof place->shape);
         pg_array_size(&arrays[i].bytes, &arrays[i]);
     }
@@ -49,6 +66,7 @@ static pg_status save_gradients(const char *path, const pg_trainer *trainer, flo
     }
     pg_free(arrays);
     pg_free(names);
+    pg_free(memory);
     return status;
 }
 

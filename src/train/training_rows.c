@@ -1,6 +1,7 @@
 /* The rows of a run: data sets as they were named, mixed. */
 #include <string.h>
 
+#include "base/threads.h"
 #include "data/dataset.h"
 #include "train/trainer.h"
 
@@ -100,13 +101,23 @@ static pg_status use_models(pg_loader_options *out, const pg_objective *objectiv
     return PG_OK;
 }
 
+/* A device leaves the processor's cores to the rows; else they compute. */
+static int row_threads(const pg_train_config *config)
+{
+    bool device = config->device && strcmp(config->device, "cpu") != 0;
+    int64_t threads = config->loader_threads;
+    if (!threads && device)
+        threads = config->threads ? config->threads : pg_threads_default();
+    return threads > PG_THREADS_MAX ? PG_THREADS_MAX : threads ? (int)threads : 1;
+}
+
 pg_status pg_rows_options(pg_loader_options *out, const pg_objective *objective, const pg_train_config *config,
                           bool training)
 {
     pg_loader_options_init(out);
     PG_TRY(use_models(out, objective));
     out->text_length = (size_t)config->text_length;
-    out->threads = (int)config->loader_threads;
+    out->threads = row_threads(config);
     out->ahead = (size_t)config->batch * 2 + 16;
     out->long_rows = config->long_rows ? PG_LONG_SKIP : PG_LONG_TRUNCATE;
     out->bad_share = config->bad_share;

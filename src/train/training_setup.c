@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/threads.h"
+#include "kernels/devices.h"
 #include "kernels/kernels.h"
 #include "train/mask_training.h"
 #include "train/trainer.h"
@@ -88,11 +89,22 @@ static pg_status start_context(pg_trainer *trainer)
         return pg_fail(PG_ERROR_ARGUMENT, "threads: %d, at most %d", g->threads, PG_THREADS_MAX);
     g->compute = (pg_compute)config->compute;
     if (config->compute == PG_COMPUTE_AUTO)
-        g->compute = trainer->codec ? PG_COMPUTE_F32 : pg_model_compute(trainer->model, g->kernels->bf16_products);
+        g->compute = trainer->codec ? PG_COMPUTE_F32
+                                    : pg_model_compute(trainer->model, trainer->device || g->kernels->bf16_products);
+    pg_context_on(g, trainer->device);
     g->tape = &trainer->tape;
     trainer->tape.checkpoint = config->checkpointing;
     trainer->tape.dropout = config->dropout;
     trainer->tape.seed = (uint64_t)config->seed;
+    return PG_OK;
+}
+
+static pg_status open_device(pg_trainer *trainer)
+{
+    PG_TRY(pg_device_open(&trainer->device, trainer->config->device));
+    if (trainer->device && trainer->codec)
+        return pg_fail(PG_ERROR_UNSUPPORTED, "device: %s; a mask codec is trained on the cpu only",
+                       trainer->config->device);
     return PG_OK;
 }
 
@@ -183,17 +195,25 @@ static pg_status add_head(pg_trainable *trainable, pg_classifier *head)
     return pg_trainable_add(trainable, &head->bias, "head.bias", shape, 1);
 }
 
+/* What is trained lies on the device already, and is not copied a second time. */
+static pg_status place_weights(const pg_trainer *trainer)
+{
+    PG_TRY(pg_weights_place(trainer->model->weights, trainer->device));
+    return trainer->other ? pg_weights_place(trainer->other->weights, trainer->device) : PG_OK;
+}
+
 static pg_status open_trainable(pg_trainer *trainer)
 {
     if (trainer->codec) {
         PG_TRY(pg_mask_trainable_new(&trainer->trainable, trainer->codec));
-        return pg_trainable_ready(trainer->trainable, trainer->config);
+        return pg_trainable_ready(trainer->trainable, trainer->config, NULL);
     }
     pg_model *other = trainer->config->objective == PG_OBJECTIVE_CLASSIFIER ? trainer->other : NULL;
     PG_TRY(pg_trainable_new(&trainer->trainable, trainer->model, other, trainer->config));
     if (trainer->head)
         PG_TRY(add_head(trainer->trainable, trainer->head));
-    return pg_trainable_ready(trainer->trainable, trainer->config);
+    PG_TRY(pg_trainable_ready(trainer->trainable, trainer->config, trainer->device));
+    return place_weights(trainer);
 }
 
 static pg_status make_schedule(pg_trainer *trainer)
@@ -218,6 +238,7 @@ pg_status pg_trainer_open_parts(pg_trainer *trainer)
         PG_TRY(pg_mask_training_open(&trainer->codec, &trainer->codebook, trainer->config));
     else
         PG_TRY(pg_model_open(&trainer->model, trainer->config->model));
+    PG_TRY(open_device(trainer));
     PG_TRY(start_context(trainer));
     PG_TRY(open_other(trainer));
     PG_TRY(open_rows(trainer));

@@ -39,7 +39,7 @@ sum() {
 export -f try mask sum
 
 export ROOT=${cases%/tests/cli} LC_ALL=C.UTF-8
-unset PALIGEMMA_MODEL
+unset PALIGEMMA_MODEL PALIGEMMA_DEVICE
 export PALIGEMMA_MODELS=none # whether models are installed changes nothing
 export HF_HUB_OFFLINE=1      # nothing is fetched
 failed=0

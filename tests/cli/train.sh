@@ -51,3 +51,7 @@ try train --data good.jsonl --out wrong --adapter lora/last
 try train --data rows.jsonl --out wrong --objective siglip
 try train --data rows.jsonl --out "$PALIGEMMA_MODEL"
 try train --data rows.jsonl --out wrong --steps 9 --batch 1 --bad-share 0 | tail -n 2
+# where is computed
+try train $settings --out on-cpu --device cpu | mask
+try train $settings --out on-cpu | mask # the same run
+try train $settings --out wrong --device gpu

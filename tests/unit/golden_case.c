@@ -200,13 +200,23 @@ char *pg_golden_checkpoint(pg_golden *golden, const char *name)
     return target;
 }
 
+pg_model *pg_golden_open_model(const char *folder)
+{
+    pg_model_options options;
+    pg_model *model;
+    pg_model_options_init(&options);
+    options.device = getenv("PG_TEST_DEVICE");
+    CHECK_OK(pg_model_open_with(&model, folder, &options));
+    return model;
+}
+
 void pg_golden_model_open(pg_golden_model *out, const char *name)
 {
     *out = (pg_golden_model){0};
     char *folder = pg_golden_path(PG_GOLDEN_FOLDER, name);
     pg_golden_open(&out->golden, folder);
     out->path = pg_golden_checkpoint(&out->golden, "checkpoint");
-    CHECK_OK(pg_model_open(&out->model, out->path));
+    out->model = pg_golden_open_model(out->path);
     pg_free(folder);
 }
 

@@ -39,6 +39,9 @@ void pg_golden_link(const char *source, const char *target);
 /* "FOLDER/PART", freed with pg_free. */
 char *pg_golden_path(const char *folder, const char *part);
 
+/* pg_model_open on the device that PG_TEST_DEVICE names, or on the host. */
+pg_model *pg_golden_open_model(const char *folder);
+
 /* A case of tests/golden/inference with its first checkpoint open. */
 typedef struct pg_golden_model {
     pg_golden golden;

@@ -144,6 +144,19 @@ static void check_sum(const char *name, double found, const pg_context *g, const
 
 static const int64_t sizes[][2] = {{1, 1}, {5, 7}, {17, 33}, {48, 64}, {33, 130}, {20, 2056}, {18, 4104}};
 
+/* f32, or bf16 where the weight is; `values` take what is added. */
+static pg_parameter make_bias(pg_context *g, const weight *kind, float *values, int64_t width)
+{
+    pg_dtype dtype = kind->dtype == PG_BF16 ? PG_BF16 : PG_F32;
+    size_t bytes = (size_t)width * pg_dtype_size(dtype);
+    char *stored = pg_scratch(g, bytes);
+    assert_non_null(stored);
+    g->kernels->narrow(stored, dtype, values, width);
+    g->kernels->widen(values, stored, dtype, width);
+    return (
+        pg_parameter){.name = "b", .dtype = dtype, .rows = 1, .width = width, .data = pg_to_device(g, stored, bytes)};
+}
+
 static void check_product(pg_compute compute, const weight *kind, int64_t rows, int64_t single, const int64_t size[2],
                           bool with_bias)
 {
@@ -152,8 +165,7 @@ static void check_product(pg_compute compute, const weight *kind, int64_t rows, 
     float *w = random_floats(&g, outputs * inputs), *b = random_floats(&g, outputs);
     const float *x = random_floats(&g, rows * inputs);
     pg_parameter parameter = make_weight(&g, kind, outputs, inputs, w);
-    pg_parameter bias = {.name = "b", .dtype = PG_F32, .rows = 1, .width = outputs};
-    bias.data = pg_to_device(&g, b, (size_t)outputs * sizeof *b);
+    pg_parameter bias = make_bias(&g, kind, b, outputs);
     pg_tensor *on = on_device(&g, x, rows, inputs);
     on->single = single;
     pg_tensor *product = pg_linear(&g, on, &parameter, with_bias ? &bias : NULL);

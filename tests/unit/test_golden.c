@@ -600,7 +600,8 @@ static void check_sampling(golden_run *run)
         for (size_t k = 0; k < count; k++)
             history[k] = (int32_t)pg_golden_number(prompt, k);
         pg_sampling sampling = sampling_of(json_object_get(variant, "options"));
-        pg_sampling_penalize(scores, &(pg_logits){logits, NULL, (int64_t)vocabulary}, 0, &sampling, history, count);
+        pg_sampling_penalize(scores, &(pg_logits){.values = logits, .count = (int64_t)vocabulary}, 0, &sampling,
+                             history, count);
         check_choices(run, key, choices, pg_sampling_filter(choices, scores, (int64_t)vocabulary, &sampling));
         pg_free(choices);
         pg_free(history);
@@ -834,7 +835,7 @@ static void test_case(void **state)
         const char *name = json_string_value(checkpoint), *slash = strrchr(folder, '/');
         snprintf(run.label, sizeof run.label, "%s/%s", slash + 1, name);
         char *path = pg_golden_checkpoint(&golden, name);
-        CHECK_OK(pg_model_open(&run.model, path));
+        run.model = pg_golden_open_model(path);
         run.session = new_session(run.model, PG_COMPUTE_F32);
         check_everything(&run);
         print_message("  %s: %zu checks, %zu failed\n", run.label, run.checks, run.failures);

@@ -626,10 +626,13 @@ static void preference_formula(const problem *p, double *out)
 static pg_tensor *preference_operation(const problem *p, pg_context *g, pg_tensor *const *x, const pg_parameter *w)
 {
     (void)w;
-    float hits[3];
+    float *hits = pg_scratch_values(g, 3 * sizeof *hits);
     pg_tensor *losses = pg_preference_losses(g, x[0], reference, p->number, hits);
+    assert_non_null(losses);
+    const float *found = pg_to_host(g, hits, 3 * sizeof *hits), *loss = pg_to_host(g, losses->data, 3 * sizeof *loss);
+    assert_true(found && loss);
     for (int i = 0; i < 3; i++)
-        assert_true(hits[i] == (((float *)losses->data)[i] < 0.6931f));
+        assert_true(found[i] == (loss[i] < 0.6931f));
     return losses;
 }
 

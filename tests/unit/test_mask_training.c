@@ -120,7 +120,7 @@ static pg_trainable *run_batch(pg_score *score, pg_mask_codec *codec, pg_codeboo
     make_samples(samples);
     CHECK_OK(pg_train_config_new(&config));
     CHECK_OK(pg_mask_trainable_new(&trainable, codec));
-    CHECK_OK(pg_trainable_ready(trainable, config));
+    CHECK_OK(pg_trainable_ready(trainable, config, NULL));
     CHECK_OK(pg_objective_run(score, &g, &objective, samples, MASKS, 3));
     for (int i = 0; i < MASKS; i++)
         pg_sample_free(samples[i]);

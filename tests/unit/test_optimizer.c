@@ -1,17 +1,73 @@
 /* Optimizers: trajectories of torch and transformers, 8-bit moments beside 32-bit ones, the same bits for any number of
- * threads and after a resume, what is refused. */
+ * threads and after a resume, what is refused. PG_TEST_DEVICE names the device where all of this happens. */
 #include "check.h"
 #include "sweep.h"
 #include "temporary_folder.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 #include "base/json.h"
 #include "base/random.h"
+#include "kernels/devices.h"
 #include "kernels/kernels.h"
 #include "train/optimizer.h"
 
 #define GOLDEN PG_TESTS_FOLDER "/golden/training-optimizers/"
+
+/* ---------------------------------------------------------------- the device */
+
+static pg_device *device; /* NULL: the host */
+
+static int open_device(void **state)
+{
+    CHECK_OK(pg_device_open(&device, getenv("PG_TEST_DEVICE")));
+    return folder_setup(state);
+}
+
+static int close_device(void **state)
+{
+    pg_device_close(device);
+    return folder_teardown(state);
+}
+
+/* An array of the host where the optimizer works: zeros. */
+static float *new_values(int64_t count)
+{
+    float *values = pg_values_alloc(device, (size_t)count * sizeof *values);
+    assert_non_null(values);
+    pg_values_clear(device, values, (size_t)count * sizeof *values);
+    return values;
+}
+
+static void put(float *values, const float *host, int64_t count)
+{
+    pg_values_upload(device, values, host, (size_t)count * sizeof *values);
+}
+
+/* A copy that the host can read. */
+static float *get(const float *values, int64_t count)
+{
+    float *host = pg_alloc((size_t)count, sizeof *host);
+    CHECK_OK(pg_values_download(device, host, values, (size_t)count * sizeof *host));
+    return host;
+}
+
+static float get_one(const float *value)
+{
+    float host = 0;
+    CHECK_OK(pg_values_download(device, &host, value, sizeof host));
+    return host;
+}
+
+static void free_trained(pg_trained *trained, int count)
+{
+    for (int i = 0; i < count; i++) {
+        size_t bytes = (size_t)(trained[i].rows * trained[i].width) * sizeof(float);
+        pg_values_free(device, trained[i].values, bytes);
+        pg_values_free(device, trained[i].grad, bytes);
+    }
+}
 
 /* ---------------------------------------------------------------- goldens */
 
@@ -51,6 +107,7 @@ static pg_optimizer_options golden_options(const json_t *facts)
     assert_true(pg_optimizer_parse(&kind, json_string_value(json_object_get(facts, "kind"))));
     pg_optimizer_options_init(&o, kind);
     o.threads = 2;
+    o.device = device;
     o.clip = number(facts, "clip", 0);
     o.decay = number(facts, "decay", 0);
     o.beta1 = number(facts, "beta1", o.beta1);
@@ -71,13 +128,8 @@ static void load_start(replay *r)
         snprintf(name, sizeof name, "start.%s", tensor_names[i]);
         const pg_array *array = pg_safetensors_find(r->file, name);
         int64_t width = array->shape[array->dimensions - 1];
-        r->trained[i] = (pg_trained){tensor_names[i],
-                                     count / width,
-                                     width,
-                                     pg_alloc((size_t)count, sizeof(float)),
-                                     pg_alloc((size_t)count, sizeof(float)),
-                                     true};
-        memcpy(r->trained[i].values, start, array->bytes);
+        r->trained[i] = (pg_trained){tensor_names[i], count / width, width, new_values(count), new_values(count), true};
+        put(r->trained[i].values, start, count);
     }
 }
 
@@ -88,7 +140,7 @@ static void replay_step(replay *r, pg_optimizer *optimizer, int step)
     double norm = json_number_value(json_array_get(json_object_get(r->facts, "norms"), (size_t)step));
     for (int i = 0; i < TENSORS; i++) {
         const float *grad = golden_floats(r, "grad", step, tensor_names[i], &count);
-        memcpy(r->trained[i].grad, grad, (size_t)count * sizeof *grad);
+        put(r->trained[i].grad, grad, count);
     }
     double found = pg_optimizer_norm(optimizer);
     if (fabs(found - norm) > 1e-6 * norm)
@@ -96,10 +148,12 @@ static void replay_step(replay *r, pg_optimizer *optimizer, int step)
     pg_optimizer_step(optimizer, rate, found);
     for (int i = 0; i < TENSORS; i++) {
         const float *value = golden_floats(r, "value", step, tensor_names[i], &count);
+        float *values = get(r->trained[i].values, count);
         for (int64_t j = 0; j < count; j++)
-            if (fabs((double)r->trained[i].values[j] - value[j]) > 1e-6)
+            if (fabs((double)values[j] - value[j]) > 1e-6)
                 fail_msg("%s, step %d, %s, value %lld: %.9g, expected %.9g", r->name, step, tensor_names[i],
-                         (long long)j, (double)r->trained[i].values[j], (double)value[j]);
+                         (long long)j, (double)values[j], (double)value[j]);
+        pg_free(values);
     }
 }
 
@@ -125,10 +179,7 @@ static void trajectories_are_those_of_torch(void **state)
                 replay_step(&r, optimizer, (int)step);
             assert_int_equal(pg_optimizer_steps(optimizer), steps);
             pg_optimizer_free(optimizer);
-            for (int i = 0; i < TENSORS; i++) {
-                pg_free(r.trained[i].values);
-                pg_free(r.trained[i].grad);
-            }
+            free_trained(r.trained, TENSORS);
             pg_safetensors_close(r.file);
         }
     json_decref(cases);
@@ -160,53 +211,62 @@ static void problem_open(problem *p, const pg_optimizer_options *options)
 {
     static const char *const names[PARTS] = {"a", "b", "c", "d"};
     for (int i = 0; i < PARTS; i++)
-        p->trained[i] = (pg_trained){names[i],
-                                     part_rows[i],
-                                     part_widths[i],
-                                     pg_alloc((size_t)part_count(i), sizeof(float)),
-                                     pg_alloc((size_t)part_count(i), sizeof(float)),
-                                     i % 2 == 0};
+        p->trained[i] =
+            (pg_trained){names[i],  part_rows[i], part_widths[i], new_values(part_count(i)), new_values(part_count(i)),
+                         i % 2 == 0};
     CHECK_OK(pg_optimizer_new(&p->optimizer, pg_kernels_best(), p->trained, PARTS, options));
 }
 
 static void problem_close(problem *p)
 {
     pg_optimizer_free(p->optimizer);
-    for (int i = 0; i < PARTS; i++) {
-        pg_free(p->trained[i].values);
-        pg_free(p->trained[i].grad);
-    }
+    free_trained(p->trained, PARTS);
 }
 
 static void problem_step(problem *p, double rate)
 {
     uint64_t step = (uint64_t)pg_optimizer_steps(p->optimizer);
-    for (int i = 0; i < PARTS; i++)
+    for (int i = 0; i < PARTS; i++) {
+        float *values = get(p->trained[i].values, part_count(i));
         for (int64_t j = 0; j < part_count(i); j++) {
             double strength = pow(10, -4 * pg_random_uniform(2, (uint64_t)i, (uint64_t)j));
             double noise = pg_random_uniform(3 + step, (uint64_t)i, (uint64_t)j) - 0.5;
-            p->trained[i].grad[j] = (float)(strength * (p->trained[i].values[j] - target(i, j) + 0.5 * noise));
+            values[j] = (float)(strength * (values[j] - target(i, j) + 0.5 * noise));
         }
+        put(p->trained[i].grad, values, part_count(i));
+        pg_free(values);
+    }
     pg_optimizer_step(p->optimizer, rate, pg_optimizer_norm(p->optimizer));
 }
 
-static bool same_values(const problem *a, const problem *b)
+static void check_same(const float *a, const float *b, int64_t count)
 {
-    bool same = true;
+    float *mine = get(a, count), *theirs = get(b, count);
+    assert_memory_equal(mine, theirs, (size_t)count * sizeof *mine);
+    pg_free(mine);
+    pg_free(theirs);
+}
+
+static void check_same_values(const problem *a, const problem *b)
+{
     for (int i = 0; i < PARTS; i++)
-        same = same && !memcmp(a->trained[i].values, b->trained[i].values, (size_t)part_count(i) * sizeof(float));
-    return same;
+        check_same(a->trained[i].values, b->trained[i].values, part_count(i));
 }
 
 static double distance(const problem *a, const problem *b)
 {
     double sum = 0, count = 0;
-    for (int i = 0; i < PARTS; i++)
+    for (int i = 0; i < PARTS; i++) {
+        float *mine = get(a->trained[i].values, part_count(i));
+        float *theirs = get((b ? b : a)->trained[i].values, part_count(i));
         for (int64_t j = 0; j < part_count(i); j++) {
-            double d = a->trained[i].values[j] - (b ? b->trained[i].values[j] : target(i, j));
+            double d = mine[j] - (b ? theirs[j] : target(i, j));
             sum += d * d;
             count++;
         }
+        pg_free(mine);
+        pg_free(theirs);
+    }
     return sqrt(sum / count);
 }
 
@@ -215,6 +275,7 @@ static pg_optimizer_options options_of(int kind, int threads)
     pg_optimizer_options options;
     pg_optimizer_options_init(&options, (pg_optimizer_kind)kind);
     options.threads = threads;
+    options.device = device;
     options.decay = 0.01;
     options.momentum = 0.9;
     options.average = 0.9;
@@ -258,7 +319,7 @@ static void threads_do_not_matter(void **state)
                 double norm = pg_optimizer_norm(one.optimizer), same = pg_optimizer_norm(many.optimizer);
                 assert_memory_equal(&norm, &same, sizeof norm);
             }
-            assert_true(same_values(&one, &many));
+            check_same_values(&one, &many);
             problem_close(&one);
             problem_close(&many);
         }
@@ -270,20 +331,104 @@ static void the_average_follows(void **state)
     problem p;
     pg_optimizer_options options = options_of(PG_OPTIMIZER_ADAMW, 1);
     problem_open(&p, &options);
-    double expected = p.trained[0].values[7];
+    double expected = get_one(&p.trained[0].values[7]);
     for (int step = 0; step < 10; step++) {
         problem_step(&p, 1e-2);
-        expected = 0.9 * expected + 0.1 * p.trained[0].values[7];
+        expected = 0.9 * expected + 0.1 * get_one(&p.trained[0].values[7]);
     }
-    assert_true(fabs(pg_optimizer_average(p.optimizer, 0)[7] - expected) < 1e-6);
+    assert_true(fabs(get_one(&pg_optimizer_average(p.optimizer, 0)[7]) - expected) < 1e-6);
     problem_close(&p);
+}
+
+/* ---------------------------------------------------------------- a device beside the host */
+
+/* Steps with derivatives that have nothing to do with the values, so that nothing runs apart. */
+static void free_step(problem *p, uint64_t step)
+{
+    for (int i = 0; i < PARTS; i++) {
+        float *grad = pg_alloc((size_t)part_count(i), sizeof *grad);
+        for (int64_t j = 0; j < part_count(i); j++) {
+            double strength = pow(10, -4 * pg_random_uniform(2, (uint64_t)i, (uint64_t)j));
+            grad[j] = (float)(strength * (pg_random_uniform(3 + step, (uint64_t)i, (uint64_t)j) - 0.5));
+        }
+        put(p->trained[i].grad, grad, part_count(i));
+        pg_free(grad);
+    }
+    pg_optimizer_step(p->optimizer, 1e-2, pg_optimizer_norm(p->optimizer));
+}
+
+static void compare_floats(const char *name, const float *found, const float *expected, int64_t count, float tolerance)
+{
+    float largest = 0;
+    for (int64_t i = 0; i < count; i++)
+        largest = fmaxf(largest, fabsf(expected[i]));
+    for (int64_t i = 0; i < count; i++)
+        if (!(fabsf(found[i] - expected[i]) <= tolerance * (fabsf(expected[i]) + 0.1f * largest)))
+            fail_msg("%s, value %lld: %.9g, expected %.9g", name, (long long)i, (double)found[i], (double)expected[i]);
+}
+
+/* What is remembered. A code may be another one where a sum was rounded another way: few are. */
+static void compare_state(const pg_array *found, const pg_array *expected)
+{
+    size_t differ = 0;
+    if (found->dtype == PG_F32) {
+        compare_floats(found->name, found->data, expected->data, (int64_t)(found->bytes / sizeof(float)), 2e-6f);
+        return;
+    }
+    for (size_t i = 0; i < found->bytes; i++)
+        differ += ((const char *)found->data)[i] != ((const char *)expected->data)[i];
+    if (differ > 1 + found->bytes / 200)
+        fail_msg("%s: %zu of %zu bytes differ", found->name, differ, found->bytes);
+}
+
+static void check_against_host(const problem *there, float *const *values, int kind)
+{
+    problem here;
+    size_t count;
+    pg_optimizer_options options = options_of(kind, 1);
+    problem_open(&here, &options);
+    for (uint64_t step = 0; step < 4; step++)
+        free_step(&here, step);
+    const pg_array *found = pg_optimizer_state(there->optimizer, &count);
+    const pg_array *expected = pg_optimizer_state(here.optimizer, &count);
+    for (size_t i = 1; i < count; i++)
+        compare_state(&found[i], &expected[i]);
+    for (int i = 0; i < PARTS; i++)
+        compare_floats(pg_optimizer_name((pg_optimizer_kind)kind), values[i], here.trained[i].values, part_count(i),
+                       kind == PG_OPTIMIZER_ADAMW8 ? 1e-3f : 2e-5f);
+    problem_close(&here);
+}
+
+/* The host's steps, made on the device: sums have another order and products are fused elsewhere, so nearly. */
+static void a_device_steps_as_the_host(void **state)
+{
+    (void)state;
+    pg_device *used = device;
+    for (int kind = 0; used && kind < PG_OPTIMIZER_COUNT; kind++) {
+        problem there;
+        float *values[PARTS];
+        pg_optimizer_options options = options_of(kind, 1);
+        problem_open(&there, &options);
+        for (uint64_t step = 0; step < 4; step++)
+            free_step(&there, step);
+        CHECK_OK(pg_optimizer_fetch(there.optimizer));
+        for (int i = 0; i < PARTS; i++)
+            values[i] = get(there.trained[i].values, part_count(i));
+        device = NULL;
+        check_against_host(&there, values, kind);
+        device = used;
+        for (int i = 0; i < PARTS; i++)
+            pg_free(values[i]);
+        problem_close(&there);
+    }
 }
 
 /* ---------------------------------------------------------------- saving */
 
-static void save(const pg_optimizer *optimizer, const char *path)
+static void save(pg_optimizer *optimizer, const char *path)
 {
     size_t count;
+    CHECK_OK(pg_optimizer_fetch(optimizer));
     const pg_array *state = pg_optimizer_state(optimizer, &count);
     CHECK_OK(pg_safetensors_save(path, state, count));
 }
@@ -301,7 +446,8 @@ static void resumed_runs_have_the_same_bits(void **state)
             problem_step(&straight, 1e-3);
         save(straight.optimizer, folder_file("state"));
         for (int i = 0; i < PARTS; i++)
-            memcpy(resumed.trained[i].values, straight.trained[i].values, (size_t)part_count(i) * sizeof(float));
+            pg_values_move(device, resumed.trained[i].values, straight.trained[i].values,
+                           (size_t)part_count(i) * sizeof(float));
         CHECK_OK(pg_safetensors_open(&file, folder_file("state")));
         CHECK_OK(pg_optimizer_load(resumed.optimizer, file, "state"));
         pg_safetensors_close(file);
@@ -309,12 +455,11 @@ static void resumed_runs_have_the_same_bits(void **state)
             problem_step(&straight, 1e-3);
             problem_step(&resumed, 1e-3);
         }
-        assert_true(same_values(&straight, &resumed));
+        check_same_values(&straight, &resumed);
         assert_int_equal(pg_optimizer_steps(resumed.optimizer), 6);
         for (int i = 0; i < PARTS; i++)
-            assert_memory_equal(pg_optimizer_average(straight.optimizer, (size_t)i),
-                                pg_optimizer_average(resumed.optimizer, (size_t)i),
-                                (size_t)part_count(i) * sizeof(float));
+            check_same(pg_optimizer_average(straight.optimizer, (size_t)i),
+                       pg_optimizer_average(resumed.optimizer, (size_t)i), part_count(i));
         problem_close(&straight);
         problem_close(&resumed);
     }
@@ -378,12 +523,12 @@ static void what_is_not_finite_shows_in_the_norm(void **state)
     problem p;
     pg_optimizer_options options = options_of(PG_OPTIMIZER_SGD, 2);
     problem_open(&p, &options);
-    p.trained[0].grad[40000] = 1e30f;
+    put(&p.trained[0].grad[40000], &(float){1e30f}, 1);
     assert_true(fabs(pg_optimizer_norm(p.optimizer) - 1e30) < 1e24);
-    p.trained[3].grad[2099] = INFINITY;
+    put(&p.trained[3].grad[2099], &(float){INFINITY}, 1);
     assert_false(isfinite(pg_optimizer_norm(p.optimizer)));
-    p.trained[3].grad[2099] = 0;
-    p.trained[2].grad[69] = NAN;
+    put(&p.trained[3].grad[2099], &(float){0}, 1);
+    put(&p.trained[2].grad[69], &(float){NAN}, 1);
     assert_false(isfinite(pg_optimizer_norm(p.optimizer)));
     problem_close(&p);
 }
@@ -421,18 +566,19 @@ static pg_status open_once(const pg_trained *trained, const pg_optimizer_options
 static void failing_allocations_are_told(void **state)
 {
     (void)state;
-    float values[6] = {0}, grad[6] = {0};
-    pg_trained trained = {"w", 2, 3, values, grad, true};
+    pg_trained trained = {"w", 2, 3, new_values(6), new_values(6), true};
     for (int kind = 0; kind < PG_OPTIMIZER_COUNT; kind++) {
         pg_optimizer_options options = options_of(kind, 1);
         CHECK_SWEEP(open_once(&trained, &options));
     }
+    free_trained(&trained, 1);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(trajectories_are_those_of_torch),
+        cmocka_unit_test(a_device_steps_as_the_host),
         cmocka_unit_test(eight_bits_follow_thirty_two),
         cmocka_unit_test(threads_do_not_matter),
         cmocka_unit_test(the_average_follows),
@@ -443,5 +589,5 @@ int main(void)
         cmocka_unit_test(nonsense_is_refused),
         cmocka_unit_test(failing_allocations_are_told),
     };
-    return cmocka_run_group_tests(tests, folder_setup, folder_teardown);
+    return cmocka_run_group_tests(tests, open_device, close_device);
 }

@@ -12,6 +12,7 @@
 #include "model/classifier.h"
 #include "train/contrastive.h"
 #include "train/preference.h"
+#include "tensor/placement.h"
 #include "trained_model.h"
 
 #define LOSS     1e-5 /* absolute */
@@ -73,6 +74,14 @@ static void compare(pg_training_case *f, const char *name, const float *grad, co
                  pg_golden_number(want, worst));
 }
 
+/* A weight's gradient, wherever it lies. */
+static void compare_weight(pg_training_case *f, const char *name, const pg_parameter *p, const pg_array *want)
+{
+    float *grad = pg_trained_gradient(p);
+    compare(f, name, grad, want);
+    pg_free(grad);
+}
+
 /* Which of a case's arrays are compared: "PREFIX" + the published name without the `cut` that it begins with. */
 typedef struct comparison {
     pg_training_case *f;
@@ -86,7 +95,7 @@ static void compare_parameter(void *user, const pg_parameter *p)
     name += strncmp(name, c->cut, strlen(c->cut)) ? 0 : strlen(c->cut);
     const pg_array *want = pg_golden_find(&c->f->golden, "%s%s", c->prefix, name);
     if (want)
-        compare(c->f, name, p->grad, want);
+        compare_weight(c->f, name, p, want);
     else if (p->grad)
         fail_msg("%s%s: the reference has no gradient for it", c->prefix, name);
 }
@@ -131,11 +140,13 @@ static void compare_summary(void *user, const pg_parameter *p)
     if (!want || strstr(name, "k_proj.bias"))
         return;
     double square = 0, largest = 0, sum = 0, length = json_number_value(json_array_get(want, 1));
+    float *grad = pg_trained_gradient(p);
     for (int64_t i = 0; i < p->rows * p->width; i++) {
-        square += (double)p->grad[i] * p->grad[i];
-        sum += p->grad[i];
-        largest = fmax(largest, fabsf(p->grad[i]));
+        square += (double)grad[i] * grad[i];
+        sum += grad[i];
+        largest = fmax(largest, fabsf(grad[i]));
     }
+    pg_free(grad);
     double values = sqrt((double)(p->rows * p->width));
     s->compared++;
     if (!(fabs(sqrt(square) - length) <= GRADIENT * length) ||
@@ -227,16 +238,17 @@ static void check_accumulated(pg_training_case *f, const char *prefix, const cha
         const pg_array *want = pg_safetensors_at(f->golden.arrays, i);
         if (strncmp(want->name, prefix, strlen(prefix)) != 0)
             continue;
-        const float *found = NULL;
+        const pg_parameter *found = NULL;
         pg_weights *w = f->model->weights;
         for (int64_t l = 0; l < w->config.text.layers; l++) {
             pg_parameter *some[] = {&w->text.layers[l].q, &w->text.layers[l].k, &w->text.layers[l].v,
                                     &w->text.layers[l].o, &w->projector,        &w->projector_bias};
             for (int j = 0; j < 6; j++)
                 if (!strcmp(some[j]->stored->name, want->name + strlen(prefix)))
-                    found = some[j]->grad;
+                    found = some[j];
         }
-        compare(f, want->name, found, want);
+        assert_non_null(found);
+        compare_weight(f, want->name, found, want);
     }
     assert_int_equal(f->compared, 10);
     check_whole(f);
@@ -281,7 +293,7 @@ static void check_factor(pg_training_case *f, const char *name, const pg_paramet
 {
     const pg_array *want = pg_golden_find(&f->golden, "%s.grad.%s", name, factor->name);
     assert_non_null(want);
-    compare(f, factor->name, factor->grad, want);
+    compare_weight(f, factor->name, factor, want);
 }
 
 static void adapter_case(pg_training_case *f, const char *name)
@@ -322,16 +334,20 @@ static void round_weight(void *user, const pg_parameter *p)
 {
     (void)user;
     pg_parameter *w = (pg_parameter *)p;
-    void *rounded = pg_alloc((size_t)(p->rows * p->width), sizeof(uint16_t));
-    pg_kernels_at(0)->narrow(rounded, PG_BF16, p->data, p->rows * p->width);
-    w->data = rounded;
+    size_t count = (size_t)(p->rows * p->width), bytes = count * sizeof(uint16_t);
+    void *rounded = pg_alloc(count, sizeof(uint16_t)), *values = pg_values_alloc(p->device, bytes);
+    assert_non_null(values);
+    pg_kernels_at(0)->narrow(rounded, PG_BF16, p->stored->data, p->rows * p->width);
+    pg_values_upload(p->device, values, rounded, bytes);
+    pg_free(rounded);
+    w->data = values;
     w->dtype = PG_BF16;
 }
 
 static void free_rounded(void *user, const pg_parameter *p)
 {
     (void)user;
-    pg_free((void *)p->data);
+    pg_values_free(p->device, (void *)p->data, (size_t)(p->rows * p->width) * sizeof(uint16_t));
 }
 
 typedef struct cosines {
@@ -348,8 +364,10 @@ static void compare_direction(void *user, const pg_parameter *p)
     if (strstr(p->stored->name, "k_proj.bias"))
         return;
     pg_training_case one = {0};
-    add_to_sums(&one, p->grad, want);
-    add_to_sums(c->f, p->grad, want);
+    float *grad = pg_trained_gradient(p);
+    add_to_sums(&one, grad, want);
+    add_to_sums(c->f, grad, want);
+    pg_free(grad);
     double cosine = one.product / sqrt(one.size * one.own_size);
     if (!(cosine >= c->least))
         fail_msg("%s: cosine %.4f, expected at least %.2f", p->stored->name, cosine, c->least);
@@ -499,7 +517,6 @@ static void preferences(void **state)
     pg_training_case f;
     pg_training_rows rows;
     pg_preference pairs[PG_TRAINING_ROWS] = {{0}};
-    float reference[4], hits[2];
     const float halves[] = {0.5f, 0.5f};
     pg_training_case_open(&f, "dpo", "checkpoint");
     f.other = pg_training_case_model(&f, "reference_checkpoint");
@@ -507,16 +524,22 @@ static void preferences(void **state)
     pg_training_rows_read(&rows, f.inputs);
     read_pairs(pairs, &rows, f.inputs);
     pg_preference_batch batch = {.pairs = pairs, .pair_count = 2};
+    float *reference = pg_scratch_values(&f.g, 4 * sizeof *reference),
+          *hits = pg_scratch_values(&f.g, 2 * sizeof *hits);
     CHECK_OK(pg_reference_losses(reference, &f.g, f.other->weights, &batch, false));
     assert_null(f.tape.last);
     const pg_array *expected = pg_golden_find(&f.golden, "reference_logps");
+    float *losses_found = pg_trained_values(reference, 4);
     for (size_t i = 0; i < 4; i++) /* ours are pair by pair */
-        assert_true(fabs(reference[i] + pg_golden_number(expected, i / 2 + i % 2 * 2)) < 1e-4);
+        assert_true(fabs(losses_found[i] + pg_golden_number(expected, i / 2 + i % 2 * 2)) < 1e-4);
+    pg_free(losses_found);
     pg_tensor *losses = pg_preference_training(&f.g, f.model->weights, &batch, reference,
                                                pg_training_fact(f.golden.facts, "beta"), hits);
     pg_tensor *loss = pg_weighted_sum(&f.g, losses, halves);
     check_loss(&f, pg_training_loss(&f, loss), "loss");
-    assert_true(hits[0] == 1 && hits[1] == 1);
+    float *hits_found = pg_trained_values(hits, 2);
+    assert_true(hits_found[0] == 1 && hits_found[1] == 1);
+    pg_free(hits_found);
     CHECK_OK(pg_tape_backward(&f.g, loss, 1));
     check_gradients(&f, "grad.");
     pg_training_case_close(&f);
@@ -540,11 +563,11 @@ static void contrast(void **state)
     CHECK_OK(pg_tape_backward(&f.g, loss, 1));
     check_gradients(&f, "grad.");
     for (int64_t at_once = 1; at_once < 5; at_once++) { /* in parts, of which the last may be smaller */
-        float value = 0;
         pg_training_case_reset(&f);
         f.tape.checkpoint = at_once == 2;
-        CHECK_OK(pg_contrastive_in_parts(&value, &f.g, f.model->weights, &batch, at_once, 1, NULL));
-        check_loss(&f, value, "loss");
+        pg_tensor *sum = pg_tensor_new(&f.g, 1, 1);
+        CHECK_OK(pg_contrastive_in_parts(sum->data, &f.g, f.model->weights, &batch, at_once, 1, NULL));
+        check_loss(&f, pg_training_loss(&f, sum), "loss");
         check_gradients(&f, "grad.");
     }
     pg_training_case_close(&f);
@@ -559,14 +582,15 @@ static void compare_pooled(pg_training_case *f, const pg_classifier *head)
     start_sums(f);
     pg_weights_each(f->model->weights, compare_parameter, &vision);
     pg_weights_each(w, compare_parameter, &text);
-    compare(f, "head.weight", head->weight.grad, pg_golden_find(&f->golden, "grad.head.weight"));
-    compare(f, "head.bias", head->bias.grad, pg_golden_find(&f->golden, "grad.head.bias"));
+    compare_weight(f, "head.weight", &head->weight, pg_golden_find(&f->golden, "grad.head.weight"));
+    compare_weight(f, "head.bias", &head->bias, pg_golden_find(&f->golden, "grad.head.bias"));
     assert_int_equal(f->compared + 2, count_arrays(f, "grad."));
 }
 
 /* Rows of the embedding that a text uses are compared; all others have none. */
-static void compare_used_rows(pg_training_case *f, float *grad, const pg_parameter *embed)
+static void compare_used_rows(pg_training_case *f, const float *on_device, const pg_parameter *embed)
 {
+    float *grad = pg_trained_values(on_device, embed->rows * embed->width);
     const pg_array *rows = pg_golden_find(&f->golden, "grad.text.embed_tokens.rows");
     const pg_array *values = pg_golden_find(&f->golden, "grad.text.embed_tokens.values");
     int64_t width = embed->width;
@@ -580,10 +604,17 @@ static void compare_used_rows(pg_training_case *f, float *grad, const pg_paramet
     for (int64_t i = 0; i < embed->rows * width; i++)
         assert_true(grad[i] == 0);
     pg_free(used);
+    pg_free(grad);
 }
 
-/* Puts head.weight and head.bias of the inputs into a head. */
-static pg_classifier *golden_head(const pg_training_case *f)
+/* A head with head.weight and head.bias of the inputs, on the device if there is one. */
+typedef struct golden_head {
+    pg_classifier *head;
+    pg_parameter before[2]; /* weight, bias */
+    pg_placement placed;
+} golden_head;
+
+static void open_head(golden_head *out, const pg_training_case *f)
 {
     static const char *const labels[] = {"one", "two", "three", "four", "five"};
     const pg_array *weight = pg_safetensors_find(f->inputs, "head.weight");
@@ -594,20 +625,34 @@ static pg_classifier *golden_head(const pg_training_case *f)
     CHECK_OK(pg_classifier_new(&head, labels, 5, features, 1));
     memcpy((void *)head->weight.data, weight->data, weight->bytes);
     memcpy((void *)head->bias.data, bias->data, bias->bytes);
-    head->weight.grad = pg_alloc(weight->bytes, 1);
-    head->bias.grad = pg_alloc(bias->bytes, 1);
-    return head;
+    *out = (golden_head){.head = head, .before = {head->weight, head->bias}};
+    pg_parameter *parameters[] = {&head->weight, &head->bias};
+    CHECK_OK(pg_placement_init(&out->placed, pg_trained_device(), parameters, 2));
+    pg_trained_weight_give(&head->weight);
+    pg_trained_weight_give(&head->bias);
+}
+
+static void close_head(golden_head *golden)
+{
+    pg_trained_weight_take(&golden->head->weight);
+    pg_trained_weight_take(&golden->head->bias);
+    golden->head->weight = golden->before[0];
+    golden->head->bias = golden->before[1];
+    pg_placement_free(&golden->placed);
+    pg_classifier_free(golden->head);
 }
 
 static pg_tensor *classify(pg_training_case *f, const pg_classifier *head, const pg_pooled_batch *batch)
 {
     static const float halves[] = {0.5f, 0.5f};
     static const int32_t targets[] = {3, 0}; /* as inputs.safetensors has them */
-    float hits[2];
+    float *hits = pg_scratch_values(&f->g, 2 * sizeof *hits);
     pg_tensor *features = pg_pooled_features(&f->g, f->model->weights, f->other->weights, batch);
     pg_tensor *logits = pg_classifier_logits(&f->g, head, features);
     assert_non_null(logits);
-    assert_true(pg_golden_error(logits->data, pg_golden_find(&f->golden, "logits"), NULL) < 2e-5);
+    float *found = pg_trained_values(logits->data, logits->rows * logits->width);
+    assert_true(pg_golden_error(found, pg_golden_find(&f->golden, "logits"), NULL) < 2e-5);
+    pg_free(found);
     return pg_weighted_sum(&f->g, pg_classifier_losses(&f->g, head, features, targets, 0, hits), halves);
 }
 
@@ -622,15 +667,17 @@ static void pooled_classifier(void **state)
     const int32_t *ids[] = {rows.ids[0], rows.ids[1]};
     const int64_t lengths[] = {rows.rows[0].count, rows.rows[1].count};
     pg_pooled_batch batch = {rows.batch.pixels, ids, lengths, 2};
-    pg_classifier *head = golden_head(&f);
+    golden_head golden;
+    open_head(&golden, &f);
+    pg_classifier *head = golden.head;
 
     pg_tensor *loss = classify(&f, head, &batch); /* a linear probe: only the head is trained */
     check_loss(&f, pg_training_loss(&f, loss), "loss");
     CHECK_OK(pg_tape_backward(&f.g, loss, 1));
     start_sums(&f);
-    compare(&f, "head.weight", head->weight.grad, pg_golden_find(&f.golden, "grad.head.weight"));
-    memset(head->weight.grad, 0, (size_t)(head->weight.rows * head->weight.width) * sizeof(float));
-    memset(head->bias.grad, 0, (size_t)head->bias.width * sizeof(float));
+    compare_weight(&f, "head.weight", &head->weight, pg_golden_find(&f.golden, "grad.head.weight"));
+    pg_values_clear(f.g.device, head->weight.grad, (size_t)(head->weight.rows * head->weight.width) * sizeof(float));
+    pg_values_clear(f.g.device, head->bias.grad, (size_t)head->bias.width * sizeof(float));
 
     pg_weights *vision = f.model->weights, *text = f.other->weights;
     pg_trained_model_train(f.model, "vision.");
@@ -650,10 +697,8 @@ static void pooled_classifier(void **state)
     compare_pooled(&f, head);
     compare_used_rows(&f, embed, &text->text.embed);
     check_whole(&f);
-    pg_free(embed);
-    pg_free(head->weight.grad);
-    pg_free(head->bias.grad);
-    pg_classifier_free(head);
+    text->text.embed.grad = embed;
+    close_head(&golden);
     pg_training_case_close(&f);
 }
 

@@ -54,9 +54,10 @@ static bool decays(const run *r, const char *name)
 /* The weight trains a copy of its values: files are mapped to be read only. */
 static void add_trained(run *r, pg_parameter *p, const char *name)
 {
-    size_t count = (size_t)(p->rows * p->width);
-    float *values = pg_alloc(count, sizeof *values);
-    memcpy(values, p->data, count * sizeof *values);
+    size_t bytes = (size_t)(p->rows * p->width) * sizeof(float);
+    float *values = pg_values_alloc(p->device, bytes);
+    assert_non_null(values);
+    pg_values_move(p->device, values, p->data, bytes);
     p->data = values;
     assert_true(r->count < sizeof r->trained / sizeof *r->trained);
     r->trained[r->count++] = (pg_trained){name, p->rows, p->width, values, p->grad, decays(r, name)};
@@ -76,10 +77,15 @@ static void add_weights(run *r)
         w->text.output.data = w->text.embed.data;
 }
 
+static size_t values_bytes(const pg_trained *t)
+{
+    return (size_t)(t->rows * t->width) * sizeof *t->values;
+}
+
 static void finish(run *r)
 {
     for (size_t i = 0; i < r->count; i++)
-        pg_free(r->trained[i].values);
+        pg_values_free(r->f.g.device, r->trained[i].values, values_bytes(&r->trained[i]));
     pg_training_case_close(&r->f);
 }
 
@@ -89,7 +95,7 @@ static double run_loss(run *r)
 {
     pg_training_case *f = &r->f;
     for (size_t i = 0; i < r->count; i++)
-        memset(r->trained[i].grad, 0, (size_t)(r->trained[i].rows * r->trained[i].width) * sizeof(float));
+        pg_values_clear(f->g.device, r->trained[i].grad, values_bytes(&r->trained[i]));
     pg_training_case_reset(f);
     if (!r->pairs.count)
         return pg_training_rows_run(f, &r->rows.batch, r->reduction, 1);
@@ -109,8 +115,10 @@ static void check_near(const char *what, size_t step, double found, double expec
 static void run_steps(run *r, const json_t *steps, const pg_optimizer_options *options, const pg_schedule *schedule)
 {
     pg_optimizer *optimizer = NULL;
+    pg_optimizer_options placed = *options;
+    placed.device = r->f.g.device;
     assert_int_equal(json_array_size(steps), STEPS + 1);
-    CHECK_OK(pg_optimizer_new(&optimizer, pg_kernels_best(), r->trained, r->count, options));
+    CHECK_OK(pg_optimizer_new(&optimizer, pg_kernels_best(), r->trained, r->count, &placed));
     for (size_t step = 0; step < STEPS; step++) {
         const json_t *record = json_array_get(steps, step);
         double norm_expected = pg_training_fact(record, "grad_norm"), rate = pg_schedule_rate(schedule, (int64_t)step);
@@ -172,8 +180,10 @@ static size_t check_final(const run *r, const char *prefix)
         if (!want || wanders(t->name))
             continue;
         compared++;
+        float *values = pg_trained_values(t->values, t->rows * t->width);
         for (int64_t k = 0; k < t->rows * t->width; k++)
-            check_near(t->name, (size_t)k, t->values[k], pg_golden_number(want, (size_t)k), FINAL);
+            check_near(t->name, (size_t)k, values[k], pg_golden_number(want, (size_t)k), FINAL);
+        pg_free(values);
     }
     return compared;
 }
@@ -185,11 +195,13 @@ static void check_final_summary(const run *r, const json_t *summary)
         const pg_trained *t = &r->trained[i];
         const json_t *want = json_object_get(summary, t->name);
         double square = 0, largest = 0;
+        float *values = pg_trained_values(t->values, t->rows * t->width);
         assert_non_null(want);
         for (int64_t k = 0; k < t->rows * t->width; k++) {
-            square += (double)t->values[k] * (double)t->values[k];
-            largest = fmax(largest, fabs((double)t->values[k]));
+            square += (double)values[k] * (double)values[k];
+            largest = fmax(largest, fabs((double)values[k]));
         }
+        pg_free(values);
         if (wanders(t->name))
             continue;
         double length = json_number_value(json_array_get(want, 1));
@@ -303,8 +315,10 @@ static void low_rank(void **state)
         pg_safetensors *trained = pg_training_case_file(&r.f, path);
         for (size_t k = 0; k < r.count; k++) {
             const pg_array *want = pg_safetensors_find(trained, r.trained[k].name);
+            float *values = pg_trained_values(r.trained[k].values, r.trained[k].rows * r.trained[k].width);
             for (size_t n = 0; n < pg_golden_count(want); n++)
-                check_near(want->name, n, r.trained[k].values[n], pg_golden_number(want, n), FINAL);
+                check_near(want->name, n, values[n], pg_golden_number(want, n), FINAL);
+            pg_free(values);
         }
         pg_safetensors_close(trained);
         pg_training_adapter_remove(&adapter);

@@ -2,7 +2,18 @@
 
 #include <math.h>
 
+#include <stdlib.h>
+
 #include "base/memory.h"
+#include "kernels/devices.h"
+
+pg_device *pg_trained_device(void)
+{
+    static pg_device *device;
+    if (!device)
+        CHECK_OK(pg_device_open(&device, getenv("PG_TEST_DEVICE")));
+    return device;
+}
 
 pg_model *pg_trained_model_open(const char *checkpoint)
 {
@@ -10,6 +21,7 @@ pg_model *pg_trained_model_open(const char *checkpoint)
     snprintf(path, sizeof path, "%s/golden/training/checkpoints/%s", PG_TESTS_FOLDER, checkpoint);
     pg_model *model = NULL;
     CHECK_OK(pg_model_open(&model, path));
+    CHECK_OK(pg_weights_place(model->weights, pg_trained_device()));
     return model;
 }
 
@@ -20,13 +32,30 @@ static size_t count_values(const pg_parameter *p)
 
 void pg_trained_weight_give(const pg_parameter *p)
 {
-    ((pg_parameter *)p)->grad = pg_alloc(count_values(p), sizeof *p->grad);
+    size_t bytes = count_values(p) * sizeof *p->grad;
+    float *grad = pg_values_alloc(p->device, bytes);
+    assert_non_null(grad);
+    pg_values_clear(p->device, grad, bytes);
+    ((pg_parameter *)p)->grad = grad;
 }
 
 void pg_trained_weight_take(const pg_parameter *p)
 {
-    pg_free(p->grad);
+    pg_values_free(p->device, p->grad, count_values(p) * sizeof *p->grad);
     ((pg_parameter *)p)->grad = NULL;
+}
+
+float *pg_trained_values(const float *values, int64_t count)
+{
+    float *copy = pg_alloc((size_t)count, sizeof *copy);
+    assert_non_null(copy);
+    CHECK_OK(pg_values_download(pg_trained_device(), copy, values, (size_t)count * sizeof *copy));
+    return copy;
+}
+
+float *pg_trained_gradient(const pg_parameter *p)
+{
+    return p->grad ? pg_trained_values(p->grad, p->rows * p->width) : NULL;
 }
 
 static void give(void *user, const pg_parameter *p)
@@ -46,14 +75,14 @@ static void clear(void *user, const pg_parameter *p)
 {
     (void)user;
     if (p->grad)
-        memset(p->grad, 0, count_values(p) * sizeof *p->grad);
+        pg_values_clear(p->device, p->grad, count_values(p) * sizeof *p->grad);
 }
 
 static void keep(void *user, const pg_parameter *p)
 {
     pg_kept_gradients *kept = user;
     if (p->grad && kept->values)
-        memcpy(kept->values + kept->count, p->grad, count_values(p) * sizeof *p->grad);
+        CHECK_OK(pg_values_download(p->device, kept->values + kept->count, p->grad, count_values(p) * sizeof *p->grad));
     kept->count += p->grad ? count_values(p) : 0;
 }
 

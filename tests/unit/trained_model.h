@@ -1,10 +1,14 @@
-/* Models whose weights have gradients, for tests. What goes wrong here fails the running test. */
+/* Models whose weights have gradients, for tests. What goes wrong here fails the running test. Values and gradients lie
+ * on the device that PG_TEST_DEVICE names, if it names one. */
 #ifndef PG_TESTS_TRAINED_MODEL_H
 #define PG_TESTS_TRAINED_MODEL_H
 
 #include "check.h"
 
 #include "generate/model.h"
+
+/* The device, opened once; NULL: the host. */
+pg_device *pg_trained_device(void);
 
 /* A checkpoint of tests/golden/training. */
 pg_model *pg_trained_model_open(const char *checkpoint);
@@ -16,6 +20,12 @@ void pg_trained_model_close(pg_model *model);
 void pg_trained_model_train(const pg_model *model, const char *part);
 
 void pg_trained_weight_give(const pg_parameter *p);
+
+/* `count` values as the host can read them: a copy, freed with pg_free. Of a weight, its gradient (NULL if it has
+ * none).
+ */
+float *pg_trained_values(const float *values, int64_t count);
+float *pg_trained_gradient(const pg_parameter *p);
 void pg_trained_weight_take(const pg_parameter *p);
 
 /* All gradients become zero. */

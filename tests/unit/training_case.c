@@ -16,6 +16,7 @@ pg_model *pg_training_case_model(pg_training_case *f, const char *fact)
     char *path = pg_golden_checkpoint(&f->golden, name);
     pg_model *model = NULL;
     CHECK_OK(pg_model_open(&model, path));
+    CHECK_OK(pg_weights_place(model->weights, pg_trained_device()));
     pg_free(path);
     return model;
 }
@@ -38,6 +39,7 @@ void pg_training_case_open(pg_training_case *f, const char *name, const char *ch
     f->inputs = pg_training_case_file(f, "inputs.safetensors");
     f->model = pg_training_case_model(f, checkpoint);
     f->g = (pg_context){.kernels = pg_kernels_best(), .threads = 2, .compute = PG_COMPUTE_F32, .tape = &f->tape};
+    pg_context_on(&f->g, pg_trained_device());
 }
 
 void pg_training_case_close(pg_training_case *f)
@@ -68,7 +70,10 @@ double pg_training_loss(const pg_training_case *f, const pg_tensor *loss)
 {
     if (!loss)
         fail_msg("no loss: %s", f->g.status == PG_OK ? "?" : pg_error_last());
-    return loss ? (double)*(const float *)loss->data : NAN;
+    float value = NAN;
+    if (loss)
+        CHECK_OK(pg_values_download(f->g.device, &value, loss->data, sizeof value));
+    return (double)value;
 }
 
 /* ---------------------------------------------------------------- rows of tokens */
@@ -135,12 +140,8 @@ static void factor_key(char out[160], const pg_parameter *p, const char *factor)
 
 static pg_parameter factor_of(const pg_array *array)
 {
-    return (pg_parameter){.name = array->name,
-                          .dtype = PG_F32,
-                          .rows = array->shape[0],
-                          .width = array->shape[1],
-                          .data = array->data,
-                          .grad = pg_alloc(array->bytes, 1)};
+    return (pg_parameter){
+        .name = array->name, .dtype = PG_F32, .rows = array->shape[0], .width = array->shape[1], .data = array->data};
 }
 
 static void add_factors(void *user, const pg_parameter *p)
@@ -166,6 +167,19 @@ static void take_factors(void *user, const pg_parameter *p)
     ((pg_parameter *)p)->lora = NULL;
 }
 
+/* Factors go to where the model is, and get gradients. */
+static void place_factors(pg_training_adapter *a)
+{
+    pg_parameter *factors[2 * PG_TRAINING_FACTORS];
+    for (size_t i = 0; i < a->count; i++) {
+        factors[2 * i] = &a->loras[i].a;
+        factors[2 * i + 1] = &a->loras[i].b;
+    }
+    CHECK_OK(pg_placement_init(&a->placed, pg_trained_device(), factors, 2 * a->count));
+    for (size_t i = 0; i < 2 * a->count; i++)
+        pg_trained_weight_give(factors[i]);
+}
+
 void pg_training_adapter_add(pg_training_adapter *out, const pg_training_case *f, const char *name)
 {
     char path[128];
@@ -174,14 +188,16 @@ void pg_training_adapter_add(pg_training_adapter *out, const pg_training_case *f
     out->scale = pg_training_fact(json_object_get(f->golden.facts, name), "scaling");
     pg_weights_each(f->model->weights, add_factors, out);
     assert_int_equal(2 * out->count, pg_safetensors_count(out->file));
+    place_factors(out);
 }
 
 void pg_training_adapter_remove(pg_training_adapter *adapter)
 {
     pg_weights_each(adapter->model->weights, take_factors, NULL);
     for (size_t i = 0; i < adapter->count; i++) {
-        pg_free(adapter->loras[i].a.grad);
-        pg_free(adapter->loras[i].b.grad);
+        pg_trained_weight_take(&adapter->loras[i].a);
+        pg_trained_weight_take(&adapter->loras[i].b);
     }
+    pg_placement_free(&adapter->placed);
     pg_safetensors_close(adapter->file);
 }

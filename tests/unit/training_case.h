@@ -52,12 +52,14 @@ typedef enum pg_training_reduction { PG_OVER_TOKENS, PG_OVER_EXAMPLES } pg_train
 double pg_training_rows_run(pg_training_case *f, const pg_token_batch *batch, pg_training_reduction how, double factor);
 
 /* The factors of one of the case's adapters, with gradients, in their places in the model. */
+#define PG_TRAINING_FACTORS 128
 typedef struct pg_training_adapter {
     pg_model *model;
     pg_safetensors *file;
     double scale;
-    pg_lora loras[128];
+    pg_lora loras[PG_TRAINING_FACTORS];
     size_t count;
+    pg_placement placed;
 } pg_training_adapter;
 
 void pg_training_adapter_add(pg_training_adapter *out, const pg_training_case *f, const char *name);

@@ -14,6 +14,13 @@ extern "C" {
 #include "kernels/device_kernels.h"
 }
 
+/* A locked buffer of the host's memory, and when its contents have left it (cuda_copies.cu). */
+struct cuda_stage {
+    char *memory;
+    cudaEvent_t left;
+};
+#define STAGES 2
+
 struct cuda_device {
     pg_device device; /* first: a pg_device is one of these */
     int number;
@@ -22,6 +29,9 @@ struct cuda_device {
     struct cuda_blaslt *products; /* cuda_blaslt.h */
     void *workspace;              /* scratch memory of the operation at hand; see cuda_workspace */
     size_t workspace_bytes;
+    cuda_stage stages[STAGES];
+    unsigned next_stage;
+    char *landing;      /* for downloads, locked */
     unsigned *counters; /* [CUDA_COUNTERS], for blocks that meet: all are 0 between kernels */
 };
 
@@ -35,6 +45,9 @@ static inline cuda_device *cuda_of(pg_device *device)
 /* Notes a failed call. True if it was well. */
 bool cuda_check(pg_device *device, cudaError_t error, const char *what);
 
+/* Makes the device this thread's current one: a stream's kernels and events are refused elsewhere. */
+void cuda_here(pg_device *device);
+
 /* `bytes` of the device's memory that the next operations may use until they ask for others; NULL on failure. */
 void *cuda_workspace(pg_device *device, size_t bytes);
 
@@ -46,6 +59,7 @@ void *cuda_workspace(pg_device *device, size_t bytes);
 #define PG_LAUNCH(device, kernel, grid, block, shared, ...)                        \
     do {                                                                           \
         if ((device)->status == PG_OK) {                                           \
+            cuda_here(device);                                                     \
             kernel<<<grid, block, shared, cuda_of(device)->stream>>>(__VA_ARGS__); \
             cuda_check(device, cudaGetLastError(), #kernel);                       \
         }                                                                          \

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "kernels/cuda/cuda_blaslt.h"
+#include "kernels/cuda/cuda_copies.h"
 
 extern "C" {
 #include "base/memory.h"
@@ -20,12 +21,19 @@ bool cuda_check(pg_device *device, cudaError_t error, const char *what)
     return error == cudaSuccess;
 }
 
+void cuda_here(pg_device *device)
+{
+    static thread_local int current = -1;
+    if (current != cuda_of(device)->number)
+        cuda_check(device, cudaSetDevice(current = cuda_of(device)->number), "use");
+}
+
 /* ---------------------------------------------------------------- memory */
 
 static void *cuda_alloc(pg_device *device, size_t bytes)
 {
     void *memory = NULL;
-    cudaSetDevice(cuda_of(device)->number);
+    cuda_here(device);
     if (cudaMalloc(&memory, bytes) == cudaSuccess)
         return memory;
     cudaGetLastError(); /* a size that could not be had is no failure of the device */
@@ -39,7 +47,7 @@ static void *cuda_alloc(pg_device *device, size_t bytes)
 /* cudaFree waits for everything that may use the memory. */
 static void cuda_release(pg_device *device, void *memory)
 {
-    cudaSetDevice(cuda_of(device)->number);
+    cuda_here(device);
     cuda_check(device, cudaFree(memory), "free");
 }
 
@@ -57,31 +65,11 @@ void *cuda_workspace(pg_device *device, size_t bytes)
     return cuda->workspace;
 }
 
-/* ---------------------------------------------------------------- copies */
-
-/* Pageable memory has been read when cudaMemcpyAsync returns. */
-static void cuda_upload(pg_device *device, void *to, const void *from, size_t bytes)
-{
-    if (device->status == PG_OK && bytes)
-        cuda_check(device, cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, cuda_of(device)->stream), "upload");
-}
-
-static void cuda_wait(pg_device *device)
-{
-    if (device->status == PG_OK)
-        cuda_check(device, cudaStreamSynchronize(cuda_of(device)->stream), "wait");
-}
-
-static void cuda_download(pg_device *device, void *to, const void *from, size_t bytes)
-{
-    if (device->status == PG_OK && bytes)
-        cuda_check(device, cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, cuda_of(device)->stream),
-                   "download");
-    cuda_wait(device);
-}
+/* ---------------------------------------------------------------- on the device */
 
 static void copy_apart(pg_device *device, char *to, const char *from, size_t bytes)
 {
+    cuda_here(device);
     if (device->status == PG_OK && bytes)
         cuda_check(device, cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, cuda_of(device)->stream), "copy");
 }
@@ -103,6 +91,7 @@ static void cuda_move(pg_device *device, void *to_memory, const void *from_memor
 
 static void cuda_clear(pg_device *device, void *memory, size_t bytes)
 {
+    cuda_here(device);
     if (device->status == PG_OK && bytes)
         cuda_check(device, cudaMemsetAsync(memory, 0, bytes, cuda_of(device)->stream), "clear");
 }
@@ -112,7 +101,8 @@ static void cuda_clear(pg_device *device, void *memory, size_t bytes)
 static void cuda_close(pg_device *device)
 {
     cuda_device *cuda = cuda_of(device);
-    cudaSetDevice(cuda->number);
+    cuda_here(device);
+    cuda_copies_close(cuda);
     if (cuda->workspace)
         cudaFree(cuda->workspace);
     if (cuda->counters)
@@ -126,13 +116,37 @@ static void cuda_close(pg_device *device)
 static const pg_device_calls cuda_calls = {cuda_alloc, cuda_release, cuda_upload, cuda_download,
                                            cuda_move,  cuda_clear,   cuda_wait,   cuda_close};
 
+static int describe(char *out, size_t size, const cudaDeviceProp *properties)
+{
+    return snprintf(out, size, "%.64s, %zu GiB", properties->name, properties->totalGlobalMem >> 30);
+}
+
+void pg_cuda_list(char *out, size_t size)
+{
+    int count = 0;
+    cudaError_t error = cudaGetDeviceCount(&count);
+    if (error != cudaSuccess || count == 0)
+        snprintf(out, size, " (CUDA: %s)", error == cudaSuccess ? "no GPU" : cudaGetErrorString(error));
+    cudaGetLastError();
+    for (int i = 0; i < count && size > 0; i++) {
+        cudaDeviceProp properties = {};
+        char text[128];
+        cudaGetDeviceProperties(&properties, i);
+        describe(text, sizeof text, &properties);
+        size_t length = static_cast<size_t>(snprintf(out, size, ", cuda:%d (%s)", i, text));
+        out += length < size ? length : size;
+        size -= length < size ? length : size;
+    }
+}
+
 static pg_status start(cuda_device *cuda, int number)
 {
     pg_device *device = &cuda->device;
     cudaDeviceProp properties;
     cudaError_t error = cudaGetDeviceProperties(&properties, number);
     if (error != cudaSuccess)
-        return pg_fail(PG_ERROR_UNSUPPORTED, "cuda:%d: %s", number, cudaGetErrorString(error));
+        return pg_fail(PG_ERROR_UNSUPPORTED, "cuda:%d: %s; `paligemma --version` names the devices that there are",
+                       number, cudaGetErrorString(error));
     if (properties.major < 8)
         return pg_fail(PG_ERROR_UNSUPPORTED, "cuda:%d: %s has compute capability %d.%d, expected 8.0 or later", number,
                        properties.name, properties.major, properties.minor);
@@ -141,9 +155,9 @@ static pg_status start(cuda_device *cuda, int number)
     device->calls = &cuda_calls;
     device->kernels = &cuda_kernels;
     snprintf(device->name, sizeof device->name, "cuda:%d", number);
-    snprintf(device->description, sizeof device->description, "%.64s, %zu GiB", properties.name,
-             properties.totalGlobalMem >> 30);
-    if (!cuda_check(device, cudaSetDevice(number), "open") ||
+    describe(device->description, sizeof device->description, &properties);
+    cuda_here(device);
+    if (device->status != PG_OK ||
         !cuda_check(device, cudaStreamCreateWithFlags(&cuda->stream, cudaStreamNonBlocking), "stream"))
         return pg_device_wait(device);
     const size_t counters = CUDA_COUNTERS * sizeof *cuda->counters;

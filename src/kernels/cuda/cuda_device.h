@@ -11,6 +11,9 @@ extern "C" {
 /* Opens the GPU of this number. */
 pg_status pg_cuda_open(pg_device **out, int number);
 
+/* Writes ", cuda:0 (NAME, N GiB)" for every GPU, or why there is none. */
+void pg_cuda_list(char *out, size_t size);
+
 #ifdef __cplusplus
 }
 #endif

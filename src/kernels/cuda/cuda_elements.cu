@@ -125,30 +125,32 @@ static __device__ inline float gelu_slopes(float x)
 
 /* dx before dy: they may be the same. */
 template <typename V>
-__global__ void gelu_times_back_kernel(V *dx, V *dy, const V *dout, const V *x, const V *y, int64_t count)
+__global__ void gelu_times_back_kernel(V *dx, bool fresh_dx, V *dy, bool fresh_dy, const V *dout, const V *x,
+                                       const V *y, int64_t count)
 {
     int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
     for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += stride) {
         V a = x[i], b = y[i], d = dout[i];
         if (dx)
-            put(dx + i, product_of(product_of(d, b), gelu_slopes(a)), false);
+            put(dx + i, product_of(product_of(d, b), gelu_slopes(a)), fresh_dx);
         if (dy)
-            put(dy + i, product_of(d, product_of(a, gelu_shares(a))), false);
+            put(dy + i, product_of(d, product_of(a, gelu_shares(a))), fresh_dy);
     }
 }
 
 template <typename V>
-static void gelu_times_back(pg_device *device, float *dx, float *dy, const float *dout, const float *x, const float *y,
-                            int64_t count)
+static void gelu_times_back(pg_device *device, float *dx, bool fresh_dx, float *dy, bool fresh_dy, const float *dout,
+                            const float *x, const float *y, int64_t count)
 {
-    PG_LAUNCH(device, gelu_times_back_kernel<V>, grid_for(units_of<V>(count)), dim3(BLOCK), 0, units<V>(dx),
-              units<V>(dy), units<V>(dout), units<V>(x), units<V>(y), units_of<V>(count));
+    PG_LAUNCH(device, gelu_times_back_kernel<V>, grid_for(units_of<V>(count)), dim3(BLOCK), 0, units<V>(dx), fresh_dx,
+              units<V>(dy), fresh_dy, units<V>(dout), units<V>(x), units<V>(y), units_of<V>(count));
 }
 
-void cuda_gelu_times_back(pg_device *device, float *dx, float *dy, const float *dout, const float *x, const float *y,
-                          int64_t count)
+void cuda_gelu_times_back(pg_device *device, float *dx, bool fresh_dx, float *dy, bool fresh_dy, const float *dout,
+                          const float *x, const float *y, int64_t count)
 {
-    PG_IN_UNITS(in_fours(count, dx, dy, dout, x, y), gelu_times_back, device, dx, dy, dout, x, y, count);
+    PG_IN_UNITS(in_fours(count, dx, dy, dout, x, y), gelu_times_back, device, dx, fresh_dx, dy, fresh_dy, dout, x, y,
+                count);
 }
 
 /* ---------------------------------------------------------------- dropout */

@@ -27,8 +27,10 @@ __global__ void cross_entropy_kernel(float *losses, float *log_sums, float *hits
     if (threadIdx.x != 0)
         return;
     float target = row[targets[r]];
-    double log_sum = log_sum_of(part, 1);
-    losses[r] = static_cast<float>(log_sum - target + smoothing * (target - mean));
+    double log_sum = log_sum_of(part, 1), loss = log_sum - target;
+    if (smoothing > 0)
+        loss += smoothing * (target - mean);
+    losses[r] = static_cast<float>(loss);
     if (log_sums)
         log_sums[r] = static_cast<float>(log_sum);
     if (hits)

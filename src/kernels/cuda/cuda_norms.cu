@@ -77,7 +77,8 @@ static void rms_norm(pg_device *device, float *out, const float *x, int64_t rows
 void cuda_rms_norm(pg_device *device, float *out, const float *x, int64_t rows, const pg_device_matrix *w,
                    float epsilon)
 {
-    PG_IN_UNITS(in_fours(w->width, out, x, w->data), rms_norm, device, out, x, rows, w, epsilon);
+    if (rows)
+        PG_IN_UNITS(in_fours(w->width, out, x, w->data), rms_norm, device, out, x, rows, w, epsilon);
 }
 
 /* With f the factor and h = dout (1 + w): dx = f (h - x f^2 mean(x h)). Leaves f behind; dx may be NULL. */
@@ -166,7 +167,9 @@ static void layer_norm(pg_device *device, float *out, const float *x, int64_t ro
 void cuda_layer_norm(pg_device *device, float *out, const float *x, int64_t rows, const pg_device_matrix *w,
                      const pg_device_matrix *bias, float epsilon)
 {
-    PG_IN_UNITS(in_fours(w->width, out, x, w->data, bias->data), layer_norm, device, out, x, rows, w, bias, epsilon);
+    if (rows)
+        PG_IN_UNITS(in_fours(w->width, out, x, w->data, bias->data), layer_norm, device, out, x, rows, w, bias,
+                    epsilon);
 }
 
 /* With z = (x - mean) f and h = dout w: dx = f (h - mean(h) - z mean(h z)). Leaves f and the mean behind. */
@@ -269,6 +272,8 @@ static void add_weight_sums(pg_device *device, float *dw, float *dbias, const fl
 void cuda_rms_norm_back(pg_device *device, float *dx, bool fresh, float *dw, const float *dout, const float *x,
                         int64_t rows, const pg_device_matrix *w, float epsilon, float *scratch)
 {
+    if (rows == 0)
+        return;
     PG_IN_UNITS(in_fours(w->width, dx, dout, x, w->data), rms_norm_back, device, dx, fresh, scratch, dout, x, rows, w,
                 epsilon);
     if (dw)
@@ -279,6 +284,8 @@ void cuda_layer_norm_back(pg_device *device, float *dx, bool fresh, float *dw, f
                           const float *x, int64_t rows, const pg_device_matrix *w, float epsilon, float *scratch)
 {
     float *means = scratch + rows;
+    if (rows == 0)
+        return;
     PG_IN_UNITS(in_fours(w->width, dx, dout, x, w->data), layer_norm_back, device, dx, fresh, scratch, means, dout, x,
                 rows, w, epsilon);
     if (dw || dbias)
@@ -307,7 +314,8 @@ template <typename V> static void unit_rows(pg_device *device, float *out, const
 
 void cuda_unit_rows(pg_device *device, float *out, const float *x, int64_t rows, int64_t width)
 {
-    PG_IN_UNITS(in_fours(width, out, x), unit_rows, device, out, x, rows, width);
+    if (rows)
+        PG_IN_UNITS(in_fours(width, out, x), unit_rows, device, out, x, rows, width);
 }
 
 template <typename V>
@@ -335,5 +343,6 @@ static void unit_rows_back(pg_device *device, float *dx, bool fresh, const float
 void cuda_unit_rows_back(pg_device *device, float *dx, bool fresh, const float *dout, const float *x, const float *out,
                          int64_t rows, int64_t width)
 {
-    PG_IN_UNITS(in_fours(width, dx, dout, x, out), unit_rows_back, device, dx, fresh, dout, x, out, rows, width);
+    if (rows)
+        PG_IN_UNITS(in_fours(width, dx, dout, x, out), unit_rows_back, device, dx, fresh, dout, x, out, rows, width);
 }

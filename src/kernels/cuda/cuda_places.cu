@@ -1,20 +1,39 @@
-/* Places: patches of pictures, rotary positions, spans of rows, columns side by side. */
+/* Places: values and patches of pictures, rotary positions, spans of rows, columns side by side. */
 #include <string.h>
 
 #include "kernels/cuda/cuda_rows.h"
 
 #define ROW_BLOCK 128
 
-/* ---------------------------------------------------------------- patches */
+/* ---------------------------------------------------------------- pictures */
 
-__global__ void patches_kernel(float *out, const float *pixels, int64_t channels, int64_t side, int64_t patch)
+__global__ void pixel_values_kernel(float *out, const uint8_t *bytes, int64_t pixels, int64_t plane,
+                                    const float (*levels)[256])
 {
-    int64_t across = side / patch, width = channels * patch * patch;
-    int64_t picture = blockIdx.x / (across * across), place = blockIdx.x % (across * across);
-    int64_t top = place / across * patch, left = place % across * patch;
-    for (int64_t i = threadIdx.x; i < width; i += blockDim.x) {
-        int64_t line = (picture * channels + i / (patch * patch)) * side + top + i / patch % patch;
-        out[blockIdx.x * width + i] = pixels[line * side + left + i % patch];
+    int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+    if (i >= pixels)
+        return;
+    float *place = out + i / plane * 3 * plane + i % plane;
+    for (int channel = 0; channel < 3; channel++)
+        place[channel * plane] = levels[channel][bytes[3 * i + channel]];
+}
+
+void cuda_pixel_values(pg_device *device, float *out, const uint8_t *bytes, int64_t pixels, int64_t plane,
+                       const float (*levels)[256])
+{
+    if (pixels)
+        PG_LAUNCH(device, pixel_values_kernel, dim3(blocks_for(pixels, BLOCK)), dim3(BLOCK), 0, out, bytes, pixels,
+                  plane, levels);
+}
+
+__global__ void patches_kernel(float *out, const float *pixels, int channels, int side, int patch)
+{
+    int across = side / patch, width = channels * patch * patch;
+    int picture = blockIdx.x / (across * across), place = blockIdx.x % (across * across);
+    int top = place / across * patch, left = place % across * patch;
+    for (int i = threadIdx.x; i < width; i += blockDim.x) {
+        int64_t line = static_cast<int64_t>(picture * channels + i / (patch * patch)) * side + top + i / patch % patch;
+        out[static_cast<int64_t>(blockIdx.x) * width + i] = pixels[line * side + left + i % patch];
     }
 }
 
@@ -22,7 +41,8 @@ void cuda_patches(pg_device *device, float *out, const float *pixels, int64_t ro
                   int64_t patch)
 {
     if (rows)
-        PG_LAUNCH(device, patches_kernel, dim3(rows), dim3(ROW_BLOCK), 0, out, pixels, channels, side, patch);
+        PG_LAUNCH(device, patches_kernel, dim3(rows), dim3(ROW_BLOCK), 0, out, pixels, static_cast<int>(channels),
+                  static_cast<int>(side), static_cast<int>(patch));
 }
 
 /* ---------------------------------------------------------------- rotary positions */
@@ -61,12 +81,13 @@ void cuda_rope_angles(pg_device *device, float *out, const int32_t *positions, c
 
 /* Turns (a, b) of every head by its row's angles times `sign`; `half` is half a head. */
 template <typename V>
-__global__ void rope_kernel(V *out, bool fresh, const V *x, const V *angles, int64_t width, int64_t half, float sign)
+__global__ void rope_kernel(V *out, bool fresh, const V *x, const V *angles, int width, int half, float sign)
 {
-    const V *cosines = angles + blockIdx.x * 2 * half, *sines = cosines + half;
-    int64_t row = blockIdx.x * width;
-    for (int64_t i = threadIdx.x; i < width / 2; i += blockDim.x) {
-        int64_t column = i % half, at = row + i / half * 2 * half + column;
+    const V *cosines = angles + static_cast<int64_t>(blockIdx.x) * 2 * half, *sines = cosines + half;
+    int64_t row = static_cast<int64_t>(blockIdx.x) * width;
+    for (int i = threadIdx.x; i < width / 2; i += blockDim.x) {
+        int column = i % half;
+        int64_t at = row + i / half * 2 * half + column;
         V a = x[at], b = x[at + half], cosine = cosines[column], sine = scaled(sines[column], sign);
         put(out + at, plus_scaled(product_of(a, cosine), product_of(b, sine), -1), fresh);
         put(out + at + half, sum_of(product_of(b, cosine), product_of(a, sine)), fresh);
@@ -79,7 +100,8 @@ static void turn(pg_device *device, float *out, bool fresh, const float *x, cons
 {
     if (rows)
         PG_LAUNCH(device, rope_kernel<V>, dim3(rows), dim3(ROW_BLOCK), 0, units<V>(out), fresh, units<V>(x),
-                  units<V>(angles), units_of<V>(width), units_of<V>(size / 2), sign);
+                  units<V>(angles), static_cast<int>(units_of<V>(width)), static_cast<int>(units_of<V>(size / 2)),
+                  sign);
 }
 
 void cuda_rope(pg_device *device, float *out, const float *x, const float *angles, int64_t rows, int64_t width,

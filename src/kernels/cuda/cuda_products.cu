@@ -5,9 +5,15 @@
  */
 #include "kernels/cuda/cuda_products.h"
 
-#define BLOCK       256
-#define FEW_ROWS    8                  /* no more than these go the way of generated tokens even if they are not */
-#define SLAB_VALUES ((int64_t)1 << 26) /* of a weight that exist converted at a time */
+#define BLOCK    256
+#define FEW_ROWS 8 /* no more than these go the way of generated tokens even if they are not */
+
+/* Values of a weight that exist converted at a time; few in the emulation, whose tests must see several slabs. */
+#ifdef PG_EMULATED
+#define SLAB_VALUES ((int64_t)1 << 10)
+#else
+#define SLAB_VALUES ((int64_t)1 << 26)
+#endif
 
 /* ---------------------------------------------------------------- factors */
 
@@ -80,12 +86,22 @@ static size_t bias_bytes(const pg_device_matrix *bias)
     return bias && !is_ready_bias(bias) ? rounded(static_cast<size_t>(bias->width) * 4) : 0;
 }
 
-static const float *bias_floats(pg_device *device, const pg_device_matrix *bias, void *room)
+/* x and the bias as the product needs them. */
+struct inputs {
+    const void *x;
+    const float *bias;
+};
+
+static inputs inputs_of(pg_device *device, const float *x, int64_t count, const pg_device_matrix *bias, bool bf16,
+                        void *x_room, void *bias_room)
 {
     if (!bias || is_ready_bias(bias))
-        return bias ? static_cast<const float *>(bias->data) : NULL;
-    widen_values(device, room, false, bias->data, bias->dtype, bias->width);
-    return static_cast<const float *>(room);
+        return {activations(device, x, count, bf16, x_room), bias ? static_cast<const float *>(bias->data) : NULL};
+    if (bf16)
+        widen_with_bias(device, x_room, x, count, bias_room, bias);
+    else
+        widen_values(device, bias_room, false, bias->data, bias->dtype, bias->width);
+    return {bf16 ? x_room : x, static_cast<const float *>(bias_room)};
 }
 
 __global__ void add_bias_kernel(float *out, const float *bias, int64_t rows, int64_t columns, int64_t stride)
@@ -118,20 +134,20 @@ static void multiply_rows(pg_device *device, float *out, const float *x, int64_t
     char *room = static_cast<char *>(cuda_workspace(device, x_bytes + w_bytes + bias_bytes(bias)));
     if (device->status != PG_OK)
         return;
+    inputs in = inputs_of(device, x, rows * w->width, bias, bf16, room, room + x_bytes + w_bytes);
     product p = {};
-    p.a = activations(device, x, rows * w->width, bf16, room);
+    p.a = in.x;
     p.rows = rows;
     p.inner = p.a_stride = w->width;
     p.out_stride = w->rows;
     p.b_transposed = true;
     p.bf16 = bf16;
-    const float *b = bias_floats(device, bias, room + x_bytes + w_bytes);
     int64_t slab = slab_rows(w, bf16);
     for (int64_t first = 0; first < w->rows; first += slab) {
         p.columns = w->rows - first < slab ? w->rows - first : slab;
         p.b = slab_of(device, w, first, p.columns, bf16, room + x_bytes);
         p.out = out + first;
-        p.bias = b ? b + first : NULL;
+        p.bias = in.bias ? in.bias + first : NULL;
         run(device, p);
     }
 }
@@ -203,6 +219,8 @@ static void weight_back(pg_device *device, float *dw, const void *dout, const vo
 static void multiply_back(pg_device *device, float *dx, bool fresh, float *dw, const float *dout, const float *x,
                           int64_t rows, const pg_device_matrix *w, bool bf16)
 {
+    if (rows == 0)
+        return;
     size_t dout_bytes = activation_bytes(rows * w->rows, bf16), w_bytes = dx ? slab_bytes(w, bf16) : 0;
     size_t x_bytes = dw ? activation_bytes(rows * w->width, bf16) : 0;
     char *room = static_cast<char *>(cuda_workspace(device, dout_bytes + w_bytes + x_bytes));
@@ -237,6 +255,8 @@ __global__ void add_columns_kernel(float *out, const float *x, int64_t rows, int
 
 static void add_columns(pg_device *device, float *out, const float *x, int64_t rows, int64_t width)
 {
+    if (rows == 0)
+        return;
     int64_t across = blocks_for(width, COLUMN_BLOCK), each = blocks_for(rows, COLUMN_PARTS);
     each = each < 16 ? 16 : each;
     int64_t parts = blocks_for(rows, each);
@@ -274,6 +294,8 @@ static void gather_as(pg_device *device, void *to, const void *from, const int64
 
 static void gather(pg_device *device, void *to, const void *from, const int64_t *numbers, int64_t count, int64_t bytes)
 {
+    if (count == 0)
+        return;
     uintptr_t all = reinterpret_cast<uintptr_t>(to) | reinterpret_cast<uintptr_t>(from) | static_cast<uintptr_t>(bytes);
     if (all % 16 == 0)
         gather_as<uint4>(device, to, from, numbers, count, bytes);
@@ -293,7 +315,8 @@ __global__ void pick_kernel(float *out, int64_t out_width, const float *x, int64
 static void pick(pg_device *device, float *out, int64_t out_width, const float *x, int64_t rows, int64_t width,
                  const int64_t *columns, int64_t count)
 {
-    PG_LAUNCH(device, pick_kernel, dim3(rows), dim3(BLOCK), 0, out, out_width, x, width, columns, count);
+    if (rows)
+        PG_LAUNCH(device, pick_kernel, dim3(rows), dim3(BLOCK), 0, out, out_width, x, width, columns, count);
 }
 
 extern const pg_device_products cuda_products = {multiply, multiply_back, add_columns, widen, gather, pick};

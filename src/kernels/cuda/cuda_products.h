@@ -39,7 +39,21 @@ void exact_multiply(pg_device *device, float *out, const float *x, int64_t rows,
 /* cuda_widen.cu: `count` values of a floating dtype as floats, or rounded to bf16. */
 void widen_values(pg_device *device, void *out, bool to_bf16, const void *values, pg_dtype dtype, int64_t count);
 
-/* The same for rows of a quantised matrix; `first` is a multiple of 16, and out aligned to 16 bytes. */
+/* x rounded to bf16, and a bias as floats: at once, because a launch costs what small ones take. */
+void widen_with_bias(pg_device *device, void *out, const float *x, int64_t count, void *bias_out,
+                     const pg_device_matrix *bias);
+
+/* Rows of a quantised matrix as floats, or rounded to bf16; `first` is a multiple of 16, and out aligned to 16 bytes.
+ */
 void widen_quantized(pg_device *device, void *out, bool to_bf16, const pg_quantized *w, int64_t first, int64_t rows);
+
+/* The block of a quantised matrix is this power of two of inputs. */
+static inline int bits_of_block(const pg_quantized *w)
+{
+    int bits = 5;
+    while (static_cast<int64_t>(1) << bits < w->block)
+        bits++;
+    return bits;
+}
 
 #endif

@@ -25,6 +25,7 @@ extern const pg_device_rows cuda_rows = {
     cuda_add_positions,
     cuda_add_positions_back,
     cuda_store_rows,
+    cuda_pixel_values,
     cuda_patches,
     cuda_rope_angles,
     cuda_rope,

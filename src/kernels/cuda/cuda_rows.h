@@ -12,7 +12,7 @@ extern "C" {
 }
 
 #define BLOCK      256
-#define WARP_WIDTH 512 /* rows up to this width are a warp's, wider ones a block's */
+#define WARP_WIDTH 1280 /* rows up to this width are a warp's, wider ones a block's */
 
 static inline bool is_aligned(const void *memory)
 {
@@ -176,8 +176,8 @@ void cuda_gelu_back(pg_device *device, float *dx, bool fresh, const float *dout,
 void cuda_relu(pg_device *device, float *out, const float *x, int64_t count);
 void cuda_relu_back(pg_device *device, float *dx, bool fresh, const float *dout, const float *x, int64_t count);
 void cuda_gelu_times(pg_device *device, float *out, const float *x, const float *y, int64_t count);
-void cuda_gelu_times_back(pg_device *device, float *dx, float *dy, const float *dout, const float *x, const float *y,
-                          int64_t count);
+void cuda_gelu_times_back(pg_device *device, float *dx, bool fresh_dx, float *dy, bool fresh_dy, const float *dout,
+                          const float *x, const float *y, int64_t count);
 void cuda_add_scaled(pg_device *device, float *out, const float *x, const float *y, float factor, int64_t count);
 void cuda_pass_back(pg_device *device, float *dx, bool fresh, const float *dout, float factor, int64_t count);
 void cuda_dropout(pg_device *device, float *out, bool fresh, const float *x, float factor, uint64_t least,
@@ -201,6 +201,8 @@ void cuda_store_rows(pg_device *device, void *cache, pg_dtype dtype, const int64
                      int64_t heads, int64_t size);
 
 /* cuda_places.cu */
+void cuda_pixel_values(pg_device *device, float *out, const uint8_t *bytes, int64_t pixels, int64_t plane,
+                       const float (*levels)[256]);
 void cuda_patches(pg_device *device, float *out, const float *pixels, int64_t rows, int64_t channels, int64_t side,
                   int64_t patch);
 void cuda_rope_angles(pg_device *device, float *out, const int32_t *positions, const float *frequencies, int64_t count,

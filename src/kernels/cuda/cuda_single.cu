@@ -28,7 +28,7 @@ struct job {
     int rows; /* of x */
     int64_t outputs, inputs, groups;
     pg_device_matrix w, bias; /* bias.data is NULL: none */
-    int block_shift;          /* tiles of a block of quantised inputs, as a power of two */
+    int tile_bits;            /* a block of a quantised weight is this power of two of tiles */
     bool x_aligned;
     unsigned *counters;
 };
@@ -140,9 +140,8 @@ template <> __device__ inline void load<ANY>(raw<ANY> &r, const job &j, int64_t 
 static __device__ inline uint32_t load_scales(const job &j, int64_t group, int64_t tile)
 {
     const pg_quantized &q = j.w.quantized;
-    int64_t blocks = (j.inputs + q.block - 1) >> (j.block_shift + 5);
-    const uint16_t *scales =
-        static_cast<const uint16_t *>(q.scales) + (group * blocks + (tile >> j.block_shift)) * GROUP;
+    int64_t blocks = (j.inputs + q.block - 1) >> (j.tile_bits + 5);
+    const uint16_t *scales = static_cast<const uint16_t *>(q.scales) + (group * blocks + (tile >> j.tile_bits)) * GROUP;
     return __ldg(reinterpret_cast<const uint32_t *>(scales) + lane_row());
 }
 
@@ -417,6 +416,8 @@ template <kind K, int EIGHTS> __global__ void __launch_bounds__(BLOCK, blocks_at
 
 /* ---------------------------------------------------------------- launching */
 
+#define SHARED_MOST ((size_t)48 << 10) /* what a kernel gets without asking */
+
 static bool is_aligned(const void *pointer, size_t bytes)
 {
     return reinterpret_cast<uintptr_t>(pointer) % bytes == 0;
@@ -438,14 +439,6 @@ static bool can_multiply(const pg_device_matrix *w, int64_t groups)
            (!q->bits || (is_aligned(q->values, 8) && is_aligned(q->scales, 4) && is_aligned(q->steps, 2)));
 }
 
-static int shift_of_block(int64_t block)
-{
-    int shift = 0;
-    while (block > TILE << shift)
-        shift++;
-    return shift;
-}
-
 template <kind K, int EIGHTS> static void launch_eights(pg_device *device, const job &j, int64_t parts)
 {
     size_t room = sizeof(float) * 2 * WARPS * EIGHTS * 8 * GROUP;
@@ -453,9 +446,10 @@ template <kind K, int EIGHTS> static void launch_eights(pg_device *device, const
     int64_t blocks = cuda_of(device)->processors * blocks_at_once<K, EIGHTS> / parts;
     blocks = blocks < 1 ? 1 : blocks > j.groups ? j.groups : blocks;
     auto kernel = single_kernel<K, EIGHTS>;
-    cuda_check(device,
-               cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared)),
-               "shared memory");
+    if (shared > SHARED_MOST)
+        cuda_check(device,
+                   cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared)),
+                   "shared memory");
     PG_LAUNCH(device, kernel, dim3(blocks, parts), dim3(BLOCK), shared, j);
 }
 
@@ -482,7 +476,7 @@ bool single_multiply(pg_device *device, float *out, const float *x, int64_t rows
     j.w = *w;
     if (bias)
         j.bias = *bias;
-    j.block_shift = shift_of_block(w->quantized.block);
+    j.tile_bits = bits_of_block(&w->quantized) - 5;
     j.x_aligned = w->width % 4 == 0 && is_aligned(x, 16);
     j.counters = cuda_of(device)->counters;
     int64_t parts = blocks_for(w->width, PART);

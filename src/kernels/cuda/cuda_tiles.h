@@ -7,7 +7,7 @@
 #ifndef PG_KERNELS_CUDA_TILES_H
 #define PG_KERNELS_CUDA_TILES_H
 
-#include "kernels/cuda/cuda_common.h"
+#include "kernels/cuda/cuda_fragments.h"
 
 extern "C" {
 #include "kernels/device_attention.h"
@@ -55,52 +55,12 @@ template <int N> static __device__ inline void clear(float (&c)[N][4])
 
 /* ---------------------------------------------------------------- the tensor cores */
 
-/* Two floats to nearest bf16, the first in the lower half. */
-static __device__ inline uint32_t pack_bf16(float low, float high)
-{
-#ifdef PG_EMULATED
-    return bf16_of_float(low) | static_cast<uint32_t>(bf16_of_float(high)) << 16;
-#else
-    uint32_t pair;
-    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(high), "f"(low));
-    return pair;
-#endif
-}
-
 #ifdef PG_EMULATED
 static inline uint32_t stored_pair(const uint16_t *at, int apart)
 {
     return at[0] | static_cast<uint32_t>(at[apart]) << 16;
 }
-
-/* The fragments of a warp, gathered: what one lane multiplies needs those of eight others. */
-static inline void multiply_fragments(float (&c)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1)
-{
-    uint32_t own[6] = {a[0], a[1], a[2], a[3], b0, b1};
-    unsigned lane = threadIdx.x % WARP, g = lane / 4, t = lane % 4;
-    memcpy(emulate_warp_room(sizeof own, lane), own, sizeof own);
-    __syncwarp();
-    for (unsigned k = 0; k < 16; k++) {
-        const uint32_t *left = static_cast<uint32_t *>(emulate_warp_room(sizeof own, g * 4 + k % 8 / 2));
-        for (unsigned e = 0; e < 4; e++) {
-            unsigned column = 2 * t + e % 2;
-            const uint32_t *right = static_cast<uint32_t *>(emulate_warp_room(sizeof own, column * 4 + k % 8 / 2));
-            uint32_t x = left[e / 2 + k / 8 * 2], y = right[4 + k / 8];
-            c[e] += float_of_bits((k % 2 ? x >> 16 : x & 0xffff) << 16) *
-                    float_of_bits((k % 2 ? y >> 16 : y & 0xffff) << 16);
-        }
-    }
-    __syncwarp();
-}
 #else
-static __device__ inline void multiply_fragments(float (&c)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1)
-{
-    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
-                 "{%0, %1, %2, %3};"
-                 : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
-                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
-}
-
 /* Four matrices of 8 x 8, of which lane i names row i % 8 of matrix i / 8. */
 static __device__ inline void load_matrices(uint32_t (&out)[4], const uint16_t *row)
 {

@@ -38,15 +38,37 @@ static __device__ inline void store_one(uint16_t *out, float v)
     *out = bf16_of_float(v);
 }
 
-template <typename T>
-__global__ void widen_kernel(T *out, const void *values, pg_dtype dtype, int64_t count, bool aligned)
+/* What a thread of a block writes: four values, or the last ones. */
+template <typename T> struct widening {
+    T *out;
+    const void *values;
+    pg_dtype dtype;
+    int64_t count;
+    bool aligned;
+};
+
+template <typename T> static __device__ inline void widen_four(const widening<T> &w, int64_t block)
 {
-    int64_t i = (static_cast<int64_t>(blockIdx.x) * BLOCK + threadIdx.x) * EACH;
-    if (aligned && i + EACH <= count)
-        store_four(out + i, four_values(values, dtype, i));
+    int64_t i = (block * BLOCK + threadIdx.x) * EACH;
+    if (w.aligned && i + EACH <= w.count)
+        store_four(w.out + i, four_values(w.values, w.dtype, i));
     else
-        for (int64_t end = min(i + EACH, count); i < end; i++)
-            store_one(out + i, load_value(values, dtype, i));
+        for (int64_t end = min(i + EACH, w.count); i < end; i++)
+            store_one(w.out + i, load_value(w.values, w.dtype, i));
+}
+
+template <typename T> __global__ void widen_kernel(widening<T> w)
+{
+    widen_four(w, blockIdx.x);
+}
+
+/* The first `blocks` blocks take x, the others the bias. */
+__global__ void widen_both_kernel(widening<uint16_t> x, widening<float> bias, int64_t blocks)
+{
+    if (blockIdx.x < blocks)
+        widen_four(x, blockIdx.x);
+    else
+        widen_four(bias, blockIdx.x - blocks);
 }
 
 static bool is_aligned(const void *pointer, size_t bytes)
@@ -54,30 +76,51 @@ static bool is_aligned(const void *pointer, size_t bytes)
     return reinterpret_cast<uintptr_t>(pointer) % bytes == 0;
 }
 
+template <typename T> static widening<T> widening_of(void *out, const void *values, pg_dtype dtype, int64_t count)
+{
+    bool aligned = is_aligned(values, EACH * (dtype == PG_F32 ? 4 : 2)) && is_aligned(out, EACH * sizeof(T));
+    return {static_cast<T *>(out), values, dtype, count, aligned};
+}
+
+static int64_t blocks_of(int64_t count)
+{
+    return blocks_for(count, static_cast<int64_t>(BLOCK) * EACH);
+}
+
+template <typename T> static void launch(pg_device *device, widening<T> w)
+{
+    PG_LAUNCH(device, widen_kernel<T>, dim3(blocks_of(w.count)), dim3(BLOCK), 0, w);
+}
+
 void widen_values(pg_device *device, void *out, bool to_bf16, const void *values, pg_dtype dtype, int64_t count)
 {
-    bool aligned = is_aligned(values, EACH * (dtype == PG_F32 ? 4 : 2)) && is_aligned(out, EACH * (to_bf16 ? 2 : 4));
-    dim3 grid(blocks_for(count, static_cast<int64_t>(BLOCK) * EACH));
     if (to_bf16)
-        PG_LAUNCH(device, widen_kernel<uint16_t>, grid, dim3(BLOCK), 0, static_cast<uint16_t *>(out), values, dtype,
-                  count, aligned);
+        launch(device, widening_of<uint16_t>(out, values, dtype, count));
     else
-        PG_LAUNCH(device, widen_kernel<float>, grid, dim3(BLOCK), 0, static_cast<float *>(out), values, dtype, count,
-                  aligned);
+        launch(device, widening_of<float>(out, values, dtype, count));
+}
+
+void widen_with_bias(pg_device *device, void *out, const float *x, int64_t count, void *bias_out,
+                     const pg_device_matrix *bias)
+{
+    int64_t blocks = blocks_of(count);
+    PG_LAUNCH(device, widen_both_kernel, dim3(blocks + blocks_of(bias->width)), dim3(BLOCK), 0,
+              widening_of<uint16_t>(out, x, PG_F32, count),
+              widening_of<float>(bias_out, bias->data, bias->dtype, bias->width), blocks);
 }
 
 /* ---------------------------------------------------------------- quantised */
 
 /* Inputs 16 * step .. of a row as floats; those behind the last one are zeros or padding. */
-static __device__ inline void sixteen_values(float v[PG_QUANTIZED_STEP], const pg_quantized *w, int64_t row,
-                                             int64_t step)
+static __device__ inline void sixteen_values(float v[PG_QUANTIZED_STEP], const pg_quantized *w, int block_bits,
+                                             int64_t row, int64_t step)
 {
-    int64_t group = row / 16, input = step * 16, blocks = (w->inputs + w->block - 1) / w->block;
+    int64_t group = row / 16, input = step * 16, blocks = (w->inputs + w->block - 1) >> block_bits;
     int64_t padded = (w->inputs + 31) / 32 * 32;
     bool four_bits = w->bits == 4, high = four_bits && step % 2;
     const uint8_t *values = w->values + group * padded * 2 * w->bits + (four_bits ? step / 2 : step) * 256;
     const uint16_t *scales = static_cast<const uint16_t *>(w->scales);
-    float unit = float_of_bf16(scales[(group * blocks + input / w->block) * 16 + row % 16]);
+    float unit = float_of_bf16(scales[(group * blocks + (input >> block_bits)) * 16 + row % 16]);
     if (four_bits) {
         int two = w->steps[(group * (padded / 32) + step / 2) * 16 + row % 16];
         unit *= static_cast<float>(high ? two >> 4 : two & 15);
@@ -91,16 +134,18 @@ static __device__ inline void sixteen_values(float v[PG_QUANTIZED_STEP], const p
     }
 }
 
-/* A thread takes a step of a row; neighbours are the rows of a group, which lie side by side. */
+#define STEPS (BLOCK / PG_QUANTIZED_ROWS) /* of a block */
+
+/* A block takes steps of a group's rows, which lie side by side; a thread one step of a row. */
 template <typename T>
-__global__ void widen_quantized_kernel(T *out, pg_quantized w, int64_t first, int64_t rows, int64_t steps)
+__global__ void widen_quantized_kernel(T *out, pg_quantized w, int block_bits, int64_t first, int64_t rows)
 {
-    int64_t id = static_cast<int64_t>(blockIdx.x) * BLOCK + threadIdx.x, step = id / 16 % steps;
-    int64_t row = id / (16 * steps) * 16 + id % 16, input = step * PG_QUANTIZED_STEP;
-    if (row >= rows)
+    int64_t row = static_cast<int64_t>(blockIdx.x) * PG_QUANTIZED_ROWS + threadIdx.x % PG_QUANTIZED_ROWS;
+    int64_t step = blockIdx.y * STEPS + threadIdx.x / PG_QUANTIZED_ROWS, input = step * PG_QUANTIZED_STEP;
+    if (row >= rows || input >= w.inputs)
         return;
     float v[PG_QUANTIZED_STEP];
-    sixteen_values(v, &w, first + row, step);
+    sixteen_values(v, &w, block_bits, first + row, step);
     out += row * w.inputs + input;
     if (w.inputs % PG_QUANTIZED_STEP == 0) {
 #pragma unroll
@@ -116,12 +161,13 @@ __global__ void widen_quantized_kernel(T *out, pg_quantized w, int64_t first, in
 
 void widen_quantized(pg_device *device, void *out, bool to_bf16, const pg_quantized *w, int64_t first, int64_t rows)
 {
-    int64_t steps = blocks_for(w->inputs, PG_QUANTIZED_STEP), groups = blocks_for(rows, PG_QUANTIZED_ROWS);
-    dim3 grid(blocks_for(groups * PG_QUANTIZED_ROWS * steps, BLOCK));
+    int64_t steps = blocks_for(w->inputs, PG_QUANTIZED_STEP);
+    dim3 grid(blocks_for(rows, PG_QUANTIZED_ROWS), blocks_for(steps, STEPS));
+    int bits = bits_of_block(w);
     if (to_bf16)
         PG_LAUNCH(device, widen_quantized_kernel<uint16_t>, grid, dim3(BLOCK), 0, static_cast<uint16_t *>(out), *w,
-                  first, rows, steps);
+                  bits, first, rows);
     else
-        PG_LAUNCH(device, widen_quantized_kernel<float>, grid, dim3(BLOCK), 0, static_cast<float *>(out), *w, first,
-                  rows, steps);
+        PG_LAUNCH(device, widen_quantized_kernel<float>, grid, dim3(BLOCK), 0, static_cast<float *>(out), *w, bits,
+                  first, rows);
 }

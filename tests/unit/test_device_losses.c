@@ -1,0 +1,323 @@
+/* Losses and the best tokens of a row of logits, on whatever device PG_TEST_DEVICE names: ties, what is no number, rows
+ * of one value and of a whole vocabulary. */
+#include "check.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "base/random.h"
+#include "kernels/devices.h"
+#include "kernels/kernels.h"
+#include "ops/ops.h"
+
+#define VOCABULARY 257216
+
+static pg_context g;
+
+static int open_context(void **state)
+{
+    (void)state;
+    pg_device *device;
+    g = (pg_context){.kernels = pg_kernels_best(), .threads = 2, .compute = PG_COMPUTE_F32};
+    CHECK_OK(pg_device_open(&device, getenv("PG_TEST_DEVICE")));
+    pg_context_on(&g, device);
+    return 0;
+}
+
+static int close_context(void **state)
+{
+    (void)state;
+    pg_arena_free(&g.arena);
+    pg_device_close(g.device);
+    return 0;
+}
+
+/* Rows of logits, and a copy where operations read them. */
+typedef struct logit_rows {
+    int64_t rows, width;
+    float *values;
+    pg_tensor *tensor;
+} logit_rows;
+
+/* Values on a grid of a tenth, so that rows have ties. */
+static logit_rows make_rows(int64_t rows, int64_t width)
+{
+    logit_rows out = {rows, width, pg_alloc((size_t)(rows * width), sizeof(float)), NULL};
+    for (int64_t i = 0; i < rows * width; i++)
+        out.values[i] = (float)floor(pg_random_uniform(7, (uint64_t)width, (uint64_t)i) * 200 - 100) / 10;
+    return out;
+}
+
+static void put_rows(logit_rows *l)
+{
+    l->tensor = pg_tensor_new(&g, l->rows, l->width);
+    assert_non_null(l->tensor);
+    pg_values_upload(g.device, l->tensor->data, l->values, (size_t)(l->rows * l->width) * sizeof(float));
+}
+
+static void free_rows(logit_rows *l)
+{
+    pg_free(l->values);
+    pg_arena_release(&g.arena, (pg_arena_mark){0});
+}
+
+static double log_sum_of(const float *x, int64_t count, double temperature)
+{
+    double top = -INFINITY, sum = 0;
+    for (int64_t i = 0; i < count; i++)
+        top = fmax(top, x[i]);
+    for (int64_t i = 0; i < count; i++)
+        sum += exp((x[i] - top) / temperature);
+    return top / temperature + log(sum);
+}
+
+static void check_near(const char *what, double found, double expected)
+{
+    if (!(fabs(found - expected) <= 2e-6 * (1 + fabs(expected))) && !(isnan(found) && isnan(expected)))
+        fail_msg("%s: %.9g, expected %.9g", what, found, expected);
+}
+
+static const int64_t widths[] = {1, 2, 3, 4, 5, 31, 64, 127, 130, 1000, 4095, 4096, 4097, 9001, 12288};
+#define WIDTHS (sizeof widths / sizeof *widths)
+
+/* ---------------------------------------------------------------- losses */
+
+static void check_losses(int64_t rows, int64_t width)
+{
+    logit_rows l = make_rows(rows, width);
+    int32_t *targets = pg_alloc((size_t)rows, sizeof *targets);
+    float *losses = pg_alloc((size_t)rows, sizeof *losses);
+    for (int64_t r = 0; r < rows; r++)
+        targets[r] = (int32_t)((r * 7919 + width - 1) % width);
+    put_rows(&l);
+    pg_token_losses(&g, losses, l.tensor, targets);
+    assert_int_equal(g.status, PG_OK);
+    for (int64_t r = 0; r < rows; r++)
+        check_near("loss", losses[r], log_sum_of(l.values + r * width, width, 1) - l.values[r * width + targets[r]]);
+    pg_free(targets);
+    pg_free(losses);
+    free_rows(&l);
+}
+
+static void token_losses(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < WIDTHS; i++)
+        check_losses(3, widths[i]);
+    check_losses(70, 10);
+    check_losses(2, VOCABULARY);
+}
+
+/* Logits that are forbidden, infinite, or no number. */
+static void losses_of_what_is_not_finite(void **state)
+{
+    (void)state;
+    logit_rows l = make_rows(4, 700);
+    const int32_t targets[] = {699, 0, 3, 350};
+    float losses[4];
+    for (int i = 0; i < 600; i++)
+        l.values[i] = -INFINITY;
+    l.values[700] = -INFINITY;
+    l.values[1400 + 5] = NAN;
+    l.values[2100 + 5] = INFINITY;
+    put_rows(&l);
+    pg_token_losses(&g, losses, l.tensor, targets);
+    check_near("forbidden", losses[0], log_sum_of(l.values + 600, 100, 1) - l.values[699]);
+    assert_true(isinf(losses[1]) && losses[1] > 0);
+    assert_true(isnan(losses[2]));
+    assert_false(isfinite(losses[3]));
+    free_rows(&l);
+}
+
+/* ---------------------------------------------------------------- the best */
+
+static void check_best(logit_rows *l)
+{
+    int32_t *ids = pg_alloc((size_t)l->rows, sizeof *ids), *alone = pg_alloc((size_t)l->rows, sizeof *alone);
+    float *logs = pg_alloc((size_t)l->rows, sizeof *logs);
+    put_rows(l);
+    pg_best_tokens(&g, ids, logs, l->tensor);
+    pg_best_tokens(&g, alone, NULL, l->tensor);
+    assert_int_equal(g.status, PG_OK);
+    assert_memory_equal(ids, alone, (size_t)l->rows * sizeof *ids);
+    for (int64_t r = 0; r < l->rows; r++) {
+        const float *row = l->values + r * l->width;
+        int32_t best = 0;
+        for (int32_t i = 1; i < l->width; i++)
+            if (row[i] > row[best])
+                best = i;
+        assert_int_equal(ids[r], best);
+        check_near("log probability", logs[r], row[best] - log_sum_of(row, l->width, 1));
+    }
+    pg_free(ids);
+    pg_free(alone);
+    pg_free(logs);
+    free_rows(l);
+}
+
+static void best_tokens(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < WIDTHS; i++) {
+        logit_rows l = make_rows(5, widths[i]);
+        check_best(&l);
+    }
+    logit_rows wide = make_rows(2, VOCABULARY), many = make_rows(900, 6);
+    wide.values[VOCABULARY - 1] = 11; /* the last of all */
+    check_best(&wide);
+    check_best(&many);
+}
+
+/* The host's rule: the first stays unless something is larger, and nothing is larger than NaN. */
+static void best_of_what_is_no_number(void **state)
+{
+    (void)state;
+    logit_rows l = make_rows(5, 5000);
+    l.values[0] = NAN;
+    l.values[5000 + 4999] = NAN;
+    for (int64_t i = 0; i < 5000; i++) {
+        l.values[10000 + i] = -INFINITY;
+        l.values[15000 + i] = NAN;
+        l.values[20000 + i] = i == 4321 ? -1000 : -INFINITY;
+    }
+    int32_t ids[5];
+    put_rows(&l);
+    pg_best_tokens(&g, ids, NULL, l.tensor);
+    int32_t best = 0;
+    for (int32_t i = 1; i < 5000; i++)
+        if (l.values[5000 + i] > l.values[5000 + best])
+            best = i;
+    const int32_t expected[] = {0, best, 0, 0, 4321};
+    assert_memory_equal(ids, expected, sizeof ids);
+    free_rows(&l);
+}
+
+/* ---------------------------------------------------------------- the k best */
+
+typedef struct candidate {
+    float value;
+    int32_t id;
+} candidate;
+
+static int compare_candidates(const void *a, const void *b)
+{
+    const candidate *x = a, *y = b;
+    bool x_lost = isnan(x->value), y_lost = isnan(y->value);
+    if (x_lost != y_lost)
+        return x_lost ? 1 : -1;
+    if (!x_lost && x->value != y->value)
+        return x->value > y->value ? -1 : 1;
+    return x->id < y->id ? -1 : 1;
+}
+
+static void check_row(const logit_rows *l, int64_t r, int64_t k, const int32_t *ids, const float *values)
+{
+    candidate *sorted = pg_alloc((size_t)l->width, sizeof *sorted);
+    for (int32_t i = 0; i < l->width; i++)
+        sorted[i] = (candidate){l->values[r * l->width + i], i};
+    qsort(sorted, (size_t)l->width, sizeof *sorted, compare_candidates);
+    for (int64_t i = 0; i < k; i++) {
+        assert_int_equal(ids[r * k + i], sorted[i].id);
+        assert_true(values[r * k + i] == sorted[i].value || (isnan(sorted[i].value) && isnan(values[r * k + i])));
+    }
+    pg_free(sorted);
+}
+
+static void check_top(logit_rows *l, int64_t k, double temperature)
+{
+    int32_t *ids = pg_alloc((size_t)(l->rows * k), sizeof *ids);
+    float *values = pg_alloc((size_t)(l->rows * k), sizeof *values);
+    float *log_sums = pg_alloc((size_t)l->rows, sizeof *log_sums);
+    put_rows(l);
+    pg_top_tokens(&g, ids, values, log_sums, l->tensor, k, temperature);
+    assert_int_equal(g.status, PG_OK);
+    for (int64_t r = 0; r < l->rows; r++) {
+        check_row(l, r, k, ids, values);
+        check_near("log sum", log_sums[r], log_sum_of(l->values + r * l->width, l->width, temperature));
+    }
+    pg_free(ids);
+    pg_free(values);
+    pg_free(log_sums);
+}
+
+static void top_tokens(void **state)
+{
+    (void)state;
+    const int64_t sizes[] = {1, 2, 5, 40, PG_TOP_MOST};
+    for (size_t i = 0; i < WIDTHS; i++)
+        for (size_t j = 0; j < sizeof sizes / sizeof *sizes && sizes[j] <= widths[i]; j++) {
+            logit_rows l = make_rows(3, widths[i]);
+            check_top(&l, sizes[j], j % 2 ? 0.7 : 1);
+            free_rows(&l);
+        }
+    for (int64_t width = VOCABULARY; width < 300000; width += 40000) { /* the wider one in one round more */
+        logit_rows wide = make_rows(2, width);
+        check_top(&wide, PG_TOP_MOST, 1.5);
+        free_rows(&wide);
+    }
+}
+
+/* Rows that are one tie, both zeros, forbidden tokens and NaN. */
+static void top_of_ties(void **state)
+{
+    (void)state;
+    logit_rows l = make_rows(4, 9000);
+    for (int64_t i = 0; i < 9000; i++) {
+        l.values[i] = -3;
+        l.values[9000 + i] = i % 2 ? 0.0f : -0.0f;
+        l.values[18000 + i] = i < 8995 ? -INFINITY : (float)i;
+    }
+    check_top(&l, 50, 1);
+    l.values[27000 + 8999] = l.values[27000] = NAN;
+    int32_t ids[4 * 7];
+    float values[4 * 7], log_sums[4];
+    put_rows(&l);
+    pg_top_tokens(&g, ids, values, log_sums, l.tensor, 7, 1);
+    check_row(&l, 3, 7, ids, values);
+    free_rows(&l);
+    l = make_rows(1, 3);
+    l.values[1] = NAN;
+    put_rows(&l);
+    pg_top_tokens(&g, ids, values, log_sums, l.tensor, 3, 1);
+    check_row(&l, 0, 3, ids, values);
+    assert_true(ids[2] == 1 && isnan(log_sums[0]));
+    free_rows(&l);
+}
+
+/* ---------------------------------------------------------------- the diagonal */
+
+static void largest_on_the_diagonal(void **state)
+{
+    (void)state;
+    logit_rows l = make_rows(300, 301);
+    for (int64_t r = 0; r < 300; r += 3)
+        l.values[r * 301 + r] = r % 2 ? 20 : 9.9f; /* 9.9: a tie, where another has it too */
+    put_rows(&l);
+    float *hits = pg_scratch_values(&g, 300 * sizeof *hits);
+    pg_largest_on_diagonal(&g, hits, l.tensor);
+    const float *found = pg_to_host(&g, hits, 300 * sizeof *hits);
+    assert_non_null(found);
+    for (int64_t r = 0; r < 300; r++) {
+        bool largest = true;
+        for (int64_t i = 0; i < 301; i++)
+            largest = largest && !(l.values[r * 301 + i] > l.values[r * 301 + r]);
+        assert_true(found[r] == largest);
+    }
+    free_rows(&l);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(token_losses),
+        cmocka_unit_test(losses_of_what_is_not_finite),
+        cmocka_unit_test(best_tokens),
+        cmocka_unit_test(best_of_what_is_no_number),
+        cmocka_unit_test(top_tokens),
+        cmocka_unit_test(top_of_ties),
+        cmocka_unit_test(largest_on_the_diagonal),
+    };
+    cmocka_set_test_filter(getenv("PG_TEST_FILTER"));
+    return cmocka_run_group_tests(tests, open_context, close_context);
+}
