@@ -81,8 +81,9 @@ static __device__ inline void write_rows(const pg_device_attend &call, const pg_
     }
 }
 
+/* At least two blocks at a time: left alone, the compiler spills registers so that there are four. */
 template <typename T, int SIZE>
-__global__ void __launch_bounds__(tile_shape<T>::WARPS *WARP) attend_kernel(pg_device_attend call, int blocks)
+__global__ void __launch_bounds__(tile_shape<T>::WARPS *WARP, 2) attend_kernel(pg_device_attend call, int blocks)
 {
     constexpr int KEYS = tile_shape<T>::KEYS, ROWS = block_rows<T>, STRIDE = tile_stride<T, SIZE>;
     const pg_device_segment segment = call.segments[blockIdx.x / blocks];
