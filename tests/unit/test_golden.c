@@ -879,6 +879,7 @@ int main(void)
 #ifdef PG_SHARED_FOLDER
     count = add_cases(tests, count, PG_SHARED_FOLDER "/golden/inference");
 #endif
+    cmocka_set_test_filter(getenv("PG_TEST_FILTER"));
     int failed = _cmocka_run_group_tests("golden", tests, count, NULL, NULL);
     for (size_t i = 0; i < count; i++)
         pg_free((void *)tests[i].name);

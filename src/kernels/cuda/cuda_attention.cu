@@ -5,14 +5,25 @@
  */
 #include "kernels/cuda/cuda_tiles.h"
 
-/* A lane's softmax so far. `total` is this thread's part of the sum, whose columns four threads share. */
+/* A lane's softmax so far: the largest score, without its scale, and the sum. `total` is this thread's part of the sum,
+ * whose columns four threads share. */
 struct running_row {
     float top, total;
     int seen;
 };
 
-/* Scores of keys first .. become weights; what was summed so far is rescaled. Every lane sees key 0, so that the top is
- * finite behind the first tile. */
+/* Hides the keys of a tile that the lane of half h does not see. */
+template <int N> static __device__ inline void mask_row(float (&s)[N][4], int h, int seen)
+{
+#pragma unroll
+    for (int n = 0; n < N; n++)
+#pragma unroll
+        for (int e = 0; e < 2; e++)
+            s[n][2 * h + e] = 8 * n + lane_column() + e < seen ? s[n][2 * h + e] : -INFINITY;
+}
+
+/* Scores of keys first .. become weights; what was summed so far is rescaled. `scale` is that of scores, times
+ * log_base. Every lane sees key 0, so that the top is finite behind the first tile. */
 template <typename T, int SIZE, int N>
 static __device__ inline void update_rows(float (&o)[SIZE / 8][4], float (&s)[N][4], running_row (&rows)[2], int first,
                                           float scale)
@@ -21,22 +32,19 @@ static __device__ inline void update_rows(float (&o)[SIZE / 8][4], float (&s)[N]
 #pragma unroll
     for (int h = 0; h < 2; h++) {
         float top = rows[h].top;
+        if (first + 8 * N > rows[h].seen)
+            mask_row(s, h, rows[h].seen - first);
 #pragma unroll
         for (int n = 0; n < N; n++)
-#pragma unroll
-            for (int e = 2 * h; e < 2 * h + 2; e++) {
-                int key = first + 8 * n + lane_column() + e % 2;
-                s[n][e] = key < rows[h].seen ? s[n][e] * scale : -INFINITY;
-                top = fmaxf(top, s[n][e]);
-            }
+            top = fmaxf(top, fmaxf(s[n][2 * h], s[n][2 * h + 1]));
         top = fmaxf(top, __shfl_xor_sync(0xffffffff, top, 1));
         top = fmaxf(top, __shfl_xor_sync(0xffffffff, top, 2));
-        float sum = 0, factor = exponential(rows[h].top - top, type);
+        float sum = 0, shift = top * scale, factor = exponential(fmaf(rows[h].top, scale, -shift), type);
 #pragma unroll
         for (int n = 0; n < N; n++)
 #pragma unroll
             for (int e = 2 * h; e < 2 * h + 2; e++)
-                sum += s[n][e] = exponential(s[n][e] - top, type);
+                sum += s[n][e] = exponential(fmaf(s[n][e], scale, -shift), type);
         rows[h].total = rows[h].total * factor + sum;
         rows[h].top = top;
 #pragma unroll
@@ -50,7 +58,8 @@ static __device__ inline void update_rows(float (&o)[SIZE / 8][4], float (&s)[N]
 /* The two lanes of this thread, out of `lanes`. */
 template <int SIZE>
 static __device__ inline void write_rows(const pg_device_attend &call, const pg_device_segment &segment, int head,
-                                         int first, int lanes, const float (&o)[SIZE / 8][4], running_row (&rows)[2])
+                                         int first, int lanes, const float (&o)[SIZE / 8][4], running_row (&rows)[2],
+                                         float scale)
 {
     lane_rows to = lanes_of(call, segment, head, call.out, 4);
 #pragma unroll
@@ -60,20 +69,21 @@ static __device__ inline void write_rows(const pg_device_attend &call, const pg_
         int l = first + lane_row() + 8 * h;
         if (l >= lanes)
             continue;
-        float *row = reinterpret_cast<float *>(const_cast<char *>(row_at(to, l)));
+        float *row = reinterpret_cast<float *>(const_cast<char *>(row_at(to, l))), factor = 1 / total;
 #pragma unroll
         for (int i = 0; i < SIZE / 8; i++) {
             int at = 8 * i + lane_column();
             if (at < call.size)
-                *reinterpret_cast<float2 *>(row + at) = make_float2(o[i][2 * h] / total, o[i][2 * h + 1] / total);
+                *reinterpret_cast<float2 *>(row + at) = make_float2(o[i][2 * h] * factor, o[i][2 * h + 1] * factor);
         }
         if (call.log_sums && threadIdx.x % 4 == 0)
-            call.log_sums[sum_of(call, segment, head, l)] = rows[h].top + logf(total);
+            call.log_sums[sum_of(call, segment, head, l)] = rows[h].top * scale + logf(total);
     }
 }
 
+/* At least two blocks at a time: left alone, the compiler spills registers so that there are four. */
 template <typename T, int SIZE>
-__global__ void __launch_bounds__(tile_shape<T>::WARPS *WARP) attend_kernel(pg_device_attend call, int blocks)
+__global__ void __launch_bounds__(tile_shape<T>::WARPS *WARP, 2) attend_kernel(pg_device_attend call, int blocks)
 {
     constexpr int KEYS = tile_shape<T>::KEYS, ROWS = block_rows<T>, STRIDE = tile_stride<T, SIZE>;
     const pg_device_segment segment = call.segments[blockIdx.x / blocks];
@@ -105,10 +115,10 @@ __global__ void __launch_bounds__(tile_shape<T>::WARPS *WARP) attend_kernel(pg_d
         __syncthreads();
         float s[KEYS / 8][4];
         multiply_rows<SIZE>(s, queries + (own - first) * STRIDE, keys);
-        update_rows<T, SIZE>(o, s, rows, tile, scale);
+        update_rows<T, SIZE>(o, s, rows, tile, scale * log_base(queries));
         mix_rows<SIZE>(o, s, values, room);
     }
-    write_rows<SIZE>(call, segment, head, own, lanes, o, rows);
+    write_rows<SIZE>(call, segment, head, own, lanes, o, rows, scale);
 }
 
 template <typename T, int SIZE> static void launch(pg_device *device, const pg_device_attend &call, int64_t longest)

@@ -28,18 +28,19 @@ __global__ void share_kernel(float *shares, const float *out, const float *dout,
 
 /* What a lane has from the way there. */
 struct lane_sums {
-    float log_sum, share;
+    float log_sum; /* times log_base */
+    float share;
     int seen; /* 0: the segment has no such lane */
 };
 
 static __device__ inline lane_sums sums_of(const pg_device_attend_back &call, const pg_device_segment &segment,
-                                           int head, int l)
+                                           int head, int l, float base)
 {
     int group = static_cast<int>(call.forward.heads / call.forward.kv_heads);
     if (l >= segment.count * group)
         return {0, 0, 0};
     int64_t at = sum_of(call.forward, segment, head, l);
-    return {call.forward.log_sums[at], call.shares[at], keys_seen(segment, l, group)};
+    return {call.forward.log_sums[at] * base, call.shares[at], keys_seen(segment, l, group)};
 }
 
 /* o [16 rows][SIZE] times a factor, added to row `first` .. of `rows`, of which `count` are there. */
@@ -83,10 +84,10 @@ __global__ void __launch_bounds__(tile_shape<T>::WARPS *WARP)
     q.first = d.first = first;
     load_own<SIZE, ROWS>(queries, q, lanes - first, size);
     load_own<SIZE, ROWS>(douts, d, lanes - first, size);
-    float o[SIZE / 8][4], scale = 1 / sqrtf(static_cast<float>(size));
+    float o[SIZE / 8][4], scale = 1 / sqrtf(static_cast<float>(size)), base = log_base(queries);
     clear(o);
-    const lane_sums sums[2] = {sums_of(call, segment, head, first + own + lane_row()),
-                               sums_of(call, segment, head, first + own + lane_row() + 8)};
+    const lane_sums sums[2] = {sums_of(call, segment, head, first + own + lane_row(), base),
+                               sums_of(call, segment, head, first + own + lane_row() + 8, base)};
     int end = keys_seen(segment, min(first + ROWS, lanes) - 1, group), count = count_keys(segment);
     key_rows k = keys_of(there, segment, head, there.keys, sizeof(T));
     key_rows v = keys_of(there, segment, head, there.values, sizeof(T));
@@ -106,7 +107,7 @@ __global__ void __launch_bounds__(tile_shape<T>::WARPS *WARP)
             for (int e = 0; e < 4; e++) {
                 const lane_sums &lane = sums[e / 2];
                 bool seen = tile + 8 * n + lane_column() + e % 2 < lane.seen;
-                float weight = seen ? exponential(s[n][e] * scale - lane.log_sum, queries) : 0;
+                float weight = seen ? exponential(fmaf(s[n][e], scale * base, -lane.log_sum), queries) : 0;
                 ds[n][e] = weight * (ds[n][e] - lane.share);
             }
         mix_rows<SIZE>(o, ds, keys, room);
@@ -129,16 +130,16 @@ template <int N, typename T>
 static __device__ inline void weigh_lanes(float (&s)[N][4], float (&ds)[N][4], const pg_device_attend_back &call,
                                           const pg_device_segment &segment, int head, int lane, int key, const T *type)
 {
-    float scale = 1 / sqrtf(static_cast<float>(call.forward.size));
+    float base = log_base(type), scale = base / sqrtf(static_cast<float>(call.forward.size));
 #pragma unroll
     for (int n = 0; n < N; n++)
 #pragma unroll
         for (int e = 0; e < 2; e++) {
-            lane_sums sums = sums_of(call, segment, head, lane + 8 * n + lane_column() + e);
+            lane_sums sums = sums_of(call, segment, head, lane + 8 * n + lane_column() + e, base);
 #pragma unroll
             for (int h = 0; h < 2; h++) {
                 float &score = s[n][e + 2 * h], &derivative = ds[n][e + 2 * h];
-                score = key + 8 * h < sums.seen ? exponential(score * scale - sums.log_sum, type) : 0;
+                score = key + 8 * h < sums.seen ? exponential(fmaf(score, scale, -sums.log_sum), type) : 0;
                 derivative = score * (derivative - sums.share);
             }
         }

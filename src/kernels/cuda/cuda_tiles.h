@@ -212,16 +212,41 @@ static __device__ inline void mix_rows(float (&o)[SIZE / 8][4], const float (&w)
     }
 }
 
-/* For the softmax of a type of tile. */
+/* ---------------------------------------------------------------- exponentials */
+
+#define LOG2_E 1.4426950408889634f
+
+/* 2^x as the GPU has it: near enough for weights that are rounded to bf16. */
+static __device__ inline float power_of_two(float x)
+{
+#ifdef PG_EMULATED
+    return exp2f(x);
+#else
+    float y;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+    return y;
+#endif
+}
+
+/* b^x: b is e for float and 2 for bf16. log_base is the logarithm of e to that base. */
 static __device__ inline float exponential(float x, const float *)
 {
     return expf(x);
 }
 
-/* Weights that are rounded to bf16 need no better one. */
 static __device__ inline float exponential(float x, const uint16_t *)
 {
-    return __expf(x);
+    return power_of_two(x);
+}
+
+static __device__ inline constexpr float log_base(const float *)
+{
+    return 1;
+}
+
+static __device__ inline constexpr float log_base(const uint16_t *)
+{
+    return LOG2_E;
 }
 
 /* ---------------------------------------------------------------- loading */
