@@ -15,7 +15,7 @@ typedef struct eval_settings {
     const char *data, *out, *labels;
     pg_cli_list templates;
     int64_t limit, parallel, max_new_tokens;
-    bool blank, free;
+    bool blank, free, fit_scores;
     pg_cli_looking looking;
     pg_cli_arithmetic arithmetic;
 } eval_settings;
@@ -40,6 +40,9 @@ static const pg_cli_option answer_options[] = {
      "show grey pictures instead: how much does the model know without looking?", 0, 0},
     {"free", 0, NULL, PG_CLI_FLAG, offsetof(eval_settings, free),
      "let answers of detect, segment, refcoco and classify be anything", 0, 0},
+    {"fit-scores", 0, NULL, PG_CLI_FLAG, offsetof(eval_settings, fit_scores),
+     "detect, segment: correct the model's scores to the share of objects that is right, in its generation_config.json",
+     0, 0},
     {"labels", 0, "LABELS", PG_CLI_TEXT, offsetof(eval_settings, labels),
      "detect, segment: look for all of \"cat,dog\" (or a file with one on each line) in every picture, instead of what "
      "the prompt names; classify: the classes (default: those of the data)",
@@ -71,7 +74,11 @@ static int check(const pg_cli_command *command, const eval_settings *settings)
 {
     if (!settings->data)
         return pg_cli_usage(command, "--data is missing: what is the model asked?");
-    return pg_cli_evaluating_check(command, &settings->evaluating);
+    int code = pg_cli_evaluating_check(command, &settings->evaluating);
+    bool finds = settings->evaluating.task == PG_EVAL_DETECT || settings->evaluating.task == PG_EVAL_SEGMENT;
+    if (code == PG_CLI_DONE && settings->fit_scores && !finds)
+        return pg_cli_usage(command, "--fit-scores is for --task detect and segment");
+    return code;
 }
 
 /* Shows progress once it is known where the run begins. */
@@ -160,7 +167,9 @@ static int run(const pg_cli_command *command, void *memory, const pg_cli_list *o
     PG_CLI_TRY(pg_cli_engine_open(&engine, command, &use));
     pg_cli_catch_interrupts(true);
     PG_CLI_TRY(answer(evaluation, &engine, settings));
-    code = pg_cli_evaluating_finish(evaluation, &settings->evaluating);
+    PG_CLI_TRY(pg_cli_evaluating_finish(evaluation, &settings->evaluating));
+    if (settings->fit_scores)
+        code = pg_cli_check(pg_evaluation_fit_scores(evaluation, engine.folder));
 done:
     pg_evaluation_close(evaluation);
     pg_mask_codec_close(codec);

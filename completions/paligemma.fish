@@ -381,6 +381,7 @@ complete -c paligemma -n '__paligemma_command eval' -l parallel -x -d 'cases tha
 complete -c paligemma -n '__paligemma_command eval' -l max-new-tokens -x -d 'longest answer (default: the model\'s)'
 complete -c paligemma -n '__paligemma_command eval' -l blank -d 'show grey pictures instead: how much does the model know without looking?'
 complete -c paligemma -n '__paligemma_command eval' -l free -d 'let answers of detect, segment, refcoco and classify be anything'
+complete -c paligemma -n '__paligemma_command eval' -l fit-scores -d 'detect, segment: correct the model\'s scores to the share of objects that is right, in its generation_config.json'
 complete -c paligemma -n '__paligemma_command eval' -l labels -x -d 'detect, segment: look for all of "cat,dog" (or a file with one on each line) in every picture, instead of what the prompt names; classify: the classes (default: those of the data)'
 complete -c paligemma -n '__paligemma_command eval' -l template -x -d 'classify with SigLIP: what a label is put into, in the place of {} (default: {})'
 complete -c paligemma -n '__paligemma_command eval' -l report -rF -d 'write figures and the worst cases with their pictures into one HTML file'

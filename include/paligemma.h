@@ -1219,7 +1219,8 @@ PG_API void pg_detect_options_init(pg_detect_options *options);
  *     what it knows, but of all <loc> tokens within max(2, side / 8) of it, where side is the box's height or width in
  *     tokens. Where that is 16 or more, a box with every side that near overlaps this one by more than half (IoU of at
  *     least 0.56), which is what average precision at 0.5 asks;
- *   - of the label's tokens. Masks do not count. */
+ *   - of the label's tokens. Masks do not count.
+ * Models are surer or less sure than they are right: pg_evaluation_fit_scores makes a model correct its scores. */
 PG_API pg_status pg_detect(pg_objects **out, pg_session *session, const pg_image *const *images, size_t count,
                            const pg_detect_options *options);
 
@@ -1663,7 +1664,8 @@ typedef enum pg_eval_task {
     PG_EVAL_CHARTQA,  /* relaxed accuracy; the same text */
     PG_EVAL_OCR,      /* 1 - character error rate; character and word error rates; the same text */
     PG_EVAL_DETECT,   /* boxes' F1 at an overlap of 0.5; COCO's AP and AR; mean overlap of true objects with what was
-                         found for them, over all and over those that something was found for */
+                         found for them, over all and over those that something was found for; how far
+                         scores are from the share that is right */
     PG_EVAL_SEGMENT,  /* the same of masks */
     PG_EVAL_REFCOCO,  /* overlap of masks (boxes where there are none); its mean, the overall one, accuracy at 0.5, 0.75
                        */
@@ -1757,6 +1759,14 @@ typedef struct pg_eval_case {
 
 PG_API size_t pg_evaluation_cases(const pg_evaluation *evaluation);
 PG_API pg_eval_case pg_evaluation_case(const pg_evaluation *evaluation, size_t i);
+
+/* Fits the scores of detected objects to how often they are right: with the right label and an overlap of 0.5 at least.
+ * The evaluation is of detect or segment, measured, its answers made by the model in `folder`, whose
+ * generation_config.json gets "paligemma_scores" {"slope", "intercept"}: whoever opens the model from then on has scores
+ * of 1 / (1 + exp(-(slope logit(p) + intercept))) (Platt 1999), p being the probability that pg_detect speaks of. A
+ * correction that is there already is corrected further. Fewer than 50 objects, and scores that do not tell right from
+ * wrong, are PG_ERROR_ARGUMENT. */
+PG_API pg_status pg_evaluation_fit_scores(const pg_evaluation *evaluation, const char *folder);
 
 typedef struct pg_eval_report_options {
     const char *title; /* NULL: the task and the data set's file */

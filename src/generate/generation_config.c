@@ -22,6 +22,20 @@ static pg_status read_eos(pg_generation_config *out, const json_t *object, const
     return PG_OK;
 }
 
+/* "paligemma_scores": what pg_evaluation_fit_scores writes. */
+static pg_status read_scores(pg_generation_config *out, const json_t *object, const char *name)
+{
+    const json_t *scores = json_object_get(object, PG_SCORES_KEY);
+    if (!scores || json_is_null(scores))
+        return PG_OK;
+    PG_TRY(pg_json_number(&out->score_slope, (pg_json_field){scores, name, "slope", true}));
+    PG_TRY(pg_json_number(&out->score_intercept, (pg_json_field){scores, name, "intercept", true}));
+    if (!(out->score_slope > 0))
+        return pg_fail(PG_ERROR_FORMAT, "%s: " PG_SCORES_KEY ": found a slope of %g, expected more than 0", name,
+                       out->score_slope);
+    return PG_OK;
+}
+
 static pg_status read_generation(pg_generation_config *out, const json_t *object, const char *name)
 {
     struct {
@@ -45,6 +59,7 @@ static pg_status read_generation(pg_generation_config *out, const json_t *object
         PG_TRY(pg_json_number(&out->min_p, (pg_json_field){object, name, "min_p", false}));
         PG_TRY(pg_json_integer(&out->top_k, (pg_json_field){object, name, "top_k", false}, 0, INT32_MAX));
     }
+    PG_TRY(read_scores(out, object, name));
     return read_eos(out, object, name);
 }
 
@@ -60,7 +75,8 @@ pg_status pg_generation_config_load(pg_generation_config *out, const pg_config *
                                   .top_p = 1,
                                   .min_p = 0,
                                   .repetition_penalty = 1,
-                                  .length_penalty = 1};
+                                  .length_penalty = 1,
+                                  .score_slope = 1};
     if (config->kind == PG_MODEL_SIGLIP || !pg_file_exists(path))
         return PG_OK;
     json_t *document;

@@ -14,11 +14,13 @@ typedef struct pg_processor {
 
 /* generation_config.json. Negative numbers: not said. */
 #define PG_EOS_MAX 8
+#define PG_SCORES_KEY "paligemma_scores"
 typedef struct pg_generation_config {
     int32_t eos[PG_EOS_MAX];
     int eos_count;
     int64_t max_new_tokens, max_length, min_new_tokens, top_k, beams, no_repeat_ngram;
     double temperature, top_p, min_p, repetition_penalty, length_penalty; /* temperature 0: greedy */
+    double score_slope, score_intercept; /* how scores of detected objects are corrected (pg_evaluation_fit_scores) */
 } pg_generation_config;
 
 struct pg_model {

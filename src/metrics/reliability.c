@@ -2,8 +2,8 @@
 
 #include <math.h>
 
-#define SURE         1e-9 /* nearest that a confidence comes to 0 or 1 where its logit is taken */
-#define TEMPERATURES 1000 /* between 1 / this and this is looked */
+#define SURE  1e-9 /* nearest that a confidence comes to 0 or 1 where its logit is taken */
+#define STEPS 100  /* of Newton's method, at most; a dozen are usual */
 
 static pg_status check(const double *confidences, size_t count)
 {
@@ -42,33 +42,80 @@ static double logit(double p)
     return log(p) - log1p(-p);
 }
 
-double pg_temperature_apply(double confidence, double temperature)
+double pg_correction_apply(double confidence, const pg_correction *correction)
 {
-    return 1 / (1 + exp(-logit(confidence) / temperature));
+    return 1 / (1 + exp(-(correction->slope * logit(confidence) + correction->intercept)));
 }
 
-/* The derivative of the log loss by the inverse temperature b: sum of (sigmoid(b x) - right) x. It only grows with b,
- * since every summand does. */
-static double slope(const double *confidences, const bool *right, size_t count, double inverse)
+/* What is fitted, and Platt's targets for what was right and what was wrong: as if one more of each had been seen. */
+typedef struct fitting {
+    const double *confidences;
+    const bool *right;
+    size_t count;
+    double targets[2];
+} fitting;
+
+static fitting start_fitting(const double *confidences, const bool *right, size_t count)
+{
+    size_t hits = 0;
+    for (size_t i = 0; i < count; i++)
+        hits += right[i];
+    double misses = (double)(count - hits);
+    return (fitting){confidences, right, count, {1 / (misses + 2), ((double)hits + 1) / ((double)hits + 2)}};
+}
+
+/* Cross entropy: log(1 + e^z) - target z, without an overflow. */
+static double log_loss(const fitting *f, const pg_correction *at)
 {
     double sum = 0;
-    for (size_t i = 0; i < count; i++)
-        sum += (pg_temperature_apply(confidences[i], 1 / inverse) - right[i]) * logit(confidences[i]);
+    for (size_t i = 0; i < f->count; i++) {
+        double z = at->slope * logit(f->confidences[i]) + at->intercept;
+        sum += fmax(z, 0) + log1p(exp(-fabs(z))) - f->targets[f->right[i]] * z;
+    }
     return sum;
 }
 
-pg_status pg_temperature_fit(double *out, const double *confidences, const bool *right, size_t count)
+/* Newton's step from there. */
+static pg_correction newton_step(const fitting *f, const pg_correction *at)
+{
+    double gs = 0, gi = 0, ss = 1e-12, si = 0, ii = 1e-12; /* a little, where all logits are the same */
+    for (size_t i = 0; i < f->count; i++) {
+        double x = logit(f->confidences[i]), p = pg_correction_apply(f->confidences[i], at), w = p * (1 - p);
+        double error = p - f->targets[f->right[i]];
+        gs += error * x;
+        gi += error;
+        ss += w * x * x;
+        si += w * x;
+        ii += w;
+    }
+    double determinant = ss * ii - si * si;
+    if (!(determinant > 0))
+        return (pg_correction){0, 0};
+    return (pg_correction){(si * gi - ii * gs) / determinant, (si * gs - ss * gi) / determinant};
+}
+
+/* Goes along a step as far as the loss falls; false where it does not. */
+static bool go_on(pg_correction *at, double *loss, const fitting *f, pg_correction step)
+{
+    for (double part = 1; part > 1e-6; part /= 2) {
+        pg_correction next = {at->slope + part * step.slope, at->intercept + part * step.intercept};
+        double there = log_loss(f, &next);
+        if (there < *loss) {
+            *at = next;
+            *loss = there;
+            return true;
+        }
+    }
+    return false;
+}
+
+pg_status pg_correction_fit(pg_correction *out, const double *confidences, const bool *right, size_t count)
 {
     PG_TRY(check(confidences, count));
-    double low = -log(TEMPERATURES), high = log(TEMPERATURES); /* of the inverse temperature */
-    for (int i = 0; i < 60; i++) {
-        double middle = (low + high) / 2;
-        double found = slope(confidences, right, count, exp(middle));
-        if (found <= 0) /* 0: best, or as good as any */
-            low = middle;
-        if (found >= 0)
-            high = middle;
-    }
-    *out = exp(-(low + high) / 2);
+    fitting f = start_fitting(confidences, right, count);
+    *out = (pg_correction){1, 0};
+    double loss = log_loss(&f, out);
+    for (int i = 0; i < STEPS && count && go_on(out, &loss, &f, newton_step(&f, out)); i++)
+        ;
     return PG_OK;
 }

@@ -7,11 +7,16 @@
 /* PG_ERROR_ARGUMENT names the first confidence that is not within 0 .. 1. */
 pg_status pg_reliability(pg_reliability_scores *out, const double *confidences, const bool *right, size_t count);
 
-/* The temperature T with which 1 / (1 + exp(-logit(p) / T)) fits what was right best, by log loss (Guo et al. 2017),
- * within 1/1000 and 1000. */
-pg_status pg_temperature_fit(double *out, const double *confidences, const bool *right, size_t count);
+/* How confidences are to be corrected: 1 / (1 + exp(-(slope logit(p) + intercept))). {1, 0} leaves them. */
+typedef struct pg_correction {
+    double slope, intercept;
+} pg_correction;
 
-/* A confidence at that temperature; 0 and 1 are taken for 1e-9 off. */
-double pg_temperature_apply(double confidence, double temperature);
+/* The correction that fits what was right best (Platt 1999, with his targets, which keep it finite where everything was
+ * right), by log loss. {1, 0} where there is nothing to fit. */
+pg_status pg_correction_fit(pg_correction *out, const double *confidences, const bool *right, size_t count);
+
+/* A confidence as corrected; 0 and 1 are taken for 1e-9 off. */
+double pg_correction_apply(double confidence, const pg_correction *correction);
 
 #endif

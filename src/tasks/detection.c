@@ -163,7 +163,7 @@ typedef struct reading {
     const pg_seen_answer *seen;
     const pg_detect_options *options;
     size_t width, height; /* of the picture */
-    const pg_tokenizer *tokenizer;
+    const pg_model *model;
     int threads;
 } reading;
 
@@ -174,7 +174,7 @@ static pg_status read_answer(pg_objects **out, const reading *of)
     PG_TRY(pg_objects_parse(out, answer->text, answer->text_size, of->width, of->height));
     pg_objects *objects = *out;
     objects->finish = answer->finish;
-    PG_TRY(pg_objects_score(objects, of->seen, answer, of->tokenizer));
+    PG_TRY(pg_objects_score(objects, of->seen, answer, of->model));
     keep_best(objects, options);
     for (size_t k = 0; options->codec && k < objects->count; k++)
         if (objects->items[k].has_codes)
@@ -228,9 +228,8 @@ pg_status pg_detect_each(pg_objects **out, pg_session *session, const pg_image *
     if (status == PG_OK && count)
         status = ask(&run, session, images);
     for (size_t i = 0; i < count && status == PG_OK; i++)
-        status =
-            read_answer(&out[i], &(reading){run.answers[i], &run.seen[i], options[i], pg_image_width(images[i]),
-                                            pg_image_height(images[i]), session->model->tokenizer, session->g.threads});
+        status = read_answer(&out[i], &(reading){run.answers[i], &run.seen[i], options[i], pg_image_width(images[i]),
+                                                 pg_image_height(images[i]), session->model, session->g.threads});
     for (size_t i = 0; status != PG_OK && i < count; i++) {
         pg_objects_free(out[i]);
         out[i] = NULL;
@@ -316,8 +315,7 @@ const pg_request *pg_detection_request(const pg_detection *detection)
 pg_status pg_detection_read(pg_objects **out, const pg_detection *detection, const pg_answer *answer)
 {
     const reading whole = {
-        answer, &detection->seen, &detection->options, detection->width, detection->height, detection->model->tokenizer,
-        1};
+        answer, &detection->seen, &detection->options, detection->width, detection->height, detection->model, 1};
     *out = NULL;
     pg_status status = read_answer(out, &whole);
     if (status != PG_OK) {

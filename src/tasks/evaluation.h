@@ -56,6 +56,9 @@ struct pg_evaluation {
         double value;
     } * figures;
     size_t figure_count, figure_capacity;
+    double *found_scores; /* detect, segment: of every object found, and whether it was right */
+    bool *found_right;
+    size_t found_count;
 };
 
 /* Appends a copy of a text. */
@@ -102,6 +105,10 @@ pg_status pg_evaluation_add_figure(pg_evaluation *evaluation, double value, cons
 pg_status pg_evaluation_measure_texts(pg_evaluation *evaluation);     /* evaluation_texts.c */
 pg_status pg_evaluation_measure_objects(pg_evaluation *evaluation);   /* evaluation_objects.c */
 pg_status pg_evaluation_measure_referring(pg_evaluation *evaluation); /* evaluation_referring.c */
+
+/* What a correction of scores would be fitted to: "calibration error", where objects have scores (evaluation_scores.c).
+ */
+pg_status pg_evaluation_measure_scores(pg_evaluation *evaluation);
 
 /* Reads the objects of a text about a case's picture, masks included where there is a codec; scores of 1. */
 pg_status pg_eval_objects_read(pg_eval_objects *out, const pg_evaluation *evaluation, const pg_eval_item *item,

@@ -87,6 +87,8 @@ void pg_evaluation_close(pg_evaluation *evaluation)
     free_figures(evaluation);
     pg_free(evaluation->results);
     pg_free(evaluation->text_ranks);
+    pg_free(evaluation->found_scores);
+    pg_free(evaluation->found_right);
     pg_free(evaluation->items);
     pg_free(evaluation->figures);
     pg_index_free(&evaluation->keys);

@@ -315,6 +315,12 @@ static bool take_match(const comparison *c, const pg_ap_object **truth, size_t c
     return taken < count;
 }
 
+static void note_score(pg_evaluation *evaluation, const pg_ap_object *found, bool right)
+{
+    evaluation->found_scores[evaluation->found_count] = found->score;
+    evaluation->found_right[evaluation->found_count++] = right;
+}
+
 /* F1 of one picture's objects: found ones that are right, and true ones that were found. */
 static double score_picture(const comparison *c, const pg_ap_object **truth, size_t truth_count,
                             const pg_ap_object *const *found, size_t found_count)
@@ -322,8 +328,11 @@ static double score_picture(const comparison *c, const pg_ap_object **truth, siz
     size_t wanted = 0, right = 0;
     for (size_t i = 0; i < truth_count; i++)
         wanted += !truth[i]->crowd;
-    for (size_t i = 0; i < found_count; i++)
-        right += take_match(c, truth, truth_count, found[i]);
+    for (size_t i = 0; i < found_count; i++) {
+        bool matches = take_match(c, truth, truth_count, found[i]);
+        note_score(c->evaluation, found[i], matches);
+        right += matches;
+    }
     return wanted + found_count ? 2 * (double)right / (double)(wanted + found_count) : 1;
 }
 
@@ -359,10 +368,20 @@ static void score_pictures(comparison *c, const pg_ap_object **truth, const pg_a
     }
 }
 
+static pg_status make_room(pg_evaluation *evaluation, size_t found)
+{
+    pg_free(evaluation->found_scores);
+    pg_free(evaluation->found_right);
+    evaluation->found_count = 0;
+    evaluation->found_scores = pg_alloc(found, sizeof *evaluation->found_scores);
+    evaluation->found_right = pg_alloc(found, sizeof *evaluation->found_right);
+    return evaluation->found_scores && evaluation->found_right ? PG_OK : PG_ERROR_MEMORY;
+}
+
 static pg_status score_cases(comparison *c)
 {
     const pg_ap_object **truth = sort_objects(&c->truth), **found = sort_objects(&c->found);
-    pg_status status = truth && found ? PG_OK : PG_ERROR_MEMORY;
+    pg_status status = truth && found ? make_room(c->evaluation, c->found.count) : PG_ERROR_MEMORY;
     if (status == PG_OK)
         score_pictures(c, truth, found);
     pg_free(truth);
@@ -414,6 +433,8 @@ static pg_status add_all_figures(const comparison *c)
     if (status == PG_OK)
         status = pg_evaluation_add_figure(c->evaluation, c->matched ? c->overlaps / (double)c->matched : -1,
                                           "mIoU of found objects");
+    if (status == PG_OK)
+        status = pg_evaluation_measure_scores(c->evaluation);
     for (size_t i = 0; i < count && status == PG_OK; i++)
         status = pg_evaluation_add_figure(c->evaluation, each[i].ap, "AP %s", c->categories.items[i]);
     pg_free(each);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "metrics/reliability.h"
 
 #define NEAR_LEAST 2.0       /* tokens that a coordinate may be off and still count as right */
 #define NEAR_SHARE (1 / 8.0) /* the same as a part of the box's side, where that is more */
@@ -98,15 +99,23 @@ static double score_object(size_t *next, const pg_object *object, const pg_seen_
     return mass * exp(sum);
 }
 
+/* As the model says that probabilities are to be corrected; one that says nothing leaves them as they are. */
+static double correct(double score, const pg_generation_config *config)
+{
+    const pg_correction correction = {config->score_slope, config->score_intercept};
+    bool none = correction.slope == 1 && correction.intercept == 0;
+    return none ? score : pg_correction_apply(score, &correction);
+}
+
 pg_status pg_objects_score(pg_objects *objects, const pg_seen_answer *seen, const pg_answer *answer,
-                           const pg_tokenizer *tokenizer)
+                           const pg_model *model)
 {
     size_t next = 0, *starts = pg_alloc(answer->count, sizeof *starts);
     pg_status status = starts ? seen->status : PG_ERROR_MEMORY;
     if (status == PG_OK)
-        status = find_starts(starts, answer, tokenizer);
+        status = find_starts(starts, answer, model->tokenizer);
     for (size_t i = 0; status == PG_OK && i < objects->count; i++)
-        objects->items[i].score = score_object(&next, &objects->items[i], seen, starts);
+        objects->items[i].score = correct(score_object(&next, &objects->items[i], seen, starts), &model->generation);
     pg_free(starts);
     return status;
 }

@@ -27,6 +27,6 @@ void pg_seen_answer_free(pg_seen_answer *seen);
 
 /* Sets the scores of objects that were read from the answer's text; what a score is stands at pg_detect. */
 pg_status pg_objects_score(pg_objects *objects, const pg_seen_answer *seen, const pg_answer *answer,
-                           const pg_tokenizer *tokenizer);
+                           const pg_model *model);
 
 #endif

@@ -34,6 +34,8 @@ cat >boxes.jsonl <<'END'
 END
 paligemma eval --data boxes.jsonl --task detect -t 1 --out found.jsonl | grep -c AP
 grep -c '"objects"' found.jsonl
+try eval --data boxes.jsonl --task detect -t 1 --fit-scores
+try eval --data data.jsonl --task caption --fit-scores
 cat >pairs.jsonl <<'END'
 {"image": "cow.jpg", "text": "a cow"}
 {"image": "lily.jpg", "text": "a lily"}

@@ -199,7 +199,7 @@ static void scores_are_products(void **state)
         see(&seen, answer.tokens[i], is_place ? (made_step){1 / 32.0, place - 7, place + 24} : (made_step){0.5, 0, -1});
     }
     CHECK_OK(pg_objects_parse(&objects, text, SIZE_MAX, 100, 100));
-    CHECK_OK(pg_objects_score(objects, &seen, &answer, tokenizer));
+    CHECK_OK(pg_objects_score(objects, &seen, &answer, used.tiny.model));
     assert_int_equal(objects->count, 2);
     int32_t *ids;
     size_t label, others;

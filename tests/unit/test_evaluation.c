@@ -293,6 +293,70 @@ static void missing_predictions_are_named(void **state)
     pg_evaluation_close(evaluation);
 }
 
+/* ---------------------------------------------------------------- scores of objects */
+
+#define SCORED 200
+
+/* Found cats with scores of 0 to 1/2, of which twice that share is right. */
+static pg_evaluation *measure_scored(void)
+{
+    pg_buffer references = {0}, predictions = {0};
+    for (int i = 0; i < SCORED; i++) {
+        bool right = i * 77 % SCORED < i;
+        CHECK_OK(pg_buffer_print(&references,
+                                 "{\"image\":\"%d.png\",\"prefix\":\"detect cat\",\"suffix\":\"<loc0000><loc0000>"
+                                 "<loc0512><loc0512> cat\"}\n",
+                                 i));
+        CHECK_OK(pg_buffer_print(&predictions,
+                                 "{\"width\":100,\"height\":50,\"objects\":[{\"label\":\"cat\",\"score\":%g,\"box\":"
+                                 "[%d,0,%d,25]}]}\n",
+                                 (i + 0.5) / SCORED / 2, right ? 0 : 50, right ? 50 : 100));
+    }
+    pg_evaluation *evaluation = measure_lines(PG_EVAL_DETECT, references.data, predictions.data);
+    pg_buffer_free(&references);
+    pg_buffer_free(&predictions);
+    return evaluation;
+}
+
+static double score_number(const char *key)
+{
+    json_t *document = load(folder_file("generation_config.json"));
+    double value = json_number_value(json_object_get(json_object_get(document, "paligemma_scores"), key));
+    assert_int_equal(json_integer_value(json_object_get(document, "max_new_tokens")), 17);
+    json_decref(document);
+    return value;
+}
+
+/* What the file has besides stays; a correction of corrected scores comes on top of the first. */
+static void scores_are_corrected(void **state)
+{
+    (void)state;
+    pg_buffer config = {0};
+    CHECK_OK(
+        pg_file_read(&config, PG_TESTS_FOLDER "/golden/inference/paligemma-tiny-f32/checkpoint/config.json", 1 << 20));
+    folder_write("config.json", config.data, config.size);
+    pg_buffer_free(&config);
+    write_text("generation_config.json", "{\"max_new_tokens\": 17}");
+    pg_evaluation *evaluation = measure_scored();
+    assert_true(fabs(figure(evaluation, "calibration error") - 0.24) < CLOSE);
+    CHECK_OK(pg_evaluation_fit_scores(evaluation, folder_path));
+    double slope = score_number("slope"), intercept = score_number("intercept"), p = 0.25;
+    double corrected = 1 / (1 + exp(-(slope * log(p / (1 - p)) + intercept)));
+    assert_true(fabs(corrected - 0.5) < 0.05);
+    CHECK_OK(pg_evaluation_fit_scores(evaluation, folder_path));
+    assert_true(fabs(score_number("slope") - slope * slope) < 1e-9);
+    assert_true(fabs(score_number("intercept") - (slope * intercept + intercept)) < 1e-9);
+    write_text("generation_config.json", "{\"paligemma_scores\": {\"slope\": 0, \"intercept\": 1}}");
+    CHECK_FAILS(pg_evaluation_fit_scores(evaluation, folder_path), PG_ERROR_FORMAT, "slope of 0");
+    pg_evaluation_close(evaluation);
+    evaluation = measure_lines(PG_EVAL_DETECT,
+                               "{\"image\":\"a.png\",\"prefix\":\"detect cat\",\"suffix\":\"<loc0000><loc0000>"
+                               "<loc0512><loc0512> cat\"}\n",
+                               "{\"width\":100,\"height\":50,\"objects\":[]}\n");
+    CHECK_FAILS(pg_evaluation_fit_scores(evaluation, folder_path), PG_ERROR_ARGUMENT, "at least 50 objects");
+    pg_evaluation_close(evaluation);
+}
+
 /* ---------------------------------------------------------------- memory */
 
 static pg_status evaluate(void)
@@ -332,6 +396,7 @@ int main(void)
         cmocka_unit_test(phrases_that_refer),
         cmocka_unit_test(mistakes_are_named),
         cmocka_unit_test(missing_predictions_are_named),
+        cmocka_unit_test(scores_are_corrected),
         cmocka_unit_test(memory_runs_out),
     };
     return cmocka_run_group_tests(tests, folder_setup, folder_teardown);
