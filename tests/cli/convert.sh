@@ -22,7 +22,8 @@ mv siglip siglip.npz
 try convert -m siglip.npz --out siglip --tokenizer $siglip
 try convert -m siglip.npz --out other --config $gemma/config.json
 for model in $siglip siglip; do
-    try embed -m $model --text cow golden/inference/images/cow.jpg | tail -2
+    paligemma embed -m $model --text cow --image golden/inference/images/cow.jpg >embedded-$(basename $model)
 done
+cmp embedded-* && echo the same embeddings
 try convert -m gemma.gguf --out back-again
 ls
