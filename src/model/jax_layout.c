@@ -146,15 +146,15 @@ pg_jax_style pg_jax_style_of(pg_model_kind kind)
     return (pg_jax_style){.kind = kind, .prefix = siglip ? "params/" : "", .apart = siglip};
 }
 
-/* What the layer's array is called behind the prefix, where it has one of its own: "a/encoderblock_3/b". */
-static void name_layer(char out[PG_JAX_NAME], const char *array, bool apart, int64_t layer)
+/* What an array is called; that of a layer which has its own: "a/encoderblock_3/b". */
+static void name_array(char out[PG_JAX_NAME], const char *prefix, const char *array, bool apart, int64_t layer)
 {
     const char *block = apart ? strstr(array, BLOCK) : NULL;
     if (block) {
         const char *slash = block + strlen(BLOCK) - 1;
-        snprintf(out, PG_JAX_NAME, "%.*s_%lld%s", (int)(slash - array), array, (long long)layer, slash);
+        snprintf(out, PG_JAX_NAME, "%s%.*s_%lld%s", prefix, (int)(slash - array), array, (long long)layer, slash);
     } else {
-        snprintf(out, PG_JAX_NAME, "%s", array);
+        snprintf(out, PG_JAX_NAME, "%s%s", prefix, array);
     }
 }
 
@@ -167,14 +167,6 @@ static const char *decoder_name(const char *array, pg_model_kind kind)
 const char *pg_jax_embedding(pg_model_kind kind)
 {
     return decoder_name(DECODER EMBEDDER, kind);
-}
-
-static void name_array(char out[PG_JAX_NAME], const struct pg_jax_rule *rule, const pg_jax_style *style, int64_t layer)
-{
-    char name[PG_JAX_NAME];
-    name_layer(name, decoder_name(rule->array, style->kind), is_apart(rule, style), layer);
-    if ((size_t)snprintf(out, PG_JAX_NAME, "%s%s", style->prefix, name) >= PG_JAX_NAME)
-        out[PG_JAX_NAME - 1] = '\0';
 }
 
 pg_jax_style pg_jax_find_style(pg_jax_find *find, void *user, bool has_parameters)
@@ -359,7 +351,7 @@ static pg_status add_blocks(pg_jax_plan *plan, const pg_config *config, const pg
                        entry->parameter->name, pg_jax_kind_name(style->kind));
     for (; rule; rule = find_rule(config, entry, rule)) {
         char name[PG_JAX_NAME];
-        name_array(name, rule, style, entry->layer);
+        name_array(name, style->prefix, decoder_name(rule->array, style->kind), is_apart(rule, style), entry->layer);
         PG_TRY(add_block(plan, make_block(config, entry, rule, tokens), rule, name));
     }
     return PG_OK;
@@ -408,7 +400,7 @@ typedef struct shape_reader {
 /* Its array of layer i. */
 static const pg_array *find_layer(char name[PG_JAX_NAME], const shape_reader *reader, const char *array, int64_t i)
 {
-    name_layer(name, array, reader->style->apart, i);
+    name_array(name, "", array, reader->style->apart, i);
     return reader->find(reader->user, name);
 }
 
