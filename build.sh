@@ -25,8 +25,8 @@ LIBRARY_PACKAGES="libc6-dev libjansson-dev libjpeg-dev libpng-dev libwebp-dev li
     libarchive-dev libcairo2-dev libsqlite3-dev libmicrohttpd-dev libcurl4-openssl-dev libssl-dev libcmocka-dev"
 # Pictures have letters in them: without a font, labels in other scripts than ASCII are boxes.
 BUILD_PACKAGES="gcc cmake ninja-build pkg-config python3 ca-certificates curl fonts-dejavu-core $LIBRARY_PACKAGES"
-# The Python package's tests.
-TEST_PACKAGES="python3-pytest python3-numpy python3-pil"
+# What the tests use: of the Python package, and of files that commands write.
+TEST_PACKAGES="file python3-pytest python3-numpy python3-pil"
 CI_PACKAGES="git clang-format clang-tidy gcc-aarch64-linux-gnu qemu-user fish zsh lintian"
 LONG_PACKAGES="git clang libclang-rt-dev valgrind gcovr"
 # What examples/emoji-world needs to make its pictures, texts and vocabularies.

@@ -2,8 +2,11 @@
 """From starting Python to the first caption, and a caption once all is warm, beside the program's.
 
     bench/time_python.py build [ROUNDS]      build: the folder with paligemma and libpaligemma.so
+    bench/time_python.py build ROUNDS MODEL PICTURE [TOKENS [THREADS]]
 
-Prints medians in milliseconds, of a tiny model, so that what is not the model's work shows.
+The first prints medians in milliseconds, of a tiny model, so that what is not the model's work shows. The second lets a
+Python that has the model open take turns with a program in C that has (build/bench_answers), each answering the same
+request about the picture's file, and prints what Python adds: the median of the ratios of neighbours.
 """
 import os
 import pathlib
@@ -28,10 +31,41 @@ for _ in range(30):
 print(statistics.median(seconds) * 1e3)
 """
 
+TURNS = """
+import paligemma, sys, time
+m, picture, tokens = paligemma.load(sys.argv[1], threads=int(sys.argv[4])), sys.argv[2], int(sys.argv[3])
+for _ in sys.stdin:
+    start = time.perf_counter()
+    m.caption(picture, min_new_tokens=tokens, max_new_tokens=tokens)
+    print(time.perf_counter() - start, flush=True)
+"""
+
+
+def take_turns(build, environment, rounds, model, picture, tokens="20", threads="1"):
+    """Seconds of each in turn: the first two of C and Python do not count."""
+    programs = [subprocess.Popen([*command, model, picture, tokens, threads], env=environment, text=True,
+                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+                for command in ([build / "bench_answers"], [sys.executable, "-c", TURNS])]
+
+    def ask(program):
+        print(file=program.stdin, flush=True)
+        return float(program.stdout.readline())
+
+    turns = [[ask(program) for program in programs] for _ in range(rounds + 1)][1:]
+    for program in programs:
+        program.communicate()
+    for name, times in zip(("C", "Python"), zip(*turns)):
+        print(f"{name:8} {statistics.median(times) * 1e3:9.2f} ms an answer of {tokens} tokens")
+    ratio = statistics.median(python / c for c, python in turns)
+    print(f"Python adds {100 * (ratio - 1):.2f} % ({rounds} pairs)")
+
 
 def main():
     build, rounds = pathlib.Path(sys.argv[1]).resolve(), int(sys.argv[2]) if len(sys.argv) > 2 else 11
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "python"), "PALIGEMMA_LIBRARY": str(build / "libpaligemma.so")}
+    if len(sys.argv) > 3:
+        take_turns(build, environment, rounds, *sys.argv[3:])
+        return
 
     def run(*command):
         start = time.perf_counter()

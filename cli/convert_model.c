@@ -132,11 +132,12 @@ const pg_cli_command pg_cli_convert = {
     .usage = "-m FOLDER|FILE.npz --out FOLDER|FILE.npz|FILE.gguf",
     .summary = "write a model in another layout, dtype or number of files",
     .details =
-        "Three layouts are known: the published one, a folder with safetensors; big_vision's .npz, of PaliGemma; and, "
+        "Three layouts are known: the published one, a folder with safetensors; big_vision's .npz, of PaliGemma, Gemma "
+        "and SigLIP; and, "
         "written only, GGUF, the decoder with its tokenizer for llama.cpp. The result is read again and every value is "
         "compared with the original's; between folders, both models also run, and their logits are compared. What the "
         "result lacks is said in one line.\n\n"
-        "An .npz has no tokenizer: --tokenizer names a folder that has PaliGemma's. Int8 and int4 are what `paligemma "
+        "An .npz has no tokenizer: --tokenizer names a folder that has the model's. Int8 and int4 are what `paligemma "
         "quantize` makes.",
     .groups = groups,
     .settings_size = sizeof(convert_settings),

@@ -19,14 +19,15 @@ set(CPACK_PRE_BUILD_SCRIPTS ${CMAKE_SOURCE_DIR}/cmake/debian/compress.cmake)
 set(PG_DEBIAN_VERSION ${PROJECT_VERSION}-${CPACK_DEBIAN_PACKAGE_RELEASE})
 get_target_property(PG_SOVERSION libpaligemma SOVERSION)
 
-# COMPONENT NAME SECTION SUMMARY TEXT [DEPENDS PACKAGES] [RECOMMENDS PACKAGES] [ANY_MACHINE]
+# COMPONENT NAME SECTION SUMMARY TEXT [DEPENDS PACKAGES] [RECOMMENDS PACKAGES] [SUGGESTS PACKAGES] [ANY_MACHINE]
 function(add_debian_package component name section summary text)
-  cmake_parse_arguments(PACKAGE "ANY_MACHINE" "DEPENDS;RECOMMENDS" "" ${ARGN})
+  cmake_parse_arguments(PACKAGE "ANY_MACHINE" "DEPENDS;RECOMMENDS;SUGGESTS" "" ${ARGN})
   string(TOUPPER ${component} key)
   set(CPACK_DEBIAN_${key}_PACKAGE_NAME ${name} PARENT_SCOPE)
   set(CPACK_DEBIAN_${key}_PACKAGE_SECTION ${section} PARENT_SCOPE)
   set(CPACK_DEBIAN_${key}_PACKAGE_DEPENDS "${PACKAGE_DEPENDS}" PARENT_SCOPE)
   set(CPACK_DEBIAN_${key}_PACKAGE_RECOMMENDS "${PACKAGE_RECOMMENDS}" PARENT_SCOPE)
+  set(CPACK_DEBIAN_${key}_PACKAGE_SUGGESTS "${PACKAGE_SUGGESTS}" PARENT_SCOPE)
   set(CPACK_DEBIAN_${key}_DESCRIPTION "${summary}\n${text}" PARENT_SCOPE)
   if(PACKAGE_ANY_MACHINE)
     set(CPACK_DEBIAN_${key}_PACKAGE_ARCHITECTURE all PARENT_SCOPE)
@@ -64,4 +65,22 @@ add_debian_package(development libpaligemma-dev libdevel "PaliGemma, SigLIP and 
   DEPENDS "${PG_LIBRARY_PACKAGE}")
 install(FILES examples/caption.c DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/libpaligemma-dev/examples
         COMPONENT development EXCLUDE_FROM_ALL)
+
+# For the distribution's python3, over the library's package; pip's wheel has a library of its own.
+set(folder lib/python3/dist-packages)
+configure_file(cmake/debian/python/METADATA.in ${CMAKE_BINARY_DIR}/debian/python3-paligemma/METADATA @ONLY)
+file(WRITE ${CMAKE_BINARY_DIR}/debian/python3-paligemma/INSTALLER "debian\n")
+install(DIRECTORY python/paligemma DESTINATION ${folder} COMPONENT python EXCLUDE_FROM_ALL
+        PATTERN __pycache__ EXCLUDE)
+install(FILES ${CMAKE_BINARY_DIR}/debian/python3-paligemma/METADATA ${CMAKE_BINARY_DIR}/debian/python3-paligemma/INSTALLER
+        DESTINATION ${folder}/paligemma-${PROJECT_VERSION}.dist-info COMPONENT python EXCLUDE_FROM_ALL)
+string(JOIN ", " recommended ${PG_MODELS_PACKAGE} python3-pil)
+add_debian_package(python python3-paligemma python "PaliGemma, SigLIP and Gemma in Python"
+  "Models of vision and language, run and trained by libpaligemma, with a plain
+interface and that of the library transformers. Pictures, texts and arrays in;
+captions, boxes, masks, embeddings and hidden states out."
+  DEPENDS "${PG_LIBRARY_PACKAGE}, python3 (>= 3.9), python3-numpy" RECOMMENDS "${recommended}"
+  SUGGESTS "python3-pandas" ANY_MACHINE)
+set(CPACK_DEBIAN_PYTHON_PACKAGE_CONTROL_EXTRA ${CMAKE_SOURCE_DIR}/cmake/debian/python/postinst
+    ${CMAKE_SOURCE_DIR}/cmake/debian/python/prerm)
 include(CPack)

@@ -1848,7 +1848,7 @@ PG_API pg_status pg_hub_find(char **out, const char *name, const pg_hub_options 
 typedef enum pg_model_layout {
     PG_LAYOUT_AUTO,      /* told by the name's ending: .npz, .gguf; else the published one */
     PG_LAYOUT_PUBLISHED, /* a folder: config.json, safetensors in one file or in shards, tokenizer */
-    PG_LAYOUT_JAX,       /* big_vision's .npz: weights of a PaliGemma, nothing else */
+    PG_LAYOUT_JAX,       /* big_vision's .npz: weights of a PaliGemma, a Gemma or a SigLIP, nothing else */
     PG_LAYOUT_GGUF,      /* llama.cpp's: a decoder with its tokenizer; written only */
 } pg_model_layout;
 
@@ -1857,7 +1857,7 @@ typedef struct pg_model_convert_options {
     const char *adapter;   /* a folder's model: a LoRA adapter that becomes part of it; NULL: none */
     const char *tokenizer; /* an .npz: a folder whose files, but for weights and config.json, are copied. NULL: none */
     const char *config;    /* an .npz: config.json of the result. NULL: made from the arrays' shapes and the tokenizer;
-                              what neither says has the published PaliGemma's values */
+                              what neither says has the published models' values */
     const char *dtype;     /* "F32", "BF16" or "F16"; NULL: as stored, quantised weights as BF16 */
     size_t shard_size;     /* of a folder, as in pg_save_options */
     bool compress;         /* an .npz: deflated */

@@ -353,7 +353,7 @@ static pg_status write_files(const creation *run, const char *folder, pg_buffer 
     if (files_of(run))
         PG_TRY(pg_model_copy_files(folder, files_of(run)));
     if (run->joined)
-        return pg_config_write_processor(folder, &run->weights->config.vision);
+        return pg_config_write_processor(folder, &run->weights->config);
     return run->options.image_size ? resize_processor(run, folder, path) : PG_OK;
 }
 

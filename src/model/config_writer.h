@@ -13,6 +13,6 @@ int64_t pg_config_vocabulary(int64_t rows, int64_t tokens);
 pg_status pg_config_describe(json_t **out, const pg_config *config);
 
 /* FOLDER/preprocessor_config.json: how pictures become the vision tower's input. */
-pg_status pg_config_write_processor(const char *folder, const pg_siglip_config *vision);
+pg_status pg_config_write_processor(const char *folder, const pg_config *config);
 
 #endif

@@ -16,6 +16,13 @@ static size_t block_bytes(const pg_jax_array *array)
     return array->array.bytes / array->count;
 }
 
+/* Of a block whose order changes. */
+static size_t part_bytes(const pg_jax_block *block, pg_dtype dtype)
+{
+    const pg_parameter *p = block->entry.parameter;
+    return (size_t)(p->rows * p->width) / block->parts * pg_dtype_size(dtype);
+}
+
 /* ---------------------------------------------------------------- out of weights */
 
 /* Some rows of a block whose order stays, from byte `within` on. */
@@ -34,11 +41,11 @@ static pg_status load_rows(pg_jax_values *v, const pg_jax_block *block, pg_dtype
 static pg_status load_reordered(pg_jax_values *v, const pg_jax_block *block, pg_dtype dtype)
 {
     const pg_parameter *p = block->entry.parameter;
-    v->size = (size_t)(p->rows * p->width) * pg_dtype_size(dtype);
-    PG_TRY(make_room(&v->rows, &v->rows_capacity, v->size));
+    v->size = part_bytes(block, dtype);
+    PG_TRY(make_room(&v->rows, &v->rows_capacity, v->size * block->parts));
     PG_TRY(make_room(&v->bytes, &v->bytes_capacity, v->size));
     PG_TRY(pg_weight_rows(v->rows, p, dtype, 0, p->rows, v->threads));
-    pg_jax_reorder(v->bytes, v->rows, &block->order, pg_dtype_size(dtype), false);
+    pg_jax_reorder(v->bytes, v->rows + block->part * v->size, &block->order, pg_dtype_size(dtype), false);
     return PG_OK;
 }
 
@@ -79,17 +86,26 @@ void pg_jax_values_free(pg_jax_values *values)
 
 /* ---------------------------------------------------------------- a file */
 
+/* A pg_jax_find for whole names. */
+static const pg_array *find_whole(void *npz, const char *name)
+{
+    return pg_npz_find(npz, name);
+}
+
+static size_t count_parameters(const pg_npz *npz, const char *prefix)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < pg_npz_count(npz); i++)
+        count += !strncmp(pg_npz_at(npz, i)->name, prefix, strlen(prefix));
+    return count;
+}
+
 pg_status pg_jax_file_open(pg_jax_file *out, const char *path)
 {
-    *out = (pg_jax_file){.path = path, .prefix = ""};
+    *out = (pg_jax_file){.path = path};
     PG_TRY(pg_npz_open(&out->npz, path));
-    size_t length = strlen(PG_JAX_PARAMETERS), parameters = 0;
-    for (size_t i = 0; i < pg_npz_count(out->npz); i++)
-        parameters += !strncmp(pg_npz_at(out->npz, i)->name, PG_JAX_PARAMETERS, length);
-    if (parameters) {
-        out->prefix = PG_JAX_PARAMETERS;
-        out->others = pg_npz_count(out->npz) - parameters;
-    }
+    out->style = pg_jax_find_style(find_whole, out->npz, count_parameters(out->npz, "params/") > 0);
+    out->others = pg_npz_count(out->npz) - count_parameters(out->npz, out->style.prefix);
     return PG_OK;
 }
 
@@ -105,16 +121,23 @@ const pg_array *pg_jax_file_find(void *file, const char *name)
 {
     const pg_jax_file *f = file;
     char whole[LONGEST_NAME];
-    snprintf(whole, sizeof whole, "%s%s", f->prefix, name);
+    snprintf(whole, sizeof whole, "%s%s", f->style.prefix, name);
     return pg_npz_find(f->npz, whole);
+}
+
+int64_t pg_jax_file_tokens(pg_jax_file *file)
+{
+    const pg_array *embed =
+        file->style.kind == PG_MODEL_SIGLIP ? NULL : pg_jax_file_find(file, pg_jax_embedding(file->style.kind));
+    return embed && embed->dimensions == 2 ? embed->shape[0] : 0;
 }
 
 static pg_status check_array(const pg_array *expected, pg_jax_file *file)
 {
-    const pg_array *found = pg_jax_file_find(file, expected->name);
+    const pg_array *found = pg_npz_find(file->npz, expected->name);
     char shape[PG_SHAPE_TEXT], wanted[PG_SHAPE_TEXT];
     if (!found)
-        return pg_fail(PG_ERROR_FORMAT, "%s: the array \"%s%s\" is missing", file->path, file->prefix, expected->name);
+        return pg_fail(PG_ERROR_FORMAT, "%s: the array \"%s\" is missing", file->path, expected->name);
     bool same = found->dimensions == expected->dimensions;
     for (int i = 0; same && i < expected->dimensions; i++)
         same = found->shape[i] == expected->shape[i];
@@ -130,16 +153,27 @@ static pg_status check_array(const pg_array *expected, pg_jax_file *file)
 /* Each found array is one of the plan's; those were found before. */
 static pg_status check_others(const pg_jax_plan *plan, const pg_jax_file *file)
 {
-    size_t length = strlen(file->prefix);
+    const char *prefix = file->style.prefix;
     for (size_t i = 0; i < pg_npz_count(file->npz); i++) {
         const char *name = pg_npz_at(file->npz, i)->name;
-        bool known = strncmp(name, file->prefix, length) != 0;
+        bool known = strncmp(name, prefix, strlen(prefix)) != 0;
         for (size_t k = 0; !known && k < plan->array_count; k++)
-            known = !strcmp(name + length, plan->arrays[k].array.name);
+            known = !strcmp(name, plan->arrays[k].array.name);
         if (!known)
-            return pg_fail(PG_ERROR_FORMAT, "%s: the array \"%s\" is not part of big_vision's PaliGemma", file->path,
-                           name);
+            return pg_fail(PG_ERROR_FORMAT, "%s: the array \"%s\" is not part of big_vision's %s", file->path, name,
+                           pg_jax_kind_name(file->style.kind));
     }
+    return PG_OK;
+}
+
+/* All parts of a weight have one dtype. */
+static pg_status take_dtype(const pg_jax_block *block, const pg_array *array, const pg_jax_file *file)
+{
+    pg_parameter *p = block->entry.parameter;
+    if (block->part > 0 && p->dtype != array->dtype)
+        return pg_fail(PG_ERROR_UNSUPPORTED, "%s: %s: dtype %s, expected %s as the arrays beside it have", file->path,
+                       array->name, pg_dtype_name(array->dtype), pg_dtype_name(p->dtype));
+    p->dtype = array->dtype;
     return PG_OK;
 }
 
@@ -148,10 +182,10 @@ pg_status pg_jax_file_check(pg_jax_plan *plan, pg_jax_file *file)
     for (size_t i = 0; i < plan->array_count; i++) {
         pg_jax_array *array = &plan->arrays[i];
         PG_TRY(check_array(&array->array, file));
-        array->array.dtype = pg_jax_file_find(file, array->array.name)->dtype;
+        array->array.dtype = pg_npz_find(file->npz, array->array.name)->dtype;
         pg_array_size(&array->array.bytes, &array->array);
         for (size_t k = 0; k < array->count; k++)
-            plan->blocks[array->blocks[k]].entry.parameter->dtype = array->array.dtype;
+            PG_TRY(take_dtype(&plan->blocks[array->blocks[k]], &array->array, file));
     }
     return check_others(plan, file);
 }
@@ -187,7 +221,7 @@ static pg_status read_bytes(pg_jax_reader *reader, const pg_jax_block *block, ch
     const pg_jax_array *array = &reader->plan->arrays[block->array];
     pg_npz_stream **stream = &reader->streams[block->array];
     if (!*stream)
-        PG_TRY(pg_npz_stream_open(stream, reader->file->npz, pg_jax_file_find(reader->file, array->array.name)));
+        PG_TRY(pg_npz_stream_open(stream, reader->file->npz, pg_npz_find(reader->file->npz, array->array.name)));
     PG_TRY(pg_npz_stream_read(*stream, out, size));
     pg_npz_release(reader->file->npz);
     if (last && block->place + 1 == array->count) {
@@ -220,14 +254,16 @@ static pg_status read_rows(pg_jax_reader *reader, const pg_jax_block *block, pg_
     return PG_OK;
 }
 
+/* All parts of the weight whose first block this is. */
 static pg_status read_reordered(pg_jax_reader *reader, const pg_jax_block *block, pg_dtype dtype)
 {
-    const pg_parameter *p = block->entry.parameter;
-    size_t size = (size_t)(p->rows * p->width) * pg_dtype_size(dtype);
-    PG_TRY(make_room(&reader->bytes, &reader->bytes_capacity, size));
-    PG_TRY(make_room(&reader->rows, &reader->rows_capacity, size));
-    PG_TRY(read_bytes(reader, block, reader->bytes, size, true));
-    pg_jax_reorder(reader->rows, reader->bytes, &block->order, pg_dtype_size(dtype), true);
+    size_t bytes = part_bytes(block, dtype);
+    PG_TRY(make_room(&reader->bytes, &reader->bytes_capacity, bytes));
+    PG_TRY(make_room(&reader->rows, &reader->rows_capacity, bytes * block->parts));
+    for (size_t i = 0; i < block->parts; i++) {
+        PG_TRY(read_bytes(reader, &block[i], reader->bytes, bytes, true));
+        pg_jax_reorder(reader->rows + i * bytes, reader->bytes, &block[i].order, pg_dtype_size(dtype), true);
+    }
     return PG_OK;
 }
 
@@ -236,7 +272,7 @@ pg_status pg_jax_reader_prepare(void *user, const pg_weight_entry *entry, int64_
     pg_jax_reader *reader = user;
     const pg_jax_plan *plan = reader->plan;
     if (plan->blocks[reader->block].entry.parameter != entry->parameter)
-        reader->block++; /* the writer's order is the plan's */
+        reader->block += plan->blocks[reader->block].parts; /* the writer's order is the plan's */
     const pg_jax_block *block = &plan->blocks[reader->block];
     pg_dtype dtype = plan->arrays[block->array].array.dtype;
     if (block->order.same) {
@@ -277,7 +313,7 @@ typedef struct comparison {
 static pg_status compare_piece(comparison *c, size_t i, pg_npz_stream *stream, int64_t first, int64_t count)
 {
     const pg_array *wanted = &c->values->plan->arrays[i].array;
-    const pg_array *stored = pg_jax_file_find(c->file, wanted->name);
+    const pg_array *stored = pg_npz_find(c->file->npz, wanted->name);
     size_t size = pg_dtype_size(wanted->dtype);
     PG_TRY(pg_npz_stream_read(stream, c->found, (size_t)count * pg_dtype_size(stored->dtype)));
     PG_TRY(pg_jax_values_give(c->values, i, (size_t)first * size, c->expected, (size_t)count * size));
@@ -296,7 +332,7 @@ static pg_status compare_array(comparison *c, size_t i)
     const pg_array *wanted = &c->values->plan->arrays[i].array;
     int64_t total = (int64_t)(wanted->bytes / pg_dtype_size(wanted->dtype));
     pg_npz_stream *stream;
-    PG_TRY(pg_npz_stream_open(&stream, c->file->npz, pg_jax_file_find(c->file, wanted->name)));
+    PG_TRY(pg_npz_stream_open(&stream, c->file->npz, pg_npz_find(c->file->npz, wanted->name)));
     pg_status status = PG_OK;
     for (int64_t first = 0; status == PG_OK && first < total; first += COMPARED) {
         status = compare_piece(c, i, stream, first, pg_smaller(total - first, COMPARED));

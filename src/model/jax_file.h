@@ -1,4 +1,4 @@
-/* A PaliGemma's .npz of big_vision (model/jax_layout.h): written, read and compared block by block. */
+/* A model's .npz of big_vision (model/jax_layout.h): written, read and compared block by block. */
 #ifndef PG_MODEL_JAX_FILE_H
 #define PG_MODEL_JAX_FILE_H
 
@@ -24,15 +24,19 @@ void pg_jax_values_free(pg_jax_values *values);
 /* An open file. Starts as {0}. */
 typedef struct pg_jax_file {
     pg_npz *npz;
-    const char *path;   /* borrowed */
-    const char *prefix; /* of the parameters' names: "" or PG_JAX_PARAMETERS */
-    size_t others;      /* arrays that are no parameters, such as an optimizer's */
+    const char *path; /* borrowed */
+    pg_jax_style style;
+    size_t others; /* arrays that are no parameters, such as an optimizer's */
 } pg_jax_file;
 
 pg_status pg_jax_file_open(pg_jax_file *out, const char *path);
 void pg_jax_file_close(pg_jax_file *file);
 
-/* A parameter's array; NULL if there is none. `file` is a pg_jax_file: this is a pg_jax_find. */
+/* Rows of the decoder's embedding; 0 where there is none. */
+int64_t pg_jax_file_tokens(pg_jax_file *file);
+
+/* A parameter's array, by its name without the prefix; NULL if there is none. `file` is a pg_jax_file: this is a
+ * pg_jax_find. */
 const pg_array *pg_jax_file_find(void *file, const char *name);
 
 /* The file has the plan's arrays, in their shapes, and no other parameters. Weights take over the arrays' dtypes. */

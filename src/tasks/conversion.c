@@ -194,8 +194,8 @@ static pg_status finish_file(const char *partial, const char *path, pg_status st
     return status;
 }
 
-/* Rows of the embedding that big_vision's has: those in front of <image>, which it does not know as a token, where
- * nothing but room stands behind it. */
+/* Rows of the embedding that big_vision's PaliGemma has: those in front of <image>, which it does not know as a token,
+ * where nothing but room stands behind it. */
 static int64_t jax_tokens(const pg_model *model)
 {
     const pg_config *config = &model->weights->config;
@@ -244,7 +244,8 @@ static pg_status write_jax(conversion *run, const char *path, const pg_jax_plan 
 static pg_status convert_to_jax(conversion *run, pg_model *model, const char *path)
 {
     pg_jax_plan plan;
-    pg_status status = pg_jax_plan_make(&plan, model->weights, jax_tokens(model));
+    pg_jax_style style = pg_jax_style_of(model->weights->config.kind);
+    pg_status status = pg_jax_plan_make(&plan, model->weights, &style, jax_tokens(model));
     if (status != PG_OK)
         pg_fail_context(status, "%s", model->folder);
     if (status == PG_OK)
@@ -334,26 +335,44 @@ static bool show_import(void *user, size_t done, size_t total)
     return show_progress(job->run, done, total);
 }
 
-/* A config.json for the shapes, with room for all tokens. */
+/* What the tokenizer says about the model: its <image> token, and for how many tokens there must be room. */
+static pg_status add_tokenizer(pg_config *config, const char *folder)
+{
+    pg_tokenizer *tokenizer;
+    PG_TRY(pg_tokenizer_open(&tokenizer, folder));
+    if (config->kind == PG_MODEL_PALIGEMMA)
+        config->image_token = pg_tokenizer_id(tokenizer, "<image>");
+    if (config->kind != PG_MODEL_SIGLIP)
+        config->text.vocabulary = pg_config_vocabulary(config->text.vocabulary, pg_tokenizer_size(tokenizer));
+    pg_tokenizer_close(tokenizer);
+    if (config->image_token < 0)
+        return pg_fail(PG_ERROR_FORMAT, "%s: the tokenizer has no <image> token; PaliGemma's is needed", folder);
+    return PG_OK;
+}
+
+/* A config.json for the shapes. */
 static pg_status make_config(import *job)
 {
     const conversion *run = job->run;
-    pg_tokenizer *tokenizer;
     pg_config config;
     if (!run->options.tokenizer)
         return pg_fail(PG_ERROR_ARGUMENT,
-                       "%s: name a folder with PaliGemma's tokenizer (--tokenizer), or a config.json (--config): an "
+                       "%s: name a folder with the model's tokenizer (--tokenizer), or a config.json (--config): an "
                        ".npz has neither",
                        run->from);
-    PG_TRY(pg_jax_read_config(&config, pg_jax_file_find, &job->file, run->from));
-    PG_TRY(pg_tokenizer_open(&tokenizer, run->options.tokenizer));
-    config.image_token = pg_tokenizer_id(tokenizer, "<image>");
-    config.text.vocabulary = pg_config_vocabulary(config.text.vocabulary, pg_tokenizer_size(tokenizer));
-    pg_tokenizer_close(tokenizer);
-    if (config.image_token < 0)
-        return pg_fail(PG_ERROR_FORMAT, "%s: the tokenizer has no <image> token; PaliGemma's is needed",
-                       run->options.tokenizer);
+    PG_TRY(pg_jax_read_config(&config, &job->file.style, pg_jax_file_find, &job->file, run->from));
+    PG_TRY(add_tokenizer(&config, run->options.tokenizer));
     return pg_config_describe(&job->config, &config);
+}
+
+/* A config.json that was named must be of the same kind as the arrays. */
+static pg_status check_kind(const import *job, const pg_config *config)
+{
+    pg_model_kind kind = job->file.style.kind;
+    if (config->kind == kind)
+        return PG_OK;
+    return pg_fail(PG_ERROR_FORMAT, "%s: the arrays are those of a %s, config.json says %s", job->run->from,
+                   pg_jax_kind_name(kind), pg_jax_kind_name(config->kind));
 }
 
 /* Writes config.json, and makes the weights' shapes from it. */
@@ -366,30 +385,29 @@ static pg_status shape_weights(import *job, const char *path)
         return pg_fail(PG_ERROR_FORMAT, "%s: not a JSON object", job->run->options.config);
     PG_TRY(pg_json_save(job->config, path));
     PG_TRY(pg_config_load(&config, path));
-    const pg_array *embed = pg_jax_file_find(&job->file, "llm/embedder/input_embedding");
-    int64_t tokens = config.text.vocabulary;
-    if (embed && embed->dimensions == 2 && embed->shape[0] < tokens)
-        tokens = embed->shape[0];
+    PG_TRY(check_kind(job, &config));
+    int64_t tokens = pg_jax_file_tokens(&job->file);
+    if (tokens == 0 || tokens > config.text.vocabulary)
+        tokens = config.text.vocabulary;
     PG_TRY(pg_weights_new(&job->weights, &config));
-    PG_TRY(pg_jax_plan_make(&job->plan, job->weights, tokens));
+    PG_TRY(pg_jax_plan_make(&job->plan, job->weights, &job->file.style, tokens));
     PG_TRY(pg_jax_file_check(&job->plan, &job->file));
-    PG_TRY(pg_config_set_dtype(job->config, write->convert ? write->dtype : job->weights->text.embed.dtype));
+    PG_TRY(pg_config_set_dtype(job->config, write->convert ? write->dtype : job->plan.arrays[0].array.dtype));
     return pg_json_save(job->config, path);
 }
 
 static pg_status lose_of_jax(import *job)
 {
     conversion *run = job->run;
-    const pg_parameter *embed = &job->weights->text.embed;
-    const pg_array *rows = pg_jax_file_find(&job->file, "llm/embedder/input_embedding");
+    int64_t rows = job->weights->config.text.vocabulary, found = pg_jax_file_tokens(&job->file);
     PG_TRY(review_weights(run, job->weights, false));
     if (job->file.others)
         PG_TRY(pg_buffer_print(&run->lost, "%sarrays that are not parameters (%zu)", run->lost.size ? "; " : "",
                                job->file.others));
-    if (rows->shape[0] == embed->rows)
+    if (found == rows)
         return PG_OK;
     return pg_buffer_print(&run->lost, "%srows %lld to %lld of the embedding, which the .npz lacks, are its rows' mean",
-                           run->lost.size ? "; " : "", (long long)rows->shape[0], (long long)embed->rows - 1);
+                           run->lost.size ? "; " : "", (long long)found, (long long)rows - 1);
 }
 
 static pg_status import_weights(import *job, const char *folder)
@@ -413,13 +431,13 @@ static pg_status check_import(import *job, const char *folder)
     pg_model *made;
     pg_jax_plan plan = {0};
     PG_TRY(pg_model_open(&made, folder));
-    int64_t tokens = pg_jax_file_find(&job->file, "llm/embedder/input_embedding")->shape[0];
+    int64_t tokens = pg_jax_file_tokens(&job->file);
     pg_jax_values values = {.plan = &plan,
                             .threads = job->run->write.threads,
                             .on_progress = show_progress,
                             .user = job->run};
     job->run->comparing = true;
-    pg_status status = pg_jax_plan_make(&plan, made->weights, tokens);
+    pg_status status = pg_jax_plan_make(&plan, made->weights, &job->file.style, tokens);
     if (status == PG_OK)
         status = pg_jax_file_compare(&job->file, &values);
     pg_jax_values_free(&values);
@@ -440,7 +458,8 @@ static pg_status import_into(import *job, const char *folder)
     PG_TRY_GOTO(import_weights(job, folder));
     if (run->options.tokenizer)
         PG_TRY_GOTO(pg_model_copy_files(folder, run->options.tokenizer));
-    PG_TRY_GOTO(pg_config_write_processor(folder, &job->weights->config.vision));
+    if (job->weights->config.kind != PG_MODEL_GEMMA)
+        PG_TRY_GOTO(pg_config_write_processor(folder, &job->weights->config));
     if (!run->options.unchecked)
         status = check_import(job, folder);
 done:

@@ -10,6 +10,7 @@ are tiny and have learned what answers.jsonl and texts.jsonl say of these two, s
     ```text                  right behind it: what it prints on both outputs. "..." stands for anything within a line, or
                              alone for any lines. --refresh writes those anew that are not as shown: read the difference.
     ```c                     is compiled: whole programs, or lines of a function
+    ```python                is run behind the page's earlier ones, whose output is not shown again; where a Python has NumPy and Pillow
 
 A comment <!-- ... --> in the line before a block says more about it:
 
@@ -51,7 +52,21 @@ def install(build, prefix):
     subprocess.run(["cmake", "--install", build, "--prefix", prefix], check=True, stdout=subprocess.DEVNULL)
     package = next(prefix.rglob("paligemma.pc")).parent
     return {"PATH": f"{prefix}/bin:{os.environ['PATH']}", "HOME": str(prefix), "LC_ALL": "C.UTF-8",
-            "PALIGEMMA_MODELS": "none", "PKG_CONFIG_PATH": str(package), "LD_LIBRARY_PATH": str(package.parent)}
+            "PALIGEMMA_MODELS": "none", "PKG_CONFIG_PATH": str(package), "LD_LIBRARY_PATH": str(package.parent),
+            "PALIGEMMA_LIBRARY": str(package.parent / "libpaligemma.so"), "PYTHONPATH": str(ROOT / "python"),
+            "PYTHONDONTWRITEBYTECODE": "1", "HF_HUB_OFFLINE": "1"}
+
+
+def find_python():
+    """One that has what the examples in Python need; None: there is none."""
+    for python in ("python3", "/usr/bin/python3"):
+        found = shutil.which(python)
+        if found and not subprocess.run([found, "-c", "import numpy, PIL"], stderr=subprocess.DEVNULL, check=False).returncode:
+            return found
+    return None
+
+
+PYTHON = find_python()
 
 
 def prepare(folder, environment):
@@ -111,6 +126,19 @@ def compile_lines(code, folder, environment):
         raise Wrong(done.stdout)
 
 
+def run_python(code, folder, environment, fails):
+    earlier = folder / ".earlier.py"
+    silent = f"import contextlib, io\nwith contextlib.redirect_stdout(io.StringIO()):\n    exec(open({str(earlier)!r}).read())\n"
+    done = run([PYTHON, "-c", (silent if earlier.exists() else "") + code], folder, environment)
+    if (done.returncode != 0) != fails:
+        raise Wrong(f"exit code {done.returncode}:\n{code}\n{done.stdout}")
+    if fails:  # its last line says what is wrong
+        return done.stdout.splitlines()[-1] + "\n"
+    with open(earlier, "a", encoding="utf-8") as file:
+        file.write(code)
+    return tidy(done.stdout)
+
+
 def run_block(block, folder, environment):
     """The output, where the block makes one."""
     if block["hidden"] is not None:
@@ -123,6 +151,8 @@ def run_block(block, folder, environment):
         pass
     elif language == "sh":
         return run_commands(code, folder, environment, note == "fails")
+    elif language == "python":
+        return run_python(code, folder, environment, note == "fails") if PYTHON else block["shown"]
     elif language == "c":
         compile_lines(code, folder, environment)
     else:

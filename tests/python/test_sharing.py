@@ -15,7 +15,9 @@ def rows(paligemma, tiny_siglip):
 
 def test_embeddings_have_their_protocols(rows):
     assert rows.__array_interface__["data"][0] == rows.ctypes.data and rows.ctypes.data % 64 == 0
-    assert rows.__dlpack_device__()[0] == 1 and rows.flags.writeable
+    assert rows.flags.writeable
+    if hasattr(np.ndarray, "__dlpack__"):  # since NumPy 1.22; Ubuntu 22.04 has 1.21
+        assert rows.__dlpack_device__()[0] == 1
 
 
 def test_torch_shares_them(rows):

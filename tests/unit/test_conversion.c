@@ -9,6 +9,7 @@
 #include "generate/model.h"
 #include "model/jax_file.h"
 #include "sweep.h"
+#include "tasks/model_comparison.h"
 #include "temporary_folder.h"
 #include "tensor/gguf.h"
 #include "text/tokenizer.h"
@@ -116,9 +117,9 @@ static void check_shape(const pg_array *array, const struct place *place, int st
         assert_int_equal(array->shape[at++], place->lengths[i]);
 }
 
-static void check_block(const float *values, const struct place *place, const pg_parameter *p)
+static void check_block(const float *values, const struct place *place, const pg_parameter *p, int64_t start)
 {
-    const float *published = p->data;
+    const float *published = (const float *)p->data + start;
     int64_t n[4] = {1, 1, 1, 1}, s[4] = {0};
     for (int i = 0; i < place->axes; i++) {
         n[i] = place->lengths[i];
@@ -133,7 +134,8 @@ static void check_block(const float *values, const struct place *place, const pg
                         fail_msg("%s: [%d, %d, %d, %d]", p->name, (int)a, (int)b, (int)c, (int)d);
 }
 
-static void check_place(pg_npz *npz, pg_weights *weights, const struct place *place)
+/* start: of the published weight's values, where the array has not the first. */
+static void check_part(pg_npz *npz, pg_weights *weights, const struct place *place, int64_t start)
 {
     const pg_array *array = pg_npz_find(npz, place->array);
     int stack = place->ours[2] ? 3 : place->ours[1] ? 2 : 1;
@@ -148,9 +150,14 @@ static void check_place(pg_npz *npz, pg_weights *weights, const struct place *pl
         for (int i = 0; i < stack; i++, values += block) {
             char name[64];
             snprintf(name, sizeof name, place->ours[i], layer);
-            check_block(values, place, find_weight(weights, name));
+            check_block(values, place, find_weight(weights, name), start);
         }
     pg_free(data);
+}
+
+static void check_place(pg_npz *npz, pg_weights *weights, const struct place *place)
+{
+    check_part(npz, weights, place, 0);
 }
 
 static void values_stand_where_the_layout_says(void **state)
@@ -164,6 +171,90 @@ static void values_stand_where_the_layout_says(void **state)
     assert_int_equal(pg_npz_count(npz), PLACES);
     for (size_t i = 0; i < PLACES; i++)
         check_place(npz, model->weights, &places[i]);
+    pg_npz_close(npz);
+    pg_model_close(model);
+}
+
+/* SigLIP's layers have arrays of their own; the pooling head's three are one published matrix. Vision D 48, F 96, H 4
+ * of 12, patches of 16; text D 40, F 88, H 4 of 10. */
+static const struct place siglip_places[] = {
+#define TOWER "params/img/Transformer/encoderblock_2/"
+#define WORDS "params/txt/Encoder_0/encoderblock_1/"
+#define POOL  "params/img/MAPHead_0/"
+#define SELF  "MultiHeadDotProductAttention_0/"
+    {"params/img/embedding/kernel", {"vision.patch"}, 0, 4, {16, 16, 3, 48}, {16, 1, 256, 768}},
+    {"params/img/pos_embedding", {"vision.position"}, 0, 3, {1, 9, 48}, {0, 48, 1}},
+    {TOWER SELF "key/kernel", {"vision.layer.2.k"}, 0, 3, {48, 4, 12}, {1, 576, 48}},
+    {TOWER "MlpBlock_0/Dense_0/kernel", {"vision.layer.2.fc1"}, 0, 2, {48, 96}, {1, 48}},
+    {"params/img/Transformer/encoder_norm/scale", {"vision.norm"}, 0, 1, {48}, {1}},
+    {POOL "probe", {"vision.head.probe"}, 0, 3, {1, 1, 48}, {0, 0, 1}},
+    {POOL SELF "out/kernel", {"vision.head.out"}, 0, 3, {4, 12, 48}, {12, 1, 48}},
+    {POOL "LayerNorm_0/bias", {"vision.head.norm_bias"}, 0, 1, {48}, {1}},
+    {POOL "MlpBlock_0/Dense_1/kernel", {"vision.head.fc2"}, 0, 2, {96, 48}, {1, 96}},
+    {"params/txt/Embed_0/embedding", {"words.token"}, 0, 2, {421, 40}, {40, 1}},
+    {"params/txt/pos_embedding", {"words.position"}, 0, 3, {1, 64, 40}, {0, 40, 1}},
+    {WORDS SELF "query/bias", {"words.layer.1.q_bias"}, 0, 2, {4, 10}, {10, 1}},
+    {WORDS SELF "out/kernel", {"words.layer.1.out"}, 0, 3, {4, 10, 40}, {10, 1, 40}},
+    {WORDS "MlpBlock_0/Dense_1/kernel", {"words.layer.1.fc2"}, 0, 2, {88, 40}, {1, 88}},
+    {"params/txt/Encoder_0/encoder_norm/bias", {"words.norm_bias"}, 0, 1, {40}, {1}},
+    {"params/txt/head/kernel", {"words.head"}, 0, 2, {40, 48}, {1, 40}},
+    {"params/txt/head/bias", {"words.head_bias"}, 0, 1, {48}, {1}},
+    {"params/t", {"logit_scale"}, 0, 1, {1}, {1}},
+    {"params/b", {"logit_bias"}, 0, 1, {1}, {1}},
+};
+
+/* Of the pooling head's one matrix and bias. */
+static const struct {
+    struct place place;
+    int64_t start;
+} siglip_parts[] = {
+    {{POOL SELF "query/kernel", {"vision.head.in"}, 0, 3, {48, 4, 12}, {1, 576, 48}}, 0},
+    {{POOL SELF "key/kernel", {"vision.head.in"}, 0, 3, {48, 4, 12}, {1, 576, 48}}, 48 * 48},
+    {{POOL SELF "value/kernel", {"vision.head.in"}, 0, 3, {48, 4, 12}, {1, 576, 48}}, 2 * 48 * 48},
+    {{POOL SELF "query/bias", {"vision.head.in_bias"}, 0, 2, {4, 12}, {12, 1}}, 0},
+    {{POOL SELF "key/bias", {"vision.head.in_bias"}, 0, 2, {4, 12}, {12, 1}}, 48},
+    {{POOL SELF "value/bias", {"vision.head.in_bias"}, 0, 2, {4, 12}, {12, 1}}, 2 * 48},
+};
+
+/* Gemma alone: the names of PaliGemma's decoder without "llm/". D 48, F 128, H 4 of 20, as many key heads. */
+static const struct place gemma_places[] = {
+    {"embedder/input_embedding", {"text.embed"}, 0, 2, {1216, 48}, {48, 1}},
+    {"layers/attn/qkv_einsum/w",
+     {"text.layer.%d.q", "text.layer.%d.k", "text.layer.%d.v"},
+     3,
+     3,
+     {4, 48, 20},
+     {960, 1, 48}},
+    {"layers/attn/attn_vec_einsum/w", {"text.layer.%d.o"}, 3, 3, {4, 20, 48}, {20, 1, 80}},
+    {"layers/pre_ffw_norm/scale", {"text.layer.%d.post_norm"}, 3, 1, {48}, {1}},
+    {"layers/mlp/gating_einsum", {"text.layer.%d.gate", "text.layer.%d.up"}, 3, 2, {48, 128}, {1, 48}},
+    {"layers/mlp/linear", {"text.layer.%d.down"}, 3, 2, {128, 48}, {1, 128}},
+    {"final_norm/scale", {"text.norm"}, 0, 1, {48}, {1}},
+};
+
+static void check_places(const char *path, const char *folder, const struct place *list, size_t count, size_t arrays)
+{
+    pg_npz *npz;
+    CHECK_OK(convert(path, folder, NULL));
+    pg_model *model = open_model(folder);
+    CHECK_OK(pg_npz_open(&npz, path));
+    assert_int_equal(pg_npz_count(npz), arrays);
+    for (size_t i = 0; i < count; i++)
+        check_place(npz, model->weights, &list[i]);
+    pg_npz_close(npz);
+    pg_model_close(model);
+}
+
+static void other_models_have_their_own_layout(void **state)
+{
+    (void)state;
+    pg_npz *npz;
+    check_places(folder_file("siglip.npz"), SIGLIP, siglip_places, sizeof siglip_places / sizeof *siglip_places, 124);
+    check_places(folder_file("gemma.npz"), GEMMA, gemma_places, sizeof gemma_places / sizeof *gemma_places, 8);
+    pg_model *model = open_model(SIGLIP);
+    CHECK_OK(pg_npz_open(&npz, folder_file("siglip.npz")));
+    for (size_t i = 0; i < sizeof siglip_parts / sizeof *siglip_parts; i++)
+        check_part(npz, model->weights, &siglip_parts[i].place, siglip_parts[i].start);
     pg_npz_close(npz);
     pg_model_close(model);
 }
@@ -223,6 +314,116 @@ static void there_and_back_is_the_same_model(void **state)
     assert_false(made.checked);
     pg_model_conversion_free(&made);
     check_same(folder_file("again"), SHARDED);
+}
+
+static pg_status convert_with(const char *to, const char *from, const char *tokenizer, const char *config)
+{
+    pg_model_conversion made;
+    pg_model_convert_options options;
+    pg_model_convert_options_init(&options);
+    options.tokenizer = tokenizer;
+    options.config = config;
+    pg_status status = pg_model_convert(&made, to, from, &options);
+    pg_model_conversion_free(&made);
+    return status;
+}
+
+/* Every weight has the same bits, and both give the same embeddings or logits. */
+static void check_equal(const char *made_folder, const char *from_folder)
+{
+    pg_model *made = open_model(made_folder), *from = open_model(from_folder);
+    pg_weight_walk a = {.weights = made->weights}, b = {.weights = from->weights};
+    pg_weight_entry new, old;
+    double difference, largest;
+    while (pg_weights_next(&a, &new)) {
+        assert_true(pg_weights_next(&b, &old));
+        assert_int_equal(new.parameter->dtype, old.parameter->dtype);
+        assert_int_equal(pg_parameter_bytes(new.parameter), pg_parameter_bytes(old.parameter));
+        assert_memory_equal(new.parameter->data, old.parameter->data, (size_t)pg_parameter_bytes(old.parameter));
+    }
+    assert_false(pg_weights_next(&b, &old));
+    CHECK_OK(pg_model_compare_outputs(&difference, &largest, made, from, 1));
+    assert_true(difference == 0 && largest > 0);
+    pg_model_close(made);
+    pg_model_close(from);
+}
+
+static void others_come_back_as_they_went(void **state)
+{
+    (void)state;
+    CHECK_OK(convert_with(folder_file("siglip"), folder_file("siglip.npz"), SIGLIP, NULL));
+    check_equal(folder_file("siglip"), SIGLIP);
+    CHECK_OK(convert_with(folder_file("siglip-2"), folder_file("siglip.npz"), SIGLIP, SIGLIP "/config.json"));
+    check_equal(folder_file("siglip-2"), SIGLIP);
+    CHECK_OK(convert_with(folder_file("gemma"), folder_file("gemma.npz"), GEMMA, NULL));
+    check_equal(folder_file("gemma"), GEMMA);
+    CHECK_FAILS(convert_with(folder_file("a"), folder_file("gemma.npz"), NULL, SIGLIP "/config.json"), PG_ERROR_FORMAT,
+                "the arrays are those of a Gemma, config.json says SigLIP");
+}
+
+/* A copy of an .npz, each name as `rename` makes it. */
+static void rename_arrays(const char *to, const char *from, void rename(char *out, size_t size, const char *name))
+{
+    static char names[128][128];
+    pg_npz *npz;
+    pg_array arrays[128];
+    CHECK_OK(pg_npz_open(&npz, from));
+    size_t count = pg_npz_count(npz);
+    assert_true(count <= 128);
+    for (size_t i = 0; i < count; i++) {
+        void *data;
+        arrays[i] = *pg_npz_at(npz, i);
+        CHECK_OK(pg_npz_load(&data, npz, pg_npz_at(npz, i)));
+        rename(names[i], sizeof names[i], arrays[i].name);
+        arrays[i].name = names[i];
+        arrays[i].data = data;
+    }
+    CHECK_OK(pg_npz_save(to, arrays, count, false));
+    for (size_t i = 0; i < count; i++)
+        pg_free((void *)arrays[i].data);
+    pg_npz_close(npz);
+}
+
+static void drop_prefix(char *out, size_t size, const char *name)
+{
+    snprintf(out, size, "%s", name + strlen("params/"));
+}
+
+static void add_decoder(char *out, size_t size, const char *name)
+{
+    snprintf(out, size, "params/llm/%s", name);
+}
+
+static void names_may_have_prefixes(void **state)
+{
+    (void)state;
+    rename_arrays(folder_file("bare.npz"), folder_file("siglip.npz"), drop_prefix);
+    CHECK_OK(convert_with(folder_file("bare"), folder_file("bare.npz"), SIGLIP, NULL));
+    check_equal(folder_file("bare"), SIGLIP);
+    rename_arrays(folder_file("llm.npz"), folder_file("gemma.npz"), add_decoder);
+    CHECK_OK(convert_with(folder_file("llm"), folder_file("llm.npz"), GEMMA, NULL));
+    check_equal(folder_file("llm"), GEMMA);
+}
+
+/* The layers of SigLIP may also be stacked, as PaliGemma's are. */
+static void layers_may_be_stacked(void **state)
+{
+    (void)state;
+    pg_jax_plan plan;
+    pg_jax_style style = {PG_MODEL_SIGLIP, "", false};
+    pg_model *model = open_model(SIGLIP);
+    CHECK_OK(pg_jax_plan_make(&plan, model->weights, &style, 0));
+    pg_array *arrays = pg_alloc(plan.array_count, sizeof *arrays);
+    for (size_t i = 0; i < plan.array_count; i++)
+        arrays[i] = plan.arrays[i].array;
+    pg_jax_values values = {.plan = &plan, .threads = 1};
+    CHECK_OK(pg_npz_write(folder_file("stacked.npz"), arrays, plan.array_count, false, pg_jax_values_give, &values));
+    pg_jax_values_free(&values);
+    pg_free(arrays);
+    pg_jax_plan_free(&plan);
+    pg_model_close(model);
+    CHECK_OK(convert_with(folder_file("stacked"), folder_file("stacked.npz"), SIGLIP, NULL));
+    check_equal(folder_file("stacked"), SIGLIP);
 }
 
 /* A model whose keys have as many heads as its queries. */
@@ -521,8 +722,6 @@ static void what_cannot_be_is_refused(void **state)
 {
     (void)state;
     int before = folder_count();
-    CHECK_FAILS(convert(folder_file("a.npz"), SIGLIP, NULL), PG_ERROR_UNSUPPORTED, "this is a SigLIP");
-    CHECK_FAILS(convert(folder_file("a.npz"), GEMMA, NULL), PG_ERROR_UNSUPPORTED, "this is a Gemma alone");
     CHECK_FAILS(convert(folder_file("a.gguf"), SIGLIP, NULL), PG_ERROR_UNSUPPORTED, "which has no decoder");
     CHECK_FAILS(convert(folder_file("places.npz"), PALIGEMMA, NULL), PG_ERROR_FILE, "exists already");
     CHECK_FAILS(convert(folder_file("a"), folder_file("0.gguf"), NULL), PG_ERROR_UNSUPPORTED,
@@ -553,7 +752,8 @@ static void a_wrong_value_is_seen(void **state)
     pg_jax_plan plan;
     pg_jax_file file;
     pg_model *model = open_model(PALIGEMMA);
-    CHECK_OK(pg_jax_plan_make(&plan, model->weights, 3144));
+    pg_jax_style style = pg_jax_style_of(PG_MODEL_PALIGEMMA);
+    CHECK_OK(pg_jax_plan_make(&plan, model->weights, &style, 3144));
     CHECK_OK(pg_jax_file_open(&file, folder_file("places.npz")));
     pg_jax_values values = {.plan = &plan, .threads = 1};
     CHECK_OK(pg_jax_file_compare(&file, &values));
@@ -588,6 +788,15 @@ static pg_status convert_unchecked(const char *to, const char *from)
     return status;
 }
 
+static pg_status convert_siglip_unchecked(const char *to, const char *from)
+{
+    pg_model_conversion made;
+    const pg_model_convert_options options = {.unchecked = true, .threads = 1, .config = SIGLIP "/config.json"};
+    pg_status status = pg_model_convert(&made, to, from, &options);
+    pg_model_conversion_free(&made);
+    return status;
+}
+
 static void every_failed_allocation_is_reported(void **state)
 {
     (void)state;
@@ -596,14 +805,19 @@ static void every_failed_allocation_is_reported(void **state)
     CHECK_SWEEP(convert_unchecked(folder_file("swept.npz"), folder_file("small")));
     CHECK_SWEEP(convert_unchecked(folder_file("swept"), folder_file("swept.npz")));
     CHECK_SWEEP(convert_unchecked(folder_file("swept-copy"), folder_file("small")));
-    assert_int_equal(folder_count(), before + 4);
+    CHECK_SWEEP(convert_siglip_unchecked(folder_file("swept-siglip"), folder_file("siglip.npz")));
+    assert_int_equal(folder_count(), before + 5);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_stand_where_the_layout_says),
+        cmocka_unit_test(other_models_have_their_own_layout),
         cmocka_unit_test(there_and_back_is_the_same_model),
+        cmocka_unit_test(others_come_back_as_they_went),
+        cmocka_unit_test(names_may_have_prefixes),
+        cmocka_unit_test(layers_may_be_stacked),
         cmocka_unit_test(keys_of_their_own_share_one_array),
         cmocka_unit_test(dtypes_change_between_folders),
         cmocka_unit_test(an_output_matrix_that_is_the_embedding_goes),
