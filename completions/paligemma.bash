@@ -140,7 +140,7 @@ _paligemma()
         verbs=''
         ;;
     eval)
-        options=' -m --model --adapter --data --limit -o --out --task --annotations --images --codec --parallel --max-new-tokens --blank --free --labels --template --report --title --worst --each --json --no-exif --order --device --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
+        options=' -m --model --adapter --data --limit -o --out --task --annotations --images --codec --parallel --max-new-tokens --blank --free --fit-scores --labels --template --report --title --worst --each --json --no-exif --order --device --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
         folders=' -m --model --adapter --images '
         files=' --data -o --out --annotations --codec --report '
         words=' --task=caption|vqa|textvqa|docvqa|chartqa|ocr|detect|segment|refcoco|classify|retrieval --order=pillow13|classic --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '

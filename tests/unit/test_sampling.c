@@ -18,7 +18,7 @@ static unsigned forbidden(int64_t n, const int32_t *history, size_t count)
     float logits[VOCABULARY] = {0};
     pg_sampling sampling = plain();
     sampling.no_repeat_ngram = n;
-    pg_sampling_penalize(logits, &(pg_logits){logits, NULL, VOCABULARY}, 0, &sampling, history, count);
+    pg_sampling_penalize(logits, &(pg_logits){.values = logits, .count = VOCABULARY}, 0, &sampling, history, count);
     unsigned bits = 0;
     for (unsigned i = 0; i < VOCABULARY; i++)
         bits |= (isinf(logits[i]) ? 1U : 0U) << i;
@@ -49,7 +49,7 @@ static void test_a_penalty_counts_each_token_once(void **state)
     const int32_t history[] = {0, 1, 0, 2, 1, 0};
     pg_sampling sampling = plain();
     sampling.repetition_penalty = 2;
-    pg_sampling_penalize(logits, &(pg_logits){raw, NULL, VOCABULARY}, 0, &sampling, history, 6);
+    pg_sampling_penalize(logits, &(pg_logits){.values = raw, .count = VOCABULARY}, 0, &sampling, history, 6);
     const float expected[VOCABULARY] = {2, -8, 0, 3, -3, 1, 1, 1};
     assert_memory_equal(logits, expected, sizeof logits);
 }
