@@ -1762,10 +1762,10 @@ PG_API pg_eval_case pg_evaluation_case(const pg_evaluation *evaluation, size_t i
 
 /* Fits the scores of detected objects to how often they are right: with the right label and an overlap of 0.5 at least.
  * The evaluation is of detect or segment, measured, its answers made by the model in `folder`, whose
- * generation_config.json gets "paligemma_scores" {"slope", "intercept"}: whoever opens the model from then on has scores
- * of 1 / (1 + exp(-(slope logit(p) + intercept))) (Platt 1999), p being the probability that pg_detect speaks of. A
- * correction that is there already is corrected further. Fewer than 50 objects, and scores that do not tell right from
- * wrong, are PG_ERROR_ARGUMENT. */
+ * generation_config.json gets "paligemma_scores" {"slope", "intercept"}: whoever opens the model from then on has
+ * scores of 1 / (1 + exp(-(slope logit(p) + intercept))) (Platt 1999), p being the probability that pg_detect speaks
+ * of. A correction that is there already is corrected further. Fewer than 50 objects, and scores that do not tell right
+ * from wrong, are PG_ERROR_ARGUMENT. */
 PG_API pg_status pg_evaluation_fit_scores(const pg_evaluation *evaluation, const char *folder);
 
 typedef struct pg_eval_report_options {

@@ -13,7 +13,7 @@ typedef struct pg_processor {
 } pg_processor;
 
 /* generation_config.json. Negative numbers: not said. */
-#define PG_EOS_MAX 8
+#define PG_EOS_MAX    8
 #define PG_SCORES_KEY "paligemma_scores"
 typedef struct pg_generation_config {
     int32_t eos[PG_EOS_MAX];
