@@ -2,6 +2,8 @@
 # sources run on the host, slowly, for tests.
 set(PG_CUDA auto CACHE STRING "auto, on, off, emulated")
 set(PG_CUDA_ARCHITECTURES "80;90" CACHE STRING "Compute capabilities of GPUs")
+set(CMAKE_CUDA_VISIBILITY_PRESET hidden)
+set(CMAKE_CXX_VISIBILITY_PRESET hidden)
 file(GLOB PG_CUDA_SOURCES CONFIGURE_DEPENDS src/kernels/cuda/*.cu)
 
 if(PG_CUDA STREQUAL "emulated")
