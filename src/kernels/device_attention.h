@@ -30,7 +30,8 @@ static inline int64_t pg_device_key_room(int64_t keys)
 }
 
 /* q [rows][heads * size]; keys and values F32, BF16 or I8 as pg_cache has them, of which the segments name the rows.
- * size is a multiple of 4, at most 256. */
+ * size is at most 256; multiples of 4 are faster. Arrays begin at multiples of 16 bytes, or at a row of one that does.
+ */
 typedef struct pg_device_attend {
     const float *q;
     float *out;      /* as q */

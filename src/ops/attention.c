@@ -137,10 +137,9 @@ static pg_device_attend call_of(const attention_run *run)
 
 static void attend_on_device(pg_context *g, attention_run *run)
 {
-    if (run->size % 4 || run->size > 256)
-        g->status =
-            pg_fail(PG_ERROR_UNSUPPORTED, "attention on %s: heads of %lld values, expected a multiple of 4 up to 256",
-                    g->device->name, (long long)run->size);
+    if (run->size > 256)
+        g->status = pg_fail(PG_ERROR_UNSUPPORTED, "attention on %s: heads of %lld values, expected 256 at most",
+                            g->device->name, (long long)run->size);
     if (g->see_attention)
         g->status =
             pg_fail(PG_ERROR_UNSUPPORTED, "attention on %s cannot be watched: use the host (cpu)", g->device->name);

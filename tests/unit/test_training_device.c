@@ -4,10 +4,7 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "base/json.h"
 #include "tensor/safetensors.h"
 
 #define STEPS    3
@@ -34,8 +31,8 @@ static const run_settings kinds[] = {
       {"checkpointing", "true"}}},
     {{{"optimizer", "adamw8"}, {"train", "lora"}, {"lora_dropout", "0.2"}, {"reduction", "examples"}}},
     {{{"optimizer", "adafactor"}, {"train", "attention"}}},
-    {{{"model", "@siglip"}, {"objective", "siglip"}, {"data", "@pairs.jsonl"}, {"validation", "@pairs.jsonl"}}},
-    {{{"model", "@siglip"},
+    {{{"model", SIGLIP}, {"objective", "siglip"}, {"data", "@pairs.jsonl"}, {"validation", "@pairs.jsonl"}}},
+    {{{"model", SIGLIP},
       {"objective", "siglip"},
       {"data", "@pairs.jsonl"},
       {"validation", "@pairs.jsonl"},
@@ -48,7 +45,7 @@ static const run_settings kinds[] = {
       {"validation", "@choices.jsonl"}}},
     {{{"objective", "dpo"}, {"train", "projector"}, {"data", "@choices.jsonl"}, {"validation", "@choices.jsonl"}}},
     {{{"objective", "classifier"}, {"train", "vision"}, {"data", "@classes.jsonl"}, {"validation", "@classes.jsonl"}}},
-    {{{"model", "@siglip"},
+    {{{"model", SIGLIP},
       {"text_model", GEMMA},
       {"objective", "classifier"},
       {"train", "head"},
@@ -56,30 +53,6 @@ static const run_settings kinds[] = {
       {"validation", "@classes.jsonl"}}},
 };
 #define KINDS (sizeof kinds / sizeof *kinds)
-
-/* The tiny SigLIP with heads of 8 values, which devices take, instead of 10. */
-static int setup(void **state)
-{
-    static const char *const files[] = {"model.safetensors", "preprocessor_config.json", "special_tokens_map.json",
-                                        "spiece.model", "tokenizer_config.json"};
-    char name[64];
-    json_t *config;
-    if (run_setup(state) || mkdir(folder_file("siglip"), 0777))
-        return -1;
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        char source[512];
-        snprintf(source, sizeof source, "%s/%s", SIGLIP, files[i]);
-        snprintf(name, sizeof name, "siglip/%s", files[i]);
-        if (symlink(source, folder_file(name)))
-            return -1;
-    }
-    if (pg_json_load(&config, SIGLIP "/config.json") != PG_OK)
-        return -1;
-    json_object_set_new(json_object_get(config, "text_config"), "num_attention_heads", json_integer(5));
-    pg_status status = pg_json_save(config, folder_file("siglip/config.json"));
-    json_decref(config);
-    return status == PG_OK ? 0 : -1;
-}
 
 static const char *device(void)
 {
@@ -231,5 +204,5 @@ int main(void)
         cmocka_unit_test(gradients),
         cmocka_unit_test(refusals),
     };
-    return cmocka_run_group_tests(tests, setup, folder_teardown);
+    return cmocka_run_group_tests(tests, run_setup, folder_teardown);
 }

@@ -4,6 +4,7 @@
  * all keys that one of them sees. What a lane gets depends on its own query and keys only.
  */
 #include "kernels/cuda/cuda_tiles.h"
+#include "kernels/cuda/cuda_values.h"
 
 /* A lane's softmax so far: the largest score, without its scale, and the sum. `total` is this thread's part of the sum,
  * whose columns four threads share. */
@@ -73,8 +74,14 @@ static __device__ inline void write_rows(const pg_device_attend &call, const pg_
 #pragma unroll
         for (int i = 0; i < SIZE / 8; i++) {
             int at = 8 * i + lane_column();
-            if (at < call.size)
-                *reinterpret_cast<float2 *>(row + at) = make_float2(o[i][2 * h] * factor, o[i][2 * h + 1] * factor);
+            float left = o[i][2 * h] * factor, right = o[i][2 * h + 1] * factor;
+            if (at < call.size && call.size % 2 == 0)
+                *reinterpret_cast<float2 *>(row + at) = make_float2(left, right);
+            else if (at < call.size) {
+                row[at] = left;
+                if (at + 1 < call.size)
+                    row[at + 1] = right;
+            }
         }
         if (call.log_sums && threadIdx.x % 4 == 0)
             call.log_sums[sum_of(call, segment, head, l)] = rows[h].top * scale + logf(total);
@@ -138,7 +145,7 @@ __global__ void round_kernel(const __grid_constant__ rounded_arrays arrays)
     const rounded_array &array = arrays.array[blockIdx.y];
     int64_t step = static_cast<int64_t>(gridDim.x) * blockDim.x * 4;
     for (int64_t i = (static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x) * 4; i < array.count; i += step)
-        put4(array.to + i, *reinterpret_cast<const float4 *>(array.from + i));
+        put4(array.to + i, load_four(array.from, i, array.count, true, 0));
 }
 
 void cuda_round(pg_device *device, const rounded_arrays &arrays, int count)
@@ -162,7 +169,7 @@ static bool rounds_first(const pg_device_attend *call)
 
 static size_t scratch_bytes(const pg_device_attend *call)
 {
-    size_t rounded = rounds_first(call) ? static_cast<size_t>(call->key_rows * call->key_width) * 4 : 0;
+    size_t rounded = rounds_first(call) ? static_cast<size_t>(room_for(call->key_rows * call->key_width)) * 4 : 0;
     return max(rounded, cuda_attend_few_scratch(call));
 }
 
@@ -170,7 +177,7 @@ static void attend_many(pg_device *device, pg_device_attend call, int64_t longes
 {
     if (rounds_first(&call)) {
         int64_t count = call.key_rows * call.key_width;
-        uint16_t *keys = reinterpret_cast<uint16_t *>(call.scratch), *values = keys + count;
+        uint16_t *keys = reinterpret_cast<uint16_t *>(call.scratch), *values = keys + room_for(count);
         cuda_round(device,
                    {{{static_cast<const float *>(call.keys), keys, count},
                      {static_cast<const float *>(call.values), values, count}}},

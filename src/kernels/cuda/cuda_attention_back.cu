@@ -59,8 +59,16 @@ static __device__ inline void add_rows(const R &rows, int first, int count, int 
             int at = 8 * i + lane_column();
             if (at >= size)
                 continue;
-            float2 *sum = reinterpret_cast<float2 *>(to + at * 4), before = *sum;
-            *sum = make_float2(fmaf(o[i][2 * h], factor, before.x), fmaf(o[i][2 * h + 1], factor, before.y));
+            float *sum = reinterpret_cast<float *>(to) + at, left = o[i][2 * h], right = o[i][2 * h + 1];
+            if (size % 2 == 0) {
+                float2 before = *reinterpret_cast<float2 *>(sum);
+                *reinterpret_cast<float2 *>(sum) =
+                    make_float2(fmaf(left, factor, before.x), fmaf(right, factor, before.y));
+                continue;
+            }
+            sum[0] = fmaf(left, factor, sum[0]);
+            if (at + 1 < size)
+                sum[1] = fmaf(right, factor, sum[1]);
         }
     }
 }
@@ -254,7 +262,8 @@ static pg_device_attend_back rounded(pg_device *device, pg_device_attend_back ca
 {
     pg_device_attend &there = call.forward;
     int64_t queries = there.rows * there.heads * there.size, keys = there.key_rows * there.key_width;
-    uint16_t *q = reinterpret_cast<uint16_t *>(there.scratch), *dout = q + queries, *k = dout + queries, *v = k + keys;
+    uint16_t *q = reinterpret_cast<uint16_t *>(there.scratch), *dout = q + room_for(queries);
+    uint16_t *k = dout + room_for(queries), *v = k + room_for(keys);
     cuda_round(device,
                {{{there.q, q, queries},
                  {call.dout, dout, queries},
@@ -271,7 +280,7 @@ static pg_device_attend_back rounded(pg_device *device, pg_device_attend_back ca
 size_t cuda_attend_back_scratch(const pg_device_attend_back *call)
 {
     const pg_device_attend &there = call->forward;
-    int64_t values = there.rows * there.heads * there.size + there.key_rows * there.key_width;
+    int64_t values = room_for(there.rows * there.heads * there.size) + room_for(there.key_rows * there.key_width);
     return there.bf16 ? static_cast<size_t>(values) * 2 * sizeof(uint16_t) : 0;
 }
 

@@ -4,6 +4,7 @@
  * in f32, for reading the keys takes the time; a lane's result depends on its own query and keys only.
  */
 #include "kernels/cuda/cuda_tiles.h"
+#include "kernels/cuda/cuda_values.h"
 
 #define THREADS 256
 #define KEYS    PG_KEY_PIECE
@@ -19,14 +20,19 @@ static int pieces_of(const pg_device_attend *call)
     return static_cast<int>(pg_device_key_room(call->most_keys) / KEYS);
 }
 
-/* Where a piece of a lane lies: of every query and head so many pieces, each `size` sums, their top and their total.
- */
+/* Floats of the sums of a piece, which are whole fours. */
+static __host__ __device__ inline int64_t sums_of_piece(int64_t size)
+{
+    return (size + 3) / 4 * 4;
+}
+
+/* Where a piece of a lane lies: of every query and head so many pieces, each its sums, their top and their total. */
 static __device__ inline float *piece_at(const pg_device_attend &call, int pieces, const pg_device_segment &segment,
                                          int head, int lane, int piece)
 {
     unsigned group = static_cast<unsigned>(call.heads / call.kv_heads), l = static_cast<unsigned>(lane);
     int64_t query = (segment.few + l / group) * call.heads + head * group + l % group;
-    return call.scratch + (query * pieces + piece) * (call.size + 4);
+    return call.scratch + (query * pieces + piece) * (sums_of_piece(call.size) + 4);
 }
 
 /* ---------------------------------------------------------------- scores */
@@ -51,7 +57,7 @@ template <int TOGETHER, int LANES> static __device__ inline float sum_lanes(floa
 }
 
 /* Values at .. at + 7 of the lanes' queries, scaled. */
-template <int LANES>
+template <int LANES, bool WHOLE>
 static __device__ inline void load_queries(float (&q)[LANES][8], const pg_device_attend &call, const few_work &work,
                                            int at)
 {
@@ -63,7 +69,7 @@ static __device__ inline void load_queries(float (&q)[LANES][8], const pg_device
         for (int i = 0; i < 8; i += 4) {
             float4 x = make_float4(0, 0, 0, 0);
             if (work.first + l < work.lanes && at + i < call.size)
-                x = load4<PG_F32>(row_at(rows, work.first + l), at + i, 0);
+                x = load4<PG_F32, WHOLE>(row_at(rows, work.first + l), at + i, static_cast<int>(call.size));
             q[l][i] = x.x * scale;
             q[l][i + 1] = x.y * scale;
             q[l][i + 2] = x.z * scale;
@@ -78,7 +84,7 @@ static __device__ inline float dot8(const float (&q)[8], float4 x, float4 y)
 }
 
 /* weights[key][lane] = scores, -infinity where the lane does not see the key; 8 values of a key for each thread. */
-template <int SIZE, int LANES, pg_dtype DTYPE>
+template <int SIZE, int LANES, pg_dtype DTYPE, bool WHOLE>
 static __device__ inline void score_keys(float (*weights)[LANES], const pg_device_attend &call, const few_work &work)
 {
     constexpr int TOGETHER = SIZE / 8, ROWS = THREADS / TOGETHER;
@@ -87,15 +93,15 @@ static __device__ inline void score_keys(float (*weights)[LANES], const pg_devic
     int seen = min(keys, keys_seen(work.segment, min(work.first + lane, work.lanes - 1), group));
     key_rows rows = keys_of(call, work.segment, work.head, call.keys, bytes_of(DTYPE));
     float q[LANES][8];
-    load_queries<LANES>(q, call, work, at);
-#pragma unroll 4
+    load_queries<LANES, WHOLE>(q, call, work, at);
+#pragma unroll(WHOLE ? 4 : 1)
     for (int i = 0; i < KEYS / ROWS; i++) {
         int j = threadIdx.x / TOGETHER + i * ROWS, key = work.key + j;
         float4 x = make_float4(0, 0, 0, 0), y = x;
         if (key < keys && at < size)
-            x = load4<DTYPE>(row_at(rows, key), at, size);
+            x = load4<DTYPE, WHOLE>(row_at(rows, key), at, size);
         if (key < keys && at + 4 < size)
-            y = load4<DTYPE>(row_at(rows, key), at + 4, size);
+            y = load4<DTYPE, WHOLE>(row_at(rows, key), at + 4, size);
         float products[LANES];
 #pragma unroll
         for (int l = 0; l < LANES; l++)
@@ -123,9 +129,9 @@ static __device__ inline void weigh_keys(float (*weights)[LANES], const pg_devic
     weights[j + WARP][lane] = b;
     float total = warp_sum(a + b);
     if (j == 0 && work.first + lane < work.lanes) {
-        float *piece = piece_at(call, pieces, work.segment, work.head, work.first + lane, work.piece) + call.size;
-        piece[0] = top;
-        piece[1] = total;
+        float *piece = piece_at(call, pieces, work.segment, work.head, work.first + lane, work.piece);
+        piece[sums_of_piece(call.size)] = top;
+        piece[sums_of_piece(call.size) + 1] = total;
     }
 }
 
@@ -138,7 +144,7 @@ static __device__ inline void add_scaled(float4 &sum, float4 x, float weight)
 }
 
 /* The weighted sum of the values: each thread has 4 of a value, each row of threads every so many keys. */
-template <int SIZE, int LANES, pg_dtype DTYPE>
+template <int SIZE, int LANES, pg_dtype DTYPE, bool WHOLE>
 static __device__ inline void mix_values(float4 *sums, float (*weights)[LANES], const pg_device_attend &call,
                                          const few_work &work, int pieces)
 {
@@ -150,9 +156,9 @@ static __device__ inline void mix_values(float4 *sums, float (*weights)[LANES], 
 #pragma unroll
     for (int l = 0; l < LANES; l++)
         sum[l] = make_float4(0, 0, 0, 0);
-#pragma unroll 8
+#pragma unroll(WHOLE ? 8 : 1)
     for (int j = first; j < count; j += ROWS) {
-        float4 x = load4<DTYPE>(row_at(rows, work.key + j), column * 4, size);
+        float4 x = load4<DTYPE, WHOLE>(row_at(rows, work.key + j), column * 4, size);
 #pragma unroll
         for (int l = 0; l < LANES; l++)
             add_scaled(sum[l], x, weights[j][l]);
@@ -173,7 +179,7 @@ static __device__ inline void mix_values(float4 *sums, float (*weights)[LANES], 
     }
 }
 
-template <int SIZE, int LANES, pg_dtype DTYPE>
+template <int SIZE, int LANES, pg_dtype DTYPE, bool WHOLE>
 __global__ void __launch_bounds__(THREADS) few_kernel(pg_device_attend call, int pieces)
 {
     __shared__ float weights[KEYS][LANES];
@@ -187,11 +193,11 @@ __global__ void __launch_bounds__(THREADS) few_kernel(pg_device_attend call, int
     work.key = work.piece * KEYS;
     if (work.first >= work.lanes || work.key >= count_keys(work.segment) || work.segment.few < 0)
         return;
-    score_keys<SIZE, LANES, DTYPE>(weights, call, work);
+    score_keys<SIZE, LANES, DTYPE, WHOLE>(weights, call, work);
     __syncthreads();
     weigh_keys<LANES>(weights, call, work, pieces);
     __syncthreads();
-    mix_values<SIZE, LANES, DTYPE>(sums, weights, call, work, pieces);
+    mix_values<SIZE, LANES, DTYPE, WHOLE>(sums, weights, call, work, pieces);
 }
 
 /* ---------------------------------------------------------------- all pieces */
@@ -223,8 +229,9 @@ template <int SIZE> __global__ void __launch_bounds__(SIZE) join_kernel(pg_devic
     int lane = blockIdx.z, head = blockIdx.y, group = static_cast<int>(call.heads / call.kv_heads);
     if (lane >= segment.count * group || segment.few < 0)
         return;
-    int count = (count_keys(segment) + KEYS - 1) / KEYS, size = static_cast<int>(call.size), stride = size + 4;
-    const float *piece = piece_at(call, pieces, segment, head, lane, 0), *tops = piece + size;
+    int count = (count_keys(segment) + KEYS - 1) / KEYS, size = static_cast<int>(call.size);
+    int sums_room = static_cast<int>(sums_of_piece(size)), stride = sums_room + 4;
+    const float *piece = piece_at(call, pieces, segment, head, lane, 0), *tops = piece + sums_room;
     float top = top_of_pieces<SIZE>(tops, count, stride), total = 0;
     int part = threadIdx.x / TOGETHER, at = threadIdx.x % TOGETHER * 4, column = at < size ? at : 0;
     float4 sum = make_float4(0, 0, 0, 0);
@@ -244,14 +251,16 @@ template <int SIZE> __global__ void __launch_bounds__(SIZE) join_kernel(pg_devic
         total += totals[i];
     }
     char *row = const_cast<char *>(row_at(lanes_of(call, segment, head, call.out, 4), lane));
-    *reinterpret_cast<float4 *>(row + at * 4) = make_float4(sum.x / total, sum.y / total, sum.z / total, sum.w / total);
+    store_four(reinterpret_cast<float *>(row), at, size, is_whole(size),
+               make_float4(sum.x / total, sum.y / total, sum.z / total, sum.w / total));
 }
 
 /* ---------------------------------------------------------------- launches */
 
-template <int SIZE, int LANES, pg_dtype DTYPE> static void launch_few(pg_device *device, const pg_device_attend &call)
+template <int SIZE, int LANES, pg_dtype DTYPE, bool WHOLE = true>
+static void launch_few(pg_device *device, const pg_device_attend &call)
 {
-    auto kernel = few_kernel<SIZE, LANES, DTYPE>;
+    auto kernel = few_kernel<SIZE, LANES, DTYPE, WHOLE>;
     auto join = join_kernel<SIZE>;
     int pieces = pieces_of(&call);
     int64_t lanes = call.longest_few * (call.heads / call.kv_heads);
@@ -272,7 +281,9 @@ template <int LANES, pg_dtype DTYPE> static void launch_size(pg_device *device, 
 
 template <pg_dtype DTYPE> static void launch_lanes(pg_device *device, const pg_device_attend &call)
 {
-    if (call.heads == call.kv_heads && call.longest_few == 1)
+    if (!is_whole(call.size)) /* rare: one kernel is enough */
+        launch_few<256, 8, DTYPE, false>(device, call);
+    else if (call.heads == call.kv_heads && call.longest_few == 1)
         launch_size<1, DTYPE>(device, call);
     else
         launch_size<8, DTYPE>(device, call);
@@ -282,7 +293,8 @@ size_t cuda_attend_few_scratch(const pg_device_attend *call)
 {
     if (call->log_sums)
         return 0;
-    return static_cast<size_t>(call->few_rows * call->heads * pieces_of(call) * (call->size + 4)) * sizeof(float);
+    return static_cast<size_t>(call->few_rows * call->heads * pieces_of(call) * (sums_of_piece(call->size) + 4)) *
+           sizeof(float);
 }
 
 void cuda_attend_few(pg_device *device, const pg_device_attend *call)

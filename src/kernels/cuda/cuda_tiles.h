@@ -251,9 +251,39 @@ static __device__ inline constexpr float log_base(const uint16_t *)
 
 /* ---------------------------------------------------------------- loading */
 
-/* Values at .. at + 3 of a head's row; `size` of them there are, and behind those of I8 is their scale. */
-template <pg_dtype DTYPE> static __device__ inline float4 load4(const char *row, int at, int size)
+/* True if the rows of heads of so many values, which lie one behind the other, all begin where four values go in one
+ * piece. */
+static __host__ __device__ inline bool is_whole(int64_t size)
 {
+    return size % 4 == 0;
+}
+
+/* The same as load4 for a row at any address; what is beyond `size` is zero. */
+template <pg_dtype DTYPE> static __device__ inline float4 gather4(const char *row, int at, int size)
+{
+    float v[4] = {0, 0, 0, 0}, scale = 1;
+    if (DTYPE == PG_I8)
+        memcpy(&scale, row + size, sizeof scale);
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+        if (at + i >= size)
+            continue;
+        if (DTYPE == PG_F32)
+            v[i] = reinterpret_cast<const float *>(row)[at + i];
+        else if (DTYPE == PG_BF16)
+            v[i] = float_of_bits(static_cast<uint32_t>(reinterpret_cast<const uint16_t *>(row)[at + i]) << 16);
+        else
+            v[i] = static_cast<float>(reinterpret_cast<const int8_t *>(row)[at + i]) * scale;
+    }
+    return make_float4(v[0], v[1], v[2], v[3]);
+}
+
+/* Values at .. at + 3 of a head's row; `size` of them there are, and behind those of I8 is their scale. WHOLE says that
+ * is_whole(size). */
+template <pg_dtype DTYPE, bool WHOLE> static __device__ inline float4 load4(const char *row, int at, int size)
+{
+    if (!WHOLE)
+        return gather4<DTYPE>(row, at, size);
     if (DTYPE == PG_F32)
         return *reinterpret_cast<const float4 *>(row + at * 4);
     if (DTYPE == PG_BF16) {
@@ -307,19 +337,28 @@ static __device__ inline const char *row_at(const lane_rows &rows, int l)
     return rows.data + lane / group * rows.stride + lane % group * rows.head_bytes;
 }
 
-/* COUNT rows of a tile, of which `count` are there: the rest, and values beyond `size`, are zero. */
-template <typename T, int SIZE, int COUNT, pg_dtype DTYPE, typename R>
-static __device__ inline void fill_tile(T *tile, const R &rows, int count, int size)
+template <typename T, int SIZE, int COUNT, pg_dtype DTYPE, bool WHOLE, typename R>
+static __device__ inline void fill_pieces(T *tile, const R &rows, int count, int size)
 {
     constexpr int THREADS = tile_shape<T>::WARPS * WARP, PIECES = SIZE / 4;
-#pragma unroll 4
+#pragma unroll(WHOLE ? 4 : 1)
     for (int i = 0; i < COUNT * PIECES / THREADS; i++) {
         int piece = threadIdx.x + i * THREADS, row = piece / PIECES, at = piece % PIECES * 4;
         float4 v = make_float4(0, 0, 0, 0);
         if (row < count && at < size)
-            v = load4<DTYPE>(row_at(rows, row), at, size);
+            v = load4<DTYPE, WHOLE>(row_at(rows, row), at, size);
         put4(tile + row * tile_stride<T, SIZE> + at, v);
     }
+}
+
+/* COUNT rows of a tile, of which `count` are there: the rest, and values beyond `size`, are zero. */
+template <typename T, int SIZE, int COUNT, pg_dtype DTYPE, typename R>
+static __device__ inline void fill_tile(T *tile, const R &rows, int count, int size)
+{
+    if (is_whole(size))
+        fill_pieces<T, SIZE, COUNT, DTYPE, true>(tile, rows, count, size);
+    else
+        fill_pieces<T, SIZE, COUNT, DTYPE, false>(tile, rows, count, size);
 }
 
 /* 16 bytes to shared memory, without registers and while the thread goes on. */
@@ -466,12 +505,19 @@ template <typename K> static inline void allow_shared(pg_device *device, K kerne
                    "attention");
 }
 
-/* Arrays that are rounded to bf16 in one go, as many values of each as its count, a multiple of 4. */
+/* Arrays that are rounded to bf16 in one go, as many values of each as its count; `to` has room_for(count). */
 struct rounded_array {
     const float *from;
     uint16_t *to;
     int64_t count;
 };
+
+/* Values up to where another array may begin, at a multiple of 16 bytes. */
+static inline int64_t room_for(int64_t count)
+{
+    return (count + 7) / 8 * 8;
+}
+
 struct rounded_arrays {
     rounded_array array[4];
 };
