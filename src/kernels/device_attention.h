@@ -64,7 +64,7 @@ typedef struct pg_device_attend_back {
 typedef struct pg_device_attention {
     size_t (*scratch)(const pg_device_attend *call);
     void (*attend)(pg_device *device, const pg_device_attend *call);
-    size_t (*back_scratch)(const pg_device_attend_back *call);
+    size_t (*back_scratch)(pg_device *device, const pg_device_attend_back *call);
     /* Every derivative is summed in a fixed order. */
     void (*attend_back)(pg_device *device, const pg_device_attend_back *call);
 } pg_device_attention;

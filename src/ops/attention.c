@@ -160,7 +160,7 @@ static void attend_back_on_device(pg_context *g, const attention_run *run)
     call.dq = pg_gradient(g, run->q);
     call.dk = pg_gradient(g, run->k);
     call.dv = pg_gradient(g, run->v);
-    size_t bytes = g->device->kernels->attention->back_scratch(&call);
+    size_t bytes = g->device->kernels->attention->back_scratch(g->device, &call);
     call.forward.scratch = bytes ? pg_scratch_values(g, bytes) : NULL;
     PG_DEVICE(g, attention, attend_back, &call);
 }

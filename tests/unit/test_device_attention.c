@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "base/random.h"
+#include "kernels/device_attention.h"
 #include "kernels/devices.h"
 #include "kernels/kernels.h"
 #include "ops/ops.h"
@@ -247,6 +248,54 @@ static void back(void **state)
     }
 }
 
+/* So few blocks of keys that their lanes are cut into parts: alone, and where segments take turns with shared keys. */
+static void parts(void **state)
+{
+    (void)state;
+    const pg_segment alone[] = {{.count = 150, .prefix = 60, .spans = {{1, 150}}, .span_count = 1}};
+    const pg_segment shared[] = {
+        {.first = 0, .count = 33, .prefix = 100, .spans = {{4, 90}, {94, 33}}, .span_count = 2},
+        {.first = 33, .count = 61, .prefix = 90, .spans = {{4, 90}, {130, 61}}, .span_count = 2}};
+    const int64_t sizes[] = {20, 72, 256};
+    if (!device)
+        skip();
+    for (int i = 0; i < 3 * 2; i++) {
+        attention_case c = {.heads = 8, .kv_heads = 1, .size = sizes[i / 2], .keys = 191};
+        c.batch = (pg_batch){.rows = 150, .segments = alone, .segment_count = 1};
+        if (i % 2)
+            c.batch = (pg_batch){.rows = 94, .segments = shared, .segment_count = 2};
+        c.compute = PG_COMPUTE_F32;
+        check_back(&c);
+        c.compute = PG_COMPUTE_BF16;
+        check_back(&c);
+    }
+}
+
+/* The sums of parts need memory: in f32 nothing else does. */
+static size_t memory_of_parts(int64_t segments, int64_t heads)
+{
+    float sums[1];
+    pg_device_attend_back call = {.dk = sums, .dv = sums, .longest = 150, .turns = 1};
+    call.forward = (pg_device_attend){.rows = segments * 150,
+                                      .key_rows = segments * 150,
+                                      .key_width = heads * 32,
+                                      .heads = 8 * heads,
+                                      .kv_heads = heads,
+                                      .size = 32,
+                                      .segment_count = segments,
+                                      .most_keys = 150};
+    return device->kernels->attention->back_scratch(device, &call);
+}
+
+static void when_parts(void **state)
+{
+    (void)state;
+    if (!device)
+        skip();
+    assert_true(memory_of_parts(1, 1) >= 2 * 2 * 150 * 32 * sizeof(float));
+    assert_int_equal(memory_of_parts(300, 8), 0);
+}
+
 /* ---------------------------------------------------------------- refusals */
 
 static pg_status watched(pg_context *g, int64_t size)
@@ -282,10 +331,8 @@ static void refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(heads_and_types),
-        cmocka_unit_test(many_keys),
-        cmocka_unit_test(back),
-        cmocka_unit_test(refusals),
+        cmocka_unit_test(heads_and_types), cmocka_unit_test(many_keys),  cmocka_unit_test(back),
+        cmocka_unit_test(parts),           cmocka_unit_test(when_parts), cmocka_unit_test(refusals),
     };
     CHECK_OK(pg_device_open(&device, getenv("PG_TEST_DEVICE")));
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -526,7 +526,7 @@ void cuda_round(pg_device *device, const rounded_arrays &arrays, int count);
 /* Few queries over many keys, and the way back: cuda_attention_few.cu, cuda_attention_back.cu. */
 size_t cuda_attend_few_scratch(const pg_device_attend *call);
 void cuda_attend_few(pg_device *device, const pg_device_attend *call);
-size_t cuda_attend_back_scratch(const pg_device_attend_back *call);
+size_t cuda_attend_back_scratch(pg_device *device, const pg_device_attend_back *call);
 void cuda_attend_back(pg_device *device, const pg_device_attend_back *call);
 
 #endif
