@@ -15,6 +15,7 @@
 
 #include "base/file.h"
 #include "generate/sampling.h"
+#include "generate/session.h"
 
 #define F32_LIMIT   2e-5
 #define F16_LIMIT   1e-2
@@ -720,10 +721,15 @@ static void check_texts(golden_run *run, float *embeddings)
     check_floats(run, "text_embeds", embeddings, count * width, pg_golden_find(run->golden, "text_embeds"), F32_LIMIT);
     for (size_t i = 0; i < count; i++) {
         float alone[4096];
+        pg_array row;
         assert_in_range(width, 1, 4096);
         check_text_tower(run, texts[i], i);
         CHECK_OK(pg_embed_texts(alone, run->session, &texts[i], 1));
-        assert_memory_equal(alone, embeddings + i * width, width * sizeof *alone);
+        if (run->session->device) /* where a product of another shape may be cut otherwise */
+            check_floats(run, "text_embeds, alone", alone, width,
+                         row_array(&row, pg_golden_find(run->golden, "text_embeds"), i), F32_LIMIT);
+        else
+            assert_memory_equal(alone, embeddings + i * width, width * sizeof *alone);
     }
 }
 
