@@ -94,6 +94,7 @@ tasks() {
 stage scenes scenes train --scenes "$scenes" --size 112
 stage large scenes large --scenes "$large" --size 224
 stage validation scenes validation --scenes 500 --size 112 --split validation
+stage validation-large scenes validation-large --scenes 500 --size 224 --split validation
 stage test scenes test --scenes 1000 --size 224 --split test
 stage unseen scenes unseen --scenes 500 --size 224 --split unseen
 stage texts "$here/texts.sh" emoji-world texts

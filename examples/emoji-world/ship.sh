@@ -17,6 +17,8 @@ paligemma quantize -m "$folder/high/last" --to int8 --out "$models/world" >/dev/
 paligemma quantize -m "$folder/siglip-large/last" --to int8 --out "$models/world-siglip" >/dev/null
 cp "$folder/codec/last/mask_codec.npz" "$models/world/"
 
+paligemma eval -m "$models/world" --task detect --data "$folder/validation-large/detect.jsonl" --fit-scores >/dev/null
+
 measured=$folder/measured
 "$here/measure.py" "$models/world" "$models/world-siglip" "$models/world/mask_codec.npz" "$folder/test" \
     "$folder/unseen" "$measured" >"$folder/figures.md"
