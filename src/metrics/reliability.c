@@ -94,10 +94,13 @@ static pg_correction newton_step(const fitting *f, const pg_correction *at)
     return (pg_correction){(si * gi - ii * gs) / determinant, (si * gs - ss * gi) / determinant};
 }
 
+#define HALVES 20 /* a step is shortened so often, at most */
+
 /* Goes along a step as far as the loss falls; false where it does not. */
 static bool go_on(pg_correction *at, double *loss, const fitting *f, pg_correction step)
 {
-    for (double part = 1; part > 1e-6; part /= 2) {
+    for (int halved = 0; halved < HALVES; halved++) {
+        double part = ldexp(1, -halved);
         pg_correction next = {at->slope + part * step.slope, at->intercept + part * step.intercept};
         double there = log_loss(f, &next);
         if (there < *loss) {

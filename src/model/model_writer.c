@@ -169,10 +169,12 @@ static pg_status write_host_values(pg_safetensors_writer *file, value_run *run, 
 static pg_status write_values(pg_safetensors_writer *file, value_run *run, int threads)
 {
     host_weight weight;
-    pg_status status = bring_to_host(&weight, run->p);
+    const pg_parameter *there = run->p;
+    pg_status status = bring_to_host(&weight, there);
     run->p = &weight.p;
     if (status == PG_OK)
         status = write_host_values(file, run, threads);
+    run->p = there;
     free_host(&weight);
     return status;
 }

@@ -139,7 +139,7 @@ static void each_text(pg_context *g, contrastive_run *run, bool back, float *dim
         run->cosines = pg_tensor_new(g, images.rows, texts.rows);
         if (run->cosines)
             pg_linear_into(g, run->cosines, &images, &texts, NULL);
-        if (g->status == PG_OK)
+        if (run->cosines && g->status == PG_OK)
             each_row(g, run, back);
         if (g->status == PG_OK && back)
             pg_linear_back(g, run->cosines->data, &images, dimages, false, &texts, NULL);
