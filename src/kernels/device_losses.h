@@ -5,8 +5,6 @@
 
 #include "kernels/device_kernels.h"
 
-#define PG_DEVICE_TOP_MOST 64 /* tokens that `top` finds at most */
-
 typedef struct pg_device_losses {
     /* Of rows of logits [rows][width]: losses[r] = -log softmax[targets[r]], a share `smoothing` of the target's
      * probability spread evenly; log_sums[r] = log(sum of exp) and hits[r], 1 where the target has the largest logit,
@@ -45,10 +43,6 @@ typedef struct pg_device_losses {
      * (NULL: not wanted). */
     void (*best)(pg_device *device, int32_t *ids, float *log_probabilities, const float *logits, int64_t rows,
                  int64_t width);
-    /* The k largest of each row (k <= PG_DEVICE_TOP_MOST and width), the best first and equal ones by their places: ids
-     * and values [rows][k]; log_sums[r] = log(sum of exp(logit / temperature)) of the whole row (NULL: not wanted). */
-    void (*top)(pg_device *device, int32_t *ids, float *values, float *log_sums, const float *logits, int64_t rows,
-                int64_t width, int64_t k, double temperature);
 } pg_device_losses;
 
 #endif

@@ -136,13 +136,6 @@ pg_tensor *pg_weighted_sum(pg_context *g, pg_tensor *x, const float *weights);
  * logarithm, NULL where nobody wants it. Both are the host's. */
 void pg_best_tokens(pg_context *g, int32_t *ids, float *log_probabilities, const pg_tensor *logits);
 
-/* The k largest of every row, k <= PG_TOP_MOST and the width, the best first and equal ones by their places: ids and
- * values [rows][k]; log_sums[r] is log(sum of exp(logit / temperature)) over the whole row. All three are the host's.
- * NaN comes behind everything else. */
-#define PG_TOP_MOST 64
-void pg_top_tokens(pg_context *g, int32_t *ids, float *values, float *log_sums, const pg_tensor *logits, int64_t k,
-                   double temperature);
-
 /* moments += x^T x over columns first .. first + count - 1 of x: the lower triangle of [count][count]. */
 void pg_add_moments(pg_context *g, float *moments, const pg_tensor *x, int64_t first, int64_t count);
 

@@ -59,17 +59,17 @@ static void put_rows(logit_rows *l)
 static void free_rows(logit_rows *l)
 {
     pg_free(l->values);
-    pg_arena_release(&g.arena, (pg_arena_mark){0});
+    pg_arena_release(&g.arena, (pg_arena_mark){{0, 0}, {0, 0}});
 }
 
-static double log_sum_of(const float *x, int64_t count, double temperature)
+static double log_sum_of(const float *x, int64_t count)
 {
     double top = -INFINITY, sum = 0;
     for (int64_t i = 0; i < count; i++)
         top = fmax(top, x[i]);
     for (int64_t i = 0; i < count; i++)
-        sum += exp((x[i] - top) / temperature);
-    return top / temperature + log(sum);
+        sum += exp(x[i] - top);
+    return top + log(sum);
 }
 
 static void check_near(const char *what, double found, double expected)
@@ -94,7 +94,7 @@ static void check_losses(int64_t rows, int64_t width)
     pg_token_losses(&g, losses, l.tensor, targets);
     assert_int_equal(g.status, PG_OK);
     for (int64_t r = 0; r < rows; r++)
-        check_near("loss", losses[r], log_sum_of(l.values + r * width, width, 1) - l.values[r * width + targets[r]]);
+        check_near("loss", losses[r], log_sum_of(l.values + r * width, width) - l.values[r * width + targets[r]]);
     pg_free(targets);
     pg_free(losses);
     free_rows(&l);
@@ -123,7 +123,7 @@ static void losses_of_what_is_not_finite(void **state)
     l.values[2100 + 5] = INFINITY;
     put_rows(&l);
     pg_token_losses(&g, losses, l.tensor, targets);
-    check_near("forbidden", losses[0], log_sum_of(l.values + 600, 100, 1) - l.values[699]);
+    check_near("forbidden", losses[0], log_sum_of(l.values + 600, 100) - l.values[699]);
     assert_true(isinf(losses[1]) && losses[1] > 0);
     assert_true(isnan(losses[2]));
     assert_false(isfinite(losses[3]));
@@ -148,7 +148,7 @@ static void check_best(logit_rows *l)
             if (row[i] > row[best])
                 best = i;
         assert_int_equal(ids[r], best);
-        check_near("log probability", logs[r], row[best] - log_sum_of(row, l->width, 1));
+        check_near("log probability", logs[r], row[best] - log_sum_of(row, l->width));
     }
     pg_free(ids);
     pg_free(alone);
@@ -193,98 +193,6 @@ static void best_of_what_is_no_number(void **state)
     free_rows(&l);
 }
 
-/* ---------------------------------------------------------------- the k best */
-
-typedef struct candidate {
-    float value;
-    int32_t id;
-} candidate;
-
-static int compare_candidates(const void *a, const void *b)
-{
-    const candidate *x = a, *y = b;
-    bool x_lost = isnan(x->value), y_lost = isnan(y->value);
-    if (x_lost != y_lost)
-        return x_lost ? 1 : -1;
-    if (!x_lost && x->value != y->value)
-        return x->value > y->value ? -1 : 1;
-    return x->id < y->id ? -1 : 1;
-}
-
-static void check_row(const logit_rows *l, int64_t r, int64_t k, const int32_t *ids, const float *values)
-{
-    candidate *sorted = pg_alloc((size_t)l->width, sizeof *sorted);
-    for (int32_t i = 0; i < l->width; i++)
-        sorted[i] = (candidate){l->values[r * l->width + i], i};
-    qsort(sorted, (size_t)l->width, sizeof *sorted, compare_candidates);
-    for (int64_t i = 0; i < k; i++) {
-        assert_int_equal(ids[r * k + i], sorted[i].id);
-        assert_true(values[r * k + i] == sorted[i].value || (isnan(sorted[i].value) && isnan(values[r * k + i])));
-    }
-    pg_free(sorted);
-}
-
-static void check_top(logit_rows *l, int64_t k, double temperature)
-{
-    int32_t *ids = pg_alloc((size_t)(l->rows * k), sizeof *ids);
-    float *values = pg_alloc((size_t)(l->rows * k), sizeof *values);
-    float *log_sums = pg_alloc((size_t)l->rows, sizeof *log_sums);
-    put_rows(l);
-    pg_top_tokens(&g, ids, values, log_sums, l->tensor, k, temperature);
-    assert_int_equal(g.status, PG_OK);
-    for (int64_t r = 0; r < l->rows; r++) {
-        check_row(l, r, k, ids, values);
-        check_near("log sum", log_sums[r], log_sum_of(l->values + r * l->width, l->width, temperature));
-    }
-    pg_free(ids);
-    pg_free(values);
-    pg_free(log_sums);
-}
-
-static void top_tokens(void **state)
-{
-    (void)state;
-    const int64_t sizes[] = {1, 2, 5, 40, PG_TOP_MOST};
-    for (size_t i = 0; i < WIDTHS; i++)
-        for (size_t j = 0; j < sizeof sizes / sizeof *sizes && sizes[j] <= widths[i]; j++) {
-            logit_rows l = make_rows(3, widths[i]);
-            check_top(&l, sizes[j], j % 2 ? 0.7 : 1);
-            free_rows(&l);
-        }
-    for (int64_t width = VOCABULARY; width < 300000; width += 40000) { /* the wider one in one round more */
-        logit_rows wide = make_rows(2, width);
-        check_top(&wide, PG_TOP_MOST, 1.5);
-        free_rows(&wide);
-    }
-}
-
-/* Rows that are one tie, both zeros, forbidden tokens and NaN. */
-static void top_of_ties(void **state)
-{
-    (void)state;
-    logit_rows l = make_rows(4, 9000);
-    for (int64_t i = 0; i < 9000; i++) {
-        l.values[i] = -3;
-        l.values[9000 + i] = i % 2 ? 0.0f : -0.0f;
-        l.values[18000 + i] = i < 8995 ? -INFINITY : (float)i;
-    }
-    check_top(&l, 50, 1);
-    l.values[27000 + 8999] = l.values[27000] = NAN;
-    int32_t ids[4 * 7];
-    float values[4 * 7], log_sums[4];
-    put_rows(&l);
-    pg_top_tokens(&g, ids, values, log_sums, l.tensor, 7, 1);
-    check_row(&l, 3, 7, ids, values);
-    free_rows(&l);
-    l = make_rows(1, 3);
-    l.values[1] = NAN;
-    put_rows(&l);
-    pg_top_tokens(&g, ids, values, log_sums, l.tensor, 3, 1);
-    check_row(&l, 0, 3, ids, values);
-    assert_true(ids[2] == 1 && isnan(log_sums[0]));
-    free_rows(&l);
-}
-
 /* ---------------------------------------------------------------- the diagonal */
 
 static void largest_on_the_diagonal(void **state)
@@ -314,8 +222,6 @@ int main(void)
         cmocka_unit_test(losses_of_what_is_not_finite),
         cmocka_unit_test(best_tokens),
         cmocka_unit_test(best_of_what_is_no_number),
-        cmocka_unit_test(top_tokens),
-        cmocka_unit_test(top_of_ties),
         cmocka_unit_test(largest_on_the_diagonal),
     };
     cmocka_set_test_filter(getenv("PG_TEST_FILTER"));

@@ -22,12 +22,12 @@ __global__ void cross_entropy_kernel(float *losses, float *log_sums, float *hits
     __shared__ double room[WARP];
     int64_t r = blockIdx.x;
     const float *row = logits + r * width;
-    row_part part = part_of_row(row, 0, width, 1);
+    row_part part = part_of_row(row, 0, width);
     double mean = smoothing > 0 ? mean_of_row(row, width, room) : 0;
     if (threadIdx.x != 0)
         return;
     float target = row[targets[r]];
-    double log_sum = log_sum_of(part, 1), loss = log_sum - target;
+    double log_sum = log_sum_of(part), loss = log_sum - target;
     if (smoothing > 0)
         loss += smoothing * (target - mean);
     losses[r] = static_cast<float>(loss);
@@ -264,5 +264,5 @@ static void preference_back(pg_device *device, float *dx, const float *dlosses, 
 
 extern const pg_device_losses cuda_losses = {
     cross_entropy, cross_entropy_back, weighted_sum,    weighted_sum_back, contrastive, contrastive_back,
-    sum,           preference,         preference_back, diagonal,          cuda_best,   cuda_top,
+    sum,           preference,         preference_back, diagonal,          cuda_best,
 };

@@ -11,7 +11,7 @@ extern "C" {
 }
 
 /* The first of the largest values, NaN left out (-INFINITY at INT_MAX: none is larger than that), and the sum of
- * exp(scale * (x - top)) over all, which NaN makes NaN. */
+ * exp(x - top) over all, which NaN makes NaN. */
 typedef struct row_part {
     float top;
     int place;
@@ -24,9 +24,9 @@ static __device__ inline bool is_better(float top, int place, float other, int o
 }
 
 /* What becomes of a sum when its top is another one. */
-static __device__ inline double shifted_sum(const row_part &part, float top, float scale)
+static __device__ inline double shifted_sum(const row_part &part, float top)
 {
-    return part.top == top ? part.sum : part.sum * exp(static_cast<double>(scale) * (part.top - top));
+    return part.top == top ? part.sum : part.sum * exp(static_cast<double>(part.top - top));
 }
 
 static __device__ inline void raise_top(row_part *part, float x, int place)
@@ -38,7 +38,7 @@ static __device__ inline void raise_top(row_part *part, float x, int place)
 }
 
 /* Values i .. i + 3 into what a thread has; its sum is in double, those of four in float. */
-static __device__ inline void add_four(row_part *part, float4 x, int i, float scale)
+static __device__ inline void add_four(row_part *part, float4 x, int i)
 {
     row_part before = *part;
     raise_top(part, x.x, i);
@@ -46,13 +46,12 @@ static __device__ inline void add_four(row_part *part, float4 x, int i, float sc
     raise_top(part, x.z, i + 2);
     raise_top(part, x.w, i + 3);
     float top = part->top == -INFINITY ? 0 : part->top;
-    float sum = (expf(scale * (x.x - top)) + expf(scale * (x.y - top))) +
-                (expf(scale * (x.z - top)) + expf(scale * (x.w - top)));
-    part->sum = shifted_sum(before, part->top, scale) + static_cast<double>(sum);
+    float sum = (expf(x.x - top) + expf(x.y - top)) + (expf(x.z - top) + expf(x.w - top));
+    part->sum = shifted_sum(before, part->top) + static_cast<double>(sum);
 }
 
 /* Values first .. first + count - 1 of a row, seen by a block together; all of its threads know them in the end. */
-static __device__ inline row_part part_of_row(const float *row, int64_t first, int64_t count, float scale)
+static __device__ inline row_part part_of_row(const float *row, int64_t first, int64_t count)
 {
     __shared__ double room[WARP];
     __shared__ float tops[WARP];
@@ -60,7 +59,7 @@ static __device__ inline row_part part_of_row(const float *row, int64_t first, i
     row_part part = {-INFINITY, INT_MAX, 0};
     bool aligned = is_aligned(row + first);
     for (int64_t i = threadIdx.x * 4; i < count; i += blockDim.x * 4)
-        add_four(&part, load_four(row + first, i, count, aligned, -INFINITY), static_cast<int>(first + i), scale);
+        add_four(&part, load_four(row + first, i, count, aligned, -INFINITY), static_cast<int>(first + i));
     row_part own = part;
     for (int step = WARP / 2; step > 0; step /= 2) {
         float top = __shfl_xor_sync(0xffffffff, part.top, step);
@@ -80,14 +79,14 @@ static __device__ inline row_part part_of_row(const float *row, int64_t first, i
             part.top = tops[warp];
             part.place = places[warp];
         }
-    part.sum = block_sum(shifted_sum(own, part.top, scale), room);
+    part.sum = block_sum(shifted_sum(own, part.top), room);
     return part;
 }
 
-/* A row's log(sum of exp(scale * x)). */
-static __device__ inline double log_sum_of(const row_part &part, double scale)
+/* A row's log(sum of exp(x)). */
+static __device__ inline double log_sum_of(const row_part &part)
 {
-    return part.top * scale + log(part.sum);
+    return part.top + log(part.sum);
 }
 
 static inline dim3 block_for(int64_t width)
@@ -97,7 +96,5 @@ static inline dim3 block_for(int64_t width)
 
 void cuda_best(pg_device *device, int32_t *ids, float *log_probabilities, const float *logits, int64_t rows,
                int64_t width);
-void cuda_top(pg_device *device, int32_t *ids, float *values, float *log_sums, const float *logits, int64_t rows,
-              int64_t width, int64_t k, double temperature);
 
 #endif
