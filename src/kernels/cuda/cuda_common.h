@@ -76,6 +76,12 @@ static inline int64_t blocks_for(int64_t items, int64_t each)
     return (items + each - 1) / each;
 }
 
+/* True where `bytes` at a time can be loaded from there on; 16 are four floats. */
+static __host__ __device__ inline bool is_aligned(const void *memory, size_t bytes = 16)
+{
+    return reinterpret_cast<uintptr_t>(memory) % bytes == 0;
+}
+
 /* ---------------------------------------------------------------- numbers */
 
 static __device__ inline float float_of_bits(uint32_t bits)
@@ -136,7 +142,8 @@ static __device__ inline float load_value(const void *data, pg_dtype dtype, int6
 
 /* ---------------------------------------------------------------- sums */
 
-static __device__ inline float warp_sum(float value)
+/* Of floats, or of doubles. */
+template <typename T> static __device__ inline T warp_sum(T value)
 {
     for (int step = WARP / 2; step > 0; step /= 2)
         value += __shfl_xor_sync(0xffffffff, value, step);
@@ -150,16 +157,16 @@ static __device__ inline float warp_max(float value)
     return value;
 }
 
-/* The sum over a block of whole warps, for all of its threads; `room` is shared, one float for each warp. Every thread
+/* The sum over a block of whole warps, for all of its threads; `room` is shared, one value for each warp. Every thread
  * of the block must call it. */
-static __device__ inline float block_sum(float value, float *room)
+template <typename T> static __device__ inline T block_sum(T value, T *room)
 {
     value = warp_sum(value);
     __syncthreads();
     if (threadIdx.x % WARP == 0)
         room[threadIdx.x / WARP] = value;
     __syncthreads();
-    float sum = 0;
+    T sum = 0;
     for (unsigned warp = 0; warp < blockDim.x / WARP; warp++)
         sum += room[warp];
     return sum;

@@ -89,8 +89,8 @@ void exact_multiply(pg_device *device, float *out, const float *x, int64_t rows,
                     const pg_device_matrix *bias)
 {
     pg_device_matrix none = {};
-    bool x_aligned = w->width % 4 == 0 && reinterpret_cast<uintptr_t>(x) % 16 == 0;
-    bool w_aligned = w->width % 4 == 0 && reinterpret_cast<uintptr_t>(w->data) % 16 == 0;
+    bool x_aligned = w->width % 4 == 0 && is_aligned(x);
+    bool w_aligned = w->width % 4 == 0 && is_aligned(w->data);
     auto kernel = rows == 1 ? exact_kernel<1> : rows == 2 ? exact_kernel<2> : exact_kernel<EXACT_ROWS>;
     PG_LAUNCH(device, kernel, dim3(blocks_for(w->rows, WARPS)), dim3(WARPS * WARP), 0, out, x, rows, *w,
               bias ? *bias : none, x_aligned, w_aligned);

@@ -78,7 +78,7 @@ static const void *activations(pg_device *device, const float *x, int64_t count,
 
 static bool is_ready_bias(const pg_device_matrix *bias)
 {
-    return bias->dtype == PG_F32 && reinterpret_cast<uintptr_t>(bias->data) % 16 == 0;
+    return bias->dtype == PG_F32 && is_aligned(bias->data);
 }
 
 static size_t bias_bytes(const pg_device_matrix *bias)

@@ -14,11 +14,6 @@ extern "C" {
 #define BLOCK      256
 #define WARP_WIDTH 1280 /* rows up to this width are a warp's, wider ones a block's */
 
-static inline bool is_aligned(const void *memory)
-{
-    return reinterpret_cast<uintptr_t>(memory) % 16 == 0;
-}
-
 /* Whether rows of this width can be read in fours; NULL is no hindrance. */
 static inline bool in_fours(int64_t width, const void *a, const void *b = NULL, const void *c = NULL,
                             const void *d = NULL, const void *e = NULL)

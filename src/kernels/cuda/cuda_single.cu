@@ -418,11 +418,6 @@ template <kind K, int EIGHTS> __global__ void __launch_bounds__(BLOCK, blocks_at
 
 #define SHARED_MOST ((size_t)48 << 10) /* what a kernel gets without asking */
 
-static bool is_aligned(const void *pointer, size_t bytes)
-{
-    return reinterpret_cast<uintptr_t>(pointer) % bytes == 0;
-}
-
 static kind kind_of(const pg_device_matrix *w)
 {
     if (w->quantized.bits)

@@ -1,14 +1,8 @@
-/* Four values at a time, and sums in double: what losses and steps of optimizers share. */
+/* Four values at a time, and squares in double: what losses and steps of optimizers share. */
 #ifndef PG_KERNELS_CUDA_VALUES_H
 #define PG_KERNELS_CUDA_VALUES_H
 
 #include "kernels/cuda/cuda_common.h"
-
-/* True where four values at a multiple of four go in one piece. */
-static __device__ inline bool is_aligned(const void *values)
-{
-    return reinterpret_cast<uintptr_t>(values) % sizeof(float4) == 0;
-}
 
 /* Values i .. i + 3 of `count`, i being one of them; those behind the end are `filler`. */
 static __device__ inline float4 load_four(const float *values, int64_t i, int64_t count, bool aligned, float filler)
@@ -48,27 +42,6 @@ static __device__ inline double square_of(float x)
 static __device__ inline double squares_of(float4 x)
 {
     return (square_of(x.x) + square_of(x.y)) + (square_of(x.z) + square_of(x.w));
-}
-
-static __device__ inline double warp_sum(double value)
-{
-    for (int step = WARP / 2; step > 0; step /= 2)
-        value += __shfl_xor_sync(0xffffffff, value, step);
-    return value;
-}
-
-/* As block_sum of floats. */
-static __device__ inline double block_sum(double value, double *room)
-{
-    value = warp_sum(value);
-    __syncthreads();
-    if (threadIdx.x % WARP == 0)
-        room[threadIdx.x / WARP] = value;
-    __syncthreads();
-    double sum = 0;
-    for (unsigned warp = 0; warp < blockDim.x / WARP; warp++)
-        sum += room[warp];
-    return sum;
 }
 
 #endif

@@ -71,11 +71,6 @@ __global__ void widen_both_kernel(widening<uint16_t> x, widening<float> bias, in
         widen_four(bias, blockIdx.x - blocks);
 }
 
-static bool is_aligned(const void *pointer, size_t bytes)
-{
-    return reinterpret_cast<uintptr_t>(pointer) % bytes == 0;
-}
-
 template <typename T> static widening<T> widening_of(void *out, const void *values, pg_dtype dtype, int64_t count)
 {
     bool aligned = is_aligned(values, EACH * (dtype == PG_F32 ? 4 : 2)) && is_aligned(out, EACH * sizeof(T));
