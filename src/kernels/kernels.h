@@ -43,6 +43,12 @@ typedef struct pg_attention_block {
     float *scratch;       /* pg_attention_scratch() floats of this worker */
 } pg_attention_block;
 
+/* What a panel product reads from memory meanwhile, for the next one: as many rows, as they lie in their file. */
+typedef struct pg_ahead {
+    const char *rows;
+    int64_t stride, element; /* bytes from row to row, and of an element */
+} pg_ahead;
+
 /* Rows of activations for products in whole numbers: kernels/integer.h. */
 typedef struct pg_integer_rows pg_integer_rows;
 #define PG_INTEGER_GROUPS  4 /* groups of rows of the weight that one call multiplies, at most */
@@ -76,9 +82,9 @@ typedef struct pg_kernels {
                    const float *bias);
 
     /* c[n][lane] += sum over k of w[n][k] * panel[k][lane], for n < rows and the first `lanes` lanes (others may be
-     * computed too); an even k for bf16. */
+     * computed too); k >= 1, even for bf16. ahead may be NULL. */
     void (*panel_product[PG_PANEL_COUNT])(float *c, int64_t c_stride, const void *w, int64_t w_stride, int64_t rows,
-                                          const void *panel, int64_t lanes, int64_t k);
+                                          const void *panel, int64_t lanes, int64_t k, const pg_ahead *ahead);
 
     /* out[r * out_stride + n] = sum over k of x[r][k] * w[n][k], for n < w_rows and r < x_rows; w as it lies in its
      * file. */

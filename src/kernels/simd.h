@@ -221,9 +221,9 @@ extern const pg_kernels PG_SIMD(kernels);
 extern const pg_roofline_kernels PG_SIMD(roofline);
 extern const struct pg_update_kernels PG_SIMD(update);
 void PG_SIMD(panel_product_f32)(float *c, int64_t c_stride, const void *w, int64_t w_stride, int64_t rows,
-                                const void *panel, int64_t lanes, int64_t k);
+                                const void *panel, int64_t lanes, int64_t k, const pg_ahead *ahead);
 void PG_SIMD(panel_product_bf16)(float *c, int64_t c_stride, const void *w, int64_t w_stride, int64_t rows,
-                                 const void *panel, int64_t lanes, int64_t k);
+                                 const void *panel, int64_t lanes, int64_t k, const pg_ahead *ahead);
 void PG_SIMD(pack)(void *panel, pg_panel_dtype type, const float *x, int64_t stride, int64_t rows, int64_t k);
 void PG_SIMD(unpack)(float *out, int64_t out_stride, const float *sums, int64_t sums_stride, int64_t rows,
                      int64_t count, const float *bias);

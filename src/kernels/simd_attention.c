@@ -48,7 +48,7 @@ static void score_tile(tile_state *state, const pg_attention_block *block, int64
     } else {
         const uint16_t *keys = pg_tile_keys_bf16(block, first, count, state->rows, &PG_SIMD(kernels), &stride);
         PG_SIMD(panel_product_bf16)
-        (state->scores, LANES, keys, stride, count, state->queries, block->lanes, pg_even(size));
+        (state->scores, LANES, keys, stride, count, state->queries, block->lanes, pg_even(size), NULL);
     }
 }
 
