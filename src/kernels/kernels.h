@@ -17,6 +17,8 @@
  * 2][lane][k % 2] (bf16). Rows that a panel lacks are zero. */
 typedef enum pg_panel_dtype { PG_PANEL_F32, PG_PANEL_BF16, PG_PANEL_COUNT } pg_panel_dtype;
 
+#define PG_ATTENTION_PANELS 4 /* of pg_kernels.lanes lanes each, in a block of attention, at most */
+
 /* One block of attention: `lanes` lanes (query rows times the query heads that share a key head) over the keys they may
  * see. Lane l is query row l / group, query head l % group. Key j of the sequence is row j of the spans laid end to
  * end. */
@@ -31,7 +33,7 @@ typedef struct pg_attention_block {
     float *log_sums;      /* row r, head h at [r * sum_stride + h]: log of the sum of exp(scores); NULL: not wanted */
     int64_t sum_stride;
     int64_t query_stride;
-    int64_t first, lanes; /* lanes first .. first + lanes - 1 of the segment; at most pg_kernels.lanes */
+    int64_t first, lanes; /* lanes first .. first + lanes - 1 of the segment, of PG_ATTENTION_PANELS at most */
     int64_t group, size;  /* query heads per key head; floats per head */
     const pg_key_span *spans;
     int64_t key_stride; /* elements from one key (or value) row to the next; of I8, bytes */

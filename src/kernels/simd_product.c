@@ -359,10 +359,15 @@ void PG_SIMD(narrow)(void *out, pg_dtype dtype, const float *in, int64_t count)
         memcpy(out, in, (size_t)count * sizeof *in);
     else if (dtype == PG_I8)
         PG_SIMD(narrow_scaled)(out, in, count);
-    else if (dtype == PG_BF16)
-        for (int64_t i = 0; i < count; i++)
+    else if (dtype == PG_BF16) {
+        int64_t i = 0;
+        for (; i + W <= count; i += W) {
+            vh halves = narrow_bf16(load(in + i));
+            memcpy(half + i, &halves, sizeof halves);
+        }
+        for (; i < count; i++)
             half[i] = round_bf16(in[i]);
-    else
+    } else
         for (int64_t i = 0; i < count; i++)
             half[i] = pg_f16_from_float(in[i]);
 }
