@@ -13,9 +13,11 @@
 
 #define CHUNK_ROWS    512
 #define BLOCK_OUTPUTS 48
-#define BLOCK_INPUTS  1280              /* at most; even */
+#define BLOCK_INPUTS  1024 /* of a step along k, or up to half as many more */
+#define MOST_INPUTS   (BLOCK_INPUTS * 3 / 2)
 #define SUMS_STRIDE   (CHUNK_ROWS + 16) /* not a power of two: columns are read back */
 #define DOT_OUTPUTS   64
+#define ALIASED_BYTES 16384 /* rows at such distances push each other out of the cache before they are used */
 
 typedef struct panel_run {
     const pg_kernels *kernels;
@@ -51,8 +53,8 @@ static size_t panel_bytes(const pg_kernels *kernels, const pg_matmul *job)
 
 /* Of one worker: sums, a tile of weights, and one row of it as f32. */
 #define SUMS_BYTES   (BLOCK_OUTPUTS * SUMS_STRIDE * sizeof(float))
-#define TILE_BYTES   (BLOCK_OUTPUTS * BLOCK_INPUTS * sizeof(float))
-#define WORKER_BYTES (SUMS_BYTES + TILE_BYTES + BLOCK_INPUTS * sizeof(float))
+#define TILE_BYTES   (BLOCK_OUTPUTS * MOST_INPUTS * sizeof(float))
+#define WORKER_BYTES (SUMS_BYTES + TILE_BYTES + MOST_INPUTS * sizeof(float))
 
 size_t pg_matmul_scratch(const pg_kernels *kernels, int threads, const pg_matmul *job)
 {
@@ -125,10 +127,11 @@ static void multiply_block(void *context, int64_t index, int worker)
         fill_tile(run, tile, row, output, count, k, width, padded);
         const char *panel = run->panels + (size_t)(k * kernels->lanes) * panel_element(job);
         pg_ahead ahead = piece_ahead(run, output, k);
+        bool asks = ahead.stride % ALIASED_BYTES != 0;
         for (int64_t p = 0; p < run->panel_count; p++, panel += panel_bytes(kernels, job)) {
             int64_t r = panel_start(run, p);
             kernels->panel_product[job->panel](sums + r, SUMS_STRIDE, tile, padded, count, panel,
-                                               panel_start(run, p + 1) - r, padded, p ? NULL : &ahead);
+                                               panel_start(run, p + 1) - r, padded, p || !asks ? NULL : &ahead);
         }
     }
     kernels->unpack(job->out + run->first * job->outputs + output, job->outputs, sums, SUMS_STRIDE, run->rows, count,
@@ -142,7 +145,7 @@ void pg_matmul_panels(const pg_kernels *kernels, int threads, const pg_matmul *j
                      .threads = threads,
                      .padded_inputs = (job->inputs + 1) / 2 * 2,
                      .panels = scratch};
-    int64_t steps = (job->inputs + BLOCK_INPUTS - 1) / BLOCK_INPUTS;
+    int64_t steps = job->inputs < BLOCK_INPUTS ? 1 : (job->inputs + BLOCK_INPUTS / 2 - 1) / BLOCK_INPUTS;
     run.block_inputs = pg_even((job->inputs + steps - 1) / steps);
     run.workers = run.panels + pg_matmul_scratch(kernels, threads, job) - (size_t)threads * WORKER_BYTES;
     for (run.first = 0; run.first < job->rows; run.first += run.rows) {

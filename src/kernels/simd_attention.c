@@ -20,7 +20,7 @@ typedef struct tile_state {
     int64_t keys;         /* that its last lane sees */
     float *queries;       /* a panel of [size][LANES], scaled */
     float *out;           /* [size][LANES] */
-    float *scores;        /* [TILE_KEYS][LANES]; of all parts in turn */
+    float *scores;        /* [TILE_KEYS][LANES], of all panels in turn */
     vf top[PANEL_VECTORS], total[PANEL_VECTORS];
 } tile_state;
 
@@ -54,11 +54,13 @@ static void score_tile(tile_state *state, const pg_attention_block *block, const
                        int64_t count)
 {
     memset(state->scores, 0, (size_t)(count * LANES) * sizeof *state->scores);
-    if (block->panel == PG_PANEL_F32)
+    if (block->panel == PG_PANEL_F32) {
         PG_SIMD(panel_product_f32)
-    (state->scores, LANES, keys, stride, count, state->queries, state->lanes, block->size, NULL);
-    else PG_SIMD(panel_product_bf16)(state->scores, LANES, keys, stride, count, state->queries, state->lanes,
-                                     pg_even(block->size), NULL);
+        (state->scores, LANES, keys, stride, count, state->queries, state->lanes, block->size, NULL);
+    } else {
+        PG_SIMD(panel_product_bf16)
+        (state->scores, LANES, keys, stride, count, state->queries, state->lanes, pg_even(block->size), NULL);
+    }
 }
 
 /* Hides the keys of this tile that a lane must not see. */
@@ -139,7 +141,7 @@ void PG_SIMD(attend)(const pg_attention_block *block)
           *value_rows = key_rows + (TILE_KEYS + 1) * pg_even(size), *rest = value_rows + TILE_KEYS * size;
     for (int64_t p = 0; p < panels; p++)
         start_panel(&states[p], block, p, rest + p * (pg_even(size) + size) * LANES, scores);
-    int64_t keys = states[panels - 1].keys;
+    int64_t keys = pg_keys_seen(block, block->first + block->lanes - 1);
     for (int64_t first = 0; first < keys; first += TILE_KEYS) {
         int64_t most = pg_smaller(keys - first, TILE_KEYS), key_stride, value_stride;
         const void *tile = tile_keys(block, first, most, key_rows, &key_stride);
