@@ -14,7 +14,7 @@
 # --out     where every turn is kept (default: turns.jsonl in --work): runs of several sizes and days add up there, and
 #           the tables are of all that it has
 #
-# Let nothing else run meanwhile. Five rounds on two cores, everything compared:
+# Let nothing else run meanwhile. Five rounds on two cores, everything compared, about:
 #   --sizes 224 --new-tokens 16                 8 minutes
 #   --sizes 448 --new-tokens 4 --once           5
 #   --sizes 896 --new-tokens 2 --once           25
