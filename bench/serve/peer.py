@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
-"""llama.cpp's own server (llama-server, as the package xllamacpp carries it) until it is killed: peer.py FILE.gguf SLOTS
-THREADS CONTEXT. Prints its address once it listens. Needs xllamacpp."""
+"""llama.cpp's own server (llama-server, as the package xllamacpp carries it) until it is killed.
+
+    peer.py FILE.gguf SLOTS THREADS CONTEXT
+
+Prints its address once it listens. Needs xllamacpp."""
 import sys
 import threading
 

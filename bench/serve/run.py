@@ -14,6 +14,7 @@ import os
 import pathlib
 import random
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -22,7 +23,7 @@ import urllib.request
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 SLOTS = 64  # of both servers
-CONTEXT = 384
+CONTEXT = 512
 SHARE = 0.8  # of what the slower server can do, in the open loop
 ROUNDS = {1: 8, 4: 4, 16: 3, 64: 2}  # requests in the open loop, as a multiple of those at once
 PATH = "/v1/completions"
@@ -126,8 +127,8 @@ class Result:
 class Server:
     def __init__(self, name, command):
         self.name = name
-        self.process = subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                        text=True)
+        self.process = subprocess.Popen([str(word) for word in command], text=True, stdout=subprocess.PIPE,
+                                        stderr=subprocess.STDOUT)
         self.port = None
         for line in self.process.stdout:
             if found := re.search(r"http://\S+:(\d+)$", line.strip()):
@@ -137,7 +138,10 @@ class Server:
             raise SystemExit(f"run.py: {name} does not start: {' '.join(map(str, command))}")
         threading.Thread(target=self.process.stdout.read, daemon=True).start()
 
-    def close(self, *_):
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
         self.process.kill()
         self.process.wait()
 
@@ -155,8 +159,8 @@ class Server:
 
 
 def ours(arguments, name, model, slots, *more):
-    return Server(name, [arguments.paligemma, "serve", "-m", model, "--port", "0", "-q", "--np", slots, "--queue", "1000",
-                         "-t", arguments.threads, "-c", CONTEXT, "--connections", "1000", *more])
+    return Server(name, [arguments.paligemma, "serve", "-m", model, "--port", 0, "-q", "--np", slots, "--queue", 1000, "-t",
+                         arguments.threads, "-c", CONTEXT, "--connections", 1000, *more])
 
 
 def row(load, server, result, decode=None):
@@ -181,7 +185,7 @@ class Loads:
 
     def one_at_a_time(self):
         result = self.alone.ask(self.load, self.bodies.make(16))
-        self.own = result.own_speed()
+        self.own, self.whole = result.own_speed(), result.speed
         row("16, one at a time", self.alone, result, self.own)
 
     def at_once(self, streams):
@@ -193,8 +197,11 @@ class Loads:
             row(f"{streams} at once", server, result, decode)
             self.keep(server, result)
             slowest = min(slowest or result.speed, result.speed)
+            if server is self.servers[0]:
+                self.summary.append(f"{streams} at once: {result.speed / self.whole:.2f} times as many tokens a second as one "
+                                    "at a time, prompts included")
             if server is self.servers[0] and decode:
-                self.summary.append(f"{streams} at once: {decode / self.own:.2f} times the decode throughput of one at a time")
+                self.summary.append(f"{streams} at once: decode {decode / self.own:.2f} times as fast as one at a time")
         return slowest / self.bodies.tokens
 
     def open_loop(self, streams, requests_a_second, name="open loop"):
@@ -231,12 +238,11 @@ def mid(arguments, load):
                         "--tokenizer", ROOT / "models/world"], check=True)
         subprocess.run([arguments.paligemma, "convert", "-m", model, "-o", gguf], check=True)
     with contextlib.ExitStack() as stack:
-        servers = [ours(arguments, "paligemma", model, SLOTS)]
-        alone = ours(arguments, "paligemma --np 1", model, 1)
+        servers = [stack.enter_context(ours(arguments, "paligemma", model, SLOTS))]
+        alone = stack.enter_context(ours(arguments, "paligemma --np 1", model, 1))
         if arguments.peer:
-            servers.append(Server("llama.cpp", [arguments.peer, HERE / "peer.py", gguf, SLOTS, arguments.threads, CONTEXT]))
-        for server in (alone, *servers):
-            stack.push(server.close)
+            peer = [arguments.peer, HERE / "peer.py", gguf, SLOTS, arguments.threads, CONTEXT]
+            servers.append(stack.enter_context(Server("llama.cpp", peer)))
         head("Gemma, 290 million parameters in bf16, text, 32 tokens")
         loads = Loads(arguments, load, servers, alone, Bodies(False, 32))
         loads.run()
@@ -269,14 +275,13 @@ def embedding_load(server, concurrent=4):
 def world(arguments, load):
     model = ROOT / "models/world"
     with contextlib.ExitStack() as stack:
-        servers = [ours(arguments, "paligemma", model, SLOTS, "--siglip", ROOT / "models/world-siglip")]
-        alone = ours(arguments, "paligemma --np 1", model, 1)
-        for server in (alone, *servers):
-            stack.push(server.close)
-        head("The model that ships, a new picture with each request, 32 tokens")
-        loads = Loads(arguments, load, servers, alone, Bodies(True, 32))
+        siglip = ["--siglip", ROOT / "models/world-siglip"]
+        servers = [stack.enter_context(ours(arguments, "paligemma", model, SLOTS, *siglip))]
+        alone = stack.enter_context(ours(arguments, "paligemma --np 1", model, 1))
+        head("The model that ships, a new picture with each request, 128 tokens")
+        loads = Loads(arguments, load, servers, alone, Bodies(True, 128))
         loads.run()
-        rate = servers[0].ask(load, loads.bodies.make(64), 0, 16).speed / 32
+        rate = servers[0].ask(load, loads.bodies.make(64), 0, 16).speed / 128
         loads.open_loop(16, rate / 2, "open loop")
         with embedding_load(servers[0]) as counts:
             loads.open_loop(16, rate / 2, "open loop beside embeddings")
@@ -293,6 +298,7 @@ def main():
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--only", choices=["mid", "world"])
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the servers end with this
     arguments.folder.mkdir(parents=True, exist_ok=True)
     load = arguments.folder / "load"
     subprocess.run(["cc", "-std=c11", "-D_GNU_SOURCE", "-O2", "-o", load, HERE / "load.c", "-lm"], check=True)
