@@ -92,6 +92,7 @@ class Answer:
                 texts.append(text)
             self.tokens = (document.get("usage") or {}).get("completion_tokens", self.tokens)
         self.text = "".join(texts)
+        self.times = self.times or [line["ended"]]  # tokens of which none has a text
 
 
 def quantiles(values, scale):
@@ -159,8 +160,8 @@ class Server:
 
 
 def ours(arguments, name, model, slots, *more):
-    return Server(name, [arguments.paligemma, "serve", "-m", model, "--port", 0, "-q", "--np", slots, "--queue", 1000, "-t",
-                         arguments.threads, "-c", CONTEXT, "--connections", 1000, *more])
+    limits = ["--np", slots, "--queue", 1000, "--connections", 1000, "-c", CONTEXT, "-t", arguments.threads]
+    return Server(name, [arguments.paligemma, "serve", "-m", model, "--port", 0, "-q", *limits, *more])
 
 
 def row(load, server, result, decode=None):
@@ -198,10 +199,8 @@ class Loads:
             self.keep(server, result)
             slowest = min(slowest or result.speed, result.speed)
             if server is self.servers[0]:
-                self.summary.append(f"{streams} at once: {result.speed / self.whole:.2f} times as many tokens a second as one "
-                                    "at a time, prompts included")
-            if server is self.servers[0] and decode:
-                self.summary.append(f"{streams} at once: decode {decode / self.own:.2f} times as fast as one at a time")
+                line = f"{streams} at once, beside one at a time: {result.speed / self.whole:.2f} times the tokens a second"
+                self.summary.append(line + (f", {decode / self.own:.2f} times those of decoding" if decode else ""))
         return slowest / self.bodies.tokens
 
     def open_loop(self, streams, requests_a_second, name="open loop"):

@@ -33,7 +33,8 @@ def write_adapter(folder):
     width, size = text["hidden_size"], text["num_attention_heads"] * text["head_dim"]
     for layer in range(text["num_hidden_layers"]):
         for part, shape in (("A", [rank, width]), ("B", [size, rank])):
-            values = struct.pack(f"<{shape[0] * shape[1]}f", *(chance.gauss(0, 0.5) for _ in range(shape[0] * shape[1])))
+            numbers = [chance.gauss(0, 0.5) for _ in range(shape[0] * shape[1])]
+            values = struct.pack(f"<{len(numbers)}f", *numbers)
             name = f"base_model.model.model.language_model.layers.{layer}.self_attn.q_proj.lora_{part}.weight"
             header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [len(data), len(data) + len(values)]}
             data += values
@@ -49,7 +50,8 @@ def kinds():
     plain = []
     for i in range(12):
         picture = COW if i % 2 else LILY
-        more = {"max_tokens": 4 + 5 * i, "temperature": i % 3 / 2, "seed": i, "model": "tuned" if i % 4 == 1 else "tiny"}
+        more = {"max_tokens": 4 + 5 * i, "temperature": i % 3 / 2, "seed": i}
+        more["model"] = "tuned" if i % 4 == 1 else "tiny"
         plain.append(("/v1/chat/completions", chat(with_picture(f"caption en {i}", picture), **more)))
         plain.append(("/v1/chat/completions", chat("answer en what?", stream=True, n=1 + i % 3, **more)))
         plain.append(("/v1/completions", {"prompt": f"text {i}", "logprobs": i % 4, **more}))
@@ -183,8 +185,8 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         adapter, judged = pathlib.Path(folder, "adapter"), pathlib.Path(folder, "judged.db")
         write_adapter(adapter)
-        with Server("--name", "tiny", "--siglip", SIGLIP, "--siglip-name", "siglip", "--adapter", f"tuned={adapter}", "-np",
-                    "8", "--queue", "12", "--feedback", judged, "-t", "2") as server:
+        models = ["--name", "tiny", "--siglip", SIGLIP, "--siglip-name", "siglip", "--adapter", f"tuned={adapter}"]
+        with Server(*models, "-np", "8", "--queue", "12", "--feedback", judged, "-t", "2") as server:
             soak = Soak(server, kinds())
             memory = soak.run(seconds)
             wait_until_idle(server)
