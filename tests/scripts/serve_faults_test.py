@@ -15,7 +15,8 @@ import time
 
 from serve_test import COW, Server, chat, data_url, with_picture
 
-CROWD = int(sys.argv[2]) if len(sys.argv) > 2 else 10000
+MOST_FILES = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+CROWD = min(int(sys.argv[2]) if len(sys.argv) > 2 else 10000, MOST_FILES - 300)
 ASK = {"image": data_url(COW), "max_tokens": 3, "temperature": 0}
 
 
@@ -44,9 +45,10 @@ def request(body, length=None):
             b"Content-Length: %d\r\n\r\n" % (length or len(text)) + text)
 
 
-def connect(server, **options):
+def connect(server, small=False):
+    """small: with little room for what is not read."""
     client = socket.socket()
-    if options.get("small"):
+    if small:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     client.settimeout(60)
     client.connect(("127.0.0.1", server.port))
@@ -59,17 +61,12 @@ def leave(client):
     client.close()
 
 
-def crowd_of(server, count):
-    """Connections that never say a word, as many as this process may have."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    count = min(count, hard - 100)
-    print(f"{count} connections")
-    crowd = [socket.socket() for _ in range(count)]
+def crowd_of(server):
+    """Connections that never say a word."""
+    crowd = [socket.socket() for _ in range(CROWD)]
     for client in crowd:
         client.setblocking(False)
         client.connect_ex(("127.0.0.1", server.port))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     return crowd
 
 
@@ -85,7 +82,7 @@ def test_a_crowd_is_turned_away():
     with Server("--connections", "64", "--timeout", "2") as server:
         caption = server.post("/v1/caption", ASK)["caption"]
         before, _ = memory(server)
-        crowd = crowd_of(server, CROWD)
+        crowd = crowd_of(server)
         wait_until(lambda: count_closed(crowd) == len(crowd))
         after, threads = memory(server)
         assert threads < 80 and after < before + 50, (before, after, threads)
@@ -98,7 +95,7 @@ def test_a_crowd_is_borne():
     """Where as many may be there, others are answered among them."""
     with Server("--connections", str(CROWD + 200), "--timeout", "60") as server:
         caption = server.post("/v1/caption", ASK)["caption"]
-        crowd = crowd_of(server, CROWD)
+        crowd = crowd_of(server)
         for _ in range(5):
             assert server.post("/v1/caption", ASK)["caption"] == caption
         wait_until(lambda: memory(server)[1] > len(crowd))
@@ -175,6 +172,8 @@ def test_clients_that_leave():
 
 
 def main():
+    resource.setrlimit(resource.RLIMIT_NOFILE, (MOST_FILES, MOST_FILES))  # of the servers too
+    print(f"a crowd of {CROWD}")
     for name, test in list(globals().items()):
         if name.startswith("test_"):
             print(name, flush=True)

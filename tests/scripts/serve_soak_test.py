@@ -5,7 +5,6 @@ alone; none is lost; memory comes to rest.
 
     serve_soak_test.py PALIGEMMA [SECONDS]       (10)
 """
-import base64
 import collections
 import http.client
 import json
@@ -78,15 +77,13 @@ def essence(content, streamed):
             response["body"] = essence(json.dumps(response["body"]), False)
             response.pop("id", None)
         return [answer.get(name) for name in WHAT_COUNTS]
-    said, ends = collections.Counter(), {}
-    texts = collections.defaultdict(str)
+    texts, ends = collections.defaultdict(str), {}
     events = content.decode().split("\n\n")
     assert events[-2:] == ["data: [DONE]", ""], events[-3:]
     for event in events[:-2]:
         for choice in json.loads(event[len("data: "):])["choices"]:
             texts[choice["index"]] += choice["delta"].get("content", "")
             ends[choice["index"]] = choice["finish_reason"]
-            said[choice["index"]] += 1
     return [dict(texts), ends]
 
 
@@ -96,7 +93,7 @@ class Soak:
         self.streamed = [b'"stream": true' in body for _, body, _ in requests]
         self.counts = collections.Counter()
         self.problems, self.lock, self.acknowledged = [], threading.Lock(), []
-        self.expected = [essence(self.ask(i)[1], self.streamed[i]) for i in range(len(requests))]
+        self.expected = [essence(self.ask(i), self.streamed[i]) for i in range(len(requests))]
 
     def ask(self, index):
         path, body, kind = self.requests[index]
@@ -104,7 +101,7 @@ class Soak:
             status, _, content = self.server.raw("POST", path, body, {"Content-Type": kind})
             if status != 429 and b'"status":429' not in content:  # of a batch
                 assert status == 200, (path, status, content[:300])
-                return status, content
+                return content
             self.count("turned away")
             time.sleep(0.02)
 
@@ -113,8 +110,7 @@ class Soak:
             self.counts[name] += 1
 
     def check(self, index):
-        _, content = self.ask(index)
-        found = essence(content, self.streamed[index])
+        found = essence(self.ask(index), self.streamed[index])
         assert found == self.expected[index], (self.requests[index][0], found, self.expected[index])
         self.count("answers compared")
 
