@@ -216,6 +216,8 @@ INLINE vf add_product(vf sum, vf w, vf x, dot_kind kind)
 #if defined(BF16_PRODUCTS)
     if (kind == DOT_HALVES)
         return dot_halves(sum, (vb)w, (vb)x);
+#else
+    (void)kind;
 #endif
     return sum + w * x;
 }
