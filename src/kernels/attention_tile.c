@@ -1,5 +1,7 @@
 #include "kernels/attention_tile.h"
 
+#include "base/memory.h"
+
 /* Where row `first` lies: its span, with *first made relative to it. */
 static const pg_key_span *find_span(const pg_attention_block *block, int64_t *first)
 {
@@ -32,6 +34,21 @@ const float *pg_tile_rows(const pg_attention_block *block, pg_tile_side side, in
     return scratch;
 }
 
+#define ROWS_AHEAD 8 /* rows lie a page or more apart: the processor does not see where the next one is */
+
+/* Asks for a key that is read soon, and for the value that is read when all keys have been. */
+static void ask_for_rows(const pg_attention_block *block, const pg_key_span *span, int64_t row)
+{
+    int64_t bytes = block->size * (int64_t)pg_dtype_size(block->dtype);
+    if (row >= span->count)
+        return;
+    const char *key = row_of(block, span, PG_TILE_KEYS, row), *value = row_of(block, span, PG_TILE_VALUES, row);
+    for (int64_t at = 0; at < bytes; at += PG_ALIGNMENT) {
+        __builtin_prefetch(key + at);
+        __builtin_prefetch(value + at, 0, 2);
+    }
+}
+
 const uint16_t *pg_tile_keys_bf16(const pg_attention_block *block, int64_t first, int64_t count, float *scratch,
                                   const pg_kernels *kernels, int64_t *stride)
 {
@@ -43,6 +60,7 @@ const uint16_t *pg_tile_keys_bf16(const pg_attention_block *block, int64_t first
     }
     uint16_t *keys = (uint16_t *)(scratch + block->size); /* behind one row as f32 */
     for (int64_t i = 0; i < count; i++) {
+        ask_for_rows(block, span, at + i + ROWS_AHEAD);
         const float *row = pg_tile_rows(block, PG_TILE_KEYS, first + i, 1, scratch, kernels->widen, stride);
         kernels->narrow(keys + i * width, PG_BF16, row, block->size);
         if (width > block->size)
@@ -59,5 +77,6 @@ size_t pg_attention_gradient_scratch(const pg_kernels *kernels, int64_t size)
 
 size_t pg_attention_scratch(const pg_kernels *kernels, int64_t size)
 {
-    return (size_t)((pg_even(size) + size + TILE_KEYS) * kernels->lanes + (TILE_KEYS + 1) * pg_even(size));
+    int64_t panels = PG_ATTENTION_PANELS * (pg_even(size) + size) * kernels->lanes;
+    return (size_t)(panels + TILE_KEYS * kernels->lanes + (2 * TILE_KEYS + 1) * pg_even(size));
 }

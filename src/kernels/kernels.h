@@ -17,6 +17,8 @@
  * 2][lane][k % 2] (bf16). Rows that a panel lacks are zero. */
 typedef enum pg_panel_dtype { PG_PANEL_F32, PG_PANEL_BF16, PG_PANEL_COUNT } pg_panel_dtype;
 
+#define PG_ATTENTION_PANELS 4 /* of pg_kernels.lanes lanes each, in a block of attention, at most */
+
 /* One block of attention: `lanes` lanes (query rows times the query heads that share a key head) over the keys they may
  * see. Lane l is query row l / group, query head l % group. Key j of the sequence is row j of the spans laid end to
  * end. */
@@ -31,7 +33,7 @@ typedef struct pg_attention_block {
     float *log_sums;      /* row r, head h at [r * sum_stride + h]: log of the sum of exp(scores); NULL: not wanted */
     int64_t sum_stride;
     int64_t query_stride;
-    int64_t first, lanes; /* lanes first .. first + lanes - 1 of the segment; at most pg_kernels.lanes */
+    int64_t first, lanes; /* lanes first .. first + lanes - 1 of the segment, of PG_ATTENTION_PANELS at most */
     int64_t group, size;  /* query heads per key head; floats per head */
     const pg_key_span *spans;
     int64_t key_stride; /* elements from one key (or value) row to the next; of I8, bytes */
@@ -42,6 +44,12 @@ typedef struct pg_attention_block {
     pg_panel_dtype panel; /* how queries and keys are rounded for their products */
     float *scratch;       /* pg_attention_scratch() floats of this worker */
 } pg_attention_block;
+
+/* What a panel product reads from memory meanwhile, for the next one: as many rows, as they lie in their file. */
+typedef struct pg_ahead {
+    const char *rows;
+    int64_t stride, element; /* bytes from row to row, and of an element */
+} pg_ahead;
 
 /* Rows of activations for products in whole numbers: kernels/integer.h. */
 typedef struct pg_integer_rows pg_integer_rows;
@@ -76,9 +84,9 @@ typedef struct pg_kernels {
                    const float *bias);
 
     /* c[n][lane] += sum over k of w[n][k] * panel[k][lane], for n < rows and the first `lanes` lanes (others may be
-     * computed too); an even k for bf16. */
+     * computed too); k >= 1, even for bf16. ahead may be NULL. */
     void (*panel_product[PG_PANEL_COUNT])(float *c, int64_t c_stride, const void *w, int64_t w_stride, int64_t rows,
-                                          const void *panel, int64_t lanes, int64_t k);
+                                          const void *panel, int64_t lanes, int64_t k, const pg_ahead *ahead);
 
     /* out[r * out_stride + n] = sum over k of x[r][k] * w[n][k], for n < w_rows and r < x_rows; w as it lies in its
      * file. */

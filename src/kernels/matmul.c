@@ -13,16 +13,20 @@
 
 #define CHUNK_ROWS    512
 #define BLOCK_OUTPUTS 48
-#define BLOCK_INPUTS  1024
+#define BLOCK_INPUTS  1024 /* of a step along k, or up to half as many more */
+#define MOST_INPUTS   (BLOCK_INPUTS * 3 / 2)
 #define SUMS_STRIDE   (CHUNK_ROWS + 16) /* not a power of two: columns are read back */
 #define DOT_OUTPUTS   64
+#define ALIASED_BYTES 16384 /* rows at such distances push each other out of the cache before they are used */
 
 typedef struct panel_run {
     const pg_kernels *kernels;
     const pg_matmul *job;
+    int threads;
     int64_t first, rows; /* of the chunk */
     int64_t panel_count;
     int64_t padded_inputs; /* even */
+    int64_t block_inputs;  /* of a step along k: even, and about the same in all */
     char *panels, *workers;
 } panel_run;
 
@@ -49,8 +53,8 @@ static size_t panel_bytes(const pg_kernels *kernels, const pg_matmul *job)
 
 /* Of one worker: sums, a tile of weights, and one row of it as f32. */
 #define SUMS_BYTES   (BLOCK_OUTPUTS * SUMS_STRIDE * sizeof(float))
-#define TILE_BYTES   (BLOCK_OUTPUTS * BLOCK_INPUTS * sizeof(float))
-#define WORKER_BYTES (SUMS_BYTES + TILE_BYTES + BLOCK_INPUTS * sizeof(float))
+#define TILE_BYTES   (BLOCK_OUTPUTS * MOST_INPUTS * sizeof(float))
+#define WORKER_BYTES (SUMS_BYTES + TILE_BYTES + MOST_INPUTS * sizeof(float))
 
 size_t pg_matmul_scratch(const pg_kernels *kernels, int threads, const pg_matmul *job)
 {
@@ -69,15 +73,30 @@ static void pack_panel(void *context, int64_t index, int worker)
                        job->x + (run->first + first) * job->inputs, job->inputs, rows, job->inputs);
 }
 
+static const char *weights_at(const pg_matmul *job, int64_t output, int64_t k)
+{
+    return (const char *)job->weights + (size_t)(output * job->inputs + k) * pg_dtype_size(job->dtype);
+}
+
+/* The piece of w that this worker is likely to need next: further on in its rows, or its next task's first. */
+static pg_ahead piece_ahead(const panel_run *run, int64_t output, int64_t k)
+{
+    const pg_matmul *job = run->job;
+    int64_t element = (int64_t)pg_dtype_size(job->dtype);
+    const char *rows = k + run->block_inputs < job->inputs ? weights_at(job, output, k + run->block_inputs)
+                                                           : weights_at(job, output + run->threads * BLOCK_OUTPUTS, 0);
+    return (pg_ahead){rows, job->inputs * element, element};
+}
+
 /* Rows `output`... of w, inputs from `k` on, as the panel's type: [count][padded], the last column zero if `k` ends
  * odd. */
 static void fill_tile(const panel_run *run, char *tile, float *row, int64_t output, int64_t count, int64_t k,
                       int64_t width, int64_t padded)
 {
     const pg_matmul *job = run->job;
-    size_t element = pg_dtype_size(job->dtype), wide = panel_element(job);
+    size_t wide = panel_element(job);
     for (int64_t n = 0; n < count; n++) {
-        const char *w = (const char *)job->weights + (size_t)((output + n) * job->inputs + k) * element;
+        const char *w = weights_at(job, output + n, k);
         char *to = tile + (size_t)(n * padded) * wide;
         if (job->panel == PG_PANEL_F32)
             run->kernels->widen((float *)to, w, job->dtype, width);
@@ -102,15 +121,17 @@ static void multiply_block(void *context, int64_t index, int worker)
     float *row = (float *)(tile + TILE_BYTES);
     int64_t output = index * BLOCK_OUTPUTS, count = pg_smaller(job->outputs - output, BLOCK_OUTPUTS);
     memset(sums, 0, SUMS_BYTES);
-    for (int64_t k = 0; k < job->inputs; k += BLOCK_INPUTS) {
-        int64_t width = pg_smaller(job->inputs - k, BLOCK_INPUTS),
-                padded = pg_smaller(run->padded_inputs - k, BLOCK_INPUTS);
+    for (int64_t k = 0; k < job->inputs; k += run->block_inputs) {
+        int64_t width = pg_smaller(job->inputs - k, run->block_inputs),
+                padded = pg_smaller(run->padded_inputs - k, run->block_inputs);
         fill_tile(run, tile, row, output, count, k, width, padded);
         const char *panel = run->panels + (size_t)(k * kernels->lanes) * panel_element(job);
+        pg_ahead ahead = piece_ahead(run, output, k);
+        bool asks = ahead.stride % ALIASED_BYTES != 0;
         for (int64_t p = 0; p < run->panel_count; p++, panel += panel_bytes(kernels, job)) {
             int64_t r = panel_start(run, p);
             kernels->panel_product[job->panel](sums + r, SUMS_STRIDE, tile, padded, count, panel,
-                                               panel_start(run, p + 1) - r, padded);
+                                               panel_start(run, p + 1) - r, padded, p || !asks ? NULL : &ahead);
         }
     }
     kernels->unpack(job->out + run->first * job->outputs + output, job->outputs, sums, SUMS_STRIDE, run->rows, count,
@@ -119,7 +140,13 @@ static void multiply_block(void *context, int64_t index, int worker)
 
 void pg_matmul_panels(const pg_kernels *kernels, int threads, const pg_matmul *job, void *scratch)
 {
-    panel_run run = {.kernels = kernels, .job = job, .padded_inputs = (job->inputs + 1) / 2 * 2, .panels = scratch};
+    panel_run run = {.kernels = kernels,
+                     .job = job,
+                     .threads = threads,
+                     .padded_inputs = (job->inputs + 1) / 2 * 2,
+                     .panels = scratch};
+    int64_t steps = job->inputs < BLOCK_INPUTS ? 1 : (job->inputs + BLOCK_INPUTS / 2 - 1) / BLOCK_INPUTS;
+    run.block_inputs = pg_even((job->inputs + steps - 1) / steps);
     run.workers = run.panels + pg_matmul_scratch(kernels, threads, job) - (size_t)threads * WORKER_BYTES;
     for (run.first = 0; run.first < job->rows; run.first += run.rows) {
         run.rows = pg_smaller(job->rows - run.first, CHUNK_ROWS);

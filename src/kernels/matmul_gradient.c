@@ -172,7 +172,7 @@ static void multiply_rows(const gradient_run *run, float *out, int64_t stride, c
     int64_t width = pg_even(run->inner);
     if (run->halves)
         run->kernels->panel_product[PG_PANEL_BF16](out, stride, run->halves + first * width, width, rows, panel, lanes,
-                                                   width);
+                                                   width, NULL);
     else if (run->groups)
         multiply_groups(run, out, stride, panel, first, rows, lanes);
     else

@@ -54,8 +54,9 @@ static void unpack(float *out, int64_t out_stride, const float *sums, int64_t su
 }
 
 static void panel_product_f32(float *c, int64_t c_stride, const void *weights, int64_t w_stride, int64_t rows,
-                              const void *packed, int64_t lanes, int64_t k)
+                              const void *packed, int64_t lanes, int64_t k, const pg_ahead *ahead)
 {
+    (void)ahead;
     const float *w = weights, *panel = packed;
     for (int64_t n = 0; n < rows; n++)
         for (int64_t i = 0; i < k; i++)
@@ -64,8 +65,9 @@ static void panel_product_f32(float *c, int64_t c_stride, const void *weights, i
 }
 
 static void panel_product_bf16(float *c, int64_t c_stride, const void *weights, int64_t w_stride, int64_t rows,
-                               const void *packed, int64_t lanes, int64_t k)
+                               const void *packed, int64_t lanes, int64_t k, const pg_ahead *ahead)
 {
+    (void)ahead;
     const uint16_t *w = weights, *panel = packed;
     for (int64_t n = 0; n < rows; n++)
         for (int64_t i = 0; i < k; i++)

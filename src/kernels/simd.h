@@ -91,11 +91,6 @@ static inline vf select_lanes(vi mask, vf yes, vf no)
     return (vf)((mask & (vi)yes) | (~mask & (vi)no));
 }
 
-static inline vf larger(vf a, vf b)
-{
-    return select_lanes(a > b, a, b);
-}
-
 /* a0 b0 a1 b1 ...: lanes of a and b in turns, over two vectors. */
 static inline void interleave(vf *first, vf *second, vf a, vf b)
 {
@@ -158,16 +153,22 @@ static inline float largest_lane(vf v)
     return top;
 }
 
+#if !defined(__AVX512F__)
+/* v 2^n for whole n, in two steps: 2^128 has no single float. */
+static inline vf times_power(vf v, vf n)
+{
+    vi power = __builtin_convertvector(n, vi);
+    return v * (vf)((power / 2 + 127) << 23) * (vf)((power - power / 2 + 127) << 23);
+}
+#endif
+
 /* e^x: 2^n times a polynomial of degree 6 for the rest, |x - n ln 2| <= ln 2 / 2 (relative error 2e-7). 0 below -87.3,
- * so that a masked score of minus infinity weighs exactly nothing; infinite above 88.7. */
+ * so that a masked score of minus infinity weighs exactly nothing; infinite above 89. */
 static inline vf exp_lanes(vf x)
 {
-    vf low = splat(-87.3f), high = splat(88.7f);
-    vf y = select_lanes(x < low, low, select_lanes(x > high, high, x));
-    vf scaled = y * 1.44269504f;
-    vi n = __builtin_convertvector(scaled + select_lanes(scaled < 0, splat(-0.5f), splat(0.5f)), vi);
-    vf whole = __builtin_convertvector(n, vf);
-    vf r = y - whole * 0.693359375f - whole * -2.12194440e-4f; /* ln 2 in two parts: the first product is exact */
+    vf low = splat(-87.3f), y = smaller(splat(89), larger(low, x));
+    vf n = nearest(y * 1.44269504f);
+    vf r = y - n * 0.693359375f - n * -2.12194440e-4f; /* ln 2 in two parts: the first product is exact */
     vf p = 1.0f / 720 + (vf){0};
     p = p * r + 1.0f / 120;
     p = p * r + 1.0f / 24;
@@ -175,11 +176,7 @@ static inline vf exp_lanes(vf x)
     p = p * r + 0.5f;
     p = p * r + 1.0f;
     p = p * r + 1.0f;
-    vf half_power = (vf)((n / 2 + 127) << 23),
-       rest_power = (vf)((n - n / 2 + 127) << 23); /* 2^128 has no single float */
-    vf result = p * half_power * rest_power;
-    result = select_lanes(x < low, (vf){0}, result);
-    return select_lanes(x > high, splat(__builtin_inff()), result);
+    return (vf)((vi)times_power(p, n) & ~(x < low));
 }
 
 /* gelu, tanh form: x / 2 (1 + tanh u) = x / (1 + e^(-2u)), u = sqrt(2 / pi) (x + 0.044715 x^3) */
@@ -194,6 +191,12 @@ static inline vu round_lanes(vf v)
 {
     vu bits = (vu)v;
     return bits + 0x7fff + (bits >> 16 & 1);
+}
+
+/* W halves in bf16. */
+static inline vh narrow_bf16(vf v)
+{
+    return __builtin_convertvector(round_lanes(v) >> 16, vh);
 }
 
 /* One lane for two values of k, as a panel in bf16 holds them. */
@@ -234,9 +237,9 @@ extern const pg_kernels PG_SIMD(kernels);
 extern const pg_roofline_kernels PG_SIMD(roofline);
 extern const struct pg_update_kernels PG_SIMD(update);
 void PG_SIMD(panel_product_f32)(float *c, int64_t c_stride, const void *w, int64_t w_stride, int64_t rows,
-                                const void *panel, int64_t lanes, int64_t k);
+                                const void *panel, int64_t lanes, int64_t k, const pg_ahead *ahead);
 void PG_SIMD(panel_product_bf16)(float *c, int64_t c_stride, const void *w, int64_t w_stride, int64_t rows,
-                                 const void *panel, int64_t lanes, int64_t k);
+                                 const void *panel, int64_t lanes, int64_t k, const pg_ahead *ahead);
 void PG_SIMD(pack)(void *panel, pg_panel_dtype type, const float *x, int64_t stride, int64_t rows, int64_t k);
 void PG_SIMD(unpack)(float *out, int64_t out_stride, const float *sums, int64_t sums_stride, int64_t rows,
                      int64_t count, const float *bias);

@@ -39,6 +39,23 @@ INLINE void narrow_bytes(int8_t *p, vi v)
     memcpy(p, &bytes, W);
 }
 
+/* a > b ? a : b, and a < b ? a : b: b if either is not a number */
+INLINE vf larger(vf a, vf b)
+{
+    return (vf)vbslq_f32(vcgtq_f32((float32x4_t)a, (float32x4_t)b), (float32x4_t)a, (float32x4_t)b);
+}
+
+INLINE vf smaller(vf a, vf b)
+{
+    return (vf)vbslq_f32(vcltq_f32((float32x4_t)a, (float32x4_t)b), (float32x4_t)a, (float32x4_t)b);
+}
+
+/* The nearest whole numbers. */
+INLINE vf nearest(vf v)
+{
+    return (vf)vrndnq_f32((float32x4_t)v);
+}
+
 #if defined(__ARM_FEATURE_BF16_VECTOR_ARITHMETIC)
 #define BF16_PRODUCTS
 

@@ -40,22 +40,33 @@ void PG_SIMD(pack)(void *panel, pg_panel_dtype type, const float *x, int64_t str
         pack_lanes((float *)panel + lane, type, lane < rows ? x + lane * stride : x, stride, rows - lane, k);
 }
 
+/* W lanes of `width` sums become as many rows of the result. */
+INLINE void unpack_lanes(float *out, int64_t out_stride, const float *sums, int64_t sums_stride, int64_t rows,
+                         int64_t width, vf bias, bool ask)
+{
+    vf block[W];
+    load_columns(block, sums, sums_stride, width, W);
+    for (int64_t i = 0; i < rows; i++, out += out_stride) {
+        if (ask)
+            __builtin_prefetch(out + W * out_stride, 1);
+        if (width == W)
+            store(out, block[i] + bias);
+        else
+            store_part(out, block[i] + bias, width);
+    }
+}
+
 void PG_SIMD(unpack)(float *out, int64_t out_stride, const float *sums, int64_t sums_stride, int64_t rows,
                      int64_t count, const float *bias)
 {
-    for (int64_t n = 0; n < count; n += W) {
-        int64_t width = count - n < W ? count - n : W;
-        vf addend = bias ? load_part(bias + n, width) : (vf){0};
-        for (int64_t r = 0; r < rows; r += W) {
-            int64_t height = rows - r < W ? rows - r : W;
-            float *to = out + r * out_stride + n;
-            vf block[W];
-            load_columns(block, sums + n * sums_stride + r, sums_stride, width, W);
-            for (int64_t i = 0; i < height; i++) {
-                if (r + W + i < rows)
-                    __builtin_prefetch(to + (W + i) * out_stride, 1);
-                store_part(to + i * out_stride, bias ? block[i] + addend : block[i], width);
-            }
-        }
+    for (int64_t r = 0; r < rows; r += W, out += W * out_stride, sums += W) {
+        int64_t height = rows - r < W ? rows - r : W, n = 0;
+        bool ask = r + 2 * W <= rows;
+        for (; n + W <= count; n += W)
+            unpack_lanes(out + n, out_stride, sums + n * sums_stride, sums_stride, height, W,
+                         bias ? load(bias + n) : (vf){0}, ask);
+        if (n < count)
+            unpack_lanes(out + n, out_stride, sums + n * sums_stride, sums_stride, height, count - n,
+                         bias ? load_part(bias + n, count - n) : (vf){0}, ask);
     }
 }

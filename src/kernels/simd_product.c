@@ -5,11 +5,28 @@
 
 /* ---------------------------------------------------------------- many rows: weights broadcast, lanes are rows of x */
 
+/* Asks for lines of what the next product reads, six in sixteen steps: slowly enough that this product's own loads
+ * never wait for a place in the queue, as they do behind a burst. */
+INLINE void ask_ahead(const pg_ahead *ahead, int64_t step, int64_t bytes)
+{
+    if (ahead && step % 16 < TILE_ROWS)
+        __builtin_prefetch(ahead->rows + step % 16 * ahead->stride + step * bytes, 0, 2);
+}
+
+/* The group of rows behind the one that `ahead` speaks of. */
+INLINE void next_ahead(pg_ahead *next, const pg_ahead **ahead)
+{
+    if (*ahead) {
+        *next = **ahead;
+        next->rows += TILE_ROWS * next->stride;
+        *ahead = next;
+    }
+}
+
 /* c[n][lane] += w[n][k] * panel[k][lane] for `rows` <= TILE_ROWS and `vectors` <= PANEL_VECTORS (constants after
- * inlining); k in order, one sum each. */
-static inline __attribute__((always_inline)) void tile_f32(float *c, int64_t c_stride, const float *w,
-                                                           int64_t row_stride, int64_t k_stride, const float *panel,
-                                                           int64_t k, int rows, int vectors)
+ * inlining); k >= 1 in order, one sum each. */
+INLINE void tile_f32(float *c, int64_t c_stride, const float *w, int64_t row_stride, int64_t k_stride,
+                     const float *panel, int64_t k, int rows, int vectors, const pg_ahead *ahead)
 {
     vf sum[TILE_ROWS][PANEL_VECTORS];
 #pragma GCC unroll 6
@@ -17,7 +34,8 @@ static inline __attribute__((always_inline)) void tile_f32(float *c, int64_t c_s
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; v++)
             sum[n][v] = load(c + n * c_stride + v * W);
-    for (int64_t i = 0; i < k; i++, panel += LANES, w += k_stride) {
+    int64_t i = 0;
+    do {
         vf x[PANEL_VECTORS];
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; v++)
@@ -27,7 +45,10 @@ static inline __attribute__((always_inline)) void tile_f32(float *c, int64_t c_s
 #pragma GCC unroll 4
             for (int v = 0; v < vectors; v++)
                 sum[n][v] += x[v] * w[n * row_stride];
-    }
+        ask_ahead(ahead, i, ahead ? ahead->element : 0);
+        panel += LANES;
+        w += k_stride;
+    } while (++i < k);
 #pragma GCC unroll 6
     for (int n = 0; n < rows; n++)
 #pragma GCC unroll 4
@@ -35,18 +56,20 @@ static inline __attribute__((always_inline)) void tile_f32(float *c, int64_t c_s
             store(c + n * c_stride + v * W, sum[n][v]);
 }
 
-static inline __attribute__((always_inline)) void product_f32(float *c, int64_t c_stride, const float *w,
-                                                              int64_t row_stride, int64_t k_stride, int64_t rows,
-                                                              const float *panel, int64_t k, int vectors)
+INLINE void product_f32(float *c, int64_t c_stride, const float *w, int64_t row_stride, int64_t k_stride, int64_t rows,
+                        const float *panel, int64_t k, int vectors, const pg_ahead *ahead)
 {
-    for (; rows >= TILE_ROWS; rows -= TILE_ROWS, c += TILE_ROWS * c_stride, w += TILE_ROWS * row_stride)
-        tile_f32(c, c_stride, w, row_stride, k_stride, panel, k, TILE_ROWS, vectors);
+    pg_ahead next;
+    for (; rows >= TILE_ROWS; rows -= TILE_ROWS, c += TILE_ROWS * c_stride, w += TILE_ROWS * row_stride) {
+        tile_f32(c, c_stride, w, row_stride, k_stride, panel, k, TILE_ROWS, vectors, ahead);
+        next_ahead(&next, &ahead);
+    }
     switch (rows) {
-    case 5: tile_f32(c, c_stride, w, row_stride, k_stride, panel, k, 5, vectors); break;
-    case 4: tile_f32(c, c_stride, w, row_stride, k_stride, panel, k, 4, vectors); break;
-    case 3: tile_f32(c, c_stride, w, row_stride, k_stride, panel, k, 3, vectors); break;
-    case 2: tile_f32(c, c_stride, w, row_stride, k_stride, panel, k, 2, vectors); break;
-    case 1: tile_f32(c, c_stride, w, row_stride, k_stride, panel, k, 1, vectors); break;
+    case 5: tile_f32(c, c_stride, w, row_stride, k_stride, panel, k, 5, vectors, ahead); break;
+    case 4: tile_f32(c, c_stride, w, row_stride, k_stride, panel, k, 4, vectors, ahead); break;
+    case 3: tile_f32(c, c_stride, w, row_stride, k_stride, panel, k, 3, vectors, ahead); break;
+    case 2: tile_f32(c, c_stride, w, row_stride, k_stride, panel, k, 2, vectors, ahead); break;
+    case 1: tile_f32(c, c_stride, w, row_stride, k_stride, panel, k, 1, vectors, ahead); break;
     }
 }
 
@@ -73,13 +96,13 @@ static inline __attribute__((always_inline)) void product_f32(float *c, int64_t 
 void PG_SIMD(panel_product_strided)(float *c, int64_t c_stride, const float *w, int64_t row_stride, int64_t k_stride,
                                     int64_t rows, const float *panel, int64_t lanes, int64_t k)
 {
-    FOR_VECTORS(lanes, product_f32(c, c_stride, w, row_stride, k_stride, rows, panel, k, VECTORS));
+    FOR_VECTORS(lanes, product_f32(c, c_stride, w, row_stride, k_stride, rows, panel, k, VECTORS, NULL));
 }
 
 void PG_SIMD(panel_product_f32)(float *c, int64_t c_stride, const void *w, int64_t w_stride, int64_t rows,
-                                const void *panel, int64_t lanes, int64_t k)
+                                const void *panel, int64_t lanes, int64_t k, const pg_ahead *ahead)
 {
-    FOR_VECTORS(lanes, product_f32(c, c_stride, w, w_stride, 1, rows, panel, k, VECTORS));
+    FOR_VECTORS(lanes, product_f32(c, c_stride, w, w_stride, 1, rows, panel, k, VECTORS, ahead));
 }
 
 #if defined(BF16_PRODUCTS)
@@ -102,9 +125,8 @@ static inline vf dot_pair(vf sum, vf x, uint32_t pair)
 #endif
 
 /* As tile_f32, two values of k at a time: w[n] and the panel hold pairs of bf16. */
-static inline __attribute__((always_inline)) void tile_bf16(float *c, int64_t c_stride, const uint16_t *w,
-                                                            int64_t w_stride, const float *panel, int64_t pairs,
-                                                            int rows, int vectors)
+INLINE void tile_bf16(float *c, int64_t c_stride, const uint16_t *w, int64_t w_stride, const float *panel,
+                      int64_t pairs, int rows, int vectors, const pg_ahead *ahead)
 {
     vf sum[TILE_ROWS][PANEL_VECTORS];
 #pragma GCC unroll 6
@@ -112,7 +134,8 @@ static inline __attribute__((always_inline)) void tile_bf16(float *c, int64_t c_
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; v++)
             sum[n][v] = load(c + n * c_stride + v * W);
-    for (int64_t i = 0; i < pairs; i++, panel += LANES, w += 2) {
+    int64_t i = 0;
+    do {
         vf x[PANEL_VECTORS];
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; v++)
@@ -125,7 +148,10 @@ static inline __attribute__((always_inline)) void tile_bf16(float *c, int64_t c_
             for (int v = 0; v < vectors; v++)
                 sum[n][v] = dot_pair(sum[n][v], x[v], pair);
         }
-    }
+        ask_ahead(ahead, i, ahead ? 2 * ahead->element : 0);
+        panel += LANES;
+        w += 2;
+    } while (++i < pairs);
 #pragma GCC unroll 6
     for (int n = 0; n < rows; n++)
 #pragma GCC unroll 4
@@ -133,25 +159,27 @@ static inline __attribute__((always_inline)) void tile_bf16(float *c, int64_t c_
             store(c + n * c_stride + v * W, sum[n][v]);
 }
 
-static inline __attribute__((always_inline)) void product_bf16(float *c, int64_t c_stride, const uint16_t *w,
-                                                               int64_t w_stride, int64_t rows, const float *panel,
-                                                               int64_t k, int vectors)
+INLINE void product_bf16(float *c, int64_t c_stride, const uint16_t *w, int64_t w_stride, int64_t rows,
+                         const float *panel, int64_t k, int vectors, const pg_ahead *ahead)
 {
-    for (; rows >= TILE_ROWS; rows -= TILE_ROWS, c += TILE_ROWS * c_stride, w += TILE_ROWS * w_stride)
-        tile_bf16(c, c_stride, w, w_stride, panel, k / 2, TILE_ROWS, vectors);
+    pg_ahead next;
+    for (; rows >= TILE_ROWS; rows -= TILE_ROWS, c += TILE_ROWS * c_stride, w += TILE_ROWS * w_stride) {
+        tile_bf16(c, c_stride, w, w_stride, panel, k / 2, TILE_ROWS, vectors, ahead);
+        next_ahead(&next, &ahead);
+    }
     switch (rows) {
-    case 5: tile_bf16(c, c_stride, w, w_stride, panel, k / 2, 5, vectors); break;
-    case 4: tile_bf16(c, c_stride, w, w_stride, panel, k / 2, 4, vectors); break;
-    case 3: tile_bf16(c, c_stride, w, w_stride, panel, k / 2, 3, vectors); break;
-    case 2: tile_bf16(c, c_stride, w, w_stride, panel, k / 2, 2, vectors); break;
-    case 1: tile_bf16(c, c_stride, w, w_stride, panel, k / 2, 1, vectors); break;
+    case 5: tile_bf16(c, c_stride, w, w_stride, panel, k / 2, 5, vectors, ahead); break;
+    case 4: tile_bf16(c, c_stride, w, w_stride, panel, k / 2, 4, vectors, ahead); break;
+    case 3: tile_bf16(c, c_stride, w, w_stride, panel, k / 2, 3, vectors, ahead); break;
+    case 2: tile_bf16(c, c_stride, w, w_stride, panel, k / 2, 2, vectors, ahead); break;
+    case 1: tile_bf16(c, c_stride, w, w_stride, panel, k / 2, 1, vectors, ahead); break;
     }
 }
 
 void PG_SIMD(panel_product_bf16)(float *c, int64_t c_stride, const void *w, int64_t w_stride, int64_t rows,
-                                 const void *panel, int64_t lanes, int64_t k)
+                                 const void *panel, int64_t lanes, int64_t k, const pg_ahead *ahead)
 {
-    FOR_VECTORS(lanes, product_bf16(c, c_stride, w, w_stride, rows, panel, k, VECTORS));
+    FOR_VECTORS(lanes, product_bf16(c, c_stride, w, w_stride, rows, panel, k, VECTORS, ahead));
 }
 
 /* ---------------------------------------------------------------- few rows: lanes run along k */
@@ -391,10 +419,15 @@ void PG_SIMD(narrow)(void *out, pg_dtype dtype, const float *in, int64_t count)
         memcpy(out, in, (size_t)count * sizeof *in);
     else if (dtype == PG_I8)
         PG_SIMD(narrow_scaled)(out, in, count);
-    else if (dtype == PG_BF16)
-        for (int64_t i = 0; i < count; i++)
+    else if (dtype == PG_BF16) {
+        int64_t i = 0;
+        for (; i + W <= count; i += W) {
+            vh halves = narrow_bf16(load(in + i));
+            memcpy(half + i, &halves, sizeof halves);
+        }
+        for (; i < count; i++)
             half[i] = round_bf16(in[i]);
-    else
+    } else
         for (int64_t i = 0; i < count; i++)
             half[i] = pg_f16_from_float(in[i]);
 }

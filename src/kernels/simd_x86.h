@@ -64,6 +64,43 @@ INLINE void narrow_bytes(int8_t *p, vi v)
     memcpy(p, &bytes, W);
 }
 
+/* a > b ? a : b, and a < b ? a : b: b if either is not a number */
+INLINE vf larger(vf a, vf b)
+{
+#if defined(__AVX512F__)
+    return (vf)_mm512_max_ps((__m512)a, (__m512)b);
+#else
+    return (vf)_mm256_max_ps((__m256)a, (__m256)b);
+#endif
+}
+
+INLINE vf smaller(vf a, vf b)
+{
+#if defined(__AVX512F__)
+    return (vf)_mm512_min_ps((__m512)a, (__m512)b);
+#else
+    return (vf)_mm256_min_ps((__m256)a, (__m256)b);
+#endif
+}
+
+/* The nearest whole numbers. */
+INLINE vf nearest(vf v)
+{
+#if defined(__AVX512F__)
+    return (vf)_mm512_roundscale_ps((__m512)v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+#else
+    return (vf)_mm256_round_ps((__m256)v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+#endif
+}
+
+#if defined(__AVX512F__)
+/* v 2^n */
+INLINE vf times_power(vf v, vf n)
+{
+    return (vf)_mm512_scalef_ps((__m512)v, (__m512)n);
+}
+#endif
+
 #if defined(__AVX512BF16__)
 #define BF16_PRODUCTS
 

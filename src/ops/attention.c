@@ -29,6 +29,18 @@ static int64_t query_blocks(const attention_run *run, const pg_segment *segment)
     return count_blocks(run, segment->count * (run->heads / run->kv_heads));
 }
 
+/* Blocks of as many lanes as one call attends to. */
+static int64_t attended_lanes(const attention_run *run)
+{
+    return PG_ATTENTION_PANELS * run->g->kernels->lanes;
+}
+
+static int64_t attended_blocks(const attention_run *run, const pg_segment *segment)
+{
+    int64_t most = attended_lanes(run);
+    return (segment->count * (run->heads / run->kv_heads) + most - 1) / most;
+}
+
 static int64_t count_keys(const pg_segment *segment)
 {
     int64_t keys = 0;
@@ -56,8 +68,8 @@ static void attend_block(void *context, int64_t index, int worker)
     const attention_run *run = context;
     size_t s = find_segment(run, index);
     const pg_segment *segment = &run->batch.segments[s];
-    int64_t blocks = query_blocks(run, segment), task = index - run->first_task[s];
-    int64_t head = task / blocks, group = run->heads / run->kv_heads, lanes = run->g->kernels->lanes;
+    int64_t blocks = attended_blocks(run, segment), task = index - run->first_task[s];
+    int64_t head = task / blocks, group = run->heads / run->kv_heads, lanes = attended_lanes(run);
     size_t element = pg_dtype_size(run->k->dtype);
     pg_key_span spans[PG_SPANS_MAX];
     for (int i = 0; i < segment->span_count; i++) {
@@ -347,7 +359,7 @@ pg_tensor *pg_attention(pg_context *g, pg_tensor *q, pg_tensor *k, pg_tensor *v,
     if (g->device)
         attend_on_device(g, &run);
     else
-        run_tasks(&run, g, query_blocks, attend_block, pg_attention_scratch(g->kernels, run.size));
+        run_tasks(&run, g, attended_blocks, attend_block, pg_attention_scratch(g->kernels, run.size));
     pg_arena_release(&g->arena, mark);
     show(g, &run, false);
     if (tracked && g->status == PG_OK)
