@@ -1,5 +1,4 @@
 // Pictures to begin with, for the model that ships: what others know, nobody can know here.
-import { text } from "./strings.js";
 
 const samples = {
   world: [
@@ -20,11 +19,11 @@ export function startSamples({ place, list }, { chosen, failed }) {
     }
   };
 
-  function button(sample, i) {
+  function button(sample) {
     const button = document.createElement("button"), image = document.createElement("img");
     button.type = "button";
     button.className = "sample";
-    button.setAttribute("aria-label", `${text("samples")} ${i + 1}`);
+    button.setAttribute("aria-label", sample.file.split(".")[0]);
     image.src = sample.file;
     image.alt = "";
     button.append(image);
