@@ -10,7 +10,7 @@
 typedef struct bench_settings {
     pg_cli_source source;
     int64_t image_size, prompt_tokens, new_tokens, batch, repeat;
-    bool json, profile;
+    bool once, json, profile;
     pg_cli_arithmetic arithmetic;
 } bench_settings;
 
@@ -24,6 +24,8 @@ static const pg_cli_option work_options[] = {
     {"batch", 'b', "N", PG_CLI_INTEGER, offsetof(bench_settings, batch),
      "time N answers that are written together as well", 1, 4096},
     {"repeat", 'r', "N", PG_CLI_INTEGER, offsetof(bench_settings, repeat), "rounds (default: 5)", 1, 10000},
+    {"once", 0, NULL, PG_CLI_FLAG, offsetof(bench_settings, once),
+     "time the first request alone, unwarmed and unchecked", 0, 0},
     {0},
 };
 
@@ -262,6 +264,7 @@ static int run(const pg_cli_command *command, void *memory, const pg_cli_list *o
     if ((code = pg_cli_fetch(&options.model.adapter)) != PG_CLI_DONE)
         return code;
     options.profile = settings->profile;
+    options.once = settings->once;
     options.on_round = show_round;
     options.user = &progress;
     pg_cli_progress_start(&progress, 0, settings->repeat ? (size_t)settings->repeat : 5);
@@ -287,7 +290,7 @@ const pg_cli_command pg_cli_bench = {
         "round. Beside each stands what the machine could do right before and after it, and the share of that which "
         "was reached: multiplications and additions from registers for picture and prompt, bytes read from memory for "
         "the answer (of a GPU the latter alone). An unwarmed request goes first; its result is checked, and must come "
-        "again in every round.\n"
+        "again in every round. --once leaves it at that request, where pictures are so large that it takes minutes.\n"
         "Another size than the model's gets random positions, so that all sizes can be timed with one model. --json "
         "prints times in seconds; work in operations and bytes; roofline in 10^9 operations and bytes a second; "
         "roofline_share as parts of 1.",

@@ -164,7 +164,7 @@ _paligemma()
         verbs=''
         ;;
     bench)
-        options=' -m --model --adapter --image-size -p --prompt-tokens -n --new-tokens -b --batch -r --repeat --json --profile --device --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
+        options=' -m --model --adapter --image-size -p --prompt-tokens -n --new-tokens -b --batch -r --repeat --once --json --profile --device --compute --cache -t --threads --prefault --mlock --huge-pages -h --help'
         folders=' -m --model --adapter '
         files=' '
         words=' --compute=auto|f32|bf16|int8 --cache=auto|f32|bf16|int8 '

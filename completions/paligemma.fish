@@ -449,6 +449,7 @@ complete -c paligemma -n '__paligemma_command bench' -l prompt-tokens -s p -x -d
 complete -c paligemma -n '__paligemma_command bench' -l new-tokens -s n -x -d 'tokens of the answer (default: 32)'
 complete -c paligemma -n '__paligemma_command bench' -l batch -s b -x -d 'time N answers that are written together as well'
 complete -c paligemma -n '__paligemma_command bench' -l repeat -s r -x -d 'rounds (default: 5)'
+complete -c paligemma -n '__paligemma_command bench' -l once -d 'time the first request alone, unwarmed and unchecked'
 complete -c paligemma -n '__paligemma_command bench' -l json -d 'print one JSON object'
 complete -c paligemma -n '__paligemma_command bench' -l profile -d 'print the time of every operation'
 complete -c paligemma -n '__paligemma_command bench' -l device -x -d 'where to compute: cpu, cuda or cuda:N (default: $PALIGEMMA_DEVICE, else cpu); --version names those that there are'

@@ -531,6 +531,7 @@ typedef struct pg_bench_options {
     pg_cache_type cache;  /* the same */
     pg_model_options model;
     bool profile; /* one more round, in which every operation is timed */
+    bool once;    /* the first request alone, unwarmed and unchecked, is the one round: where requests take minutes */
     pg_bench_callback *on_round;
     void *user;
 } pg_bench_options;
@@ -583,7 +584,8 @@ typedef struct pg_bench {
 /* Times a PaliGemma or Gemma model with random pixels and tokens; every round times every part once. Before that, one
  * unwarmed request is checked: its logits are finite, and the last of them are, but for rounding, those of a pass over
  * all tokens at once. Every round, and the first sequence of the batch, must choose the same tokens again; otherwise
- * PG_ERROR_FORMAT. options: NULL for the defaults. Freed with pg_bench_free. */
+ * PG_ERROR_FORMAT. With `once` all this is left out, and a batch or a profile is a PG_ERROR_ARGUMENT. options: NULL for
+ * the defaults. Freed with pg_bench_free. */
 PG_API pg_status pg_bench_run(pg_bench **out, const char *folder, const pg_bench_options *options);
 PG_API void pg_bench_free(pg_bench *bench);
 

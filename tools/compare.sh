@@ -3,18 +3,24 @@
 # shapes with random weights of the full size. Prints tables for docs/BENCHMARKS.md.
 #
 #   tools/compare.sh --venv DIR [--work DIR] [--model CHECKPOINT] [--int8 CHECKPOINT] [--int4 CHECKPOINT]
-#                    [--peers "transformers llama.cpp"] [OPTION OF bench/compare.py]...
+#                    [--gguf FOLDER] [--out FILE.jsonl] [--peers "transformers llama.cpp"] [OPTION OF bench/compare.py]...
 #
 # --venv    a Python environment outside this tree; what it lacks is installed: torch and transformers as they are
 #           published, llama-cpp-python built from its sources for this processor (minutes)
 # --work    where checkpoints and results lie (default: the environment's folder); 6 GB, with llama.cpp 15 GB
 # --model   a PaliGemma checkpoint in bf16 (default: one with random weights is made)
 # --int8, --int4   the same quantised; without them these are not compared
+# --gguf    where llama.cpp's files are or are made (default: gguf in --work)
+# --out     where every turn is kept (default: turns.jsonl in --work): runs of several sizes and days add up there, and
+#           the tables are of all that it has
 #
-# Let nothing else run meanwhile: on two cores, three sizes take about an hour and a half, most of it the peers'.
+# Let nothing else run meanwhile. Five rounds on two cores, everything compared, about:
+#   --sizes 224 --new-tokens 16                 8 minutes
+#   --sizes 448 --new-tokens 4 --once           5
+#   --sizes 896 --new-tokens 2 --once           25
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
-venv='' work='' model='' peers="transformers llama.cpp"
+venv='' work='' model='' gguf='' out='' peers="transformers llama.cpp"
 quantised=() options=()
 
 usage() {
@@ -27,6 +33,8 @@ while [[ $# -gt 0 ]]; do
     --venv) venv=$2 && shift 2 ;;
     --work) work=$2 && shift 2 ;;
     --model) model=$2 && shift 2 ;;
+    --gguf) gguf=$2 && shift 2 ;;
+    --out) out=$2 && shift 2 ;;
     --peers) peers=$2 && shift 2 ;;
     --int8 | --int4) quantised+=("$1" "$2") && shift 2 ;;
     -h | --help) usage ;;
@@ -36,6 +44,8 @@ done
 [[ $venv ]] || usage
 python=$venv/bin/python
 work=${work:-$venv/compare}
+gguf=${gguf:-$work/gguf}
+out=${out:-$work/turns.jsonl}
 
 wants() {
     [[ " $peers " == *" $1 "* ]]
@@ -57,7 +67,7 @@ fi
 if wants llama.cpp; then
     has gguf || "$python" -m pip install -q gguf
     has llama_cpp || CMAKE_ARGS=-DGGML_NATIVE=ON "$python" -m pip install -q --no-binary llama-cpp-python llama-cpp-python
-    options+=(--gguf "$work/gguf")
+    options+=(--gguf "$gguf")
 fi
 
 [[ -x $root/build/paligemma ]] || "$root/build.sh" build
@@ -68,7 +78,7 @@ if [[ ! $model ]]; then
     touch "$model/complete"
 fi
 if wants llama.cpp; then
-    "$python" "$root/bench/time_llamacpp.py" make "$model" "$work/gguf"
+    "$python" "$root/bench/time_llamacpp.py" make "$model" "$gguf"
 fi
-"$python" "$root/bench/compare.py" --program "$root/build/paligemma" --model "$model" --out "$work/turns.jsonl" \
+"$python" "$root/bench/compare.py" --program "$root/build/paligemma" --model "$model" --out "$out" \
     "${quantised[@]}" "${options[@]}"

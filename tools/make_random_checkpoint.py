@@ -2,8 +2,8 @@
 """Writes a checkpoint with random weights in the layout of the published files: for measuring where real weights are not
 at hand, since times do not depend on what the weights are.
 
-    make_random_checkpoint.py OUT [--shape paligemma-3b|gemma-2b|tiny] [--image-size 224] [--dtype bf16|f16|f32]
-                                  [--tokenizer FOLDER] [--seed 0]
+    make_random_checkpoint.py OUT [--shape paligemma-3b|gemma-2b|gemma-290m|tiny] [--image-size 224]
+                              [--dtype bf16|f16|f32] [--tokenizer FOLDER] [--seed 0]
 
 paligemma-3b in bf16 takes 5.9 GB and about a minute; memory stays small. --tokenizer copies tokenizer files from another
 model's folder: `paligemma bench` needs none, but answers to real prompts do. Needs numpy.
@@ -30,6 +30,10 @@ SHAPES = {
     "gemma-2b": {
         "text": {"hidden_size": 2048, "intermediate_size": 16384, "num_hidden_layers": 18, "num_attention_heads": 8,
                  "num_key_value_heads": 1, "head_dim": 256, "vocab_size": 256000},
+    },
+    "gemma-290m": {  # with the vocabulary of the model that ships, whose tokenizer it can take: --tokenizer models/world
+        "text": {"hidden_size": 1024, "intermediate_size": 5120, "num_hidden_layers": 16, "num_attention_heads": 4,
+                 "num_key_value_heads": 1, "head_dim": 256, "vocab_size": 3072},
     },
     "tiny": {
         "text": {"hidden_size": 64, "intermediate_size": 256, "num_hidden_layers": 3, "num_attention_heads": 4,

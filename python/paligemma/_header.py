@@ -235,6 +235,7 @@ class pg_bench_options(Structure):
         ("cache", c_int),
         ("model", pg_model_options),
         ("profile", c_bool),
+        ("once", c_bool),
         ("on_round", pg_bench_callback),
         ("user", c_void_p),
     ]

@@ -7,6 +7,23 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/memory.h"
+#include "base/pages.h"
+
+/* Only where address and place in the file are the same within a huge page can one of the file's cache be mapped as
+ * such. Some file systems see to that, others (the overlays of containers) do not. The place was free a moment ago; if
+ * it is not any more, another one will do. */
+static void *map_whole(int file, size_t size)
+{
+    char *place = MAP_FAILED;
+    if (size >= PG_HUGE_PAGE)
+        place = mmap(NULL, size + PG_HUGE_PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (place == MAP_FAILED)
+        return mmap(NULL, size, PROT_READ, MAP_SHARED, file, 0);
+    munmap(place, size + PG_HUGE_PAGE);
+    return mmap(pg_pages_align(place), size, PROT_READ, MAP_SHARED, file, 0);
+}
+
 pg_status pg_file_map_open(pg_file_map *out, const char *path)
 {
     *out = (pg_file_map){(const uint8_t *)"", 0};
@@ -20,7 +37,7 @@ pg_status pg_file_map_open(pg_file_map *out, const char *path)
     else if (!S_ISREG(info.st_mode))
         status = pg_fail(PG_ERROR_FILE, "%s: not a regular file", path);
     else if (info.st_size > 0) {
-        void *data = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_SHARED, file, 0);
+        void *data = map_whole(file, (size_t)info.st_size);
         if (data == MAP_FAILED)
             status = pg_fail_errno(PG_ERROR_FILE, "%s: cannot be mapped", path);
         else
@@ -80,10 +97,19 @@ pg_status pg_file_join(pg_buffer *out, const char *folder, const char *name)
     return pg_buffer_print(out, "%s/%s", folder, name);
 }
 
+/* The writer's texts and buffer. */
+static void free_parts(pg_file_writer *writer)
+{
+    pg_pages_free(writer->buffer, PG_HUGE_PAGE);
+    pg_buffer_free(&writer->path);
+    pg_buffer_free(&writer->temporary);
+    *writer = (pg_file_writer){0};
+}
+
 pg_status pg_file_writer_open(pg_file_writer *out, const char *path)
 {
-    *out = (pg_file_writer){0};
-    pg_status status = pg_buffer_print(&out->path, "%s", path);
+    *out = (pg_file_writer){.buffer = pg_pages_alloc(PG_HUGE_PAGE)};
+    pg_status status = out->buffer ? pg_buffer_print(&out->path, "%s", path) : PG_ERROR_MEMORY;
     if (status == PG_OK)
         status = pg_buffer_print(&out->temporary, "%s.%ld.partial", path, (long)getpid());
     if (status == PG_OK) {
@@ -91,7 +117,9 @@ pg_status pg_file_writer_open(pg_file_writer *out, const char *path)
         if (!out->stream)
             status = pg_fail_errno(PG_ERROR_FILE, "%s: cannot be written", path);
     }
-    if (status != PG_OK)
+    if (status == PG_OK)
+        setvbuf(out->stream, out->buffer, _IOFBF, PG_HUGE_PAGE);
+    else
         pg_file_writer_abort(out);
     return status;
 }
@@ -150,8 +178,7 @@ pg_status pg_file_writer_commit(pg_file_writer *writer)
         status = pg_fail_errno(PG_ERROR_FILE, "%s: cannot be written", writer->path.data);
         unlink(writer->temporary.data);
     }
-    pg_buffer_free(&writer->path);
-    pg_buffer_free(&writer->temporary);
+    free_parts(writer);
     return status;
 }
 
@@ -161,7 +188,5 @@ void pg_file_writer_abort(pg_file_writer *writer)
         fclose(writer->stream);
         unlink(writer->temporary.data);
     }
-    pg_buffer_free(&writer->path);
-    pg_buffer_free(&writer->temporary);
-    *writer = (pg_file_writer){0};
+    free_parts(writer);
 }

@@ -6,7 +6,8 @@
 
 #include "base/buffer.h"
 
-/* A read-only mapping. data is never NULL after success; an empty file has size 0. */
+/* A read-only mapping. data is never NULL after success; an empty file has size 0. A file that has room for huge pages
+ * lies where they can be (base/pages.h). */
 typedef struct pg_file_map {
     const uint8_t *data;
     size_t size;
@@ -33,9 +34,11 @@ void pg_file_sync_folder(const char *path);
 /* For tests that write the same file many times: whether commits wait for the disk (true at first). */
 void pg_file_set_sync(bool wait);
 
-/* A file in the making, beside its final place: commit syncs and renames, abort removes. One of them ends it. */
+/* A file in the making, beside its final place: commit syncs and renames, abort removes. One of them ends it. It is
+ * written in huge pages, so that file systems with large folios hold it in such, for all who map it. */
 typedef struct pg_file_writer {
     FILE *stream;
+    char *buffer; /* the stream's */
     pg_buffer path, temporary;
 } pg_file_writer;
 

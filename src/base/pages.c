@@ -55,11 +55,10 @@ bool pg_pages_lock(const void *data, size_t bytes)
 
 /* ---------------------------------------------------------------- huge pages */
 
-#define HUGE_PAGE ((size_t)2 << 20) /* on x86-64, and on ARM with pages of 4 KiB */
-
-static char *align_up(const void *address)
+void pg_pages_want_huge(const void *data, size_t bytes)
 {
-    return (char *)(((uintptr_t)address + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE);
+    page_range range = whole_pages(data, bytes);
+    madvise(range.first, range.bytes, MADV_HUGEPAGE);
 }
 
 typedef struct copy_run {
@@ -75,30 +74,30 @@ static void copy_piece(void *context, int64_t index, int worker)
     char *to = run->first + (size_t)index * PIECE;
     size_t left = run->bytes - (size_t)index * PIECE, size = left < PIECE ? left : PIECE;
     (void)worker;
-    char *room = pg_pages_alloc(size + HUGE_PAGE);
+    char *room = pg_pages_alloc(size + PG_HUGE_PAGE);
     if (!room) {
         atomic_store(&run->failed, true);
         return;
     }
-    char *made = align_up(room);
+    char *made = pg_pages_align(room);
     madvise(made, size, MADV_HUGEPAGE);
     memcpy(made, to, size);
     if (mremap(made, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, to) == MAP_FAILED) {
         atomic_store(&run->failed, true);
-        pg_pages_free(room, size + HUGE_PAGE);
+        pg_pages_free(room, size + PG_HUGE_PAGE);
         return;
     }
     pg_pages_free(room, (size_t)(made - room));
-    pg_pages_free(made + size, HUGE_PAGE - (size_t)(made - room));
+    pg_pages_free(made + size, PG_HUGE_PAGE - (size_t)(made - room));
 }
 
 pg_status pg_pages_copy(const void *data, size_t bytes, int threads)
 {
     const char *end = (const char *)data + bytes;
-    copy_run run = {.first = align_up(data)};
-    if (end < run.first + HUGE_PAGE)
+    copy_run run = {.first = pg_pages_align(data)};
+    if (end < run.first + PG_HUGE_PAGE)
         return PG_OK;
-    run.bytes = (size_t)(end - run.first) / HUGE_PAGE * HUGE_PAGE;
+    run.bytes = (size_t)(end - run.first) / PG_HUGE_PAGE * PG_HUGE_PAGE;
     pg_parallel(threads, (int64_t)((run.bytes + PIECE - 1) / PIECE), copy_piece, &run);
     return run.failed ? pg_fail_memory(run.bytes) : PG_OK;
 }

@@ -2,7 +2,22 @@
 #ifndef PG_BASE_PAGES_H
 #define PG_BASE_PAGES_H
 
+#include <stddef.h>
+#include <stdint.h>
+
 #include "base/status.h"
+
+#define PG_HUGE_PAGE ((size_t)2 << 20) /* on x86-64, and on ARM with pages of 4 KiB */
+
+/* The first huge page's beginning from an address on. */
+static inline char *pg_pages_align(const void *address)
+{
+    return (char *)(((uintptr_t)address + PG_HUGE_PAGE - 1) / PG_HUGE_PAGE * PG_HUGE_PAGE);
+}
+
+/* Asks that what is not in memory yet comes in huge pages, which are read faster; nothing happens where the system or
+ * the file system has none. */
+void pg_pages_want_huge(const void *data, size_t bytes);
 
 /* Reads `bytes` from `data` on into memory, with their places in the process's page tables. */
 void pg_pages_prefault(const void *data, size_t bytes, int threads);

@@ -129,10 +129,14 @@ void pg_matmul_panels(const pg_kernels *kernels, int threads, const pg_matmul *j
     }
 }
 
+#define HALVES_APART \
+    32 /* between rows of x in bf16: a line, or rows of 4 KiB would push each other out of the caches */
+
 typedef struct dot_run {
     const pg_kernels *kernels;
     const pg_matmul *job;
     uint16_t *halves; /* x rounded to bf16; NULL: f32 */
+    int64_t stride;   /* of its rows */
 } dot_run;
 
 static bool dots_in_bf16(const pg_kernels *kernels, const pg_matmul *job)
@@ -142,7 +146,15 @@ static bool dots_in_bf16(const pg_kernels *kernels, const pg_matmul *job)
 
 size_t pg_matmul_dots_scratch(const pg_kernels *kernels, const pg_matmul *job)
 {
-    return dots_in_bf16(kernels, job) ? (size_t)(job->rows * job->inputs) * sizeof(uint16_t) : 0;
+    return dots_in_bf16(kernels, job) ? (size_t)(job->rows * (job->inputs + HALVES_APART)) * sizeof(uint16_t) : 0;
+}
+
+static void round_row(void *context, int64_t index, int worker)
+{
+    (void)worker;
+    const dot_run *run = context;
+    run->kernels->narrow(run->halves + index * run->stride, PG_BF16, run->job->x + index * run->job->inputs,
+                         run->job->inputs);
 }
 
 static void dot_block(void *context, int64_t index, int worker)
@@ -153,7 +165,7 @@ static void dot_block(void *context, int64_t index, int worker)
     int64_t output = index * DOT_OUTPUTS, count = pg_smaller(job->outputs - output, DOT_OUTPUTS);
     const char *w = (const char *)job->weights + (size_t)(output * job->inputs) * pg_dtype_size(job->dtype);
     if (run->halves)
-        run->kernels->dot_rows_bf16(job->out + output, job->outputs, w, job->inputs, count, run->halves, job->inputs,
+        run->kernels->dot_rows_bf16(job->out + output, job->outputs, w, job->inputs, count, run->halves, run->stride,
                                     job->rows, job->inputs);
     else
         run->kernels->dot_rows(job->out + output, job->outputs, w, job->dtype, job->inputs, count, job->x, job->inputs,
@@ -167,8 +179,8 @@ static void dot_block(void *context, int64_t index, int worker)
 
 void pg_matmul_dots(const pg_kernels *kernels, int threads, const pg_matmul *job, void *scratch)
 {
-    dot_run run = {kernels, job, dots_in_bf16(kernels, job) ? scratch : NULL};
+    dot_run run = {kernels, job, dots_in_bf16(kernels, job) ? scratch : NULL, job->inputs + HALVES_APART};
     if (run.halves)
-        kernels->narrow(run.halves, PG_BF16, job->x, job->rows * job->inputs);
+        pg_parallel(threads, job->rows, round_row, &run);
     pg_parallel(threads, (job->outputs + DOT_OUTPUTS - 1) / DOT_OUTPUTS, dot_block, &run);
 }

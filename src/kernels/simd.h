@@ -31,7 +31,8 @@ typedef uint32_t vu __attribute__((vector_size(W * 4)));
 typedef uint16_t vh __attribute__((vector_size(W * 2)));
 typedef uint16_t vb __attribute__((vector_size(W * 4))); /* pairs of bf16, one in each lane */
 
-#define HALVES (2 * W)
+#define HALVES     (2 * W)
+#define LINE_BYTES 64 /* that come in from memory at a time */
 
 /* Keeps a value in a register, and the compiler from knowing it. */
 #if defined(__AVX512F__)
@@ -135,6 +136,18 @@ static inline float sum_lanes(vf v)
         for (int i = 0; i < n; i++)
             x[i] += x[i + n];
     return x[0];
+}
+
+/* The same of W vectors, at their places in the result; they are overwritten. */
+static inline vf sum_lanes_of_each(vf *vectors)
+{
+    transpose(vectors);
+#pragma GCC unroll 4
+    for (int n = W / 2; n > 0; n /= 2)
+#pragma GCC unroll 8
+        for (int i = 0; i < n; i++)
+            vectors[i] += vectors[i + n];
+    return vectors[0];
 }
 
 static inline float largest_lane(vf v)

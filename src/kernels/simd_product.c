@@ -156,149 +156,209 @@ void PG_SIMD(panel_product_bf16)(float *c, int64_t c_stride, const void *w, int6
 
 /* ---------------------------------------------------------------- few rows: lanes run along k */
 
-#define DOT_W_ROWS 4
-#define DOT_X_ROWS 4
-
-/* One to three rows of x meet the rows of w one after another, as they lie in memory: four at a time would be four
- * streams, which the processor's prefetching follows less well (26 instead of 34 GB/s with rows of 4 KiB). Four rows of
- * x meet four rows of w at a time, so that what is loaded is used four times. */
+/* Every sum runs over k in vectors, one accumulator each, whatever the numbers of rows.
+ *
+ * One to three rows of x meet the rows of w one after another, as they lie in memory: several at a time would be
+ * several streams, which the processor's prefetching follows less well (26 instead of 34 GB/s with rows of 4 KiB). More
+ * rows of x meet DOT_W_ROWS rows of w in tiles of DOT_X_ROWS and DOT_INPUTS, so that what is loaded is used several
+ * times and a part of w stays in the first-level cache until all rows have met it; before every tile, a few lines of
+ * the next rows of w are asked for. */
+#define DOT_STREAMED   3
+#define DOT_X_ROWS     6
+#define DOT_W_ROWS     (W == 8 ? 2 : 4) /* sums, as many vectors of w and one of x: 15 of 16 registers, 29 of 32 */
+#define DOT_INPUTS     (16 * W)
+#define DOT_X_MOST     48 /* rows of x whose sums are kept at a time */
 #define PREFETCH_BYTES 4096
 
-/* Every sum runs over k in vectors of W, one accumulator each, whatever the numbers of rows. */
-static inline __attribute__((always_inline)) void dot_tile(float *out, int64_t out_stride, const char *w,
-                                                           pg_dtype dtype, int64_t w_bytes, const float *x,
-                                                           int64_t x_stride, int64_t k, int w_rows, int x_rows)
+/* How factors are stored: w as a dtype says and x in f32, or both in bf16, two values of k in each lane. */
+typedef enum dot_kind { DOT_F32, DOT_F16, DOT_BF16, DOT_HALVES } dot_kind;
+
+typedef struct dot_rows_job {
+    float *out;
+    const char *w, *x;
+    int64_t out_stride, w_bytes, x_bytes; /* the latter: from one row to the next */
+    int64_t w_rows, x_rows, k;
+} dot_rows_job;
+
+/* Of `kind`, a constant: values of k in a vector, their bytes in w, vectors of `count` of them (what is missing is
+ * zero), and sums. */
+INLINE int64_t dot_values(dot_kind kind)
 {
-    vf sum[DOT_W_ROWS][DOT_X_ROWS];
-#pragma GCC unroll 4
-    for (int n = 0; n < w_rows; n++)
-#pragma GCC unroll 4
-        for (int r = 0; r < x_rows; r++)
-            sum[n][r] = (vf){0};
-    int64_t i = 0;
-    for (; i + W <= k; i += W) {
-#pragma GCC unroll 4
-        for (int n = 0; n < w_rows; n++) {
-            __builtin_prefetch(w + n * w_bytes + i * (dtype == PG_F32 ? 4 : 2) + PREFETCH_BYTES);
-            vf weight = load_stored(w + n * w_bytes, dtype, i);
-#pragma GCC unroll 4
-            for (int r = 0; r < x_rows; r++)
-                sum[n][r] += weight * load(x + r * x_stride + i);
-        }
-    }
-    if (i < k)
-#pragma GCC unroll 4
-        for (int n = 0; n < w_rows; n++) {
-            vf weight = load_stored_part(w + n * w_bytes, dtype, i, k - i);
-#pragma GCC unroll 4
-            for (int r = 0; r < x_rows; r++)
-                sum[n][r] += weight * load_part(x + r * x_stride + i, k - i);
-        }
-#pragma GCC unroll 4
-    for (int n = 0; n < w_rows; n++)
-#pragma GCC unroll 4
-        for (int r = 0; r < x_rows; r++)
-            out[r * out_stride + n] = sum_lanes(sum[n][r]);
+    return kind == DOT_HALVES ? HALVES : W;
 }
 
-/* All rows of w with the next x_rows_each rows of x, in tiles of w_rows_each. */
-#define DOT_TILES(w_rows_each, x_rows_each, TILE)               \
-    do {                                                        \
-        int64_t n = 0;                                          \
-        for (; n + (w_rows_each) <= w_rows; n += (w_rows_each)) \
-            TILE(w_rows_each, x_rows_each);                     \
-        for (; n < w_rows; n++)                                 \
-            TILE(1, x_rows_each);                               \
-    } while (0)
-
-#define DOT_PART(w_rows_each, TILE)                           \
-    switch (x_rows) {                                         \
-    case 1: DOT_TILES(w_rows_each, 1, TILE); break;           \
-    case 2: DOT_TILES(w_rows_each, 2, TILE); break;           \
-    case 3: DOT_TILES(w_rows_each, 3, TILE); break;           \
-    default: DOT_TILES(w_rows_each, DOT_X_ROWS, TILE); break; \
-    }
-
-/* Fewer rows of x than a tile has meet the rows of w one after another. Behind full tiles they find w in the cache, and
- * take four rows of it at a time: a sum alone would wait for itself. */
-#define DOT_ALL(TILE)                                                                                          \
-    do {                                                                                                       \
-        const bool stream = x_rows < DOT_X_ROWS;                                                               \
-        for (; x_rows > 0; x_rows -= DOT_X_ROWS, out += DOT_X_ROWS * out_stride, x += DOT_X_ROWS * x_stride) { \
-            if (stream)                                                                                        \
-                DOT_PART(1, TILE)                                                                              \
-            else                                                                                               \
-                DOT_PART(DOT_W_ROWS, TILE)                                                                     \
-        }                                                                                                      \
-    } while (0)
-
-static inline __attribute__((always_inline)) void dot_all(float *out, int64_t out_stride, const char *w, pg_dtype dtype,
-                                                          int64_t w_bytes, int64_t w_rows, const float *x,
-                                                          int64_t x_stride, int64_t x_rows, int64_t k)
+INLINE int64_t dot_bytes(dot_kind kind)
 {
-#define FLOAT_TILE(n_rows, r_rows) \
-    dot_tile(out + n, out_stride, w + n * w_bytes, dtype, w_bytes, x, x_stride, k, n_rows, r_rows)
-    DOT_ALL(FLOAT_TILE);
+    return kind == DOT_F32 ? 4 : 2;
+}
+
+INLINE vf load_weights(const char *row, dot_kind kind, int64_t at, int64_t count)
+{
+#if defined(BF16_PRODUCTS)
+    const uint16_t *halves = (const uint16_t *)row + at;
+    if (kind == DOT_HALVES)
+        return (vf)(count < HALVES ? load_halves_part(halves, count) : load_halves(halves));
+#endif
+    pg_dtype dtype = kind == DOT_F32 ? PG_F32 : kind == DOT_F16 ? PG_F16 : PG_BF16;
+    return count < W ? load_stored_part(row, dtype, at, count) : load_stored(row, dtype, at);
+}
+
+INLINE vf load_inputs(const char *row, dot_kind kind, int64_t at, int64_t count)
+{
+    if (kind == DOT_HALVES)
+        return load_weights(row, kind, at, count);
+    const float *x = (const float *)row + at;
+    return count < W ? load_part(x, count) : load(x);
+}
+
+INLINE vf add_product(vf sum, vf w, vf x, dot_kind kind)
+{
+#if defined(BF16_PRODUCTS)
+    if (kind == DOT_HALVES)
+        return dot_halves(sum, (vb)w, (vb)x);
+#else
+    (void)kind;
+#endif
+    return sum + w * x;
+}
+
+/* sums[r][n] += products of `count` values at `at` of each row; `w_rows`, `x_rows` and `ahead` are constants, too. */
+INLINE void add_products(vf sum[][DOT_W_ROWS], const dot_rows_job *j, dot_kind kind, int64_t at, int64_t count,
+                         int w_rows, int x_rows, int ahead)
+{
+    vf weights[DOT_W_ROWS];
+#pragma GCC unroll 4
+    for (int n = 0; n < w_rows; n++) {
+        if (ahead)
+            __builtin_prefetch(j->w + n * j->w_bytes + at * dot_bytes(kind) + ahead);
+        weights[n] = load_weights(j->w + n * j->w_bytes, kind, at, count);
+    }
+#pragma GCC unroll 6
+    for (int r = 0; r < x_rows; r++) {
+        vf x = load_inputs(j->x + r * j->x_bytes, kind, at, count);
+#pragma GCC unroll 4
+        for (int n = 0; n < w_rows; n++)
+            sum[r][n] = add_product(sum[r][n], weights[n], x, kind);
+    }
+}
+
+INLINE void dot_tile(vf sums[][DOT_W_ROWS], const dot_rows_job *j, dot_kind kind, int64_t first, int64_t end,
+                     int w_rows, int x_rows, int ahead)
+{
+    vf sum[DOT_X_ROWS][DOT_W_ROWS];
+#pragma GCC unroll 6
+    for (int r = 0; r < x_rows; r++)
+#pragma GCC unroll 4
+        for (int n = 0; n < w_rows; n++)
+            sum[r][n] = first ? sums[r][n] : (vf){0};
+    const int64_t step = dot_values(kind);
+    int64_t i = first;
+    for (; i + step <= end; i += step)
+        add_products(sum, j, kind, i, step, w_rows, x_rows, ahead);
+    if (i < end)
+        add_products(sum, j, kind, i, end - i, w_rows, x_rows, ahead);
+#pragma GCC unroll 6
+    for (int r = 0; r < x_rows; r++)
+#pragma GCC unroll 4
+        for (int n = 0; n < w_rows; n++)
+            sums[r][n] = sum[r][n];
+}
+
+/* Each row of w by itself. */
+INLINE void dot_stream(dot_rows_job j, dot_kind kind, int x_rows)
+{
+    vf sums[DOT_STREAMED][DOT_W_ROWS];
+    for (int64_t n = 0; n < j.w_rows; n++, j.w += j.w_bytes, j.out++) {
+        dot_tile(sums, &j, kind, 0, j.k, 1, x_rows, PREFETCH_BYTES);
+#pragma GCC unroll 3
+        for (int r = 0; r < x_rows; r++)
+            j.out[r * j.out_stride] = sum_lanes(sums[r][0]);
+    }
+}
+
+static inline void dot_streams(dot_rows_job j, dot_kind kind)
+{
+    for (; j.x_rows > 0; j.x_rows -= DOT_STREAMED) {
+        switch (j.x_rows) {
+        case 1: dot_stream(j, kind, 1); break;
+        case 2: dot_stream(j, kind, 2); break;
+        default: dot_stream(j, kind, DOT_STREAMED); break;
+        }
+        j.x += DOT_STREAMED * j.x_bytes;
+        j.out += DOT_STREAMED * j.out_stride;
+    }
+}
+
+/* Tiles of all rows of x, spread evenly, with DOT_W_ROWS rows of w; `next`: as many bytes of w follow. */
+INLINE void dot_strip(const dot_rows_job *strip, dot_kind kind, int64_t next)
+{
+    vf sums[DOT_X_MOST][DOT_W_ROWS];
+    const int64_t tiles = (strip->x_rows + DOT_X_ROWS - 1) / DOT_X_ROWS, inputs = DOT_INPUTS * (dot_values(kind) / W);
+    const char *ahead = strip->w + DOT_W_ROWS * strip->w_bytes, *end = ahead + next;
+    const int64_t share = next / (tiles * ((strip->k + inputs - 1) / inputs)) + LINE_BYTES;
+    for (int64_t i = 0; i < strip->k; i += inputs)
+        for (int64_t t = 0; t < tiles; t++) {
+            int64_t first = t * strip->x_rows / tiles, rows = (t + 1) * strip->x_rows / tiles - first;
+            int64_t stop = i + inputs < strip->k ? i + inputs : strip->k;
+            dot_rows_job j = *strip;
+            j.x += first * j.x_bytes;
+            for (const char *until = ahead + share; ahead < until && ahead < end; ahead += LINE_BYTES)
+                __builtin_prefetch(ahead, 0, 2);
+            switch (rows) {
+            case 3: dot_tile(sums + first, &j, kind, i, stop, DOT_W_ROWS, 3, 0); break;
+            case 4: dot_tile(sums + first, &j, kind, i, stop, DOT_W_ROWS, 4, 0); break;
+            case 5: dot_tile(sums + first, &j, kind, i, stop, DOT_W_ROWS, 5, 0); break;
+            case 6: dot_tile(sums + first, &j, kind, i, stop, DOT_W_ROWS, 6, 0); break;
+            }
+        }
+    enum { AT_ONCE = W / DOT_W_ROWS }; /* rows of x whose sums fill a vector */
+    for (int64_t r = 0; r < strip->x_rows; r += AT_ONCE) {
+        float rows[AT_ONCE][DOT_W_ROWS];
+        vf all = sum_lanes_of_each(sums[r]);
+        memcpy(rows, &all, sizeof all);
+        for (int64_t i = 0; i < AT_ONCE && r + i < strip->x_rows; i++)
+            memcpy(strip->out + (r + i) * strip->out_stride, rows[i], sizeof rows[i]);
+    }
+}
+
+static inline void dot_strips(dot_rows_job j, dot_kind kind)
+{
+    for (; j.w_rows >= DOT_W_ROWS; j.w_rows -= DOT_W_ROWS, j.w += DOT_W_ROWS * j.w_bytes, j.out += DOT_W_ROWS)
+        dot_strip(&j, kind, (j.w_rows >= 2 * DOT_W_ROWS ? DOT_W_ROWS : 0) * j.w_bytes);
+    dot_streams(j, kind);
+}
+
+INLINE void dot_all(dot_rows_job j, dot_kind kind)
+{
+    int64_t left = j.x_rows;
+    for (; left > DOT_STREAMED; left -= j.x_rows, j.x += j.x_rows * j.x_bytes, j.out += j.x_rows * j.out_stride) {
+        j.x_rows = left < DOT_X_MOST ? left : DOT_X_MOST;
+        dot_strips(j, kind);
+    }
+    j.x_rows = left;
+    dot_streams(j, kind);
 }
 
 void PG_SIMD(dot_rows)(float *out, int64_t out_stride, const void *w, pg_dtype dtype, int64_t w_stride, int64_t w_rows,
                        const float *x, int64_t x_stride, int64_t x_rows, int64_t k)
 {
+    dot_rows_job j = {out, w, (const char *)x, out_stride, w_stride * 2, x_stride * 4, w_rows, x_rows, k};
     switch (dtype) {
-    case PG_BF16: dot_all(out, out_stride, w, PG_BF16, w_stride * 2, w_rows, x, x_stride, x_rows, k); break;
-    case PG_F16: dot_all(out, out_stride, w, PG_F16, w_stride * 2, w_rows, x, x_stride, x_rows, k); break;
-    default: dot_all(out, out_stride, w, PG_F32, w_stride * 4, w_rows, x, x_stride, x_rows, k); break;
+    case PG_BF16: dot_all(j, DOT_BF16); break;
+    case PG_F16: dot_all(j, DOT_F16); break;
+    default:
+        j.w_bytes = w_stride * 4;
+        dot_all(j, DOT_F32);
+        break;
     }
 }
 
 #if defined(BF16_PRODUCTS)
-/* As dot_tile, two values of k in each lane. */
-static inline __attribute__((always_inline)) void dot_tile_bf16(float *out, int64_t out_stride, const uint16_t *w,
-                                                                int64_t w_stride, const uint16_t *x, int64_t x_stride,
-                                                                int64_t k, int w_rows, int x_rows)
-{
-    vf sum[DOT_W_ROWS][DOT_X_ROWS];
-#pragma GCC unroll 4
-    for (int n = 0; n < w_rows; n++)
-#pragma GCC unroll 4
-        for (int r = 0; r < x_rows; r++)
-            sum[n][r] = (vf){0};
-    int64_t i = 0;
-    for (; i + HALVES <= k; i += HALVES) {
-        vb values[DOT_X_ROWS];
-#pragma GCC unroll 4
-        for (int r = 0; r < x_rows; r++)
-            values[r] = load_halves(x + r * x_stride + i);
-#pragma GCC unroll 4
-        for (int n = 0; n < w_rows; n++) {
-            __builtin_prefetch((const char *)(w + n * w_stride + i) + PREFETCH_BYTES);
-            vb weight = load_halves(w + n * w_stride + i);
-#pragma GCC unroll 4
-            for (int r = 0; r < x_rows; r++)
-                sum[n][r] = dot_halves(sum[n][r], weight, values[r]);
-        }
-    }
-    if (i < k)
-#pragma GCC unroll 4
-        for (int n = 0; n < w_rows; n++)
-#pragma GCC unroll 4
-            for (int r = 0; r < x_rows; r++)
-                sum[n][r] = dot_halves(sum[n][r], load_halves_part(w + n * w_stride + i, k - i),
-                                       load_halves_part(x + r * x_stride + i, k - i));
-#pragma GCC unroll 4
-    for (int n = 0; n < w_rows; n++)
-#pragma GCC unroll 4
-        for (int r = 0; r < x_rows; r++)
-            out[r * out_stride + n] = sum_lanes(sum[n][r]);
-}
-
-void PG_SIMD(dot_rows_bf16)(float *out, int64_t out_stride, const void *weights, int64_t w_stride, int64_t w_rows,
+void PG_SIMD(dot_rows_bf16)(float *out, int64_t out_stride, const void *w, int64_t w_stride, int64_t w_rows,
                             const uint16_t *x, int64_t x_stride, int64_t x_rows, int64_t k)
 {
-    const uint16_t *w = weights;
-#define HALVES_TILE(n_rows, r_rows) \
-    dot_tile_bf16(out + n, out_stride, w + n * w_stride, w_stride, x, x_stride, k, n_rows, r_rows)
-    DOT_ALL(HALVES_TILE);
+    dot_rows_job j = {out, w, (const char *)x, out_stride, w_stride * 2, x_stride * 2, w_rows, x_rows, k};
+    dot_all(j, DOT_HALVES);
 }
 #endif
 

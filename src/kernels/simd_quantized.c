@@ -55,6 +55,9 @@ typedef struct weight_block {
     const char *scales;
     int64_t scale_bytes; /* from one group to the next */
     int64_t inputs;
+    /* What follows in memory, of which every tile of rows asks for its lines of each step of inputs. */
+    const uint8_t *next;
+    int64_t next_group_bytes, step_lines, first_line, end_line;
 } weight_block;
 
 typedef struct row_block {
@@ -66,6 +69,15 @@ typedef struct row_block {
 INLINE void add_scaled(float *sum, vi whole, vf scale)
 {
     store(sum, load(sum) + __builtin_convertvector(whole, vf) * scale);
+}
+
+INLINE void fetch_next(const weight_block *w, int64_t input, int groups)
+{
+    const uint8_t *step = w->next + input / PG_QUANTIZED_INPUTS * w->step_lines * LINE_BYTES;
+    for (int64_t line = w->first_line; line < w->end_line; line++)
+#pragma GCC unroll 4
+        for (int g = 0; g < groups; g++)
+            __builtin_prefetch(step + g * w->next_group_bytes + line * LINE_BYTES, 0, 2);
 }
 
 /* sums[r][16 n + lane] of `rows` rows and `groups` groups, both constants after inlining. */
@@ -80,6 +92,8 @@ INLINE void multiply_tile(float *sums, const weight_block *w, const row_block *x
             sum[r][v] = start8(x->zeros8[r]);
     const uint8_t *values = w->values;
     for (int64_t i = 0; i < w->inputs; i += 4, values += PG_QUANTIZED_ROWS * 4) {
+        if (i % PG_QUANTIZED_INPUTS == 0)
+            fetch_next(w, i, groups);
         weights8 part[TILE_VECTORS];
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; v++)
@@ -101,24 +115,29 @@ INLINE void multiply_tile(float *sums, const weight_block *w, const row_block *x
     }
 }
 
-INLINE void multiply_rows(float *sums, const weight_block *w, row_block x, int64_t rows, int groups)
+INLINE void multiply_rows(float *sums, weight_block w, const row_block *all, int64_t rows, int groups)
 {
-    for (; rows >= TILE_ROWS; rows -= TILE_ROWS, sums += TILE_ROWS * PG_INTEGER_OUTPUTS) {
-        multiply_tile(sums, w, &x, TILE_ROWS, groups);
-        x.values += TILE_ROWS * w->inputs;
-        x.scales += TILE_ROWS;
-        x.zeros8 += TILE_ROWS;
-    }
-    switch (rows) {
+    const int64_t tiles = (rows + TILE_ROWS - 1) / TILE_ROWS;
+    for (int64_t t = 0; t < tiles; t++) {
+        int64_t first = t * rows / tiles, count = (t + 1) * rows / tiles - first;
+        row_block x = {.values = all->values + first * w.inputs, all->scales + first, .zeros8 = all->zeros8 + first};
+        float *to = sums + first * PG_INTEGER_OUTPUTS;
+        if (tiles > 1) { /* a single one is limited by memory anyway */
+            w.first_line = t * w.step_lines / tiles;
+            w.end_line = (t + 1) * w.step_lines / tiles;
+        }
+        switch (count) {
 #if TILE_ROWS > 5
-    case 5: multiply_tile(sums, w, &x, 5, groups); break;
+        case 6: multiply_tile(to, &w, &x, 6, groups); break;
 #endif
 #if TILE_ROWS > 4
-    case 4: multiply_tile(sums, w, &x, 4, groups); break;
+        case 5: multiply_tile(to, &w, &x, 5, groups); break;
 #endif
-    case 3: multiply_tile(sums, w, &x, 3, groups); break;
-    case 2: multiply_tile(sums, w, &x, 2, groups); break;
-    case 1: multiply_tile(sums, w, &x, 1, groups); break;
+        case 4: multiply_tile(to, &w, &x, 4, groups); break;
+        case 3: multiply_tile(to, &w, &x, 3, groups); break;
+        case 2: multiply_tile(to, &w, &x, 2, groups); break;
+        case 1: multiply_tile(to, &w, &x, 1, groups); break;
+        }
     }
 }
 
@@ -126,16 +145,18 @@ INLINE void multiply_rows(float *sums, const weight_block *w, row_block x, int64
 static void multiply_block8(float *sums, weight_block w, const row_block *x, int64_t rows, int64_t groups)
 {
     for (; groups >= TILE_GROUPS; groups -= TILE_GROUPS) {
-        multiply_rows(sums, &w, *x, rows, TILE_GROUPS);
+        multiply_rows(sums, w, x, rows, TILE_GROUPS);
         sums += TILE_GROUPS * PG_QUANTIZED_ROWS;
         w.values += TILE_GROUPS * w.group_bytes;
+        w.next += TILE_GROUPS * w.next_group_bytes;
         w.scales += TILE_GROUPS * w.scale_bytes;
     }
 #if TILE_GROUPS > 1
     for (; groups > 0; groups--) {
-        multiply_rows(sums, &w, *x, rows, 1);
+        multiply_rows(sums, w, x, rows, 1);
         sums += PG_QUANTIZED_ROWS;
         w.values += w.group_bytes;
+        w.next += w.next_group_bytes;
         w.scales += w.scale_bytes;
     }
 #endif
@@ -144,7 +165,9 @@ static void multiply_block8(float *sums, weight_block w, const row_block *x, int
 /* ---------------------------------------------------------------- 4 bits, few rows */
 
 /* Few rows (a constant) take a group, or two, from its first block to its last: memory is what limits them, and groups
- * are streams. Sums of whole numbers are the same in any order, so a row is still computed as in other company. */
+ * are streams. Sums of whole numbers are the same in any order, so a row is still computed as in other company. Some
+ * more take each block several times, which costs less than unpacking it. */
+#define FEW_MOST   (4 * FEW_ROWS)
 #define READ_AHEAD 4096
 
 INLINE vi load_ahead(const uint8_t *values)
@@ -230,6 +253,14 @@ static void multiply_few4(float *sums, const weight_block *w, const uint8_t *ste
                           const row_block *x, int64_t rows, int64_t groups)
 {
     (void)groups; /* where one is all there is */
+    if (rows > FEW_ROWS) {
+        const int64_t half = rows / 2;
+        const row_block rest = {x->values + half * w->inputs, x->scales + half, x->zeros8 + half,
+                                x->zeros4 + half * w->inputs / PG_QUANTIZED_STEP};
+        multiply_few4(sums, w, steps, step_bytes, x, half, groups);
+        multiply_few4(sums + half * PG_INTEGER_OUTPUTS, w, steps, step_bytes, &rest, rows - half, groups);
+        return;
+    }
     switch (rows) {
 #if FEW_ROWS > 2
     case 4: STREAM_HALVES(4); break;
@@ -288,12 +319,15 @@ static void multiply_groups(float *sums, const pg_quantized *w, int64_t group, i
     weight_block part = {.values = w->values + group * pg_quantized_group_bytes(w),
                          .group_bytes = pg_quantized_group_bytes(w),
                          .scales = (const char *)w->scales + group * blocks * PG_QUANTIZED_ROWS * 2,
-                         .scale_bytes = blocks * PG_QUANTIZED_ROWS * 2};
-    const bool halves = w->bits == 4, few = x->rows <= FEW_ROWS;
+                         .scale_bytes = blocks * PG_QUANTIZED_ROWS * 2,
+                         .next_group_bytes = pg_quantized_group_bytes(w),
+                         .step_lines = PG_QUANTIZED_INPUTS * PG_QUANTIZED_ROWS * w->bits / 8 / LINE_BYTES};
+    const bool halves = w->bits == 4, few = x->rows <= FEW_MOST;
     const uint8_t *steps = halves ? w->steps + group * step_bytes : NULL;
     for (int64_t b = 0; b < blocks; b++) {
         int64_t left = x->inputs - b * w->block;
         part.inputs = left < w->block ? left : w->block;
+        part.next = part.values + part.inputs * PG_QUANTIZED_ROWS * w->bits / 8;
         row_block rows = {x->values + b * w->block * x->rows, x->scales + b * x->rows, x->zeros8 + b * x->rows,
                           x->zeros4 + b * x->rows * (w->block / PG_QUANTIZED_STEP)};
         if (halves && few)
@@ -303,7 +337,7 @@ static void multiply_groups(float *sums, const pg_quantized *w, int64_t group, i
         else
             multiply_block8(sums, part, &rows, x->rows, groups);
         steps += halves ? part.inputs / PG_QUANTIZED_INPUTS * PG_QUANTIZED_ROWS : 0;
-        part.values += part.inputs * PG_QUANTIZED_ROWS * w->bits / 8;
+        part.values = part.next;
         part.scales += PG_QUANTIZED_ROWS * 2;
     }
 }
@@ -311,7 +345,7 @@ static void multiply_groups(float *sums, const pg_quantized *w, int64_t group, i
 void PG_SIMD(integer_product)(float *sums, const pg_quantized *w, int64_t group, int64_t groups,
                               const pg_integer_rows *x, uint8_t *scratch)
 {
-    int64_t most = w->bits == 4 && x->rows <= FEW_ROWS ? FEW_GROUPS : groups;
+    int64_t most = w->bits == 4 && x->rows <= FEW_MOST ? FEW_GROUPS : groups;
     for (; groups > 0; groups -= most, group += most, sums += most * PG_QUANTIZED_ROWS)
         multiply_groups(sums, w, group, groups < most ? groups : most, x, scratch);
 }

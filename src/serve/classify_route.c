@@ -63,6 +63,9 @@ static pg_status read_request(classify_request *request, pg_exchange *exchange)
     if (!request->labels.count || request->labels.count > LABELS_MOST)
         return pg_fail(PG_ERROR_ARGUMENT, "\"labels\" names %zu classes, expected 1 to %d", request->labels.count,
                        LABELS_MOST);
+    if (request->templates.count > LABELS_MOST / request->labels.count)
+        return pg_fail(PG_ERROR_LIMIT, "%zu labels in %zu templates are more than %d texts", request->labels.count,
+                       request->templates.count, LABELS_MOST);
     return pg_pictures_add_one(&request->pictures, exchange, request->image);
 }
 

@@ -8,7 +8,8 @@
 #include "serve/pictures.h"
 #include "serve/routes.h"
 
-#define INPUTS_MOST 2048
+#define INPUTS_MOST   2048
+#define TEXTS_AT_ONCE 32
 
 typedef struct embedding_request {
     json_t *document, *warnings;
@@ -107,10 +108,33 @@ static pg_status read_request(embedding_request *request, pg_exchange *exchange)
 
 /* ---------------------------------------------------------------- computing */
 
-/* Pictures first, then texts; the rows are put into the order of the inputs afterwards. */
-static pg_status compute(float *rows, pg_session *session, const embedding_request *request, size_t width)
+/* A few at a time, as long as somebody waits for them. */
+static pg_status embed_pictures(float *rows, pg_session *session, const pg_exchange *exchange,
+                                const pg_pictures *pictures, size_t width)
 {
-    const pg_image *const *images = (const pg_image *const *)request->pictures.items;
+    const pg_image *const *images = (const pg_image *const *)pictures->items;
+    for (size_t i = 0; i < pictures->count; i++) {
+        PG_TRY(pg_exchange_check(exchange));
+        PG_TRY(pg_embed_images(rows + i * width, session, images + i, 1));
+    }
+    return PG_OK;
+}
+
+static pg_status embed_texts(float *rows, pg_session *session, const pg_exchange *exchange, const char **texts,
+                             size_t count, size_t width)
+{
+    for (size_t i = 0; i < count; i += TEXTS_AT_ONCE) {
+        size_t some = count - i < TEXTS_AT_ONCE ? count - i : TEXTS_AT_ONCE;
+        PG_TRY(pg_exchange_check(exchange));
+        PG_TRY(pg_embed_texts(rows + i * width, session, texts + i, some));
+    }
+    return PG_OK;
+}
+
+/* Pictures first, then texts; the rows are put into the order of the inputs afterwards. */
+static pg_status compute(float *rows, pg_session *session, const pg_exchange *exchange,
+                         const embedding_request *request, size_t width)
+{
     size_t pictures = request->pictures.count, texts = 0;
     const char **list = pg_alloc(request->count, sizeof *list);
     if (!list)
@@ -118,9 +142,9 @@ static pg_status compute(float *rows, pg_session *session, const embedding_reque
     for (size_t i = 0; i < request->count; i++)
         if (request->texts[i])
             list[texts++] = request->texts[i];
-    pg_status status = pictures ? pg_embed_images(rows, session, images, pictures) : PG_OK;
-    if (status == PG_OK && texts)
-        status = pg_embed_texts(rows + pictures * width, session, list, texts);
+    pg_status status = embed_pictures(rows, session, exchange, &request->pictures, width);
+    if (status == PG_OK)
+        status = embed_texts(rows + pictures * width, session, exchange, list, texts, width);
     pg_free(list);
     return status;
 }
@@ -135,7 +159,7 @@ static pg_status embed(embedding_request *request, const pg_exchange *exchange)
     if (status == PG_OK)
         status = pg_served_borrow(&session, request->served, exchange);
     if (status == PG_OK) {
-        status = compute(rows, session, request, width);
+        status = compute(rows, session, exchange, request, width);
         pg_served_give_back(request->served);
     }
     for (size_t i = 0; i < request->count && status == PG_OK; i++) {

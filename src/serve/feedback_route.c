@@ -98,6 +98,8 @@ static pg_status store(int64_t *id, const judgement_request *request, const pg_e
         PG_TRY_GOTO(pg_json_append(&settings, request->settings));
     record.settings = settings.data;
     status = pg_feedback_add(id, exchange->server->feedback, &record);
+    if (status == PG_ERROR_FORMAT || status == PG_ERROR_LIMIT)
+        status = PG_ERROR_FILE; /* a damaged or full database is no mistake of the client's */
 done:
     pg_buffer_free(&bytes);
     pg_buffer_free(&settings);

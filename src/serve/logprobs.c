@@ -49,10 +49,11 @@ static json_t *describe_top(const pg_tokenizer *tokenizer, const pg_told_answer 
 {
     json_t *list = json_array();
     double total = i < answer->total_count ? answer->totals[i] : 0;
-    const pg_candidate *top = answer->top + i * answer->top_count;
-    for (size_t k = 0; k < answer->top_count; k++)
-        if (top[k].id >= 0)
-            pg_json_add(&list, describe_token(tokenizer, top[k].id, (double)top[k].logit - total));
+    for (size_t k = 0; k < answer->top_count; k++) {
+        const pg_candidate *top = &answer->top[i * answer->top_count + k];
+        if (top->id >= 0)
+            pg_json_add(&list, describe_token(tokenizer, top->id, (double)top->logit - total));
+    }
     return list;
 }
 
@@ -73,11 +74,11 @@ static json_t *top_by_text(const pg_tokenizer *tokenizer, const pg_told_answer *
 {
     json_t *object = json_object();
     double total = i < answer->total_count ? answer->totals[i] : 0;
-    const pg_candidate *top = answer->top + i * answer->top_count;
     for (size_t k = 0; k < answer->top_count; k++) {
-        json_t *text = top[k].id >= 0 ? token_text(tokenizer, top[k].id) : NULL;
+        const pg_candidate *top = &answer->top[i * answer->top_count + k];
+        json_t *text = top->id >= 0 ? token_text(tokenizer, top->id) : NULL;
         if (text && !json_object_get(object, json_string_value(text)))
-            pg_json_put(&object, json_string_value(text), json_real((double)top[k].logit - total));
+            pg_json_put(&object, json_string_value(text), json_real((double)top->logit - total));
         json_decref(text);
     }
     return object;

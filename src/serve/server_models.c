@@ -34,6 +34,7 @@ static pg_status add_model(pg_engine *engine, char *name, const char *folder, co
     served->name = name;
     served->how = options->scheduler.session;
     served->how.sequences = 1;
+    served->threads = served->how.threads;
     served->most_waiting = options->scheduler.queue ? options->scheduler.queue : QUEUE_USUAL;
     pthread_mutex_init(&served->lock, NULL);
     pthread_cond_init(&served->returned, NULL);
@@ -171,13 +172,35 @@ static pg_status wait_for_turn(pg_served *served, const pg_exchange *exchange)
     return status;
 }
 
+static bool somebody_streams(const pg_engine *engine)
+{
+    pg_scheduler_figures figures;
+    if (!engine->scheduler)
+        return false;
+    pg_scheduler_get_figures(&figures, engine->scheduler);
+    return figures.starting + figures.running + figures.waiting > 0;
+}
+
+/* The pool of threads is the streams' while there are any: who finds it taken computes alone, and a stream would do so
+ * in many of its steps. With the lock. */
+static pg_status make_session(pg_served *served, const pg_engine *engine)
+{
+    int threads = somebody_streams(engine) ? 1 : served->threads;
+    if (served->session && served->how.threads == threads)
+        return PG_OK;
+    if (served->session)
+        pg_session_free(served->session);
+    served->how.threads = threads;
+    return pg_session_new(&served->session, served->model, &served->how);
+}
+
 pg_status pg_served_borrow(pg_session **out, pg_served *served, const pg_exchange *exchange)
 {
     *out = NULL;
     pthread_mutex_lock(&served->lock);
     pg_status status = wait_for_turn(served, exchange);
-    if (status == PG_OK && !served->session)
-        status = pg_session_new(&served->session, served->model, &served->how);
+    if (status == PG_OK)
+        status = make_session(served, exchange->engine);
     if (status == PG_OK) {
         served->borrowed = true;
         *out = served->session;

@@ -1,6 +1,6 @@
 /*
  * The models that are served, and what answers with them: a scheduler for texts, sessions for what is computed at one
- * go (detection, embeddings, classes). An engine is immutable once open; a reload opens a new one, and requests that
+ * go (embeddings, classes, explanations). An engine is immutable once open; a reload opens a new one, and requests that
  * have begun keep theirs until they end.
  */
 #ifndef PG_SERVE_SERVER_MODELS_H
@@ -17,10 +17,11 @@ typedef struct pg_served {
     pg_model *model;
     char version[PG_FINGERPRINT]; /* pg_model_fingerprint */
     pg_session_options how;
-    pg_session *session; /* made when it is first borrowed */
+    int threads;         /* as asked for; .how has those of the session */
+    pg_session *session; /* made when it is borrowed, and anew when it is to have other threads */
     bool borrowed;
     size_t waiting, most_waiting;
-    pthread_mutex_t lock; /* of the three above */
+    pthread_mutex_t lock; /* of all from `how` on */
     pthread_cond_t returned;
 } pg_served;
 

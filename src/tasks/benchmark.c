@@ -4,7 +4,8 @@
  * A round times every part once: loading; the picture and the prompt, with the peak of arithmetic measured right before
  * and after them; the answer, with the speed of memory measured right before and after it. So the limits are those of
  * the same minute. One request goes first: it is checked, warms everything up, and tells the memory that an answer
- * takes, before the measuring takes memory of its own. Of a device the speed of memory alone is measured.
+ * takes, before the measuring takes memory of its own; where it is to be the only one, its own times are the round's.
+ * Of a device the speed of memory alone is measured.
  */
 #include <math.h>
 #include <string.h>
@@ -78,7 +79,9 @@ static pg_status complete_options(bench_run *run)
     o->prompt_tokens = given(o->prompt_tokens, eyes ? 12 : 268);
     o->new_tokens = given(o->new_tokens, 32);
     o->batch = given(o->batch, 1);
-    o->rounds = given(o->rounds, 5);
+    o->rounds = o->once ? 1 : given(o->rounds, 5);
+    if (o->once && (o->batch > 1 || o->profile))
+        return pg_fail(PG_ERROR_ARGUMENT, "a batch or a profile takes more requests than the first one");
     size_t across = eyes ? o->image_size / (size_t)config->vision.patch : 0, context = pg_model_context(run->model);
     if (eyes && across == 0)
         return pg_fail(PG_ERROR_ARGUMENT, "image size: %zu pixels, a patch has %lld", o->image_size,
@@ -271,7 +274,7 @@ static pg_status write_answers(bench_run *run, size_t sequences, double *seconds
     return status;
 }
 
-/* ---------------------------------------------------------------- the first request */
+/* ---------------------------------------------------------------- checks */
 
 /* The root mean square difference of two rows of logits, as a part of the wanted ones' size. */
 static double relative_error(const float *got, const float *want, int64_t count)
@@ -319,23 +322,6 @@ static void note_memory(bench_run *run)
     run->out->peak_memory = memory.peak;
     bool whole = run->options.model.huge_pages || memory.mapped > bytes;
     run->out->private_memory = memory.peak - (whole ? bytes : memory.mapped);
-}
-
-static pg_status answer_first(bench_run *run, double load_seconds)
-{
-    pg_arena *arena = &run->session->g.arena;
-    pg_arena_mark mark = pg_arena_get_mark(arena);
-    double vision, prefill, decode;
-    PG_TRY(see(run, &vision));
-    PG_TRY(read_prompt(run, &prefill, &run->tokens[0]));
-    pg_arena_release(arena, mark);
-    PG_TRY(write_answers(run, 1, &decode));
-    memcpy(run->answer, run->tokens, (run->options.new_tokens + 1) * sizeof *run->answer);
-    run->out->first_answer = load_seconds + vision + prefill;
-    note_memory(run);
-    PG_TRY(check_answer(run));
-    pg_arena_release(arena, mark);
-    return PG_OK;
 }
 
 /* ---------------------------------------------------------------- a round */
@@ -432,13 +418,18 @@ static pg_status time_prompt(bench_run *run, double s[SAMPLE_COUNT])
     return status;
 }
 
+static void rate_answer(const bench_run *run, double s[SAMPLE_COUNT])
+{
+    s[DECODE_SHARE] = share_of(run->out->decode.work / s[DECODE], s[READING]);
+    s[RATE] = (double)run->options.new_tokens / s[DECODE];
+}
+
 static pg_status time_answer(bench_run *run, double s[SAMPLE_COUNT])
 {
     double before = reading_limit(run);
     PG_TRY(write_answers(run, 1, &s[DECODE]));
     s[READING] = (before + reading_limit(run)) / 2;
-    s[DECODE_SHARE] = share_of(run->out->decode.work / s[DECODE], s[READING]);
-    s[RATE] = (double)run->options.new_tokens / s[DECODE];
+    rate_answer(run, s);
     return check_tokens(run, "this round");
 }
 
@@ -453,6 +444,15 @@ static pg_status time_batch(bench_run *run, double s[SAMPLE_COUNT])
     return check_tokens(run, "the first sequence of the batch");
 }
 
+static pg_status end_round(const bench_run *run, size_t round, const double s[SAMPLE_COUNT])
+{
+    for (int kind = 0; kind < SAMPLE_COUNT; kind++)
+        sample_of(run, (sample)kind)[round] = s[kind];
+    if (run->options.on_round && !run->options.on_round(run->options.user, round + 1))
+        return pg_fail(PG_ERROR_CANCELLED, "stopped after %zu rounds", round + 1);
+    return PG_OK;
+}
+
 static pg_status run_round(bench_run *run, size_t round)
 {
     double s[SAMPLE_COUNT] = {0};
@@ -462,10 +462,38 @@ static pg_status run_round(bench_run *run, size_t round)
     pg_arena_release(&run->session->g.arena, mark);
     PG_TRY(time_answer(run, s));
     PG_TRY(time_batch(run, s));
-    for (int kind = 0; kind < SAMPLE_COUNT; kind++)
-        sample_of(run, (sample)kind)[round] = s[kind];
-    if (run->options.on_round && !run->options.on_round(run->options.user, round + 1))
-        return pg_fail(PG_ERROR_CANCELLED, "stopped after %zu rounds", round + 1);
+    return end_round(run, round, s);
+}
+
+/* The first request: nothing is warmed up, and memory's speed is not measured yet. */
+static pg_status answer_first(bench_run *run, double s[SAMPLE_COUNT])
+{
+    pg_arena *arena = &run->session->g.arena;
+    pg_arena_mark mark = pg_arena_get_mark(arena);
+    PG_TRY(time_prompt(run, s));
+    pg_arena_release(arena, mark);
+    PG_TRY(write_answers(run, 1, &s[DECODE]));
+    memcpy(run->answer, run->tokens, (run->options.new_tokens + 1) * sizeof *run->answer);
+    run->out->first_answer = s[LOAD] + s[FIRST_TOKEN];
+    note_memory(run);
+    if (run->options.once)
+        return PG_OK;
+    PG_TRY(check_answer(run));
+    pg_arena_release(arena, mark);
+    return PG_OK;
+}
+
+static pg_status run_rounds(bench_run *run, double first[SAMPLE_COUNT])
+{
+    if (!run->session->device)
+        PG_TRY(pg_roofline_memory_new(&run->memory, run->session->g.kernels, run->session->g.threads));
+    if (run->options.once) {
+        first[READING] = reading_limit(run);
+        rate_answer(run, first);
+        return end_round(run, 0, first);
+    }
+    for (size_t round = 0; round < run->options.rounds; round++)
+        PG_TRY(run_round(run, round));
     return PG_OK;
 }
 
@@ -552,16 +580,13 @@ static void note_setup(const bench_run *run)
 
 static pg_status run_all(bench_run *run)
 {
-    double load_seconds;
-    PG_TRY(make_ready(run, &load_seconds));
+    double first[SAMPLE_COUNT] = {0};
+    PG_TRY(make_ready(run, &first[LOAD]));
     note_setup(run);
-    PG_TRY(answer_first(run, load_seconds));
+    PG_TRY(answer_first(run, first));
     if (run->options.profile)
         PG_TRY(pg_model_require_host(run->model, "a profile of operations"));
-    if (!run->session->device)
-        PG_TRY(pg_roofline_memory_new(&run->memory, run->session->g.kernels, run->session->g.threads));
-    for (size_t round = 0; round < run->options.rounds; round++)
-        PG_TRY(run_round(run, round));
+    PG_TRY(run_rounds(run, first));
     finish(run);
     return run->options.profile ? run_profile(run) : PG_OK;
 }

@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/pages.h"
 
 #define LENGTH_SIZE    8
 #define LARGEST_HEADER ((uint64_t)100000000) /* as the reference implementation has it */
@@ -187,6 +188,7 @@ pg_status pg_safetensors_open(pg_safetensors **out, const char *path)
     *out = NULL;
     pg_file_map map;
     PG_TRY(pg_file_map_open(&map, path));
+    pg_pages_want_huge(map.data, map.size);
     pg_status status = pg_safetensors_parse(out, map.data, map.size, path);
     if (status == PG_OK)
         (*out)->map = map;

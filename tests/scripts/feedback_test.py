@@ -4,6 +4,7 @@
     feedback_test.py PALIGEMMA
 """
 import base64
+import contextlib
 import hashlib
 import http.client
 import json
@@ -180,6 +181,68 @@ def check_full(folder):
     assert len(list_of(folder / "small.db")) == 1
 
 
+@contextlib.contextmanager
+def small_disk(folder, size):
+    """A file system of so many bytes; None where this process may not mount one."""
+    folder.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "none", folder], capture_output=True, check=False)
+    if done.returncode != 0:
+        yield None
+        return
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+def judge_until_full(server, acknowledged):
+    """What the first judgement that no longer fits is answered with."""
+    for number in range(200):
+        picture = "data:image/png;base64," + base64.b64encode(number.to_bytes(2, "big") * 10000).decode()
+        status, _, content = server.ask("/v1/feedback", {**JUDGED, "request": f"full-{number}", "image": picture,
+                                                         "keep_image": True})
+        if status != 200:
+            return status, content
+        acknowledged.append(f"full-{number}")
+    raise AssertionError("the disk does not fill up")
+
+
+def check_full_disk(folder):
+    """A disk that is full: one clear line for the client, the server goes on, nothing acknowledged is lost, and there is
+    room again once somebody makes it."""
+    with small_disk(folder / "disk", 1 << 20) as disk:
+        if not disk:
+            print("a full disk: not tried, as nothing can be mounted here (root can)")
+            return
+        ballast, database, acknowledged = disk / "ballast", disk / "full.db", []
+        ballast.write_bytes(bytes(1 << 17))
+        with Server("--feedback", database, "--feedback-images") as server:
+            status, content = judge_until_full(server, acknowledged)
+            error = json.loads(content)["error"]
+            assert status == 500 and "full" in error["message"] and "\n" not in error["message"], (status, error)
+            assert server.ask("/health")[0] == 200
+            ballast.unlink()
+            server.json("/v1/feedback", {**JUDGED, "request": "later"})
+        stored = [row["request"] for row in list_of(database)]
+        assert acknowledged and stored == [*acknowledged, "later"], (acknowledged, stored)
+        print(f"a full disk: {len(acknowledged)} acknowledged, all stored")
+
+
+def check_damaged_meanwhile(folder):
+    """Somebody overwrites the database of a running server: judgements are refused in one line, all else is answered."""
+    database = folder / "hurt.db"
+    with Server("--feedback", database) as server:
+        for number in range(20):
+            server.json("/v1/feedback", {**JUDGED, "request": str(number)})
+        with open(database, "r+b") as file:
+            file.write(b"\xa5" * database.stat().st_size)
+        for _ in range(3):
+            status, _, content = server.ask("/v1/feedback", JUDGED)
+            message = json.loads(content)["error"]["message"]
+            assert status == 500 and "hurt.db" in message and "\n" not in message, (status, content)
+        assert server.json("/v1/objects", {"text": "", "width": 1, "height": 1}) and server.ask("/health")[0] == 200
+
+
 def main():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
@@ -190,6 +253,8 @@ def main():
             check_explanations(server)
         check_refusals(folder)
         check_full(folder)
+        check_full_disk(folder)
+        check_damaged_meanwhile(folder)
         check_kill(folder / "killed.db")
 
 

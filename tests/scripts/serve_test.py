@@ -207,6 +207,11 @@ def test_siglip(server):
     scores = {label["label"]: label["score"] for label in labels}
     for label in line["labels"]:
         assert abs(scores[label["label"]] - label["score"]) < 1e-5, (scores, line)
+    many = {"image": data_url(COW), "labels": [f"l{i}" for i in range(2000)], "templates": ["{}", "a {}", "the {}"]}
+    assert server.post("/v1/classify", many, 400)["error"]["code"] == "too_large"
+    texts = [f"text {i}" for i in range(70)]
+    assert [row["embedding"] for row in server.post("/v1/embeddings", {"input": texts})["data"]][69] == server.post(
+        "/v1/embeddings", {"input": texts[69]})["data"][0]["embedding"]
     asked = server.post("/v1/classify", {"image": data_url(COW), "labels": ["cow", "lily"], "prompt": "what is it",
                                          "model": "tiny"})["labels"]
     assert abs(sum(label["score"] for label in asked) - 1) < 1e-6

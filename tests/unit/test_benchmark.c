@@ -105,11 +105,35 @@ static void test_ends_early(void **state)
     pg_bench_free(NULL);
 }
 
+/* The figures of the first request are those of the only round. */
+static void test_once(void **state)
+{
+    (void)state;
+    pg_bench *bench;
+    pg_bench_options options;
+    size_t rounds = 0;
+    pg_bench_options_init(&options);
+    options = (pg_bench_options){.new_tokens = 3, .rounds = 4, .once = true, .on_round = count_rounds, .user = &rounds};
+    CHECK_OK(pg_bench_run(&bench, PALIGEMMA, &options));
+    assert_int_equal(rounds, 1);
+    assert_int_equal(bench->rounds, 1);
+    check_figure(&bench->load);
+    check_figure(&bench->tokens_per_second);
+    check_part(&bench->vision, bench->vision.work);
+    check_part(&bench->prefill, bench->prefill.work);
+    check_part(&bench->decode, bench->decode.work);
+    assert_true(bench->first_answer >= bench->load.median + bench->first_token.median);
+    pg_bench_free(bench);
+    options.batch = 2;
+    CHECK_FAILS(pg_bench_run(&bench, PALIGEMMA, &options), PG_ERROR_ARGUMENT, "first one");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_figures),
         cmocka_unit_test(test_ends_early),
+        cmocka_unit_test(test_once),
     };
     return cmocka_run_group_tests_name("benchmark", tests, NULL, NULL);
 }

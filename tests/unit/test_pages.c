@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/pages.h"
 #include "base/process.h"
@@ -131,6 +132,34 @@ static void test_copy(void **state)
     assert_int_equal(munmap((void *)bytes, size), 0);
 }
 
+/* Large files are mapped where their huge pages can be, whoever wrote them and in whatever pieces. */
+static void test_large_files_are_aligned(void **state)
+{
+    (void)state;
+    const size_t size = (5u << 20) + 77;
+    char folder[] = "/tmp/test_pages_XXXXXX", path[64];
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/weights", folder);
+    const uint8_t *bytes = map_pattern(size);
+    pg_file_writer writer;
+    CHECK_OK(pg_file_writer_open(&writer, path));
+    for (size_t at = 0, piece; at < size; at += piece) {
+        piece = 2 * at + 1 < size - at ? 2 * at + 1 : size - at;
+        CHECK_OK(pg_file_writer_write(&writer, bytes + at, piece));
+    }
+    CHECK_OK(pg_file_writer_commit(&writer));
+    pg_file_map map;
+    CHECK_OK(pg_file_map_open(&map, path));
+    pg_pages_want_huge(map.data, map.size);
+    assert_int_equal(map.size, size);
+    assert_int_equal((uintptr_t)map.data % PG_HUGE_PAGE, 0);
+    assert_memory_equal(map.data, bytes, size);
+    pg_file_map_close(&map);
+    assert_int_equal(munmap((void *)bytes, size), 0);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(folder), 0);
+}
+
 static void test_copy_without_memory(void **state)
 {
     (void)state;
@@ -157,9 +186,13 @@ static void test_model_in_huge_pages(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_weights_come_in),     cmocka_unit_test(test_limit_is_named),
-        cmocka_unit_test(test_any_range),           cmocka_unit_test(test_copy),
-        cmocka_unit_test(test_copy_without_memory), cmocka_unit_test(test_model_in_huge_pages),
+        cmocka_unit_test(test_weights_come_in),
+        cmocka_unit_test(test_limit_is_named),
+        cmocka_unit_test(test_any_range),
+        cmocka_unit_test(test_copy),
+        cmocka_unit_test(test_copy_without_memory),
+        cmocka_unit_test(test_model_in_huge_pages),
+        cmocka_unit_test(test_large_files_are_aligned),
     };
     return cmocka_run_group_tests_name("pages", tests, NULL, NULL);
 }
