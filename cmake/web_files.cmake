@@ -1,15 +1,17 @@
-# Turns files into a C table of bytes, src/serve/web_files.h.
-#   cmake -DFOLDER=src/serve/web -DOUT=web_files.c -P cmake/web_files.cmake
-file(GLOB_RECURSE names RELATIVE ${FOLDER} ${FOLDER}/*)
-list(SORT names)
+# Turns the files of some folders into a C table of bytes, src/serve/web_files.h.
+#   cmake "-DFOLDERS=src/serve/web;examples/emoji-world/pictures" -DOUT=web_files.c -P cmake/web_files.cmake
 set(arrays "")
 set(rows "")
 set(number 0)
-foreach(name ${names})
-  file(READ ${FOLDER}/${name} hex HEX)
-  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${hex}")
-  string(APPEND arrays "static const uint8_t file_${number}[] = {${bytes}0};\n")
-  string(APPEND rows "    {\"${name}\", file_${number}, sizeof file_${number} - 1},\n")
-  math(EXPR number "${number} + 1")
+foreach(folder ${FOLDERS})
+  file(GLOB_RECURSE names RELATIVE ${folder} ${folder}/*)
+  list(SORT names)
+  foreach(name ${names})
+    file(READ ${folder}/${name} hex HEX)
+    string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${hex}")
+    string(APPEND arrays "static const uint8_t file_${number}[] = {${bytes}0};\n")
+    string(APPEND rows "    {\"${name}\", file_${number}, sizeof file_${number} - 1},\n")
+    math(EXPR number "${number} + 1")
+  endforeach()
 endforeach()
 file(WRITE ${OUT} "#include \"serve/web_files.h\"\n\n${arrays}\nconst pg_web_file pg_web_files[] = {\n${rows}    {NULL, NULL, 0},\n};\n")

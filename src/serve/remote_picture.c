@@ -134,10 +134,19 @@ static pg_status take_address(target *to, const struct addrinfo *found)
     return to->address[0] ? PG_OK : pg_fail(PG_ERROR_FILE, "%s has no address", to->host);
 }
 
+/* "localhost" and what ends so are this machine, also where no resolver knows it, for want of /etc/hosts (RFC 6761). */
+static bool is_local_name(const char *host)
+{
+    const char *dot = strrchr(host, '.');
+    return strcasecmp(dot ? dot + 1 : host, "localhost") == 0;
+}
+
 static pg_status resolve(target *to)
 {
     const struct addrinfo wanted = {.ai_socktype = SOCK_STREAM};
     struct addrinfo *found = NULL;
+    if (is_local_name(to->host))
+        return pg_fail(PG_ERROR_ARGUMENT, "%s has an address that is not public", to->host);
     if (getaddrinfo(to->host, to->port, &wanted, &found) != 0)
         return pg_fail(PG_ERROR_ARGUMENT, "%s has no address", to->host);
     pg_status status = take_address(to, found);

@@ -71,6 +71,7 @@ static const char *type_of(const char *name)
         {".json", "application/json"},
         {".svg", "image/svg+xml"},
         {".png", "image/png"},
+        {".jpg", "image/jpeg"},
         {".webmanifest", "application/manifest+json"},
     };
     const char *ending = strrchr(name, '.');

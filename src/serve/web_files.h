@@ -1,5 +1,6 @@
-/* The files in src/serve/web, which are part of the program: cmake/web_files.cmake makes the table from the folder.
- * "index.html" is what "/" shows; each other file is found by its name, "/openapi.json". */
+/* The files in src/serve/web and the pictures of examples/emoji-world, which are part of the program:
+ * cmake/web_files.cmake makes the table from the folders. "index.html" is what "/" shows; each other file is found by
+ * its name, "/openapi.json". */
 #ifndef PG_SERVE_WEB_FILES_H
 #define PG_SERVE_WEB_FILES_H
 

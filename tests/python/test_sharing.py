@@ -38,6 +38,16 @@ def test_jax_shares_them(rows):
     assert shared.unsafe_buffer_pointer() == rows.ctypes.data and np.allclose(shared, rows)
 
 
+def test_tensorflow_shares_them(rows):
+    tensorflow = pytest.importorskip("tensorflow")
+    shared = tensorflow.experimental.dlpack.from_dlpack(rows.__dlpack__())
+    before = rows[0, 0]
+    rows[0, 0] = 2
+    assert shared[0, 0] == 2
+    rows[0, 0] = before
+    assert np.array_equal(shared, rows)
+
+
 # ---------------------------------------------------------------- forks
 
 

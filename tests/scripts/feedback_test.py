@@ -21,6 +21,7 @@ PALIGEMMA = pathlib.Path(sys.argv[1]).resolve()
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 MODEL = ROOT / "golden/inference/paligemma-tiny-f32/checkpoint"
 WEB = ROOT.parent / "src/serve/web"
+SAMPLES = ROOT.parent / "examples/emoji-world/pictures"
 COW = (ROOT / "golden/inference/images/cow.jpg").read_bytes()
 PICTURE = "data:image/jpeg;base64," + base64.b64encode(COW).decode()
 JUDGED = {"prompt": "caption en", "answer": "a dog", "judgement": "down", "correction": "a cow", "image": PICTURE}
@@ -64,9 +65,12 @@ def list_of(database):
 
 
 def check_files(server):
-    for file in sorted(WEB.iterdir()):
+    pictures = sorted(SAMPLES.glob("*.jpg"))
+    assert pictures
+    for file in sorted(WEB.iterdir()) + pictures:
         status, headers, content = server.ask(f"/{file.name}")
         assert status == 200 and content == file.read_bytes(), (file, status)
+        assert file.suffix != ".jpg" or headers["Content-Type"] == "image/jpeg", headers
         policy = headers["Content-Security-Policy"]
         assert "default-src 'none'" in policy and "unsafe" not in policy, policy
     status, headers, content = server.ask("/")

@@ -6,9 +6,11 @@ the boxes, masks and heat maps on the picture, judges it, finds it again, and fi
 
 Needs chromium, chromium-driver and python3-selenium; without them it exits with 77, which ctest counts as skipped. With
 a folder SCREENSHOTS it leaves pictures of the page there. The model is the tiny one of the goldens after a few steps of
-training on one photograph, so that its answers have objects in them.
+training on one photograph, so that its answers are known to the letter; then the one that ships, on the pictures that
+the page offers with it.
 """
 import base64
+import io
 import json
 import os
 import pathlib
@@ -69,12 +71,11 @@ def teach(folder):
 
 
 class Server:
-    def __init__(self, folder):
-        model, codec = teach(folder)
+    def __init__(self, folder, *options):
         self.database = folder / "feedback.db"
         self.process = subprocess.Popen(
-            [PALIGEMMA, "serve", "-m", model, "--name", "tiny", "--codec", codec, "--port", "0", "--feedback",
-             self.database, "--feedback-images", "--quiet"], stderr=subprocess.PIPE, text=True)
+            [PALIGEMMA, "serve", *options, "--port", "0", "--feedback", self.database, "--feedback-images", "--quiet"],
+            stderr=subprocess.PIPE, text=True)
         line = self.process.stderr.readline()
         found = re.search(r"http://\S+", line)
         assert found, line
@@ -95,7 +96,7 @@ class Page:
         options = webdriver.ChromeOptions()
         options.binary_location = shutil.which("chromium")
         for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--lang=en",
-                         "--hide-scrollbars", "--window-size=1380,940"):
+                         "--hide-scrollbars", "--window-size=1240,880"):
             options.add_argument(argument)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         self.driver = webdriver.Chrome(service=Service(shutil.which("chromedriver")), options=options)
@@ -147,29 +148,39 @@ class Page:
         self.wait("the answer", lambda: self.shown("after") and self["answer"].get_attribute("aria-busy") == "false")
         return self.script("return window.states")
 
+    def see_where(self):
+        self["explain"].click()
+        self.wait("the heat map", lambda: self.shown("heat"))
+
+    def become_phone(self):
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride",
+                                    {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True})
+
     def save(self, name):
-        if SCREENSHOTS:
-            time.sleep(0.5)  # what moves comes to rest
-            self.driver.save_screenshot(str(SCREENSHOTS / f"{name}.png"))
+        if not SCREENSHOTS:
+            return
+        from PIL import Image
+
+        time.sleep(0.5)  # what moves comes to rest
+        shot = Image.open(io.BytesIO(self.driver.get_screenshot_as_png())).convert("RGB")
+        shot.quantize(160, dither=Image.Dither.NONE).save(SCREENSHOTS / f"{name}.png", optimize=True)
 
 
 def check_caption(page):
     states, long = page.ask("describe"), page["words"].text
-    assert len({state for state in states if state and long.startswith(state)}) > 2, states  # it came in pieces
+    assert any(state and state != long and long.startswith(state) for state in states), states  # it came in pieces
     page.ask("caption")
     assert page["words"].text == ANSWERS["caption en"], page["words"].text
 
 
 def check_heat(page):
-    page["explain"].click()
-    page.wait("the heat map", lambda: page.shown("heat"))
+    page.see_where()
     words = page.all("#words .part")
     assert [word.text for word in words] == ANSWERS["caption en"].split(), [word.text for word in words]
     look = "const c = document.getElementById('heat'); return c.toDataURL() + c.width"
     before = page.script(look)
     webdriver.ActionChains(page.driver).move_to_element(words[2]).perform()
     page.wait("another map under a word", lambda: page.script(look) != before)
-    page.save("page-heat")
     page["explain"].click()
     page.wait("no heat map", lambda: not page.shown("heat"))
 
@@ -187,7 +198,6 @@ def check_boxes(page):
     assert len(rows) == 1 and rows[0].text.startswith("cow") and re.search(r"\d+ %", rows[0].text), rows[0].text
     webdriver.ActionChains(page.driver).move_to_element(rows[0]).perform()
     page.wait("a box that lights up", lambda: "lit" in box[0].get_attribute("class"))
-    page.save("page-light")
     page.all("#objects input")[0].click()
     assert not box[0].is_displayed()
     page.all("#objects input")[0].click()
@@ -226,7 +236,6 @@ def check_judgement(page, server):
     assert row["model_version"].startswith("paligemma-") and row["request"].startswith("chatcmpl-"), row
     digest = subprocess.run(["sha256sum", COW], capture_output=True, text=True, check=True).stdout.split()[0]
     assert row["pictures"] == [{"sha256": digest, "kept": True}], row
-    page.save("page-judged")
     with tempfile.TemporaryDirectory() as folder:
         run(PALIGEMMA, "feedback", "export", server.database, "--out", f"{folder}/rows.jsonl")
         kept = json.loads(pathlib.Path(folder, "rows.jsonl").read_text())
@@ -238,7 +247,6 @@ def check_history(page):
     page.driver.get(page.address)
     page["open-history"].click()
     page.wait("the history", lambda: len(page.all("#past button")) >= 5)
-    page.save("page-history")
     assert page.all("#past button")[0].text.startswith(ANSWERS["caption en"])
     page.all("#past button")[2].click()
     page.wait("the box of an earlier answer", lambda: page.all("#boxes .box"))
@@ -309,16 +317,12 @@ def check_access(page):
             page["theme"].click()
         time.sleep(0.3)
         assert not page.script(PALE), (theme, page.script(PALE))
-        if theme == "dark":
-            page.save("page-dark")
 
 
 def check_phone(page):
-    page.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride",
-                                {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True})
+    page.become_phone()
     page.wait("one column", lambda: page["stage"].rect["width"] < 390)
     assert page.script("return document.documentElement.scrollWidth") <= 390
-    page.save("page-phone")
     page.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
@@ -331,7 +335,54 @@ def check_nothing_leaves(page):
     assert not complaints, complaints
 
 
-def check_all(page, server):
+def labels(page):
+    return sorted(row.text.split()[0] for row in page.all("#objects li"))
+
+
+def check_world(page, server):
+    """The model that ships: a picture is offered with it, and words to try, which it is right about."""
+    page.wait("pictures to try", lambda: len(page.all("#samples button")) == 2 and page.shown("samples"))
+    page.save("page-begin")
+    page.all("#samples button")[0].click()
+    page.wait("a caption", lambda: page.shown("after"))
+    assert {"horse", "saxophone", "meadow"} <= set(page["words"].text.split()), page["words"].text
+    page.see_where()
+    word = next(word for word in page.all("#words .part") if word.text == "saxophone")
+    webdriver.ActionChains(page.driver).move_to_element(word).perform()
+    page.save("page-heat")
+    page.ask("detect")  # the words that the page offers
+    assert labels(page) == ["horse", "saxophone"], labels(page)
+    page.save("page-light")
+    page.ask("question")
+    assert page["words"].text == "in the meadow", page["words"].text
+    page["up"].click()
+    page.wait("stored", lambda: page["stored"].text)
+    page["down"].click()
+    page["correction"].send_keys(", behind a saxophone")
+    page.save("page-judged")
+    page["remove"].click()
+    page.wait("pictures to try", lambda: page.shown("samples"))
+    page.all("#samples button")[1].click()
+    page.wait("a caption", lambda: page.shown("after"))
+    page["theme"].click()
+    page.ask("segment")
+    assert labels(page) == ["sunflower"], labels(page)
+    page.save("page-dark")
+    page.become_phone()
+    page["theme"].click()
+    page.ask("question")
+    page.save("page-phone")
+    page.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    page["open-history"].click()
+    page.wait("the history", lambda: len(page.all("#past button")) >= 6)
+    page.save("page-history")
+    page.all("#history [data-close]")[0].click()
+    page.drop(COW)  # whoever brings a picture types words
+    assert not page["prompt"].get_attribute("value")
+    check_nothing_leaves(page)
+
+
+def check_taught(page, server):
     page.drop(COW)
     check_caption(page)
     check_heat(page)
@@ -350,23 +401,32 @@ def check_all(page, server):
     check_nothing_leaves(page)
 
 
+def visit(folder, check, *options):
+    """A server, and a browser at its page."""
+    folder.mkdir()
+    server, page = Server(folder, *options), None
+    try:
+        page = Page(server.address)
+        check(page, server)
+    except WebDriverException as error:
+        raise AssertionError(error.msg) from error
+    finally:
+        if page:
+            page.driver.quit()
+        server.process.kill() if sys.exc_info()[0] else server.stop()
+
+
 def main():
     if not shutil.which("chromium") or not shutil.which("chromedriver"):
         print("skipped: there is no chromium with chromium-driver")
         return SKIPPED
     with tempfile.TemporaryDirectory() as folder:
         os.environ["HOME"] = folder  # the browser's profile
-        server = Server(pathlib.Path(folder))
-        page = None
-        try:
-            page = Page(server.address)
-            check_all(page, server)
-        except WebDriverException as error:
-            raise AssertionError(error.msg) from error
-        finally:
-            if page:
-                page.driver.quit()
-            server.process.kill() if sys.exc_info()[0] else server.stop()
+        os.environ.pop("PALIGEMMA_MODEL", None)
+        folder = pathlib.Path(folder)
+        model, codec = teach(folder)
+        visit(folder / "taught", check_taught, "-m", model, "--name", "tiny", "--codec", codec)
+        visit(folder / "world", check_world)
     print("the page does what it says")
     return 0
 

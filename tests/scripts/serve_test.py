@@ -517,13 +517,14 @@ def alone_fetch():
     pictures = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Pictures)
     threading.Thread(target=pictures.serve_forever, daemon=True).start()
     port = pictures.server_port
-    with Server("--allow-image-host", f"127.0.0.1:{port}", "--allow-image-host", f"localhost:{port}", "--max-body",
-                "200000", "--timeout", "5") as server:
+    with Server("--allow-image-host", f"127.0.0.1:{port}", "--allow-image-host", f"localhost:{port}",
+                "--allow-image-host", f"a.localhost:{port}", "--max-body", "200000", "--timeout", "5") as server:
         ask = lambda url, status: server.post("/v1/caption", {"image": url, "max_tokens": 3, "temperature": 0}, status)
         same = ask(data_url(COW), 200)["caption"]
         assert ask(f"http://127.0.0.1:{port}/cow", 200)["caption"] == same
         assert ask(f"http://127.0.0.1:{port}/there", 200)["caption"] == same
-        for url, words in ((f"http://localhost:{port}/cow", "not public"), (f"http://127.0.0.1:{port}/away", "not fetched"),
+        for url, words in ((f"http://localhost:{port}/cow", "not public"), (f"http://a.localhost:{port}/cow", "not public"),
+                           (f"http://127.0.0.1:{port}/away", "not fetched"),
                            (f"http://127.0.0.1:{port}/round", "more than 3 times"), (f"http://127.0.0.1:{port}/no", "404"),
                            (f"http://127.0.0.1:{port}/file", "not an http"), (f"http://127.0.0.1:{port}/large", "more than"),
                            (f"http://127.0.0.1:{port}/text", "image 1"), ("http://127.0.0.1/cow", "not fetched"),

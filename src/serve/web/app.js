@@ -7,6 +7,7 @@ import { startJudge } from "./judge.js";
 import { addScores, readAnswer, readRuns } from "./objects.js";
 import { startOverlay } from "./overlay.js";
 import { startCamera, startPicture } from "./picture.js";
+import { startSamples } from "./samples.js";
 import { fill, number, seconds, startLanguage, text } from "./strings.js";
 import { startTasks, taskNamed } from "./tasks.js";
 
@@ -16,6 +17,7 @@ const $ = (id) => document.getElementById(id);
 
 let answer = null; // the one that is shown: { task, prompt, text, tokens, objects, words, picture, ... }
 let running = null; // what ends the one in the making
+let hints = {}; // words to try with the picture that is shown, by task
 
 /* ---- messages */
 
@@ -46,6 +48,7 @@ const judge = startJudge(
   { failed },
 );
 const takePhoto = startCamera({ dialog: $("camera"), video: $("video"), shutter: $("shutter") }, { taken: picture.use, without: () => picture.choose(true), failed: notice });
+const samples = startSamples({ place: $("samples"), list: $("sample-list") }, { chosen: trySample, failed });
 const openHistory = startHistory({ dialog: $("history"), list: $("past"), clear: $("clear-history") }, showAgain);
 const chooser = startTasks($("tasks"), taskChanged);
 const figures = startFigures({ dot: $("pulse-dot"), line: $("pulse-text"), button: $("pulse"), dialog: $("figures"), numbers: $("numbers"), canvas: $("trace") });
@@ -58,10 +61,24 @@ function taskChanged(task) {
   $("prompt-label").textContent = words;
   $("prompt").disabled = !task.words;
   if (!task.words) $("prompt").value = "";
+  else if (hints[task.name] && isHint($("prompt").value)) $("prompt").value = hints[task.name];
+}
+
+// Whether nothing stands there that somebody typed.
+const isHint = (words) => !words || Object.values(hints).includes(words);
+
+// A picture that comes with the program is asked about at once.
+async function trySample(blob, words) {
+  await picture.use(blob);
+  hints = words;
+  chooser.choose(taskNamed("caption"));
+  await ask();
 }
 
 function pictureChanged() {
   running?.abort();
+  if (isHint($("prompt").value)) $("prompt").value = "";
+  hints = {};
   notice();
   showAnswer(null);
 }
@@ -337,6 +354,7 @@ async function open() {
     const list = (await api.models()).filter((model) => model.kind !== "siglip");
     $("model").replaceChildren(...list.map(({ id }) => new Option(id, id)));
     $("model").hidden = list.length < 2;
+    samples.offer(list[0]?.id);
     notice();
   } catch (error) {
     failed(error);

@@ -1,7 +1,7 @@
 // What the model looked at: a map of patches over the picture, and the words of the answer that bring theirs up.
 
-// From nothing over red to yellow, the way iron glows.
-const glow = (x) => [255 * Math.min(1, x * 2.2), 255 * Math.max(0, Math.min(1, x * 1.9 - 0.75)), 255 * Math.max(0, x * 3 - 2.3), 235 * Math.min(1, x * 1.35)];
+// From black over red to yellow, the way iron glows: a picture in bright colours must be dark where nothing is to be seen.
+const glow = (x) => [255 * Math.min(1, x * 2.2), 255 * Math.max(0, Math.min(1, x * 1.9 - 0.75)), 255 * Math.max(0, x * 3 - 2.3), 215];
 
 export function startHeat({ canvas, strength, strengthLabel }) {
   let maps = null;
