@@ -17,6 +17,8 @@
 
 static const char usage[] =
     "usage: emoji-world scenes --out FOLDER --scenes N [OPTION...]   pictures and training files\n"
+    "       emoji-world letters --out FOLDER --scenes N [OPTION...]  signs to read: parts of pictures of twice the "
+    "size\n"
     "       emoji-world text --out FILE --scenes N [OPTION...]       scenes as documents, blank lines between them\n"
     "       emoji-world pairs --out FILE --scenes N [OPTION...]      what pairs.jsonl says of pictures, a line each\n"
     "\n"
@@ -92,7 +94,11 @@ static void read_option(task *job, int option, const char *name)
 
 static bool is_command(const char *name)
 {
-    return !strcmp(name, "scenes") || !strcmp(name, "text") || !strcmp(name, "pairs");
+    static const char *const commands[] = {"scenes", "letters", "text", "pairs"};
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        if (!strcmp(name, commands[i]))
+            return true;
+    return false;
 }
 
 static void read_options(task *job, int argc, char **argv)
@@ -141,27 +147,77 @@ static void make_picture_folders(const task *job)
     }
 }
 
+/* What a worker has at hand, for pictures of `side` pixels. */
+typedef struct worker {
+    const task *job;
+    ew_streams streams;
+    ew_scene scene;
+    ew_outline outline;
+    uint8_t *rgb, *letters;
+} worker;
+
+static void start_worker(worker *w, const task *job, int part, int side)
+{
+    *w = (worker){.job = job,
+                  .rgb = ew_alloc((size_t)side * (size_t)side, 3),
+                  .letters = ew_alloc((size_t)side * (size_t)side, 1)};
+    ew_streams_open(&w->streams, job->out, part);
+    ew_outline_init(&w->outline, side);
+}
+
+static void end_worker(worker *w)
+{
+    ew_outline_free(&w->outline);
+    ew_streams_close(&w->streams);
+    free(w->rgb);
+    free(w->letters);
+}
+
+static void paint(worker *w)
+{
+    ew_trace(&w->outline, &w->scene);
+    ew_trace_letters(w->letters, &w->scene, w->outline.size);
+    ew_paint_scene(w->rgb, &w->scene, w->outline.size);
+}
+
+/* The part of the picture, as a file; name: what rows call it. */
+static void write_picture(char name[64], const worker *w, ew_window window)
+{
+    char path[4096];
+    picture_name(name, w->scene.number);
+    snprintf(path, sizeof path, "%s/%s", w->job->out, name);
+    ew_write_jpeg(path, w->rgb, w->outline.size, window);
+}
+
 static void make_scenes(const task *job, int part, uint64_t from, uint64_t to)
 {
-    char name[64], path[4096];
-    ew_streams streams;
-    ew_outline outline;
-    uint8_t *rgb = ew_alloc((size_t)job->size * (size_t)job->size, 3);
-    ew_streams_open(&streams, job->out, part);
-    ew_outline_init(&outline, job->size);
+    char name[64];
+    worker w;
+    start_worker(&w, job, part, job->size);
     for (uint64_t number = from; number < to; number++) {
-        ew_scene scene;
-        ew_make_scene(&scene, job->seed, job->split, number);
-        ew_trace(&outline, &scene);
-        ew_paint_scene(rgb, &scene, job->size);
-        picture_name(name, number);
-        snprintf(path, sizeof path, "%s/%s", job->out, name);
-        ew_write_jpeg(path, rgb, job->size);
-        ew_write_rows(&streams, &scene, &outline, name);
+        ew_make_scene(&w.scene, job->seed, job->split, number);
+        paint(&w);
+        write_picture(name, &w, (ew_window){0, 0, job->size});
+        ew_write_rows(&w.streams, &w.scene, &w.outline, w.letters, name);
     }
-    ew_outline_free(&outline);
-    ew_streams_close(&streams);
-    free(rgb);
+    end_worker(&w);
+}
+
+/* Letters as large as they are in pictures of twice the side, for a quarter of the patches. */
+static void make_letters(const task *job, int part, uint64_t from, uint64_t to)
+{
+    char name[64];
+    worker w;
+    start_worker(&w, job, part, 2 * job->size);
+    for (uint64_t number = from; number < to; number++) {
+        ew_make_sign_scene(&w.scene, job->seed, job->split, number);
+        paint(&w);
+        ew_chance chance = {ew_mix(w.scene.seed, 4)};
+        ew_window window = ew_choose_window(&w.scene, &w.outline, job->size, &chance);
+        write_picture(name, &w, window);
+        ew_write_reading_rows(&w.streams, &w.scene, &w.outline, w.letters, window, name);
+    }
+    end_worker(&w);
 }
 
 static void work_together(const task *job)
@@ -173,7 +229,8 @@ static void work_together(const task *job)
         if (child < 0)
             ew_fail("fork: %s", strerror(errno));
         if (child == 0) {
-            make_scenes(job, part, job->first + from, job->first + to);
+            (!strcmp(job->command, "letters") ? make_letters : make_scenes)(job, part, job->first + from,
+                                                                            job->first + to);
             exit(0);
         }
         from = to;
@@ -235,9 +292,9 @@ int main(int argc, char **argv)
     ew_read_names(job.names);
     ew_load_glyphs();
     ew_load_fonts();
-    if (!strcmp(job.command, "scenes"))
-        make_world(&job);
-    else
+    if (!strcmp(job.command, "text") || !strcmp(job.command, "pairs"))
         make_text(&job, !strcmp(job.command, "text"));
+    else
+        make_world(&job);
     return 0;
 }

@@ -123,6 +123,8 @@ void ew_load_fonts(void);
 void ew_make_sign(ew_sign *out, ew_chance *chance, ew_split split, bool large);
 /* The board is `size` wide, around the origin. */
 void ew_paint_sign(cairo_t *cairo, const ew_sign *sign, double size);
+/* On a surface of alpha alone: the cell of each letter, filled with the letter's code. */
+void ew_mark_letters(cairo_t *cairo, const ew_sign *sign, double size);
 
 /* ---------------------------------------------------------------- scene.c */
 
@@ -148,6 +150,8 @@ typedef struct ew_scene {
 
 extern const char *const ew_split_name[EW_SPLITS];
 void ew_make_scene(ew_scene *out, uint64_t seed, ew_split split, uint64_t number);
+/* A scene with a sign, which is large in half of them. */
+void ew_make_sign_scene(ew_scene *out, uint64_t seed, ew_split split, uint64_t number);
 
 int ew_count(const ew_scene *scene, int thing);
 
@@ -190,8 +194,22 @@ void ew_trace(ew_outline *outline, const ew_scene *scene);
 /* COCO's run lengths: column by column, beginning with zeros; returns how many there are (at most size * size + 1). */
 int ew_runs(int *runs, const uint8_t *mask, int size);
 
+/* A square part of a picture. */
+typedef struct ew_window {
+    int left, top, size;
+} ew_window;
+
+/* A part of the picture, at random, with all of the sign in it, or if that is larger, with nothing else. */
+ew_window ew_choose_window(const ew_scene *scene, const ew_outline *outline, int size, ew_chance *chance);
+
 /* The object that fills at least a quarter of a patch, and more of it than any other; -1: the place. */
 int ew_patch_object(const ew_outline *outline, int count, int left, int top);
+
+/* Which letter's cell each pixel is in, size * size bytes; 0: none. */
+void ew_trace_letters(uint8_t *letters, const ew_scene *scene, int size);
+
+/* The letter that fills at least a quarter of a patch, and more of it than any other; 0: none. */
+char ew_patch_letter(const uint8_t *letters, int size, int left, int top);
 
 /* ---------------------------------------------------------------- sentences.c */
 
@@ -240,6 +258,7 @@ typedef enum ew_stream {
     EW_STREAM_RETRIEVAL,
     EW_STREAM_ZEROSHOT,
     EW_STREAM_PATCHES,
+    EW_STREAM_LETTERS,
     EW_STREAM_TRUTH,
     EW_STREAM_IMAGES,      /* of instances.json */
     EW_STREAM_ANNOTATIONS, /* of instances.json */
@@ -257,8 +276,13 @@ void ew_streams_join(const char *folder, int parts);
 
 /* ---------------------------------------------------------------- scene_rows.c */
 
-/* picture: the file's name relative to the folder. */
-void ew_write_rows(ew_streams *streams, const ew_scene *scene, const ew_outline *outline, const char *picture);
+/* picture: the file's name relative to the folder; letters: as ew_trace_letters leaves them. */
+void ew_write_rows(ew_streams *streams, const ew_scene *scene, const ew_outline *outline, const uint8_t *letters,
+                   const char *picture);
+
+/* What there is to read in a window: its letters, and if all of the sign is in it, its text. */
+void ew_write_reading_rows(ew_streams *streams, const ew_scene *scene, const ew_outline *outline,
+                           const uint8_t *letters, ew_window window, const char *picture);
 void ew_write_names(const char *path); /* things and places in all languages, as JSON */
 
 /* ---------------------------------------------------------------- documents.c */
@@ -268,6 +292,7 @@ void ew_write_document(FILE *file, const ew_scene *scene, const ew_outline *outl
 
 /* ---------------------------------------------------------------- photograph.c */
 
-void ew_write_jpeg(const char *path, const uint8_t *rgb, int size);
+/* The window of a picture of size * size * 3 bytes. */
+void ew_write_jpeg(const char *path, const uint8_t *rgb, int size, ew_window window);
 
 #endif
