@@ -19,6 +19,7 @@ static const char usage[] =
     "usage: emoji-world scenes --out FOLDER --scenes N [OPTION...]   pictures and training files\n"
     "       emoji-world letters --out FOLDER --scenes N [OPTION...]  signs to read: parts of pictures of twice the "
     "size\n"
+    "       emoji-world primer --out FOLDER --scenes N [OPTION...]   pictures with a letter in every patch\n"
     "       emoji-world text --out FILE --scenes N [OPTION...]       scenes as documents, blank lines between them\n"
     "       emoji-world pairs --out FILE --scenes N [OPTION...]      what pairs.jsonl says of pictures, a line each\n"
     "\n"
@@ -94,7 +95,7 @@ static void read_option(task *job, int option, const char *name)
 
 static bool is_command(const char *name)
 {
-    static const char *const commands[] = {"scenes", "letters", "text", "pairs"};
+    static const char *const commands[] = {"scenes", "letters", "primer", "text", "pairs"};
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         if (!strcmp(name, commands[i]))
             return true;
@@ -220,6 +221,30 @@ static void make_letters(const task *job, int part, uint64_t from, uint64_t to)
     end_worker(&w);
 }
 
+/* `letters` of a worker takes one for each patch here. */
+static void make_primer(const task *job, int part, uint64_t from, uint64_t to)
+{
+    char name[64];
+    int across = job->size / EW_PATCH;
+    worker w;
+    start_worker(&w, job, part, job->size);
+    for (uint64_t number = from; number < to; number++) {
+        ew_chance chance = {ew_mix(ew_mix(ew_mix(job->seed, (uint64_t)job->split), number), 5)};
+        w.scene.number = number;
+        ew_paint_primer(w.rgb, (char *)w.letters, job->size, &chance);
+        write_picture(name, &w, (ew_window){0, 0, job->size});
+        ew_write_primer_row(&w.streams, (const char *)w.letters, across * across, name);
+    }
+    end_worker(&w);
+}
+
+typedef void maker(const task *job, int part, uint64_t from, uint64_t to);
+
+static maker *maker_of(const char *command)
+{
+    return !strcmp(command, "letters") ? make_letters : !strcmp(command, "primer") ? make_primer : make_scenes;
+}
+
 static void work_together(const task *job)
 {
     uint64_t from = 0;
@@ -229,8 +254,7 @@ static void work_together(const task *job)
         if (child < 0)
             ew_fail("fork: %s", strerror(errno));
         if (child == 0) {
-            (!strcmp(job->command, "letters") ? make_letters : make_scenes)(job, part, job->first + from,
-                                                                            job->first + to);
+            maker_of(job->command)(job, part, job->first + from, job->first + to);
             exit(0);
         }
         from = to;

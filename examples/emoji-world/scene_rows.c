@@ -187,6 +187,14 @@ static bool shows_sign(const ew_window *window, const ew_scene *scene, const ew_
     return false;
 }
 
+void ew_write_primer_row(ew_streams *streams, const char *letters, int count, const char *picture)
+{
+    json_t *labels = json_array();
+    for (int i = 0; i < count; i++)
+        json_array_append_new(labels, json_sprintf("letter %c", letters[i]));
+    write_line(streams->files[EW_STREAM_LETTERS], json_pack("{s:s, s:o}", "image", picture, "label", labels));
+}
+
 void ew_write_reading_rows(ew_streams *streams, const ew_scene *scene, const ew_outline *outline,
                            const uint8_t *letters, ew_window window, const char *picture)
 {

@@ -121,10 +121,13 @@ void ew_sort_words(void);                         /* when all have been added */
 void ew_load_fonts(void);
 /* large: it may have two lines. */
 void ew_make_sign(ew_sign *out, ew_chance *chance, ew_split split, bool large);
+void ew_choose_style(ew_sign *out, ew_chance *chance); /* colours and font */
 /* The board is `size` wide, around the origin. */
 void ew_paint_sign(cairo_t *cairo, const ew_sign *sign, double size);
 /* On a surface of alpha alone: the cell of each letter, filled with the letter's code. */
 void ew_mark_letters(cairo_t *cairo, const ew_sign *sign, double size);
+/* A picture whose patches show a letter each; letters: which, row by row. */
+void ew_paint_primer(uint8_t *rgb, char *letters, int size, ew_chance *chance);
 
 /* ---------------------------------------------------------------- scene.c */
 
@@ -172,6 +175,11 @@ double ew_ground(int place); /* where it begins: below, things throw shadows; 1:
 
 /* Paints one object; on an alpha-only surface, its coverage. */
 void ew_paint_object(cairo_t *cairo, const ew_scene *scene, int object, double pixels);
+
+/* A context whose unit is the picture's side, and the end of painting with it: light, blur and noise, and the pixels.
+ */
+cairo_t *ew_start_picture(int size);
+void ew_finish_picture(uint8_t *rgb, cairo_t *cairo, int size, ew_chance *chance);
 
 /* size * size * 3 bytes, row by row. */
 void ew_paint_scene(uint8_t *rgb, const ew_scene *scene, int size);
@@ -279,6 +287,9 @@ void ew_streams_join(const char *folder, int parts);
 /* picture: the file's name relative to the folder; letters: as ew_trace_letters leaves them. */
 void ew_write_rows(ew_streams *streams, const ew_scene *scene, const ew_outline *outline, const uint8_t *letters,
                    const char *picture);
+
+/* One letter for each patch. */
+void ew_write_primer_row(ew_streams *streams, const char *letters, int count, const char *picture);
 
 /* What there is to read in a window: its letters, and if all of the sign is in it, its text. */
 void ew_write_reading_rows(ew_streams *streams, const ew_scene *scene, const ew_outline *outline,
