@@ -19,12 +19,13 @@ static const char usage[] =
     "usage: emoji-world scenes --out FOLDER --scenes N [OPTION...]   pictures and training files\n"
     "       emoji-world letters --out FOLDER --scenes N [OPTION...]  signs to read: parts of pictures of twice the "
     "size\n"
-    "       emoji-world primer --out FOLDER --scenes N [OPTION...]   pictures with a letter in every patch\n"
+    "       emoji-world primer --out FOLDER --scenes N [OPTION...]   pictures full of letters\n"
     "       emoji-world text --out FILE --scenes N [OPTION...]       scenes as documents, blank lines between them\n"
     "       emoji-world pairs --out FILE --scenes N [OPTION...]      what pairs.jsonl says of pictures, a line each\n"
     "\n"
     "  --split NAME     train (default), validation, test or unseen\n"
     "  --size PIXELS    side of the pictures (112)\n"
+    "  --signs          scenes: each with a sign, large in half of them\n"
     "  --seed N         of everything random (1)\n"
     "  --first N        number of the first scene (0): a second folder may go on where a first one ends\n"
     "  --threads N      how many processes work (all processors)\n"
@@ -34,6 +35,7 @@ typedef struct task {
     const char *command, *out, *names;
     ew_split split;
     int size, workers;
+    bool signs; /* in every scene */
     uint64_t seed, first, scenes;
 } task;
 
@@ -84,6 +86,7 @@ static void read_option(task *job, int option, const char *name)
     case 'n': job->scenes = read_number(optarg, name, 1, 100000000); break;
     case 'p': job->split = read_split(optarg); break;
     case 's': job->size = (int)read_number(optarg, name, 32, 1024); break;
+    case 'g': job->signs = true; break;
     case 'r': job->seed = read_number(optarg, name, 0, UINT64_MAX); break;
     case 'f': job->first = read_number(optarg, name, 0, 100000000); break;
     case 't': job->workers = (int)read_number(optarg, name, 1, 1024); break;
@@ -105,11 +108,17 @@ static bool is_command(const char *name)
 static void read_options(task *job, int argc, char **argv)
 {
     static const struct option options[] = {
-        {"out", required_argument, NULL, 'o'},     {"scenes", required_argument, NULL, 'n'},
-        {"split", required_argument, NULL, 'p'},   {"size", required_argument, NULL, 's'},
-        {"seed", required_argument, NULL, 'r'},    {"first", required_argument, NULL, 'f'},
-        {"threads", required_argument, NULL, 't'}, {"names", required_argument, NULL, 'a'},
-        {"help", no_argument, NULL, 'h'},          {0},
+        {"out", required_argument, NULL, 'o'},
+        {"scenes", required_argument, NULL, 'n'},
+        {"split", required_argument, NULL, 'p'},
+        {"size", required_argument, NULL, 's'},
+        {"seed", required_argument, NULL, 'r'},
+        {"first", required_argument, NULL, 'f'},
+        {"threads", required_argument, NULL, 't'},
+        {"names", required_argument, NULL, 'a'},
+        {"signs", no_argument, NULL, 'g'},
+        {"help", no_argument, NULL, 'h'},
+        {0},
     };
     int option, index = 0;
     while ((option = getopt_long(argc, argv, "h", options, &index)) != -1)
@@ -196,7 +205,7 @@ static void make_scenes(const task *job, int part, uint64_t from, uint64_t to)
     worker w;
     start_worker(&w, job, part, job->size);
     for (uint64_t number = from; number < to; number++) {
-        ew_make_scene(&w.scene, job->seed, job->split, number);
+        (job->signs ? ew_make_sign_scene : ew_make_scene)(&w.scene, job->seed, job->split, number);
         paint(&w);
         write_picture(name, &w, (ew_window){0, 0, job->size});
         ew_write_rows(&w.streams, &w.scene, &w.outline, w.letters, name);
@@ -221,19 +230,17 @@ static void make_letters(const task *job, int part, uint64_t from, uint64_t to)
     end_worker(&w);
 }
 
-/* `letters` of a worker takes one for each patch here. */
 static void make_primer(const task *job, int part, uint64_t from, uint64_t to)
 {
     char name[64];
-    int across = job->size / EW_PATCH;
     worker w;
     start_worker(&w, job, part, job->size);
     for (uint64_t number = from; number < to; number++) {
         ew_chance chance = {ew_mix(ew_mix(ew_mix(job->seed, (uint64_t)job->split), number), 5)};
         w.scene.number = number;
-        ew_paint_primer(w.rgb, (char *)w.letters, job->size, &chance);
+        ew_paint_primer(w.rgb, w.letters, job->size, &chance);
         write_picture(name, &w, (ew_window){0, 0, job->size});
-        ew_write_primer_row(&w.streams, (const char *)w.letters, across * across, name);
+        ew_write_primer_row(&w.streams, w.letters, job->size, name);
     }
     end_worker(&w);
 }

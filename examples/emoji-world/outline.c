@@ -17,7 +17,6 @@ void ew_outline_free(ew_outline *outline)
         free(outline->masks[i]);
 }
 
-/* A context for a picture of alpha alone, whose side is its unit. */
 static cairo_t *start_alpha(int size)
 {
     cairo_surface_t *surface = cairo_image_surface_create(CAIRO_FORMAT_A8, size, size);
@@ -27,7 +26,15 @@ static cairo_t *start_alpha(int size)
     return cairo;
 }
 
-static void take_alpha(uint8_t *out, cairo_t *cairo, int size)
+cairo_t *ew_start_map(int size)
+{
+    cairo_t *cairo = start_alpha(size);
+    cairo_set_antialias(cairo, CAIRO_ANTIALIAS_NONE);
+    cairo_set_operator(cairo, CAIRO_OPERATOR_SOURCE);
+    return cairo;
+}
+
+void ew_take_map(uint8_t *out, cairo_t *cairo, int size)
 {
     cairo_surface_t *surface = cairo_get_target(cairo);
     cairo_surface_flush(surface);
@@ -43,12 +50,12 @@ static void cover(uint8_t *mask, const ew_scene *scene, int object, int size)
 {
     cairo_t *cairo = start_alpha(size);
     ew_paint_object(cairo, scene, object, size);
-    take_alpha(mask, cairo, size);
+    ew_take_map(mask, cairo, size);
 }
 
 void ew_trace_letters(uint8_t *letters, const ew_scene *scene, int size)
 {
-    cairo_t *cairo = start_alpha(size);
+    cairo_t *cairo = ew_start_map(size);
     for (int i = 0; i < scene->count; i++)
         if (scene->objects[i].thing == EW_SIGN) {
             const ew_object *it = &scene->objects[i];
@@ -56,7 +63,7 @@ void ew_trace_letters(uint8_t *letters, const ew_scene *scene, int size)
             cairo_rotate(cairo, it->angle);
             ew_mark_letters(cairo, &scene->sign, it->size);
         }
-    take_alpha(letters, cairo, size);
+    ew_take_map(letters, cairo, size);
 }
 
 static void find_box(ew_outline *outline, int object)

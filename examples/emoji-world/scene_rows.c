@@ -155,12 +155,14 @@ static void write_pairs(ew_streams *streams, const ew_scene *scene, const char *
                              ew_name(scene->objects[0].thing, EW_ENGLISH)));
 }
 
-/* A letter, a thing or the place. */
+/* A letter, a thing or the place; scene: NULL where there are boards alone. */
 static json_t *name_patch(const ew_scene *scene, const ew_outline *outline, const uint8_t *letters, int left, int top)
 {
     char letter = letters ? ew_patch_letter(letters, outline->size, left, top) : 0;
     if (letter)
         return json_sprintf("letter %c", letter);
+    if (!scene)
+        return json_string(ew_name(EW_SIGN, EW_ENGLISH));
     int object = ew_patch_object(outline, scene->count, left, top);
     return json_string(object < 0 ? ew_place_name[scene->place] : ew_name(scene->objects[object].thing, EW_ENGLISH));
 }
@@ -187,12 +189,10 @@ static bool shows_sign(const ew_window *window, const ew_scene *scene, const ew_
     return false;
 }
 
-void ew_write_primer_row(ew_streams *streams, const char *letters, int count, const char *picture)
+void ew_write_primer_row(ew_streams *streams, const uint8_t *letters, int size, const char *picture)
 {
-    json_t *labels = json_array();
-    for (int i = 0; i < count; i++)
-        json_array_append_new(labels, json_sprintf("letter %c", letters[i]));
-    write_line(streams->files[EW_STREAM_LETTERS], json_pack("{s:s, s:o}", "image", picture, "label", labels));
+    ew_window whole = {0, 0, size};
+    write_patches(streams->files[EW_STREAM_LETTERS], NULL, &(ew_outline){.size = size}, letters, whole, picture);
 }
 
 void ew_write_reading_rows(ew_streams *streams, const ew_scene *scene, const ew_outline *outline,

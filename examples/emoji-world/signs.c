@@ -191,6 +191,17 @@ static void use_color(cairo_t *cairo, int color)
     cairo_set_source_rgb(cairo, boards[color][0], boards[color][1], boards[color][2]);
 }
 
+void ew_use_board(cairo_t *cairo, const ew_sign *style)
+{
+    use_color(cairo, style->color);
+}
+
+void ew_use_letters(cairo_t *cairo, const ew_sign *style)
+{
+    use_color(cairo, style->ink);
+    cairo_set_font_face(cairo, faces[style->font]);
+}
+
 static void paint_line(cairo_t *cairo, const char *text, const cairo_text_extents_t *extents)
 {
     cairo_move_to(cairo, -extents->width / 2 - extents->x_bearing, -extents->height / 2 - extents->y_bearing);
@@ -256,58 +267,6 @@ void ew_mark_letters(cairo_t *cairo, const ew_sign *sign, double size)
 {
     cairo_save(cairo);
     cairo_scale(cairo, size, size);
-    cairo_set_antialias(cairo, CAIRO_ANTIALIAS_NONE);
-    cairo_set_operator(cairo, CAIRO_OPERATOR_SOURCE);
     draw_lines(cairo, sign, mark_line);
     cairo_restore(cairo);
-}
-
-/* ---------------------------------------------------------------- letters one by one */
-
-/* A letter of the font's size, with the middle of a capital at the origin. */
-static void paint_letter(cairo_t *cairo, char letter, double size)
-{
-    const char text[2] = {letter, 0};
-    cairo_text_extents_t extents;
-    cairo_set_font_size(cairo, size);
-    cairo_text_extents(cairo, text, &extents);
-    cairo_move_to(cairo, -extents.width / 2 - extents.x_bearing, 0.35 * size);
-    cairo_text_path(cairo, text);
-    cairo_fill(cairo);
-}
-
-/* A strip of a board, a patch high, whose patches show a letter each. */
-static void paint_strip(cairo_t *cairo, char *letters, int count, ew_chance *chance)
-{
-    static const char all[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-    ew_sign style = {0};
-    ew_choose_style(&style, chance);
-    double size = ew_between(chance, 0.8, 1.35), angle = ew_between(chance, -0.14, 0.14);
-    use_color(cairo, style.color);
-    cairo_rectangle(cairo, 0, 0, count, 1);
-    cairo_fill(cairo);
-    use_color(cairo, style.ink);
-    cairo_set_font_face(cairo, faces[style.font]);
-    for (int i = 0; i < count; i++) {
-        letters[i] = all[ew_below(chance, (int)sizeof all - 1)];
-        cairo_save(cairo);
-        cairo_translate(cairo, i + 0.5 + ew_between(chance, -0.2, 0.2), 0.5 + ew_between(chance, -0.15, 0.15));
-        cairo_rotate(cairo, angle);
-        paint_letter(cairo, letters[i], size);
-        cairo_restore(cairo);
-    }
-}
-
-void ew_paint_primer(uint8_t *rgb, char *letters, int size, ew_chance *chance)
-{
-    int across = size / EW_PATCH;
-    cairo_t *cairo = ew_start_picture(size);
-    cairo_save(cairo);
-    cairo_scale(cairo, (double)EW_PATCH / size, (double)EW_PATCH / size);
-    for (int row = 0; row < across; row++) {
-        paint_strip(cairo, letters + row * across, across, chance);
-        cairo_translate(cairo, 0, 1);
-    }
-    cairo_restore(cairo);
-    ew_finish_picture(rgb, cairo, size, chance);
 }

@@ -9,6 +9,7 @@
  *   glyphs.c      pictures of objects; scenery.c and places.c: pictures of places; painting.c: the scene's pixels
  *   outline.c     masks, boxes and runs
  *   sentences.c   captions; questions.c: questions with answers; detections.c: boxes as text; documents.c: prose
+ *   primer.c      pictures full of letters
  *   scene_rows.c  rows of training files; streams.c: the files; photograph.c: JPEG
  *   emoji_world.c the program
  *
@@ -126,8 +127,13 @@ void ew_choose_style(ew_sign *out, ew_chance *chance); /* colours and font */
 void ew_paint_sign(cairo_t *cairo, const ew_sign *sign, double size);
 /* On a surface of alpha alone: the cell of each letter, filled with the letter's code. */
 void ew_mark_letters(cairo_t *cairo, const ew_sign *sign, double size);
-/* A picture whose patches show a letter each; letters: which, row by row. */
-void ew_paint_primer(uint8_t *rgb, char *letters, int size, ew_chance *chance);
+void ew_use_board(cairo_t *cairo, const ew_sign *style);   /* its colour */
+void ew_use_letters(cairo_t *cairo, const ew_sign *style); /* their colour and font */
+
+/* ---------------------------------------------------------------- primer.c */
+
+/* A picture full of letters; letters: as ew_trace_letters leaves them. */
+void ew_paint_primer(uint8_t *rgb, uint8_t *letters, int size, ew_chance *chance);
 
 /* ---------------------------------------------------------------- scene.c */
 
@@ -213,6 +219,11 @@ ew_window ew_choose_window(const ew_scene *scene, const ew_outline *outline, int
 /* The object that fills at least a quarter of a patch, and more of it than any other; -1: the place. */
 int ew_patch_object(const ew_outline *outline, int count, int left, int top);
 
+/* A context on a map of codes, whose unit is its side: what is filled with alpha code / 255 becomes that code, sharply.
+ * Taking the map ends the context. */
+cairo_t *ew_start_map(int size);
+void ew_take_map(uint8_t *out, cairo_t *cairo, int size);
+
 /* Which letter's cell each pixel is in, size * size bytes; 0: none. */
 void ew_trace_letters(uint8_t *letters, const ew_scene *scene, int size);
 
@@ -288,8 +299,8 @@ void ew_streams_join(const char *folder, int parts);
 void ew_write_rows(ew_streams *streams, const ew_scene *scene, const ew_outline *outline, const uint8_t *letters,
                    const char *picture);
 
-/* One letter for each patch. */
-void ew_write_primer_row(ew_streams *streams, const char *letters, int count, const char *picture);
+/* The letters of a picture that shows boards alone. */
+void ew_write_primer_row(ew_streams *streams, const uint8_t *letters, int size, const char *picture);
 
 /* What there is to read in a window: its letters, and if all of the sign is in it, its text. */
 void ew_write_reading_rows(ew_streams *streams, const ew_scene *scene, const ew_outline *outline,

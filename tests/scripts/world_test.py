@@ -6,6 +6,7 @@
 import filecmp
 import json
 import pathlib
+import string
 import subprocess
 import sys
 import tempfile
@@ -13,6 +14,7 @@ import tempfile
 WORLD, PALIGEMMA = (pathlib.Path(argument).resolve() for argument in sys.argv[1:3])
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 MODEL = ROOT / "golden/inference/paligemma-tiny-f32/checkpoint"
+LETTERS = string.ascii_letters + string.digits
 COUNTS = {"a": 1, "an": 1, "two": 2, "three": 3, "four": 4}
 
 
@@ -159,9 +161,13 @@ def check_windows(train, test):
 
 
 def check_primer(folder, size):
+    """Full of all letters: in some pictures one for each patch, in others as they come."""
     labels = [row["label"] for row in rows(folder / "letters.jsonl")]
-    assert all(len(letters_in(row)) == (size // 14) ** 2 for row in labels)
-    assert len({label for row in labels for label in row}) == 62
+    patches = (size // 14) ** 2
+    full = sum(len(letters_in(row)) == patches for row in labels)
+    assert 0.3 * len(labels) < full < 0.8 * len(labels), full
+    assert all(len(row) == patches and len(letters_in(row)) > patches / 3 for row in labels)
+    assert {label for row in labels for label in row} == {"sign"} | {f"letter {one}" for one in LETTERS}
 
 
 def check_balance(folder):
@@ -201,8 +207,11 @@ def main():
         for folder in (train, test, unseen):
             check_truth(folder)
             check_captions(folder)
-        check_letters(large)
-        check_order(large)
+        signs = make(work / "signs", 60, "--size", 224, "--signs")
+        assert len(rows(signs / "ocr.jsonl")) == 60
+        for folder in large, signs:
+            check_letters(folder)
+            check_order(folder)
         for what, options in (("letters", ()), ("primer", ("--size", 56))):
             one = make(work / what, 200, "--threads", 1, *options, what=what)
             check_same(one, make(work / f"{what}-again", 200, "--threads", 3, *options, what=what))
