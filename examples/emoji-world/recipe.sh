@@ -146,10 +146,10 @@ stage siglip-large train siglip-large "$pairs" "${siglip_large:-$((siglip / 10))
 
 # To read, a tower learns letters as it learned things, from what each patch shows: first from pictures full of them, then
 # from signs as large as they are at 224 pixels. Signs alone teach it none (docs/WORLD.md).
-stage primer train primer "$batch" "$primer" 1e-3 --objective classifier --train '^vision_model' --model siglip/last \
+stage primer train primer "$batch" "$primer" 1e-3 --objective classifier --train vision --model siglip/last \
     --data primer-rows/letters.jsonl,weight=6 --data windows/letters.jsonl,weight=2 --data train/patches.jsonl,weight=1 \
     --validation validation-windows/letters.jsonl --validate-every 200
-stage letters train letters "$batch" "$letters" 8e-4 --objective classifier --train '^vision_model' --model primer/last \
+stage letters train letters "$batch" "$letters" 8e-4 --objective classifier --train vision --model primer/last \
     --data windows/letters.jsonl,weight=5 --data primer-rows/letters.jsonl,weight=2 --data train/patches.jsonl,weight=3 \
     --validation validation-windows/letters.jsonl --validation validation/patches.jsonl --validate-every 200
 
