@@ -17,11 +17,15 @@
 
 static const char usage[] =
     "usage: emoji-world scenes --out FOLDER --scenes N [OPTION...]   pictures and training files\n"
+    "       emoji-world letters --out FOLDER --scenes N [OPTION...]  signs to read: parts of pictures of twice the "
+    "size\n"
+    "       emoji-world primer --out FOLDER --scenes N [OPTION...]   pictures full of letters\n"
     "       emoji-world text --out FILE --scenes N [OPTION...]       scenes as documents, blank lines between them\n"
     "       emoji-world pairs --out FILE --scenes N [OPTION...]      what pairs.jsonl says of pictures, a line each\n"
     "\n"
     "  --split NAME     train (default), validation, test or unseen\n"
     "  --size PIXELS    side of the pictures (112)\n"
+    "  --signs          scenes: each with a sign, large in half of them\n"
     "  --seed N         of everything random (1)\n"
     "  --first N        number of the first scene (0): a second folder may go on where a first one ends\n"
     "  --threads N      how many processes work (all processors)\n"
@@ -31,6 +35,7 @@ typedef struct task {
     const char *command, *out, *names;
     ew_split split;
     int size, workers;
+    bool signs; /* in every scene */
     uint64_t seed, first, scenes;
 } task;
 
@@ -81,6 +86,7 @@ static void read_option(task *job, int option, const char *name)
     case 'n': job->scenes = read_number(optarg, name, 1, 100000000); break;
     case 'p': job->split = read_split(optarg); break;
     case 's': job->size = (int)read_number(optarg, name, 32, 1024); break;
+    case 'g': job->signs = true; break;
     case 'r': job->seed = read_number(optarg, name, 0, UINT64_MAX); break;
     case 'f': job->first = read_number(optarg, name, 0, 100000000); break;
     case 't': job->workers = (int)read_number(optarg, name, 1, 1024); break;
@@ -92,17 +98,27 @@ static void read_option(task *job, int option, const char *name)
 
 static bool is_command(const char *name)
 {
-    return !strcmp(name, "scenes") || !strcmp(name, "text") || !strcmp(name, "pairs");
+    static const char *const commands[] = {"scenes", "letters", "primer", "text", "pairs"};
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        if (!strcmp(name, commands[i]))
+            return true;
+    return false;
 }
 
 static void read_options(task *job, int argc, char **argv)
 {
     static const struct option options[] = {
-        {"out", required_argument, NULL, 'o'},     {"scenes", required_argument, NULL, 'n'},
-        {"split", required_argument, NULL, 'p'},   {"size", required_argument, NULL, 's'},
-        {"seed", required_argument, NULL, 'r'},    {"first", required_argument, NULL, 'f'},
-        {"threads", required_argument, NULL, 't'}, {"names", required_argument, NULL, 'a'},
-        {"help", no_argument, NULL, 'h'},          {0},
+        {"out", required_argument, NULL, 'o'},
+        {"scenes", required_argument, NULL, 'n'},
+        {"split", required_argument, NULL, 'p'},
+        {"size", required_argument, NULL, 's'},
+        {"seed", required_argument, NULL, 'r'},
+        {"first", required_argument, NULL, 'f'},
+        {"threads", required_argument, NULL, 't'},
+        {"names", required_argument, NULL, 'a'},
+        {"signs", no_argument, NULL, 'g'},
+        {"help", no_argument, NULL, 'h'},
+        {0},
     };
     int option, index = 0;
     while ((option = getopt_long(argc, argv, "h", options, &index)) != -1)
@@ -141,27 +157,99 @@ static void make_picture_folders(const task *job)
     }
 }
 
+/* What a worker has at hand, for pictures of `side` pixels. */
+typedef struct worker {
+    const task *job;
+    ew_streams streams;
+    ew_scene scene;
+    ew_outline outline;
+    uint8_t *rgb, *letters;
+} worker;
+
+static void start_worker(worker *w, const task *job, int part, int side)
+{
+    *w = (worker){.job = job,
+                  .rgb = ew_alloc((size_t)side * (size_t)side, 3),
+                  .letters = ew_alloc((size_t)side * (size_t)side, 1)};
+    ew_streams_open(&w->streams, job->out, part);
+    ew_outline_init(&w->outline, side);
+}
+
+static void end_worker(worker *w)
+{
+    ew_outline_free(&w->outline);
+    ew_streams_close(&w->streams);
+    free(w->rgb);
+    free(w->letters);
+}
+
+static void paint(worker *w)
+{
+    ew_trace(&w->outline, &w->scene);
+    ew_trace_letters(w->letters, &w->scene, w->outline.size);
+    ew_paint_scene(w->rgb, &w->scene, w->outline.size);
+}
+
+/* The part of the picture, as a file; name: what rows call it. */
+static void write_picture(char name[64], const worker *w, ew_window window)
+{
+    char path[4096];
+    picture_name(name, w->scene.number);
+    snprintf(path, sizeof path, "%s/%s", w->job->out, name);
+    ew_write_jpeg(path, w->rgb, w->outline.size, window);
+}
+
 static void make_scenes(const task *job, int part, uint64_t from, uint64_t to)
 {
-    char name[64], path[4096];
-    ew_streams streams;
-    ew_outline outline;
-    uint8_t *rgb = ew_alloc((size_t)job->size * (size_t)job->size, 3);
-    ew_streams_open(&streams, job->out, part);
-    ew_outline_init(&outline, job->size);
+    char name[64];
+    worker w;
+    start_worker(&w, job, part, job->size);
     for (uint64_t number = from; number < to; number++) {
-        ew_scene scene;
-        ew_make_scene(&scene, job->seed, job->split, number);
-        ew_trace(&outline, &scene);
-        ew_paint_scene(rgb, &scene, job->size);
-        picture_name(name, number);
-        snprintf(path, sizeof path, "%s/%s", job->out, name);
-        ew_write_jpeg(path, rgb, job->size);
-        ew_write_rows(&streams, &scene, &outline, name);
+        (job->signs ? ew_make_sign_scene : ew_make_scene)(&w.scene, job->seed, job->split, number);
+        paint(&w);
+        write_picture(name, &w, (ew_window){0, 0, job->size});
+        ew_write_rows(&w.streams, &w.scene, &w.outline, w.letters, name);
     }
-    ew_outline_free(&outline);
-    ew_streams_close(&streams);
-    free(rgb);
+    end_worker(&w);
+}
+
+/* Letters as large as they are in pictures of twice the side, for a quarter of the patches. */
+static void make_letters(const task *job, int part, uint64_t from, uint64_t to)
+{
+    char name[64];
+    worker w;
+    start_worker(&w, job, part, 2 * job->size);
+    for (uint64_t number = from; number < to; number++) {
+        ew_make_sign_scene(&w.scene, job->seed, job->split, number);
+        paint(&w);
+        ew_chance chance = {ew_mix(w.scene.seed, 4)};
+        ew_window window = ew_choose_window(&w.scene, &w.outline, job->size, &chance);
+        write_picture(name, &w, window);
+        ew_write_reading_rows(&w.streams, &w.scene, &w.outline, w.letters, window, name);
+    }
+    end_worker(&w);
+}
+
+static void make_primer(const task *job, int part, uint64_t from, uint64_t to)
+{
+    char name[64];
+    worker w;
+    start_worker(&w, job, part, job->size);
+    for (uint64_t number = from; number < to; number++) {
+        ew_chance chance = {ew_mix(ew_mix(ew_mix(job->seed, (uint64_t)job->split), number), 5)};
+        w.scene.number = number;
+        ew_paint_primer(w.rgb, w.letters, job->size, &chance);
+        write_picture(name, &w, (ew_window){0, 0, job->size});
+        ew_write_primer_row(&w.streams, w.letters, job->size, name);
+    }
+    end_worker(&w);
+}
+
+typedef void maker(const task *job, int part, uint64_t from, uint64_t to);
+
+static maker *maker_of(const char *command)
+{
+    return !strcmp(command, "letters") ? make_letters : !strcmp(command, "primer") ? make_primer : make_scenes;
 }
 
 static void work_together(const task *job)
@@ -173,7 +261,7 @@ static void work_together(const task *job)
         if (child < 0)
             ew_fail("fork: %s", strerror(errno));
         if (child == 0) {
-            make_scenes(job, part, job->first + from, job->first + to);
+            maker_of(job->command)(job, part, job->first + from, job->first + to);
             exit(0);
         }
         from = to;
@@ -235,9 +323,9 @@ int main(int argc, char **argv)
     ew_read_names(job.names);
     ew_load_glyphs();
     ew_load_fonts();
-    if (!strcmp(job.command, "scenes"))
-        make_world(&job);
-    else
+    if (!strcmp(job.command, "text") || !strcmp(job.command, "pairs"))
         make_text(&job, !strcmp(job.command, "text"));
+    else
+        make_world(&job);
     return 0;
 }

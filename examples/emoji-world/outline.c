@@ -17,20 +17,53 @@ void ew_outline_free(ew_outline *outline)
         free(outline->masks[i]);
 }
 
-/* The object's coverage, 0..255, into its mask. */
-static void cover(uint8_t *mask, const ew_scene *scene, int object, int size)
+static cairo_t *start_alpha(int size)
 {
     cairo_surface_t *surface = cairo_image_surface_create(CAIRO_FORMAT_A8, size, size);
     cairo_t *cairo = cairo_create(surface);
+    cairo_surface_destroy(surface);
     cairo_scale(cairo, size, size);
-    ew_paint_object(cairo, scene, object, size);
-    cairo_destroy(cairo);
+    return cairo;
+}
+
+cairo_t *ew_start_map(int size)
+{
+    cairo_t *cairo = start_alpha(size);
+    cairo_set_antialias(cairo, CAIRO_ANTIALIAS_NONE);
+    cairo_set_operator(cairo, CAIRO_OPERATOR_SOURCE);
+    return cairo;
+}
+
+void ew_take_map(uint8_t *out, cairo_t *cairo, int size)
+{
+    cairo_surface_t *surface = cairo_get_target(cairo);
     cairo_surface_flush(surface);
     const uint8_t *data = cairo_image_surface_get_data(surface);
     int stride = cairo_image_surface_get_stride(surface);
     for (int y = 0; y < size; y++)
-        memcpy(mask + (size_t)y * (size_t)size, data + (ptrdiff_t)y * stride, (size_t)size);
-    cairo_surface_destroy(surface);
+        memcpy(out + (size_t)y * (size_t)size, data + (ptrdiff_t)y * stride, (size_t)size);
+    cairo_destroy(cairo);
+}
+
+/* The object's coverage, 0..255, into its mask. */
+static void cover(uint8_t *mask, const ew_scene *scene, int object, int size)
+{
+    cairo_t *cairo = start_alpha(size);
+    ew_paint_object(cairo, scene, object, size);
+    ew_take_map(mask, cairo, size);
+}
+
+void ew_trace_letters(uint8_t *letters, const ew_scene *scene, int size)
+{
+    cairo_t *cairo = ew_start_map(size);
+    for (int i = 0; i < scene->count; i++)
+        if (scene->objects[i].thing == EW_SIGN) {
+            const ew_object *it = &scene->objects[i];
+            cairo_translate(cairo, it->x, it->y);
+            cairo_rotate(cairo, it->angle);
+            ew_mark_letters(cairo, &scene->sign, it->size);
+        }
+    ew_take_map(letters, cairo, size);
 }
 
 static void find_box(ew_outline *outline, int object)
@@ -93,6 +126,27 @@ int ew_runs(int *runs, const uint8_t *mask, int size)
     return count;
 }
 
+/* Where a window begins that has all of low..high in it, or only a part of that and nothing else. */
+static int choose_start(int low, int high, int size, int all, ew_chance *chance)
+{
+    int first = low < high - size ? low : high - size, last = low < high - size ? high - size : low;
+    first = first > 0 ? first : 0;
+    last = last < all - size ? last : all - size;
+    return first + ew_below(chance, last - first + 1);
+}
+
+ew_window ew_choose_window(const ew_scene *scene, const ew_outline *outline, int size, ew_chance *chance)
+{
+    ew_window window = {.size = size};
+    for (int i = 0; i < scene->count; i++)
+        if (scene->objects[i].thing == EW_SIGN) {
+            const int *box = outline->boxes[i];
+            window.left = choose_start(box[0], box[2], size, outline->size, chance);
+            window.top = choose_start(box[1], box[3], size, outline->size, chance);
+        }
+    return window;
+}
+
 static int count_in_patch(const uint8_t *mask, int size, int left, int top)
 {
     int count = 0;
@@ -113,4 +167,16 @@ int ew_patch_object(const ew_outline *outline, int count, int left, int top)
         }
     }
     return best;
+}
+
+char ew_patch_letter(const uint8_t *letters, int size, int left, int top)
+{
+    int counts[UINT8_MAX + 1] = {0}, best = 0;
+    counts[0] = EW_PATCH * EW_PATCH / 4 - 1;
+    for (int y = top; y < top + EW_PATCH; y++)
+        for (int x = left; x < left + EW_PATCH; x++)
+            counts[letters[y * size + x]] += letters[y * size + x] != 0;
+    for (int letter = 1; letter <= UINT8_MAX; letter++)
+        best = counts[letter] > counts[best] ? letter : best;
+    return (char)best;
 }

@@ -95,27 +95,38 @@ static void copy_pixels(uint8_t *rgb, cairo_surface_t *surface, int size)
         }
 }
 
+cairo_t *ew_start_picture(int size)
+{
+    cairo_surface_t *surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24, size, size);
+    cairo_t *cairo = cairo_create(surface);
+    cairo_surface_destroy(surface);
+    cairo_scale(cairo, size, size);
+    return cairo;
+}
+
+void ew_finish_picture(uint8_t *rgb, cairo_t *cairo, int size, ew_chance *chance)
+{
+    paint_light(cairo, chance);
+    if (cairo_status(cairo) != CAIRO_STATUS_SUCCESS)
+        ew_fail("cairo: %s", cairo_status_to_string(cairo_status(cairo)));
+    copy_pixels(rgb, cairo_get_target(cairo), size);
+    cairo_destroy(cairo);
+    double strength = ew_happens(chance, 0.3) ? ew_between(chance, 0.15, 0.65) : 0;
+    double noise = ew_happens(chance, 0.4) ? ew_between(chance, 1, 5.5) : 0;
+    if (strength > 0)
+        blur(rgb, size, strength);
+    if (noise > 0)
+        add_noise(rgb, size, noise, chance);
+}
+
 void ew_paint_scene(uint8_t *rgb, const ew_scene *scene, int size)
 {
     ew_chance chance = {ew_mix(scene->seed, 1)}, finish = {ew_mix(scene->seed, 2)};
-    cairo_surface_t *surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24, size, size);
-    cairo_t *cairo = cairo_create(surface);
-    cairo_scale(cairo, size, size);
+    cairo_t *cairo = ew_start_picture(size);
     ew_paint_place(cairo, scene->place, &chance);
     for (int i = 0; i < scene->count; i++) {
         paint_shadow(cairo, scene, &scene->objects[i]);
         ew_paint_object(cairo, scene, i, size);
     }
-    paint_light(cairo, &finish);
-    if (cairo_status(cairo) != CAIRO_STATUS_SUCCESS)
-        ew_fail("cairo: %s", cairo_status_to_string(cairo_status(cairo)));
-    cairo_destroy(cairo);
-    copy_pixels(rgb, surface, size);
-    cairo_surface_destroy(surface);
-    double strength = ew_happens(&finish, 0.3) ? ew_between(&finish, 0.15, 0.65) : 0;
-    double noise = ew_happens(&finish, 0.4) ? ew_between(&finish, 1, 5.5) : 0;
-    if (strength > 0)
-        blur(rgb, size, strength);
-    if (noise > 0)
-        add_noise(rgb, size, noise, &finish);
+    ew_finish_picture(rgb, cairo, size, &finish);
 }

@@ -19,11 +19,18 @@ batch=32 pairs=128 low_rate=3e-4 high_rate=3e-4 siglip_large=
 case ${2:-full} in
 gpu)
     scenes=160000 large=32000 names=1200 patches=2000 siglip=2600 gemma=1000 codec=800 words=800 read=5000 low=5000 high=3800
+    signs=32000 windows=60000 primer=1200 letters=3000
     batch=256 pairs=512 low_rate=5e-4 high_rate=4e-4 siglip_large=1400
     export PALIGEMMA_DEVICE=cuda
     ;;
-full) scenes=60000 large=20000 names=1200 patches=2000 siglip=830 gemma=1000 codec=800 words=800 read=5000 low=3000 high=1000 ;;
-quick) scenes=12000 large=1000 names=250 patches=400 siglip=60 gemma=100 codec=50 words=150 read=250 low=30 high=10 ;;
+full)
+    signs=16000 windows=40000 primer=2000 letters=4000
+    scenes=60000 large=20000 names=1200 patches=2000 siglip=830 gemma=1000 codec=800 words=800 read=5000 low=3000 high=1000
+    ;;
+quick)
+    signs=1000 windows=4000 primer=150 letters=100
+    scenes=12000 large=1000 names=250 patches=400 siglip=60 gemma=100 codec=50 words=150 read=250 low=30 high=10
+    ;;
 *) echo "recipe.sh: \"$2\": full, quick or gpu" >&2; exit 2 ;;
 esac
 
@@ -42,18 +49,19 @@ stage() {
 
 # A training run, in the words that all of them share. RUN BATCH STEPS RATE ARGUMENT...
 train() {
-    run=$1 batch=$2 steps=$3 rate=$4
+    run=$1 rows=$2 steps=$3 rate=$4
     shift 4
-    paligemma train --out "$run" --batch "$batch" --steps "$steps" --learning-rate "$rate" --warmup 0.03 --final-rate 0.03 \
+    paligemma train --out "$run" --batch "$rows" --steps "$steps" --learning-rate "$rate" --warmup 0.03 --final-rate 0.03 \
         --beta2 0.99 --weight-decay 0.01 --compute bf16 --dtype f32 --save-every 100 --log-every 20 "$@"
 }
 
-scenes() { # FOLDER ARGUMENT...
-    to=$1
-    shift
+world() { # scenes|letters|primer FOLDER ARGUMENT...
+    what=$1 to=$2
+    shift 2
     rm -rf "$to"
-    emoji-world scenes --out "$to" "$@"
+    emoji-world "$what" --out "$to" "$@"
 }
+scenes() { world scenes "$@"; }
 
 # zeroshot.jsonl without its question: pictures and labels.
 label_only() {
@@ -80,20 +88,40 @@ words() {
     done
 }
 
-# All tasks of a folder of scenes, with their shares of the rows.
-tasks() {
+# Masks of one kind of thing are a row; these are the rows of a picture as one: "segment dog ; cat".
+segment_all() { # FOLDER
+    awk -F'"' '
+        function flush() {
+            if (image)
+                printf "{\"image\": \"%s\", \"prefix\": \"segment %s\", \"suffix\": \"%s\"}\n", image, names, answer
+        }
+        $4 != image { flush(); image = $4; names = answer = "" }
+        {
+            names = names (names ? " ; " : "") substr($8, length("segment ") + 1)
+            answer = answer (answer ? " ; " : "") $12
+        }
+        END { flush() }' "$1/segment.jsonl" >"$1/segment-all.jsonl"
+}
+
+# All tasks of a folder of scenes, with their shares of the rows; signs to read are of another.
+tasks() { # FOLDER FOLDER-OF-SIGNS
     echo "--data $1/caption-en.jsonl,weight=4"
     for language in de es fr it pt nl zh; do
         echo "--data $1/caption-$language.jsonl,weight=0.6"
     done
     echo "--data $1/vqa.jsonl,weight=3 --data $1/vqa-more.jsonl,weight=1 --data $1/vqa-world.jsonl,weight=0.7"
-    echo "--data $1/detect.jsonl,weight=4 --data $1/ocr.jsonl,weight=1.5 --data large/segment.jsonl,weight=2.5"
+    echo "--data $1/detect.jsonl,weight=4 --data $2/ocr.jsonl,weight=4"
+    echo "--data large/segment.jsonl,weight=2.5 --data large/segment-all.jsonl,weight=2"
 }
 
 # 1. Scenes, texts, vocabularies.
 stage scenes scenes train --scenes "$scenes" --size 112
 stage large scenes large --scenes "$large" --size 224
+stage signs scenes signs --scenes "$signs" --size 224 --signs --seed 2
+stage windows world letters windows --scenes "$windows" --size 112
+stage primer-rows world primer primer-rows --scenes "$windows" --size 112
 stage validation scenes validation --scenes 500 --size 112 --split validation
+stage validation-windows world letters validation-windows --scenes 500 --size 112 --split validation
 stage validation-large scenes validation-large --scenes 500 --size 224 --split validation
 stage test scenes test --scenes 1000 --size 224 --split test
 stage unseen scenes unseen --scenes 500 --size 224 --split unseen
@@ -116,6 +144,15 @@ stage siglip-large-init paligemma init --from siglip/last --image-size 224 --out
 stage siglip-large train siglip-large "$pairs" "${siglip_large:-$((siglip / 10))}" 2e-4 --objective siglip --model siglip-large-0 \
     --data large/pairs.jsonl,weight=2 --data large/retrieval.jsonl,weight=1
 
+# To read, a tower learns letters as it learned things, from what each patch shows: first from pictures full of them, then
+# from signs as large as they are at 224 pixels. From signs alone it hardly learns any (docs/WORLD.md).
+stage primer train primer "$batch" "$primer" 1e-3 --objective classifier --train vision --model siglip/last \
+    --data primer-rows/letters.jsonl,weight=6 --data windows/letters.jsonl,weight=2 --data train/patches.jsonl,weight=1 \
+    --validation validation-windows/letters.jsonl --validate-every 200
+stage letters train letters "$batch" "$letters" 8e-4 --objective classifier --train vision --model primer/last \
+    --data windows/letters.jsonl,weight=5 --data primer-rows/letters.jsonl,weight=2 --data train/patches.jsonl,weight=3 \
+    --validation validation-windows/letters.jsonl --validation validation/patches.jsonl --validate-every 200
+
 # 3. Gemma: which word comes next.
 stage gemma-init paligemma init --config "$here/gemma.json" --tokenizer vocabulary/gemma --smooth-locations --out gemma-0
 stage gemma train gemma 32 "$gemma" 1e-3 --objective lm --model gemma-0 --data texts/text.txt \
@@ -126,25 +163,26 @@ stage codec paligemma train --device cpu --objective maskcodec --data large/inst
     --learning-rate 1e-3 --warmup 0.05 --dtype f16 --out codec
 stage masks paligemma data convert large/instances.json --kind coco-segment --together --codec codec/last/mask_codec.npz \
     --out large/segment.jsonl
+stage masks-together segment_all large
 
 # 4. PaliGemma. First the decoder learns to name what the tower sees, from captions of scenes with one or two kinds of
 # things: on all tasks at once, that takes it several times as long. Then it learns all tasks, while the tower stays as it
 # is; then both learn on, at a low rate; the last part with pictures of twice the side.
-stage join paligemma init --from-vision siglip/last --from-text gemma/last --tokenizer vocabulary/gemma --out words-0
+stage join paligemma init --from-vision letters/last --from-text gemma/last --tokenizer vocabulary/gemma --out words-0
 stage words-rows short_captions train
 decoder='^(language_model|multi_modal_projector)'
 # shellcheck disable=SC2046 # words
 stage words train words 32 "$words" 1e-3 --reduction examples --train "$decoder" --model words-0 $(words train) \
     --validation validation/caption-en.jsonl --validate-every 200 --validation-rows 250
 # shellcheck disable=SC2046
-stage read train read 32 "$read" 1e-3 --reduction examples --train "$decoder" --model words/last $(tasks train) \
+stage read train read 32 "$read" 1e-3 --reduction examples --train "$decoder" --model words/last $(tasks train windows) \
     --data train/two-en.jsonl,weight=3 --data train/three-en.jsonl,weight=4 --validation validation/caption-en.jsonl \
     --validation validation/detect.jsonl --validation validation/vqa.jsonl --validate-every 400 --validation-rows 300
 # shellcheck disable=SC2046
-stage low train low "$batch" "$low" "$low_rate" --reduction examples --model read/last $(tasks train) \
+stage low train low "$batch" "$low" "$low_rate" --reduction examples --model read/last $(tasks train windows) \
     --validation validation/caption-en.jsonl --validation validation/detect.jsonl --validation validation/vqa.jsonl \
     --validate-every 400 --validation-rows 300
 stage resize paligemma init --from low/last --image-size 224 --out high-0
 # shellcheck disable=SC2046
-stage high train high "$batch" "$high" "$high_rate" --reduction examples --model high-0 $(tasks large)
+stage high train high "$batch" "$high" "$high_rate" --reduction examples --model high-0 $(tasks large signs)
 echo "$(date +%H:%M:%S) done: high/last, siglip-large/last, codec/last/mask_codec.npz"

@@ -12,7 +12,7 @@ static const struct composition {
     {{2, 2}, 0.03}, {{1, 3}, 0.04}, {{1, 1, 1}, 0.11}, {{1, 1, 2}, 0.03}, {{1, 1, 1, 1}, 0.04},
 };
 enum { COMPOSITIONS = sizeof compositions / sizeof *compositions };
-static const double large_signs = 0.11, small_signs = 0.12;
+static const double large_signs = 0.11, small_signs = 0.12, large_among_signs = 0.5;
 
 static const struct composition *choose_composition(ew_chance *chance)
 {
@@ -66,19 +66,32 @@ static void add_things(ew_scene *scene, ew_chance *chance)
     }
 }
 
-void ew_make_scene(ew_scene *out, uint64_t seed, ew_split split, uint64_t number)
+/* large_share, small_share: how often there is a sign that fills the picture, and in other scenes, one beside the
+ * things. */
+static void make_scene(ew_scene *out, uint64_t seed, ew_split split, uint64_t number, double large_share,
+                       double small_share)
 {
     *out = (ew_scene){.split = split, .number = number};
     out->seed = ew_mix(ew_mix(seed, (uint64_t)split), number);
     ew_chance chance = {out->seed};
     out->place = ew_below(&chance, EW_PLACES);
-    bool large = split != EW_UNSEEN && ew_happens(&chance, large_signs);
+    bool large = split != EW_UNSEEN && ew_happens(&chance, large_share);
     if (!large)
         add_things(out, &chance);
-    out->has_sign = large || ew_happens(&chance, small_signs);
+    out->has_sign = large || ew_happens(&chance, small_share);
     if (out->has_sign) {
         ew_make_sign(&out->sign, &chance, split, large);
         out->objects[out->count++] = (ew_object){.thing = EW_SIGN};
     }
     ew_arrange(out, &chance, large);
+}
+
+void ew_make_scene(ew_scene *out, uint64_t seed, ew_split split, uint64_t number)
+{
+    make_scene(out, seed, split, number, large_signs, small_signs);
+}
+
+void ew_make_sign_scene(ew_scene *out, uint64_t seed, ew_split split, uint64_t number)
+{
+    make_scene(out, seed, split, number, large_among_signs, 1);
 }

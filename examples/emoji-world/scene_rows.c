@@ -155,22 +155,58 @@ static void write_pairs(ew_streams *streams, const ew_scene *scene, const char *
                              ew_name(scene->objects[0].thing, EW_ENGLISH)));
 }
 
-/* What each patch shows: a thing, or the place. */
-static void write_patches(FILE *file, const ew_scene *scene, const ew_outline *outline, const char *picture)
+/* A letter, a thing or the place; scene: NULL where there are boards alone. */
+static json_t *name_patch(const ew_scene *scene, const ew_outline *outline, const uint8_t *letters, int left, int top)
+{
+    char letter = letters ? ew_patch_letter(letters, outline->size, left, top) : 0;
+    if (letter)
+        return json_sprintf("letter %c", letter);
+    if (!scene)
+        return json_string(ew_name(EW_SIGN, EW_ENGLISH));
+    int object = ew_patch_object(outline, scene->count, left, top);
+    return json_string(object < 0 ? ew_place_name[scene->place] : ew_name(scene->objects[object].thing, EW_ENGLISH));
+}
+
+/* What each patch of a window shows; letters: NULL where they do not count. */
+static void write_patches(FILE *file, const ew_scene *scene, const ew_outline *outline, const uint8_t *letters,
+                          ew_window window, const char *picture)
 {
     json_t *labels = json_array();
-    for (int top = 0; top + EW_PATCH <= outline->size; top += EW_PATCH)
-        for (int left = 0; left + EW_PATCH <= outline->size; left += EW_PATCH) {
-            int object = ew_patch_object(outline, scene->count, left, top);
-            const char *name =
-                object < 0 ? ew_place_name[scene->place] : ew_name(scene->objects[object].thing, EW_ENGLISH);
-            json_array_append_new(labels, json_string(name));
-        }
+    for (int top = 0; top + EW_PATCH <= window.size; top += EW_PATCH)
+        for (int left = 0; left + EW_PATCH <= window.size; left += EW_PATCH)
+            json_array_append_new(labels, name_patch(scene, outline, letters, window.left + left, window.top + top));
     write_line(file, json_pack("{s:s, s:o}", "image", picture, "label", labels));
 }
 
-void ew_write_rows(ew_streams *streams, const ew_scene *scene, const ew_outline *outline, const char *picture)
+static bool shows_sign(const ew_window *window, const ew_scene *scene, const ew_outline *outline)
 {
+    for (int i = 0; i < scene->count; i++) {
+        const int *box = outline->boxes[i];
+        if (scene->objects[i].thing == EW_SIGN)
+            return box[0] >= window->left && box[1] >= window->top && box[2] <= window->left + window->size &&
+                   box[3] <= window->top + window->size;
+    }
+    return false;
+}
+
+void ew_write_primer_row(ew_streams *streams, const uint8_t *letters, int size, const char *picture)
+{
+    ew_window whole = {0, 0, size};
+    write_patches(streams->files[EW_STREAM_LETTERS], NULL, &(ew_outline){.size = size}, letters, whole, picture);
+}
+
+void ew_write_reading_rows(ew_streams *streams, const ew_scene *scene, const ew_outline *outline,
+                           const uint8_t *letters, ew_window window, const char *picture)
+{
+    write_patches(streams->files[EW_STREAM_LETTERS], scene, outline, letters, window, picture);
+    if (shows_sign(&window, scene, outline))
+        write_reading(streams->files[EW_STREAM_OCR], scene, picture);
+}
+
+void ew_write_rows(ew_streams *streams, const ew_scene *scene, const ew_outline *outline, const uint8_t *letters,
+                   const char *picture)
+{
+    ew_window whole = {0, 0, outline->size};
     ew_chance chance = {ew_mix(scene->seed, 3)};
     FILE **files = streams->files;
     write_captions(streams, scene, picture);
@@ -178,9 +214,9 @@ void ew_write_rows(ew_streams *streams, const ew_scene *scene, const ew_outline 
     write_questions(streams, scene, picture, 1 + ew_below(&chance, EW_LANGUAGES - 1), &chance);
     write_detections(files[EW_STREAM_DETECT], scene, outline, picture, &chance);
     if (scene->has_sign)
-        write_reading(files[EW_STREAM_OCR], scene, picture);
+        ew_write_reading_rows(streams, scene, outline, letters, whole, picture);
     write_pairs(streams, scene, picture);
-    write_patches(files[EW_STREAM_PATCHES], scene, outline, picture);
+    write_patches(files[EW_STREAM_PATCHES], scene, outline, NULL, whole, picture);
     write_instances(streams, scene, outline, picture);
     write_truth(files[EW_STREAM_TRUTH], scene, outline, picture);
 }

@@ -151,6 +151,13 @@ static void make_text(char out[LETTERS + 1], ew_chance *chance, ew_split split)
 
 /* ---------------------------------------------------------------- boards */
 
+void ew_choose_style(ew_sign *out, ew_chance *chance)
+{
+    out->color = ew_below(chance, EW_SIGN_COLORS);
+    out->ink = inks[out->color][ew_below(chance, 3)];
+    out->font = ew_below(chance, FONTS);
+}
+
 void ew_make_sign(ew_sign *out, ew_chance *chance, ew_split split, bool large)
 {
     *out = (ew_sign){.line_count = large && ew_happens(chance, 0.25) ? 2 : 1};
@@ -160,9 +167,7 @@ void ew_make_sign(ew_sign *out, ew_chance *chance, ew_split split, bool large)
         size_t length = strlen(out->lines[i]);
         longest = length > longest ? length : longest;
     }
-    out->color = ew_below(chance, EW_SIGN_COLORS);
-    out->ink = inks[out->color][ew_below(chance, 3)];
-    out->font = ew_below(chance, FONTS);
+    ew_choose_style(out, chance);
     /* Letters are some 0.7 wide for a height of 1. */
     double line = fmin(1 / (0.75 * (double)longest), 0.6);
     out->aspect = fmax(line * (0.5 + out->line_count) * ew_between(chance, 0.85, 1.2), 0.3);
@@ -186,20 +191,58 @@ static void use_color(cairo_t *cairo, int color)
     cairo_set_source_rgb(cairo, boards[color][0], boards[color][1], boards[color][2]);
 }
 
-/* As large as fits into the given height and 86 % of the board's width of 1. */
-static void paint_line(cairo_t *cairo, const char *text, double middle, double height)
+void ew_use_board(cairo_t *cairo, const ew_sign *style)
 {
-    cairo_text_extents_t extents;
-    cairo_set_font_size(cairo, 1);
-    cairo_text_extents(cairo, text, &extents);
-    double scale = fmin(0.86 / extents.width, height / fmax(extents.height, 0.7));
-    cairo_save(cairo);
-    cairo_translate(cairo, 0, middle);
-    cairo_scale(cairo, scale, scale);
-    cairo_move_to(cairo, -extents.width / 2 - extents.x_bearing, -extents.height / 2 - extents.y_bearing);
+    use_color(cairo, style->color);
+}
+
+void ew_use_letters(cairo_t *cairo, const ew_sign *style)
+{
+    use_color(cairo, style->ink);
+    cairo_set_font_face(cairo, faces[style->font]);
+}
+
+static void paint_line(cairo_t *cairo, const char *text, const cairo_text_extents_t *extents)
+{
+    cairo_move_to(cairo, -extents->width / 2 - extents->x_bearing, -extents->height / 2 - extents->y_bearing);
     cairo_text_path(cairo, text);
     cairo_fill(cairo);
-    cairo_restore(cairo);
+}
+
+/* The cell of each letter: as wide as its advance, as high as the line's ink. */
+static void mark_line(cairo_t *cairo, const char *text, const cairo_text_extents_t *extents)
+{
+    double left = -extents->width / 2 - extents->x_bearing, from = 0;
+    for (int i = 0; text[i]; i++) {
+        char start[LETTERS + 1] = {0};
+        cairo_text_extents_t past;
+        memcpy(start, text, (size_t)i + 1);
+        cairo_text_extents(cairo, start, &past);
+        cairo_set_source_rgba(cairo, 0, 0, 0, text[i] / 255.0);
+        cairo_rectangle(cairo, left + from, -extents->height / 2, past.x_advance - from, extents->height);
+        cairo_fill(cairo);
+        from = past.x_advance;
+    }
+}
+
+typedef void draw_line(cairo_t *cairo, const char *text, const cairo_text_extents_t *extents);
+
+/* Lines are as large as fits into their part of the board's height and 86 % of its width of 1. */
+static void draw_lines(cairo_t *cairo, const ew_sign *sign, draw_line *draw)
+{
+    double line = sign->aspect / sign->line_count, height = line * (sign->line_count > 1 ? 0.66 : 0.62);
+    cairo_set_font_face(cairo, faces[sign->font]);
+    for (int i = 0; i < sign->line_count; i++) {
+        cairo_text_extents_t extents;
+        cairo_set_font_size(cairo, 1);
+        cairo_text_extents(cairo, sign->lines[i], &extents);
+        double scale = fmin(0.86 / extents.width, height / fmax(extents.height, 0.7));
+        cairo_save(cairo);
+        cairo_translate(cairo, 0, (i + 0.5) * line - sign->aspect / 2);
+        cairo_scale(cairo, scale, scale);
+        draw(cairo, sign->lines[i], &extents);
+        cairo_restore(cairo);
+    }
 }
 
 void ew_paint_sign(cairo_t *cairo, const ew_sign *sign, double size)
@@ -216,9 +259,14 @@ void ew_paint_sign(cairo_t *cairo, const ew_sign *sign, double size)
         cairo_set_line_width(cairo, sign->rim);
         cairo_stroke(cairo);
     }
-    cairo_set_font_face(cairo, faces[sign->font]);
-    double line = height / sign->line_count;
-    for (int i = 0; i < sign->line_count; i++)
-        paint_line(cairo, sign->lines[i], (i + 0.5) * line - height / 2, line * (sign->line_count > 1 ? 0.66 : 0.62));
+    draw_lines(cairo, sign, paint_line);
+    cairo_restore(cairo);
+}
+
+void ew_mark_letters(cairo_t *cairo, const ew_sign *sign, double size)
+{
+    cairo_save(cairo);
+    cairo_scale(cairo, size, size);
+    draw_lines(cairo, sign, mark_line);
     cairo_restore(cairo);
 }

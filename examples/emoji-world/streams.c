@@ -10,10 +10,11 @@
 #include "world.h"
 
 static const char *const names[EW_STREAMS] = {
-    "caption-en.jsonl", "caption-de.jsonl", "caption-es.jsonl", "caption-fr.jsonl", "caption-it.jsonl",
-    "caption-pt.jsonl", "caption-nl.jsonl", "caption-zh.jsonl", "vqa.jsonl",        "vqa-more.jsonl",
-    "vqa-world.jsonl",  "detect.jsonl",     "ocr.jsonl",        "pairs.jsonl",      "retrieval.jsonl",
-    "zeroshot.jsonl",   "patches.jsonl",    "truth.jsonl",      "instances.images", "instances.annotations",
+    "caption-en.jsonl",      "caption-de.jsonl", "caption-es.jsonl", "caption-fr.jsonl", "caption-it.jsonl",
+    "caption-pt.jsonl",      "caption-nl.jsonl", "caption-zh.jsonl", "vqa.jsonl",        "vqa-more.jsonl",
+    "vqa-world.jsonl",       "detect.jsonl",     "ocr.jsonl",        "pairs.jsonl",      "retrieval.jsonl",
+    "zeroshot.jsonl",        "patches.jsonl",    "letters.jsonl",    "truth.jsonl",      "instances.images",
+    "instances.annotations",
 };
 
 static void part_path(char out[4096], const char *folder, int stream, int part)
@@ -92,11 +93,15 @@ static void join_instances(const char *folder, int parts)
     fprintf(out, "{\"categories\":[");
     write_categories(out);
     fprintf(out, "],\n\"images\":[");
+    long before = ftell(out);
     move_objects(out, folder, EW_STREAM_IMAGES, parts);
+    bool empty = ftell(out) == before;
     fprintf(out, "],\n\"annotations\":[");
     move_objects(out, folder, EW_STREAM_ANNOTATIONS, parts);
     fprintf(out, "]}\n");
     close_file(out);
+    if (empty)
+        unlink(path);
 }
 
 static void join_lines(const char *folder, int stream, int parts)

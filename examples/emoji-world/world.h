@@ -9,6 +9,7 @@
  *   glyphs.c      pictures of objects; scenery.c and places.c: pictures of places; painting.c: the scene's pixels
  *   outline.c     masks, boxes and runs
  *   sentences.c   captions; questions.c: questions with answers; detections.c: boxes as text; documents.c: prose
+ *   primer.c      pictures full of letters
  *   scene_rows.c  rows of training files; streams.c: the files; photograph.c: JPEG
  *   emoji_world.c the program
  *
@@ -121,8 +122,18 @@ void ew_sort_words(void);                         /* when all have been added */
 void ew_load_fonts(void);
 /* large: it may have two lines. */
 void ew_make_sign(ew_sign *out, ew_chance *chance, ew_split split, bool large);
+void ew_choose_style(ew_sign *out, ew_chance *chance); /* colours and font */
 /* The board is `size` wide, around the origin. */
 void ew_paint_sign(cairo_t *cairo, const ew_sign *sign, double size);
+/* On a surface of alpha alone: the cell of each letter, filled with the letter's code. */
+void ew_mark_letters(cairo_t *cairo, const ew_sign *sign, double size);
+void ew_use_board(cairo_t *cairo, const ew_sign *style);   /* its colour */
+void ew_use_letters(cairo_t *cairo, const ew_sign *style); /* their colour and font */
+
+/* ---------------------------------------------------------------- primer.c */
+
+/* A picture full of letters; letters: as ew_trace_letters leaves them. */
+void ew_paint_primer(uint8_t *rgb, uint8_t *letters, int size, ew_chance *chance);
 
 /* ---------------------------------------------------------------- scene.c */
 
@@ -148,6 +159,8 @@ typedef struct ew_scene {
 
 extern const char *const ew_split_name[EW_SPLITS];
 void ew_make_scene(ew_scene *out, uint64_t seed, ew_split split, uint64_t number);
+/* A scene with a sign, which is large in half of them. */
+void ew_make_sign_scene(ew_scene *out, uint64_t seed, ew_split split, uint64_t number);
 
 int ew_count(const ew_scene *scene, int thing);
 
@@ -168,6 +181,11 @@ double ew_ground(int place); /* where it begins: below, things throw shadows; 1:
 
 /* Paints one object; on an alpha-only surface, its coverage. */
 void ew_paint_object(cairo_t *cairo, const ew_scene *scene, int object, double pixels);
+
+/* A context whose unit is the picture's side, and the end of painting with it: light, blur and noise, and the pixels.
+ */
+cairo_t *ew_start_picture(int size);
+void ew_finish_picture(uint8_t *rgb, cairo_t *cairo, int size, ew_chance *chance);
 
 /* size * size * 3 bytes, row by row. */
 void ew_paint_scene(uint8_t *rgb, const ew_scene *scene, int size);
@@ -190,8 +208,27 @@ void ew_trace(ew_outline *outline, const ew_scene *scene);
 /* COCO's run lengths: column by column, beginning with zeros; returns how many there are (at most size * size + 1). */
 int ew_runs(int *runs, const uint8_t *mask, int size);
 
+/* A square part of a picture. */
+typedef struct ew_window {
+    int left, top, size;
+} ew_window;
+
+/* A part of the picture, at random, with all of the sign in it, or if that is larger, with nothing else. */
+ew_window ew_choose_window(const ew_scene *scene, const ew_outline *outline, int size, ew_chance *chance);
+
 /* The object that fills at least a quarter of a patch, and more of it than any other; -1: the place. */
 int ew_patch_object(const ew_outline *outline, int count, int left, int top);
+
+/* A context on a map of codes, whose unit is its side: what is filled with alpha code / 255 becomes that code, sharply.
+ * Taking the map ends the context. */
+cairo_t *ew_start_map(int size);
+void ew_take_map(uint8_t *out, cairo_t *cairo, int size);
+
+/* Which letter's cell each pixel is in, size * size bytes; 0: none. */
+void ew_trace_letters(uint8_t *letters, const ew_scene *scene, int size);
+
+/* The letter that fills at least a quarter of a patch, and more of it than any other; 0: none. */
+char ew_patch_letter(const uint8_t *letters, int size, int left, int top);
 
 /* ---------------------------------------------------------------- sentences.c */
 
@@ -240,6 +277,7 @@ typedef enum ew_stream {
     EW_STREAM_RETRIEVAL,
     EW_STREAM_ZEROSHOT,
     EW_STREAM_PATCHES,
+    EW_STREAM_LETTERS,
     EW_STREAM_TRUTH,
     EW_STREAM_IMAGES,      /* of instances.json */
     EW_STREAM_ANNOTATIONS, /* of instances.json */
@@ -257,8 +295,16 @@ void ew_streams_join(const char *folder, int parts);
 
 /* ---------------------------------------------------------------- scene_rows.c */
 
-/* picture: the file's name relative to the folder. */
-void ew_write_rows(ew_streams *streams, const ew_scene *scene, const ew_outline *outline, const char *picture);
+/* picture: the file's name relative to the folder; letters: as ew_trace_letters leaves them. */
+void ew_write_rows(ew_streams *streams, const ew_scene *scene, const ew_outline *outline, const uint8_t *letters,
+                   const char *picture);
+
+/* The letters of a picture that shows boards alone. */
+void ew_write_primer_row(ew_streams *streams, const uint8_t *letters, int size, const char *picture);
+
+/* What there is to read in a window: its letters, and if all of the sign is in it, its text. */
+void ew_write_reading_rows(ew_streams *streams, const ew_scene *scene, const ew_outline *outline,
+                           const uint8_t *letters, ew_window window, const char *picture);
 void ew_write_names(const char *path); /* things and places in all languages, as JSON */
 
 /* ---------------------------------------------------------------- documents.c */
@@ -268,6 +314,7 @@ void ew_write_document(FILE *file, const ew_scene *scene, const ew_outline *outl
 
 /* ---------------------------------------------------------------- photograph.c */
 
-void ew_write_jpeg(const char *path, const uint8_t *rgb, int size);
+/* The window of a picture of size * size * 3 bytes. */
+void ew_write_jpeg(const char *path, const uint8_t *rgb, int size, ew_window window);
 
 #endif

@@ -217,6 +217,21 @@ static pg_status copy(char **out, const char *text)
     return *out || !text ? PG_OK : PG_ERROR_MEMORY;
 }
 
+/* COCO's instances are rows of detection ("detect cat ; dog"), and asked with the other word where masks are wanted. */
+static pg_status write_prompt(char **out, const pg_evaluation *evaluation, const char *prompt)
+{
+    static const char detect[] = "detect ";
+    if (evaluation->task != PG_EVAL_SEGMENT || !pg_evaluation_has_coco_objects(evaluation) ||
+        strncmp(prompt, detect, strlen(detect)) != 0)
+        return copy(out, prompt);
+    pg_buffer text = {0};
+    pg_status status = pg_buffer_print(&text, "segment %s", prompt + strlen(detect));
+    if (status == PG_OK)
+        status = copy(out, text.data);
+    pg_buffer_free(&text);
+    return status;
+}
+
 static pg_status fill_item(pg_eval_item *item, const pg_evaluation *evaluation, const source_row *source,
                            const char *key)
 {
@@ -224,7 +239,7 @@ static pg_status fill_item(pg_eval_item *item, const pg_evaluation *evaluation, 
     const json_t *kind = json_object_get(source->record, "answer_type");
     kind = kind ? kind : json_object_get(source->record, "type");
     PG_TRY(copy(&item->key, key));
-    PG_TRY(copy(&item->prompt, prompt_of(source)));
+    PG_TRY(write_prompt(&item->prompt, evaluation, prompt_of(source)));
     PG_TRY(copy(&item->image, source->row->image_count ? source->row->images[0].name : NULL));
     PG_TRY(copy(&item->kind, json_string_value(kind)));
     if (json_is_integer(image_id))

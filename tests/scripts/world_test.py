@@ -6,6 +6,7 @@
 import filecmp
 import json
 import pathlib
+import string
 import subprocess
 import sys
 import tempfile
@@ -13,6 +14,7 @@ import tempfile
 WORLD, PALIGEMMA = (pathlib.Path(argument).resolve() for argument in sys.argv[1:3])
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 MODEL = ROOT / "golden/inference/paligemma-tiny-f32/checkpoint"
+LETTERS = string.ascii_letters + string.digits
 COUNTS = {"a": 1, "an": 1, "two": 2, "three": 3, "four": 4}
 
 
@@ -20,8 +22,8 @@ def run(*command):
     return subprocess.run([str(part) for part in command], check=True, capture_output=True, text=True).stdout
 
 
-def make(folder, scenes, *options):
-    run(WORLD, "scenes", "--out", folder, "--scenes", scenes, *options)
+def make(folder, scenes, *options, what="scenes"):
+    run(WORLD, what, "--out", folder, "--scenes", scenes, *options)
     return folder
 
 
@@ -111,6 +113,63 @@ def check_splits(train, test, unseen):
     assert 0.07 < share < 0.12, share
 
 
+def letters_in(labels):
+    return [label.removeprefix("letter ") for label in labels if label.startswith("letter ")]
+
+
+def check_letters(folder):
+    """A patch of a sign is labelled with one of its letters or as in patches.jsonl, and nearly all letters have a patch."""
+    texts = {row["image"]: row["suffix"].replace("\n", "") for row in rows(folder / "ocr.jsonl")}
+    patches = {row["image"]: row["label"] for row in rows(folder / "patches.jsonl")}
+    labels = {row["image"]: row["label"] for row in rows(folder / "letters.jsonl")}
+    assert list(labels) == list(texts)
+    found = count = 0
+    for image, text in texts.items():
+        assert set(letters_in(labels[image])) <= set(text), image
+        assert all(label == other for label, other in zip(labels[image], patches[image]) if not letters_in([label]))
+        found += len(set(letters_in(labels[image])))
+        count += len(set(text))
+    assert found > 0.9 * count, (found, count)
+
+
+def check_order(folder):
+    """Letters stand where they are: the first patches, column by column, show a line's letters as it is read."""
+    right = count = 0
+    texts = {row["image"]: row["suffix"] for row in rows(folder / "ocr.jsonl")}
+    for row in rows(folder / "letters.jsonl"):
+        text = texts.get(row["image"], "")
+        if "\n" in text or len(set(text)) != len(text) or not text:
+            continue
+        across = int(len(row["label"]) ** 0.5)
+        seen = letters_in(row["label"][line * across + column] for column in range(across) for line in range(across))
+        first = list(dict.fromkeys(seen))
+        right += first == [letter for letter in text if letter in first]
+        count += 1
+    assert count and right > 0.8 * count, (right, count)
+
+
+def check_windows(train, test):
+    """What is read in windows is held out as in scenes, and stands in them as a whole."""
+    assert not signs_of(train) & signs_of(test)
+    for folder in train, test:
+        labels = {row["image"]: row["label"] for row in rows(folder / "letters.jsonl")}
+        assert all(any(letters_in(patches)) for patches in labels.values())
+        for row in rows(folder / "ocr.jsonl"):
+            assert set(letters_in(labels[row["image"]])) <= set(row["suffix"]), row
+        assert not (folder / "instances.json").exists()
+        check_order(folder)
+
+
+def check_primer(folder, size):
+    """Full of all letters: in some pictures one for each patch, in others as they come."""
+    labels = [row["label"] for row in rows(folder / "letters.jsonl")]
+    patches = (size // 14) ** 2
+    full = sum(len(letters_in(row)) == patches for row in labels)
+    assert 0.3 * len(labels) < full < 0.8 * len(labels), full
+    assert all(len(row) == patches and len(letters_in(row)) > patches / 3 for row in labels)
+    assert {label for row in labels for label in row} == {"sign"} | {f"letter {one}" for one in LETTERS}
+
+
 def check_balance(folder):
     """Answers without looking at the picture are right as seldom as they should be."""
     answers = {}
@@ -124,7 +183,8 @@ def check_balance(folder):
 def check_readable(folder):
     """The program reads every file without a bad row."""
     kinds = [[path] for path in sorted(folder.glob("*.jsonl")) if path.name != "truth.jsonl"]
-    kinds.append([folder / "instances.json", "--kind", "coco-detect"])
+    if (folder / "instances.json").exists():
+        kinds.append([folder / "instances.json", "--kind", "coco-detect"])
     for arguments in kinds:
         report = run(PALIGEMMA, "data", "check", "-m", MODEL, "-n", 0, "--max-bad", 0, *arguments)
         assert "bad        0 " in report, report
@@ -147,7 +207,18 @@ def main():
         for folder in (train, test, unseen):
             check_truth(folder)
             check_captions(folder)
+        signs = make(work / "signs", 60, "--size", 224, "--signs")
+        assert len(rows(signs / "ocr.jsonl")) == 60
+        for folder in large, signs:
+            check_letters(folder)
+            check_order(folder)
+        for what, options in (("letters", ()), ("primer", ("--size", 56))):
+            one = make(work / what, 200, "--threads", 1, *options, what=what)
+            check_same(one, make(work / f"{what}-again", 200, "--threads", 3, *options, what=what))
+        check_windows(work / "letters", make(work / "letters-test", 100, "--split", "test", what="letters"))
+        check_primer(work / "primer", 56)
         check_readable(test)
+        check_readable(work / "letters")
     print("the world is as it says")
 
 

@@ -106,6 +106,8 @@ static void objects_of_coco(void **state)
         const json_t *expected = json_object_get(document, masks ? "segm" : "bbox");
         pg_evaluation *evaluation =
             open_evaluation(masks ? PG_EVAL_SEGMENT : PG_EVAL_DETECT, GOLDEN "coco_gt.json", NULL);
+        const char *word = masks ? "segment " : "detect ";
+        assert_memory_equal(pg_evaluation_case(evaluation, 0).prompt, word, strlen(word));
         CHECK_OK(pg_evaluation_load(evaluation, masks ? GOLDEN "coco_segm.json" : GOLDEN "coco_det.json"));
         CHECK_OK(pg_evaluation_measure(evaluation));
         for (size_t i = 0; i < sizeof names / sizeof *names; i++)
