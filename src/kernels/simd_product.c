@@ -258,7 +258,7 @@ INLINE void add_products(vf sum[][DOT_W_ROWS], const dot_rows_job *j, dot_kind k
 #pragma GCC unroll 4
     for (int n = 0; n < w_rows; n++) {
         if (ahead)
-            __builtin_prefetch(j->w + n * j->w_bytes + at * dot_bytes(kind) + ahead);
+            __builtin_prefetch(j->w + n * j->w_bytes + at * dot_bytes(kind) + ahead, 0, 2);
         weights[n] = load_weights(j->w + n * j->w_bytes, kind, at, count);
     }
 #pragma GCC unroll 6
