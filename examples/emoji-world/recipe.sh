@@ -145,7 +145,7 @@ stage siglip-large train siglip-large "$pairs" "${siglip_large:-$((siglip / 10))
     --data large/pairs.jsonl,weight=2 --data large/retrieval.jsonl,weight=1
 
 # To read, a tower learns letters as it learned things, from what each patch shows: first from pictures full of them, then
-# from signs as large as they are at 224 pixels. From signs alone it hardly learns any (docs/WORLD.md).
+# from signs as large as they are at 224 pixels. From 16,000 pictures with signs alone it hardly learned any (docs/WORLD.md).
 stage primer train primer "$batch" "$primer" 1e-3 --objective classifier --train vision --model siglip/last \
     --data primer-rows/letters.jsonl,weight=6 --data windows/letters.jsonl,weight=2 --data train/patches.jsonl,weight=1 \
     --validation validation-windows/letters.jsonl --validate-every 200
