@@ -277,7 +277,7 @@ pg_tensor *pg_add_positions(pg_context *g, pg_tensor *x, const pg_parameter *tab
         pg_device_matrix matrix = pg_on_device(table);
         if (run.out)
             PG_DEVICE(g, rows, add_positions, run.out->data, x->data, x->rows, &matrix);
-    } else if ((run.table = pg_parameter_floats(g, table)))
+    } else if ((run.table = pg_parameter_floats(g, table)) && run.out)
         pg_each_row(g, x->rows, x->width, add_position, &run);
     if (g->status != PG_OK)
         return NULL;
