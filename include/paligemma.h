@@ -1226,6 +1226,10 @@ PG_API void pg_detect_options_init(pg_detect_options *options);
 PG_API pg_status pg_detect(pg_objects **out, pg_session *session, const pg_image *const *images, size_t count,
                            const pg_detect_options *options);
 
+/* How a model corrects scores, for those who make them themselves: p becomes 1 / (1 + exp(-(slope * log(p / (1 - p)) +
+ * intercept))). 1 and 0 leave them as they are. */
+PG_API void pg_model_get_score_correction(double *slope, double *intercept, const pg_model *model);
+
 /* pg_detect in two steps, for answers that something else than pg_generate makes, such as a pg_scheduler. */
 typedef struct pg_detection pg_detection;
 

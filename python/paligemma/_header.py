@@ -1432,6 +1432,7 @@ FUNCTIONS = {
     "pg_detect_options_init": (None, [POINTER(pg_detect_options)]),
     "pg_detect": (c_int, [POINTER(POINTER(pg_objects)), POINTER(pg_session), POINTER(POINTER(pg_image)), c_size_t,
         POINTER(pg_detect_options)]),
+    "pg_model_get_score_correction": (None, [POINTER(c_double), POINTER(c_double), POINTER(pg_model)]),
     "pg_detection_new": (c_int, [POINTER(POINTER(pg_detection)), POINTER(pg_model), POINTER(pg_image),
         POINTER(pg_detect_options), c_size_t]),
     "pg_detection_request": (POINTER(pg_request), [POINTER(pg_detection)]),

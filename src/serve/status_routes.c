@@ -51,11 +51,15 @@ static const char *kind_name(const pg_model *model)
 
 static json_t *describe(const pg_served *served, const pg_engine *engine)
 {
-    return json_pack("{s:s, s:s, s:I, s:s, s:s, s:s, s:s?, s:I, s:I}", "id", served->name, "object", "model", "created",
-                     (json_int_t)engine->opened, "owned_by", "local", "kind", kind_name(served->model), "fingerprint",
-                     served->version, "base", served->adapter ? engine->models[0].name : NULL, "context",
+    double slope, intercept;
+    pg_model_get_score_correction(&slope, &intercept, served->model);
+    return json_pack("{s:s, s:s, s:I, s:s, s:s, s:s, s:s?, s:I, s:I, s:{s:f, s:f}}", "id", served->name, "object",
+                     "model", "created", (json_int_t)engine->opened, "owned_by", "local", "kind",
+                     kind_name(served->model), "fingerprint", served->version, "base",
+                     served->adapter ? engine->models[0].name : NULL, "context",
                      (json_int_t)pg_model_context(served->model), "image_size",
-                     (json_int_t)pg_model_image_size(served->model));
+                     (json_int_t)pg_model_image_size(served->model), "score_correction", "slope", slope, "intercept",
+                     intercept);
 }
 
 pg_status pg_route_models(pg_exchange *exchange)

@@ -99,6 +99,12 @@ static double score_object(size_t *next, const pg_object *object, const pg_seen_
     return mass * exp(sum);
 }
 
+void pg_model_get_score_correction(double *slope, double *intercept, const pg_model *model)
+{
+    *slope = model->generation.score_slope;
+    *intercept = model->generation.score_intercept;
+}
+
 /* As the model says that probabilities are to be corrected; one that says nothing leaves them as they are. */
 static double correct(double score, const pg_generation_config *config)
 {

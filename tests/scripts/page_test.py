@@ -339,6 +339,11 @@ def labels(page):
     return sorted(row.text.split()[0] for row in page.all("#objects li"))
 
 
+def scores(page):
+    """In percent."""
+    return [int(re.search(r"(\d+)\s%", row.text)[1]) for row in page.all("#objects li")]
+
+
 def check_world(page, server):
     """The model that ships: a picture is offered with it, and words to try, which it is right about."""
     page.wait("pictures to try", lambda: len(page.all("#samples button")) == 2 and page.shown("samples"))
@@ -352,6 +357,7 @@ def check_world(page, server):
     page.save("page-heat")
     page.ask("detect")  # the words that the page offers
     assert labels(page) == ["horse", "saxophone"], labels(page)
+    assert all(score > 90 for score in scores(page)), scores(page)  # as `paligemma detect` has them: 0.998, 0.945
     page.save("page-light")
     page.ask("question")
     assert page["words"].text == "in the meadow", page["words"].text

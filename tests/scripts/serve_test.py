@@ -286,6 +286,7 @@ def test_together(server):
 def test_about(server):
     models = json.loads(server.get("/v1/models")[2])["data"]
     assert [(m["id"], m["kind"]) for m in models]== [("tiny", "paligemma"), ("checkpoint", "siglip")], models
+    assert models[0]["score_correction"] == {"slope": 1, "intercept": 0}, models
     assert server.get("/health")[0] == server.get("/ready")[0] == 200
     status, headers, text = server.get("/metrics")
     assert status == 200 and headers["content-type"].startswith("text/plain; version=0.0.4")

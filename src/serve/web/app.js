@@ -15,6 +15,7 @@ const sharpest = 1024; // pixels of the longer side of masks, which models make 
 
 const $ = (id) => document.getElementById(id);
 
+let corrections = new Map(); // of scores, by the model's name
 let answer = null; // the one that is shown: { task, prompt, text, tokens, objects, words, picture, ... }
 let running = null; // what ends the one in the making
 let hints = {}; // words to try with the picture that is shown, by task
@@ -126,7 +127,7 @@ function take(made, chunk, begun) {
 function read(made) {
   const size = made.shown ?? { width: 1, height: 1 };
   Object.assign(made, readAnswer(made.text, size.width, size.height));
-  addScores(made.objects, made.tokens);
+  addScores(made.objects, made.tokens, corrections.get(made.model) ?? { slope: 1, intercept: 0 });
   show(made);
 }
 
@@ -352,6 +353,7 @@ function languageChanged() {
 async function open() {
   try {
     const list = (await api.models()).filter((model) => model.kind !== "siglip");
+    corrections = new Map(list.map(({ id, score_correction: correction }) => [id, correction]));
     $("model").replaceChildren(...list.map(({ id }) => new Option(id, id)));
     $("model").hidden = list.length < 2;
     samples.offer(list[0]?.id);

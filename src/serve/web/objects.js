@@ -29,8 +29,11 @@ function nearby(token, side) {
   return Math.min(1, Math.max(Math.exp(token.logprob), near.reduce((sum, p) => sum + p, 0)));
 }
 
-// Gives objects the probability of their boxes and labels, as the answer's tokens have it.
-export function addScores(objects, tokens) {
+// How often a box of this probability is right, as the model's own figures say.
+const correct = (p, { slope, intercept }) => 1 / (1 + Math.exp(-(slope * Math.log(p / (1 - p)) + intercept)));
+
+// Gives objects the probability of their boxes and labels, as the answer's tokens have it, corrected.
+export function addScores(objects, tokens, correction) {
   let at = 0;
   for (const object of objects) {
     while (at < tokens.length && !(object.places.every((p, i) => place(tokens[at + i]?.text ?? "") === p))) at++;
@@ -39,6 +42,7 @@ export function addScores(objects, tokens) {
     object.score = [y2 - y1, x2 - x1, y2 - y1, x2 - x1].reduce((p, side, i) => p * nearby(tokens[at + i], side), 1);
     for (at += 4; at < tokens.length && !/[;]/.test(tokens[at].text) && Number.isNaN(place(tokens[at].text)); at++)
       if (!tokens[at].text.startsWith("<")) object.score *= Math.exp(tokens[at].logprob);
+    object.score = correct(object.score, correction);
   }
 }
 
