@@ -56,7 +56,8 @@ def check_schemathesis(program, port):
               "response_schema_conformance,unsupported_method")
     with tempfile.TemporaryDirectory() as folder:
         run = subprocess.run([program, "run", f"http://127.0.0.1:{port}/openapi.json", "--checks", checks,
-                              "--max-examples", "15", "--phases", "examples,coverage,fuzzing"],
+                              "--max-examples", "15", "--phases", "examples,coverage,fuzzing",
+                              "--request-timeout", "120"],  # answers may be as long as the context, under sanitizers too
                              cwd=folder, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout[-4000:]
 
