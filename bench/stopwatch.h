@@ -9,12 +9,23 @@
 
 #include <paligemma.h>
 
+static inline double read_clock(clockid_t clock)
+{
+    struct timespec time;
+    clock_gettime(clock, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
 /* Seconds. */
 static inline double now(void)
 {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+    return read_clock(CLOCK_MONOTONIC);
+}
+
+/* Seconds that the process has had a processor. */
+static inline double worked(void)
+{
+    return read_clock(CLOCK_PROCESS_CPUTIME_ID);
 }
 
 static inline void stop_on(pg_status status)

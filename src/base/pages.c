@@ -58,7 +58,8 @@ bool pg_pages_lock(const void *data, size_t bytes)
 void pg_pages_want_huge(const void *data, size_t bytes)
 {
     page_range range = whole_pages(data, bytes);
-    madvise(range.first, range.bytes, MADV_HUGEPAGE);
+    if (bytes >= PG_HUGE_PAGE) /* all of less would come in with its first byte, for no gain */
+        madvise(range.first, range.bytes, MADV_HUGEPAGE);
 }
 
 typedef struct copy_run {

@@ -141,7 +141,7 @@ void PG_SIMD(attend)(const pg_attention_block *block)
           *value_rows = key_rows + (TILE_KEYS + 1) * pg_even(size), *rest = value_rows + TILE_KEYS * size;
     for (int64_t p = 0; p < panels; p++)
         start_panel(&states[p], block, p, rest + p * (pg_even(size) + size) * LANES, scores);
-    int64_t keys = pg_keys_seen(block, block->first + block->lanes - 1);
+    int64_t keys = states[panels - 1].keys;
     for (int64_t first = 0; first < keys; first += TILE_KEYS) {
         int64_t most = pg_smaller(keys - first, TILE_KEYS), key_stride, value_stride;
         const void *tile = tile_keys(block, first, most, key_rows, &key_stride);

@@ -29,16 +29,10 @@ static int64_t query_blocks(const attention_run *run, const pg_segment *segment)
     return count_blocks(run, segment->count * (run->heads / run->kv_heads));
 }
 
-/* Blocks of as many lanes as one call attends to. */
-static int64_t attended_lanes(const attention_run *run)
-{
-    return PG_ATTENTION_PANELS * run->g->kernels->lanes;
-}
-
+/* As many at a time as one call attends to. */
 static int64_t attended_blocks(const attention_run *run, const pg_segment *segment)
 {
-    int64_t most = attended_lanes(run);
-    return (segment->count * (run->heads / run->kv_heads) + most - 1) / most;
+    return (query_blocks(run, segment) + PG_ATTENTION_PANELS - 1) / PG_ATTENTION_PANELS;
 }
 
 static int64_t count_keys(const pg_segment *segment)
@@ -69,7 +63,8 @@ static void attend_block(void *context, int64_t index, int worker)
     size_t s = find_segment(run, index);
     const pg_segment *segment = &run->batch.segments[s];
     int64_t blocks = attended_blocks(run, segment), task = index - run->first_task[s];
-    int64_t head = task / blocks, group = run->heads / run->kv_heads, lanes = attended_lanes(run);
+    int64_t head = task / blocks, group = run->heads / run->kv_heads;
+    int64_t lanes = PG_ATTENTION_PANELS * run->g->kernels->lanes;
     size_t element = pg_dtype_size(run->k->dtype);
     pg_key_span spans[PG_SPANS_MAX];
     for (int i = 0; i < segment->span_count; i++) {

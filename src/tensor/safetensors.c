@@ -188,8 +188,7 @@ pg_status pg_safetensors_open(pg_safetensors **out, const char *path)
     *out = NULL;
     pg_file_map map;
     PG_TRY(pg_file_map_open(&map, path));
-    if (map.size >= PG_HUGE_PAGE) /* of a smaller file, all would come in with the first byte */
-        pg_pages_want_huge(map.data, map.size);
+    pg_pages_want_huge(map.data, map.size);
     pg_status status = pg_safetensors_parse(out, map.data, map.size, path);
     if (status == PG_OK)
         (*out)->map = map;

@@ -13,30 +13,11 @@ import sys
 import threading
 import time
 
-from serve_test import COW, Server, chat, data_url, with_picture
+from serve_test import COW, Server, chat, data_url, wait_until, with_picture
 
 MOST_FILES = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 CROWD = min(int(sys.argv[2]) if len(sys.argv) > 2 else 10000, MOST_FILES - 300)
 ASK = {"image": data_url(COW), "max_tokens": 3, "temperature": 0}
-
-
-def memory(server):
-    """Megabytes that the server has in memory, and its threads."""
-    with open(f"/proc/{server.process.pid}/status", encoding="ascii") as file:
-        found = dict(line.split(":") for line in file)
-    return int(found["VmRSS"].split()[0]) / 1024, int(found["Threads"])
-
-
-def wait_until(holds, seconds=30):
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "it does not come true"
-        time.sleep(0.05)
-
-
-def is_idle(server):
-    scheduler = json.loads(server.get("/v1/figures")[2])["scheduler"]
-    return scheduler["running"] == scheduler["waiting"] == scheduler["sequences_used"] == 0
 
 
 def request(body, length=None):
@@ -81,7 +62,7 @@ def turn_away(server):
     """A crowd, closed by the server. Returns what memory says meanwhile."""
     crowd = crowd_of(server)
     wait_until(lambda: count_closed(crowd) == len(crowd))
-    found = memory(server)
+    found = server.memory()
     for client in crowd:
         client.close()
     return found
@@ -105,11 +86,11 @@ def test_a_crowd_is_borne():
         crowd = crowd_of(server)
         for _ in range(5):
             assert server.post("/v1/caption", ASK)["caption"] == caption
-        wait_until(lambda: memory(server)[1] > len(crowd))
+        wait_until(lambda: server.memory()[1] > len(crowd))
         assert count_closed(crowd) == 0, "some were closed"
         for client in crowd:
             client.close()
-        wait_until(lambda: memory(server)[1] < 50)
+        wait_until(lambda: server.memory()[1] < 50)
         assert server.post("/v1/caption", ASK)["caption"] == caption
 
 
@@ -137,7 +118,7 @@ def test_streams_that_nobody_reads():
         began = time.monotonic()
         fast = server.stream("/v1/chat/completions", chat("caption en", max_tokens=50, min_tokens=50))
         assert fast[-1]["choices"][0]["finish_reason"] == "length"
-        wait_until(lambda: is_idle(server), 60)
+        wait_until(server.is_idle, 60)
         cut_off = lambda: sum(line.get("method") == "POST" and not line["sent"] for line in server.lines())
         wait_until(lambda: cut_off() == 4)
         assert time.monotonic() - began < 60
@@ -174,7 +155,7 @@ def test_clients_that_leave():
         for thread in threads:
             thread.join()
         assert server.post("/v1/caption", ASK)["caption"] == caption
-        wait_until(lambda: is_idle(server) and memory(server)[1] < 30)
+        wait_until(lambda: server.is_idle() and server.memory()[1] < 30)
         assert server.post("/v1/caption", ASK)["caption"] == caption
 
 

@@ -17,7 +17,8 @@ import tempfile
 import threading
 import time
 
-from serve_test import COW, GOLDEN, MODEL, SIGLIP, Server, chat, command_line, data_url, form, with_picture
+from serve_test import (COW, GOLDEN, MODEL, SIGLIP, Server, chat, command_line, data_url, form, wait_until,
+                        with_picture)
 
 CLIENTS = 24
 LILY = GOLDEN / "inference/images/lily.jpg"
@@ -152,7 +153,7 @@ class Soak:
         memory = []
         while any(thread.is_alive() for thread in threads):
             time.sleep(min(5, seconds / 4))
-            memory.append(resident(self.server))
+            memory.append(self.server.memory()[0])
             if time.monotonic() < end:
                 self.server.process.send_signal(signal.SIGHUP)
                 self.count("reloads")
@@ -160,20 +161,6 @@ class Soak:
             thread.join()
         assert not self.problems, "\n".join(self.problems)
         return memory
-
-
-def resident(server):
-    with open(f"/proc/{server.process.pid}/status", encoding="ascii") as file:
-        return next(int(line.split()[1]) // 1024 for line in file if line.startswith("VmRSS"))
-
-
-def wait_until_idle(server):
-    for _ in range(600):
-        scheduler = json.loads(server.get("/v1/figures")[2])["scheduler"]
-        if scheduler["running"] == scheduler["waiting"] == scheduler["sequences_used"] == 0:
-            return
-        time.sleep(0.1)
-    raise AssertionError(f"not idle: {scheduler}")
 
 
 def main():
@@ -185,13 +172,13 @@ def main():
         with Server(*models, "-np", "8", "--queue", "12", "--feedback", judged, "-t", "2") as server:
             soak = Soak(server, kinds())
             memory = soak.run(seconds)
-            wait_until_idle(server)
+            wait_until(server.is_idle, 60)
         rows = command_line("feedback", "list", judged, "--json").splitlines()
         lost = set(soak.acknowledged) - {json.loads(row)["request"] for row in rows}
         assert not lost, lost
         for name, count in sorted(soak.counts.items()):
             print(f"{count} {name}")
-        print(f"resident: {memory[len(memory) // 4]} MB after a quarter, {memory[-1]} MB at the end")
+        print(f"resident: {memory[len(memory) // 4]:.0f} MB after a quarter, {memory[-1]:.0f} MB at the end")
 
 
 if __name__ == "__main__":

@@ -32,6 +32,13 @@ def data_url(path):
     return "data:image/jpeg;base64," + base64.b64encode(path.read_bytes()).decode()
 
 
+def wait_until(holds, seconds=30):
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "it does not come true"
+        time.sleep(0.05)
+
+
 class Server:
     """`paligemma serve` for the time of a test."""
 
@@ -57,6 +64,16 @@ class Server:
 
     def lines(self):
         return [json.loads(line) for line in self.log if line.startswith("{")]
+
+    def memory(self):
+        """Megabytes that the server has in memory, and its threads."""
+        with open(f"/proc/{self.process.pid}/status", encoding="ascii") as file:
+            found = dict(line.split(":") for line in file)
+        return int(found["VmRSS"].split()[0]) / 1024, int(found["Threads"])
+
+    def is_idle(self):
+        scheduler = json.loads(self.get("/v1/figures")[2])["scheduler"]
+        return scheduler["running"] == scheduler["waiting"] == scheduler["sequences_used"] == 0
 
     def end(self):
         if self.process.poll() is None:
