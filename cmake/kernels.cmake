@@ -22,6 +22,7 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   pg_add_kernels(avx512 ${PG_AVX512})
   pg_add_kernels(avx512vnni ${PG_AVX512} -mavx512vnni)
   pg_add_kernels(avx512bf16 ${PG_AVX512} -mavx512vnni -mavx512bf16) # what has bf16 has VNNI
+  pg_add_kernels(amx ${PG_AVX512} -mavx512vnni -mavx512bf16 -mamx-tile -mamx-bf16 -mamx-int8)
 elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
   pg_add_kernels(neon)
   pg_add_kernels(neondot -march=armv8.2-a+dotprod)

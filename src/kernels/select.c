@@ -7,8 +7,10 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
-extern const pg_kernels pg_avx2_kernels, pg_avx512_kernels, pg_avx512vnni_kernels, pg_avx512bf16_kernels;
+extern const pg_kernels pg_avx2_kernels, pg_avx512_kernels, pg_avx512vnni_kernels, pg_avx512bf16_kernels, pg_amx_kernels;
 #if defined(PG_HAVE_AVXVNNI)
 extern const pg_kernels pg_avxvnni_kernels;
 #endif
@@ -37,6 +39,23 @@ static bool has_extended(unsigned bit)
     return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & bit);
 }
 
+/* In EDX of the extended features. */
+#define AMX_BF16 (1u << 22)
+#define AMX_TILE (1u << 24)
+#define AMX_INT8 (1u << 25)
+
+#define REQUEST_STATE 0x1023 /* ARCH_REQ_XCOMP_PERM, <asm/prctl.h> */
+#define TILE_DATA     18     /* of the parts of a process's extended state */
+
+/* Tiles of matrices, which the system keeps for a process only once it has asked for them (Linux 5.16). */
+static bool has_amx(void)
+{
+    const unsigned needed = AMX_BF16 | AMX_TILE | AMX_INT8;
+    unsigned a, b, c, d;
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & needed) == needed &&
+           syscall(SYS_arch_prctl, REQUEST_STATE, TILE_DATA) == 0;
+}
+
 #define AVX_VNNI    (1u << 4)
 #define AVX512_BF16 (1u << 5)
 
@@ -62,8 +81,11 @@ static void find_x86_tables(void)
     if (!__builtin_cpu_supports("avx512vnni"))
         return;
     tables[table_count++] = &pg_avx512vnni_kernels;
-    if (has_extended(AVX512_BF16))
-        tables[table_count++] = &pg_avx512bf16_kernels;
+    if (!has_extended(AVX512_BF16))
+        return;
+    tables[table_count++] = &pg_avx512bf16_kernels;
+    if (has_amx())
+        tables[table_count++] = &pg_amx_kernels;
 }
 #endif
 
