@@ -1,6 +1,10 @@
 /* The measuring loops of one instruction set; see roofline.h. */
 #include "kernels/simd.h"
 
+#if defined(__AMX_TILE__)
+#include "kernels/tiles_amx.h"
+#endif
+
 /* As many sums as the registers hold beside the factors: more than any processor has instructions under way. */
 #if defined(__AVX512F__) || defined(__aarch64__)
 #define CHAINS 24
@@ -28,7 +32,24 @@
 DEFINE_CHAINS(chains_f32, vf, splat(0.5f), splat(0.25f), MULTIPLY_ADD)
 #define F32_OPERATIONS (CHAINS * W * 2)
 
-#if defined(BF16_PRODUCTS)
+#if defined(__AMX_BF16__)
+/* Four sums of tiles, two factors on either side, as the products have them. */
+#define DEFINE_MATRIX_CHAINS(name, MULTIPLY)         \
+    static void name(int64_t rounds)                 \
+    {                                                \
+        shape_matrices(MATRIX_ROWS, MATRIX_BYTES);   \
+        for (int64_t i = 0; i < rounds; i++) {       \
+            MULTIPLY(0, 4, 6);                       \
+            MULTIPLY(1, 4, 7);                       \
+            MULTIPLY(2, 5, 6);                       \
+            MULTIPLY(3, 5, 7);                       \
+        }                                            \
+        _tile_release();                             \
+    }
+#define MATRIX_OPERATIONS (4 * MATRIX_ROWS * MATRIX_ROWS * 2) /* times the values in a row of a factor */
+DEFINE_MATRIX_CHAINS(chains_bf16, _tile_dpbf16ps)
+#define BF16_OPERATIONS (MATRIX_OPERATIONS * MATRIX_BYTES / 2)
+#elif defined(BF16_PRODUCTS)
 #define DOT_BF16(sum, x, y) dot_halves(sum, (vb)(x), (vb)(y))
 DEFINE_CHAINS(chains_bf16, vf, (vf)((vu){0} + 0x3c003c00), (vf)((vu){0} + 0x3f003f00), DOT_BF16)
 #define BF16_OPERATIONS (CHAINS * W * 4)
@@ -38,7 +59,10 @@ DEFINE_CHAINS(chains_bf16, vf, (vf)((vu){0} + 0x3c003c00), (vf)((vu){0} + 0x3f00
 #endif
 
 #define BYTES(value) ((vi){0} + 0x01010101 * (value))
-#if defined(__AVX512VNNI__)
+#if defined(__AMX_INT8__)
+DEFINE_MATRIX_CHAINS(chains_i8, _tile_dpbsud)
+#define I8_OPERATIONS (MATRIX_OPERATIONS * MATRIX_BYTES)
+#elif defined(__AVX512VNNI__)
 #define DOT_I8(sum, x, y) ((vi)_mm512_dpbusd_epi32((__m512i)(sum), (__m512i)(x), (__m512i)(y)))
 #elif defined(__AVXVNNI__) && !defined(__AVX512F__)
 #define DOT_I8(sum, x, y) ((vi)_mm256_dpbusd_avx_epi32((__m256i)(sum), (__m256i)(x), (__m256i)(y)))
@@ -60,7 +84,7 @@ static inline vi dot_i8(vi sum, vi x, vi y)
 #if defined(DOT_I8)
 DEFINE_CHAINS(chains_i8, vi, BYTES(3), BYTES(5), DOT_I8)
 #define I8_OPERATIONS (CHAINS * W * 8)
-#else
+#elif !defined(I8_OPERATIONS)
 #define chains_i8     chains_f32
 #define I8_OPERATIONS F32_OPERATIONS
 #endif

@@ -26,6 +26,7 @@ INLINE void shape_matrices(int64_t rows, int64_t depth)
         shapes.row_bytes[t] = (uint16_t)(t == 4 || t == 5 ? depth : MATRIX_BYTES);
         shapes.rows[t] = (uint8_t)(t < 6 ? rows : depth / 4);
     }
+    __asm__ volatile("" : : "r"(&shapes) : "memory"); /* compilers believe that only its first bytes are read */
     _tile_loadconfig(&shapes);
 }
 
