@@ -185,8 +185,8 @@ const pg_cli_command pg_cli_eval = {
         "The model answers every case of the data greedily, several at a time; what is measured is what `paligemma "
         "score` says. detect and segment answer with objects of the labels that the prompt names (\"detect cat ; "
         "dog\") "
-        "and no others, with scores from the tokens' probabilities; classify with one of the classes. retrieval, and "
-        "classify by comparing, need a SigLIP model.\n\n"
+        "and no others, with scores from the tokens' probabilities (segment: one label of COCO's instances after the "
+        "other); classify with one of the classes. retrieval, and classify by comparing, need a SigLIP model.\n\n"
         "With --out, a run that was stopped goes on where it was. A picture that cannot be read is a case without an "
         "answer: it is counted as wrong, and named in the file.",
     .groups = groups,

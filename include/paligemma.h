@@ -1732,9 +1732,10 @@ typedef struct pg_evaluation_run_options {
 PG_API void pg_evaluation_run_options_init(pg_evaluation_run_options *options);
 
 /* Lets a model answer the cases that have no prediction yet, greedily, several at a time. detect and segment: as
- * pg_detect does, with the labels that the prompt names ("detect cat ; dog"), and its scores. classify: SigLIP compares
- * pictures with the names of the classes; PaliGemma answers the prompt with one of them. retrieval: SigLIP. A picture
- * that cannot be read is a case without an answer, which counts as wrong. */
+ * pg_detect does, with the labels that the prompt names ("detect cat ; dog"), and its scores; of COCO's pictures masks
+ * are asked for one label at a time ("segment cat", then "segment dog"). classify: SigLIP compares pictures with the
+ * names of the classes; PaliGemma answers the prompt with one of them. retrieval: SigLIP. A picture that cannot be read
+ * is a case without an answer, which counts as wrong. */
 PG_API pg_status pg_evaluation_run(pg_evaluation *evaluation, pg_session *session,
                                    const pg_evaluation_run_options *options);
 

@@ -217,7 +217,7 @@ static pg_status copy(char **out, const char *text)
     return *out || !text ? PG_OK : PG_ERROR_MEMORY;
 }
 
-/* COCO's instances are rows of detection ("detect cat ; dog"), and asked with the other word where masks are wanted. */
+/* COCO's instances are rows of detection ("detect cat ; dog"), and named with the other word where masks are wanted. */
 static pg_status write_prompt(char **out, const pg_evaluation *evaluation, const char *prompt)
 {
     static const char detect[] = "detect ";

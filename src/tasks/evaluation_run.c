@@ -165,7 +165,8 @@ typedef struct member {
     pg_eval_item *item;
     pg_eval_pictures pictures;
     label_list labels;
-    pg_detect_options detect;
+    pg_detect_options *questions; /* about objects */
+    size_t question_count;
 } member;
 
 typedef struct group {
@@ -179,6 +180,7 @@ static void free_member(member *m)
     pg_eval_pictures_free(&m->pictures);
     pg_free(m->labels.text);
     pg_free(m->labels.items);
+    pg_free(m->questions);
     *m = (member){0};
 }
 
@@ -221,58 +223,109 @@ static pg_masks masks_of(const group *g, const pg_eval_item *item)
     return segment && g->run->evaluation->task != PG_EVAL_DETECT ? PG_MASKS_ALWAYS : PG_MASKS_NONE;
 }
 
-static pg_status prepare_objects(member *m, const group *g)
+static pg_status describe_question(pg_detect_options *out, const member *m, const group *g)
 {
     const pg_evaluation_run_options *options = g->run->options;
-    PG_TRY(split_labels(&m->labels, m->item->prompt));
-    pg_detect_options_init(&m->detect);
-    m->detect.prompt = m->item->prompt;
-    m->detect.labels = m->labels.items;
-    m->detect.label_count = m->labels.count;
-    m->detect.masks = masks_of(g, m->item);
-    m->detect.codec = g->run->evaluation->codec;
-    m->detect.free = options->free;
-    m->detect.on_text = on_text;
-    m->detect.user = g->run;
+    pg_detect_options_init(out);
+    out->prompt = m->item->prompt;
+    out->labels = m->labels.items;
+    out->label_count = m->labels.count;
+    out->masks = masks_of(g, m->item);
+    out->codec = g->run->evaluation->codec;
+    out->free = options->free;
+    out->on_text = on_text;
+    out->user = g->run;
     if (g->run->evaluation->task == PG_EVAL_REFCOCO)
-        m->detect.free = options->free || !names_label(m->item, &m->labels);
+        out->free = options->free || !names_label(m->item, &m->labels);
     else if (options->labels) {
-        m->detect.prompt = NULL;
-        m->detect.labels = options->labels;
-        m->detect.label_count = options->label_count;
+        out->prompt = NULL;
+        out->labels = options->labels;
+        out->label_count = options->label_count;
     }
-    if (m->pictures.count != 1)
-        return pg_fail(PG_ERROR_FORMAT, "%zu pictures, expected one", m->pictures.count);
-    return m->detect.label_count || m->detect.free
+    return out->label_count || out->free
                ? PG_OK
                : pg_fail(PG_ERROR_FORMAT, "the prompt \"%.80s\" names nothing to look for", m->item->prompt);
 }
 
-static pg_status take_objects(pg_eval_item *item, const pg_objects *objects)
+/* "segment LABEL" is what models of masks learn: labels of a COCO picture are asked for one after the other. Rows of
+ * texts have prompts of their own. */
+static bool asks_for_each(const group *g, const pg_detect_options *question)
 {
-    item->width = objects->width;
-    item->height = objects->height;
-    PG_TRY(pg_eval_objects_take(&item->objects, objects));
-    item->prediction = pg_copy_text(objects->text, SIZE_MAX);
-    return item->prediction ? PG_OK : PG_ERROR_MEMORY;
+    const pg_evaluation *evaluation = g->run->evaluation;
+    return evaluation->task == PG_EVAL_SEGMENT && pg_evaluation_has_coco_objects(evaluation) && question->label_count;
+}
+
+static pg_status prepare_objects(member *m, const group *g)
+{
+    pg_detect_options question;
+    if (m->pictures.count != 1)
+        return pg_fail(PG_ERROR_FORMAT, "%zu pictures, expected one", m->pictures.count);
+    PG_TRY(split_labels(&m->labels, m->item->prompt));
+    PG_TRY(describe_question(&question, m, g));
+    bool each = asks_for_each(g, &question);
+    size_t count = each ? question.label_count : 1;
+    m->questions = pg_alloc(count, sizeof *m->questions);
+    if (!m->questions)
+        return PG_ERROR_MEMORY;
+    m->question_count = count;
+    for (size_t i = 0; i < count; i++) {
+        m->questions[i] = question;
+        if (each) {
+            m->questions[i].prompt = NULL;
+            m->questions[i].labels = &question.labels[i];
+            m->questions[i].label_count = 1;
+        }
+    }
+    return PG_OK;
+}
+
+/* Answers to all of a case's questions are one, with " ; " between them as between the objects of an answer. */
+static pg_status take_objects(const member *m, pg_objects *const *answers)
+{
+    pg_eval_item *item = m->item;
+    pg_buffer text = {0};
+    pg_status status = pg_buffer_append(&text, "", 0);
+    for (size_t i = 0; i < m->question_count && status == PG_OK; i++) {
+        item->width = answers[i]->width;
+        item->height = answers[i]->height;
+        status = pg_eval_objects_take(&item->objects, answers[i]);
+        if (status == PG_OK && *answers[i]->text)
+            status = pg_buffer_print(&text, text.size ? " ; %s" : "%s", answers[i]->text);
+    }
+    if (status == PG_OK) {
+        item->prediction = pg_copy_text(text.data, SIZE_MAX);
+        status = item->prediction ? PG_OK : PG_ERROR_MEMORY;
+    }
+    pg_buffer_free(&text);
+    return status;
+}
+
+static size_t count_questions(member *const *members, size_t count)
+{
+    size_t sum = 0;
+    for (size_t i = 0; i < count; i++)
+        sum += members[i]->question_count;
+    return sum;
 }
 
 static pg_status look(const group *g, member *const *members, size_t count)
 {
-    const pg_image **images = pg_alloc(count, sizeof *images);
-    const pg_detect_options **options = pg_alloc(count, sizeof *options);
-    pg_objects **objects = pg_alloc(count, sizeof *objects);
+    size_t asked = count_questions(members, count);
+    const pg_image **images = pg_alloc(asked, sizeof *images);
+    const pg_detect_options **options = pg_alloc(asked, sizeof *options);
+    pg_objects **objects = pg_alloc(asked, sizeof *objects);
     pg_status status = images && options && objects ? PG_OK : PG_ERROR_MEMORY;
-    for (size_t i = 0; i < count && status == PG_OK; i++) {
-        images[i] = members[i]->pictures.images[0];
-        options[i] = &members[i]->detect;
-    }
+    for (size_t i = 0, at = 0; i < count && status == PG_OK; i++)
+        for (size_t k = 0; k < members[i]->question_count; k++, at++) {
+            images[at] = members[i]->pictures.images[0];
+            options[at] = &members[i]->questions[k];
+        }
     if (status == PG_OK)
-        status = pg_detect_each(objects, g->run->session, images, options, count);
+        status = pg_detect_each(objects, g->run->session, images, options, asked);
     bool answered = status == PG_OK && !g->run->cancelled;
-    for (size_t i = 0; i < count && answered && status == PG_OK; i++)
-        status = take_objects(members[i]->item, objects[i]);
-    for (size_t i = 0; objects && i < count; i++)
+    for (size_t i = 0, at = 0; i < count && answered && status == PG_OK; at += members[i++]->question_count)
+        status = take_objects(members[i], objects + at);
+    for (size_t i = 0; objects && i < asked; i++)
         pg_objects_free(objects[i]);
     pg_free(images);
     pg_free(options);

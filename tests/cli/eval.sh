@@ -36,6 +36,30 @@ paligemma eval --data boxes.jsonl --task detect -t 1 --out found.jsonl | grep -c
 grep -c '"objects"' found.jsonl
 try eval --data boxes.jsonl --task detect -t 1 --fit-scores
 try eval --data data.jsonl --task caption --fit-scores
+
+echo '-- masks: COCO asks for one label at a time, rows for what their prompts name'
+mkdir masks
+{ echo 'P5 8 16 255' && head -c 64 /dev/zero && head -c 64 /dev/zero | tr '\0' '\377'; } >masks/half.png
+cp masks/half.png masks/same.png
+env -u PALIGEMMA_MODEL paligemma train --objective maskcodec --data masks --out run --steps 1 --batch 2 --warmup 0 -t 1 >/dev/null 2>&1
+cat >coco.json <<'END'
+{"images": [{"id": 7, "file_name": "cow.jpg", "width": 240, "height": 168}],
+ "categories": [{"id": 1, "name": "cow"}, {"id": 2, "name": "dog"}],
+ "annotations": [
+  {"id": 1, "image_id": 7, "category_id": 1, "bbox": [0, 0, 100, 80], "area": 8000,
+   "segmentation": [[0, 0, 100, 0, 100, 80, 0, 80]]},
+  {"id": 2, "image_id": 7, "category_id": 2, "bbox": [120, 0, 60, 50], "area": 3000,
+   "segmentation": [[120, 0, 180, 0, 180, 50, 120, 50]]}]}
+END
+cat >masks.jsonl <<'END'
+{"image": "cow.jpg", "prefix": "segment cow", "suffix": "none"}
+{"image": "cow.jpg", "prefix": "segment dog", "suffix": "none"}
+END
+for data in coco.json masks.jsonl; do
+    paligemma eval --data $data --task segment --codec run/last/mask_codec.npz -t 1 --out ${data%.*}.found | tail -1
+done
+text() { sed -E 's/.*"text":"([^"]*)".*/\1/' "$@"; }
+[ "$(text coco.found)" = "$(text masks.found | sed -z 's/\n$//; s/\n/ ; /')" ] && echo 'the same answers'
 cat >pairs.jsonl <<'END'
 {"image": "cow.jpg", "text": "a cow"}
 {"image": "lily.jpg", "text": "a lily"}
