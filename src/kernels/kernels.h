@@ -66,7 +66,8 @@ typedef struct pg_kernels {
     const struct pg_roofline_kernels *roofline; /* see roofline.h */
     const struct pg_gradient_kernels *gradient; /* see gradient.h */
     const struct pg_update_kernels *update;     /* see update_loops.h */
-    int64_t lanes;                              /* rows of a panel */
+    int64_t lanes, lane_group;                  /* rows of a panel, and as many that products take together */
+    int64_t outputs;                            /* rows of the weight that products of panels take at a time */
     bool bf16_products;                         /* panel_product[PG_PANEL_BF16] uses bf16 instructions */
 
     /* Any floating dtype (F32, F16, BF16) to f32 and back (rounding to nearest even). I8 is one head of a cached row:

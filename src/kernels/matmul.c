@@ -1,6 +1,6 @@
 /*
  * Blocking of the panel product. Rows of x go in chunks of CHUNK_ROWS: a chunk is packed once, then every task takes
- * BLOCK_OUTPUTS rows of w and walks along k in steps of BLOCK_INPUTS: that piece of w is brought into the panel's type
+ * a block of rows of w and walks along k in steps of BLOCK_INPUTS: that piece of w is brought into the panel's type
  * in the worker's own tile (from bf16, f16 or f32), multiplied with all panels of the chunk while both are in the
  * second-level cache, and summed up in the worker's tile of results, transposed ([output][row]) because lanes are rows.
  */
@@ -12,10 +12,14 @@
 #include "base/threads.h"
 
 #define CHUNK_ROWS    512
-#define BLOCK_OUTPUTS 48
+#define OUTPUT_GROUP  16   /* outputs of a task are a multiple of it */
+#define THREAD_TASKS  4    /* at least, where there are as many outputs */
 #define BLOCK_INPUTS  1024 /* of a step along k, or up to half as many more */
 #define MOST_INPUTS   (BLOCK_INPUTS * 3 / 2)
-#define SUMS_STRIDE   (CHUNK_ROWS + 16) /* not a power of two: columns are read back */
+#define INPUT_GROUP   32 /* inputs of a step are a multiple of it */
+#define INPUTS_APART  32 /* between rows of a tile of weights: rows of 2 KiB would push each other out of the cache */
+#define LEAST_OUTPUTS 48
+#define SUMS_APART    16 /* and not a power of two: columns are read back */
 #define DOT_OUTPUTS   64
 #define ALIASED_BYTES 16384 /* rows at such distances push each other out of the cache before they are used */
 
@@ -25,20 +29,17 @@ typedef struct panel_run {
     int threads;
     int64_t first, rows; /* of the chunk */
     int64_t panel_count;
+    int64_t block_outputs, sums_stride;
     int64_t padded_inputs; /* even */
-    int64_t block_inputs;  /* of a step along k: even, and about the same in all */
+    int64_t block_inputs;  /* of a step along k: about the same in all */
     char *panels, *workers;
 } panel_run;
 
-/* The first row of panel p of a chunk: rows are spread evenly over as few panels as hold them, in groups of LANE_GROUP.
- */
-#define LANE_GROUP 16
+/* The first row of panel p of a chunk: rows are spread evenly over as few panels as hold them, in groups. */
 static int64_t panel_start(const panel_run *run, int64_t p)
 {
-    int64_t groups = (run->rows + LANE_GROUP - 1) / LANE_GROUP, lanes = run->kernels->lanes;
-    if (lanes % LANE_GROUP)
-        return pg_smaller(p * lanes, run->rows);
-    return pg_smaller(p * groups / run->panel_count * LANE_GROUP, run->rows);
+    int64_t size = run->kernels->lane_group, groups = (run->rows + size - 1) / size;
+    return pg_smaller(p * groups / run->panel_count * size, run->rows);
 }
 
 static size_t panel_element(const pg_matmul *job)
@@ -51,16 +52,44 @@ static size_t panel_bytes(const pg_kernels *kernels, const pg_matmul *job)
     return (size_t)((job->inputs + 1) / 2 * 2 * kernels->lanes) * panel_element(job);
 }
 
+/* Outputs of a task: what the kernels like best, or less so that there is something for every thread. */
+static int64_t block_outputs(const pg_kernels *kernels, int threads, const pg_matmul *job)
+{
+    int64_t share = job->outputs / (threads * THREAD_TASKS) / OUTPUT_GROUP * OUTPUT_GROUP;
+    return pg_smaller(kernels->outputs, share > LEAST_OUTPUTS ? share : LEAST_OUTPUTS);
+}
+
+/* Floats from the sums of one output to those of the next. */
+static int64_t sums_stride(const pg_kernels *kernels, const pg_matmul *job)
+{
+    int64_t chunk = pg_smaller(job->rows, CHUNK_ROWS);
+    return (chunk + kernels->lanes - 1) / kernels->lanes * kernels->lanes + SUMS_APART;
+}
+
 /* Of one worker: sums, a tile of weights, and one row of it as f32. */
-#define SUMS_BYTES   (BLOCK_OUTPUTS * SUMS_STRIDE * sizeof(float))
-#define TILE_BYTES   (BLOCK_OUTPUTS * MOST_INPUTS * sizeof(float))
-#define WORKER_BYTES (SUMS_BYTES + TILE_BYTES + MOST_INPUTS * sizeof(float))
+typedef struct worker_bytes {
+    size_t sums, tile, row;
+} worker_bytes;
+
+static worker_bytes measure_worker(const pg_kernels *kernels, int threads, const pg_matmul *job)
+{
+    size_t outputs = (size_t)block_outputs(kernels, threads, job);
+    return (worker_bytes){.sums = outputs * (size_t)sums_stride(kernels, job) * sizeof(float),
+                          .tile = pg_align(outputs * (MOST_INPUTS + INPUTS_APART) * panel_element(job)),
+                          .row = MOST_INPUTS * sizeof(float)};
+}
+
+static size_t sum_worker(worker_bytes bytes)
+{
+    return bytes.sums + bytes.tile + bytes.row;
+}
 
 size_t pg_matmul_scratch(const pg_kernels *kernels, int threads, const pg_matmul *job)
 {
     int64_t chunk = pg_smaller(job->rows, CHUNK_ROWS);
     size_t panels = (size_t)((chunk + kernels->lanes - 1) / kernels->lanes);
-    return pg_align(panels * panel_bytes(kernels, job)) + (size_t)threads * WORKER_BYTES;
+    return pg_align(panels * panel_bytes(kernels, job)) +
+           (size_t)threads * sum_worker(measure_worker(kernels, threads, job));
 }
 
 static void pack_panel(void *context, int64_t index, int worker)
@@ -83,21 +112,22 @@ static pg_ahead piece_ahead(const panel_run *run, int64_t output, int64_t k)
 {
     const pg_matmul *job = run->job;
     int64_t element = (int64_t)pg_dtype_size(job->dtype);
-    const char *rows = k + run->block_inputs < job->inputs ? weights_at(job, output, k + run->block_inputs)
-                                                           : weights_at(job, output + run->threads * BLOCK_OUTPUTS, 0);
+    const char *rows = k + run->block_inputs < job->inputs
+                           ? weights_at(job, output, k + run->block_inputs)
+                           : weights_at(job, output + run->threads * run->block_outputs, 0);
     return (pg_ahead){rows, job->inputs * element, element};
 }
 
-/* Rows `output`... of w, inputs from `k` on, as the panel's type: [count][padded], the last column zero if `k` ends
- * odd. */
+/* Rows `output`... of w, inputs from `k` on, as the panel's type: [count][stride], of which `padded` are used, the last
+ * one zero if `k` ends odd. */
 static void fill_tile(const panel_run *run, char *tile, float *row, int64_t output, int64_t count, int64_t k,
-                      int64_t width, int64_t padded)
+                      int64_t width, int64_t padded, int64_t stride)
 {
     const pg_matmul *job = run->job;
     size_t wide = panel_element(job);
     for (int64_t n = 0; n < count; n++) {
         const char *w = weights_at(job, output + n, k);
-        char *to = tile + (size_t)(n * padded) * wide;
+        char *to = tile + (size_t)(n * stride) * wide;
         if (job->panel == PG_PANEL_F32)
             run->kernels->widen((float *)to, w, job->dtype, width);
         else if (job->dtype == PG_BF16)
@@ -116,26 +146,27 @@ static void multiply_block(void *context, int64_t index, int worker)
     const panel_run *run = context;
     const pg_kernels *kernels = run->kernels;
     const pg_matmul *job = run->job;
-    float *sums = (float *)(run->workers + (size_t)worker * WORKER_BYTES);
-    char *tile = (char *)sums + SUMS_BYTES;
-    float *row = (float *)(tile + TILE_BYTES);
-    int64_t output = index * BLOCK_OUTPUTS, count = pg_smaller(job->outputs - output, BLOCK_OUTPUTS);
-    memset(sums, 0, SUMS_BYTES);
+    worker_bytes bytes = measure_worker(kernels, run->threads, job);
+    float *sums = (float *)(run->workers + (size_t)worker * sum_worker(bytes));
+    char *tile = (char *)sums + bytes.sums;
+    float *row = (float *)(tile + bytes.tile);
+    int64_t output = index * run->block_outputs, count = pg_smaller(job->outputs - output, run->block_outputs);
+    memset(sums, 0, (size_t)(count * run->sums_stride) * sizeof *sums);
     for (int64_t k = 0; k < job->inputs; k += run->block_inputs) {
         int64_t width = pg_smaller(job->inputs - k, run->block_inputs),
-                padded = pg_smaller(run->padded_inputs - k, run->block_inputs);
-        fill_tile(run, tile, row, output, count, k, width, padded);
+                padded = pg_smaller(run->padded_inputs - k, run->block_inputs), stride = padded + INPUTS_APART;
+        fill_tile(run, tile, row, output, count, k, width, padded, stride);
         const char *panel = run->panels + (size_t)(k * kernels->lanes) * panel_element(job);
         pg_ahead ahead = piece_ahead(run, output, k);
         bool asks = ahead.stride % ALIASED_BYTES != 0;
         for (int64_t p = 0; p < run->panel_count; p++, panel += panel_bytes(kernels, job)) {
             int64_t r = panel_start(run, p);
-            kernels->panel_product[job->panel](sums + r, SUMS_STRIDE, tile, padded, count, panel,
+            kernels->panel_product[job->panel](sums + r, run->sums_stride, tile, stride, count, panel,
                                                panel_start(run, p + 1) - r, padded, p || !asks ? NULL : &ahead);
         }
     }
-    kernels->unpack(job->out + run->first * job->outputs + output, job->outputs, sums, SUMS_STRIDE, run->rows, count,
-                    job->bias ? job->bias + output : NULL);
+    kernels->unpack(job->out + run->first * job->outputs + output, job->outputs, sums, run->sums_stride, run->rows,
+                    count, job->bias ? job->bias + output : NULL);
 }
 
 void pg_matmul_panels(const pg_kernels *kernels, int threads, const pg_matmul *job, void *scratch)
@@ -146,13 +177,16 @@ void pg_matmul_panels(const pg_kernels *kernels, int threads, const pg_matmul *j
                      .padded_inputs = (job->inputs + 1) / 2 * 2,
                      .panels = scratch};
     int64_t steps = job->inputs < BLOCK_INPUTS ? 1 : (job->inputs + BLOCK_INPUTS / 2 - 1) / BLOCK_INPUTS;
-    run.block_inputs = pg_even((job->inputs + steps - 1) / steps);
-    run.workers = run.panels + pg_matmul_scratch(kernels, threads, job) - (size_t)threads * WORKER_BYTES;
+    run.block_inputs = ((job->inputs + steps - 1) / steps + INPUT_GROUP - 1) / INPUT_GROUP * INPUT_GROUP;
+    run.block_outputs = block_outputs(kernels, threads, job);
+    run.sums_stride = sums_stride(kernels, job);
+    run.workers = run.panels + pg_matmul_scratch(kernels, threads, job) -
+                  (size_t)threads * sum_worker(measure_worker(kernels, threads, job));
     for (run.first = 0; run.first < job->rows; run.first += run.rows) {
         run.rows = pg_smaller(job->rows - run.first, CHUNK_ROWS);
         run.panel_count = (run.rows + kernels->lanes - 1) / kernels->lanes;
         pg_parallel(threads, run.panel_count, pack_panel, &run);
-        pg_parallel(threads, (job->outputs + BLOCK_OUTPUTS - 1) / BLOCK_OUTPUTS, multiply_block, &run);
+        pg_parallel(threads, (job->outputs + run.block_outputs - 1) / run.block_outputs, multiply_block, &run);
     }
 }
 

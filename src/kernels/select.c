@@ -10,7 +10,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-extern const pg_kernels pg_avx2_kernels, pg_avx512_kernels, pg_avx512vnni_kernels, pg_avx512bf16_kernels, pg_amx_kernels;
+extern const pg_kernels pg_avx2_kernels, pg_avx512_kernels, pg_avx512vnni_kernels, pg_avx512bf16_kernels,
+    pg_amx_kernels;
 #if defined(PG_HAVE_AVXVNNI)
 extern const pg_kernels pg_avxvnni_kernels;
 #endif

@@ -130,12 +130,11 @@ static inline vf dot_pair(vf sum, vf x, uint32_t pair)
 
 #if defined(__AMX_BF16__)
 #define MATRIX_DEPTH 32 /* values of k in a tile */
-#define CHUNK_STEPS  8  /* of MATRIX_DEPTH: what is read again stays in the first-level cache */
 
 /* c[n][lane] += w[n][k] * panel[k][lane] for `lefts` tiles of rows and `rights` of lanes, both constants, in steps of
  * `depth` <= MATRIX_DEPTH, as the tiles are shaped. */
-INLINE void tile_bf16(float *c, int64_t c_stride, const uint16_t *w, int64_t w_stride, const float *panel, int64_t steps,
-                      int lefts, int rights)
+INLINE void tile_bf16(float *c, int64_t c_stride, const uint16_t *w, int64_t w_stride, const float *panel,
+                      int64_t steps, int lefts, int rights)
 {
     const int64_t c_bytes = c_stride * 4, w_bytes = w_stride * 2;
     float *below = c + MATRIX_ROWS * c_stride;
@@ -170,49 +169,53 @@ INLINE void tile_bf16(float *c, int64_t c_stride, const uint16_t *w, int64_t w_s
         _tile_stored(3, below + W, c_bytes);
 }
 
-/* All lanes of `lefts` tiles of rows. */
-INLINE void strip_bf16(float *c, int64_t c_stride, const uint16_t *w, int64_t w_stride, const float *panel, int64_t steps,
-                       int64_t lanes, int lefts)
+/* `rights` tiles of lanes and all rows of w. */
+INLINE void column_bf16(float *c, int64_t c_stride, const uint16_t *w, int64_t w_stride, int64_t rows,
+                        const float *panel, int64_t steps, int rights)
 {
-    int64_t lane = 0;
-    for (; lanes - lane > W; lane += 2 * W)
-        tile_bf16(c + lane, c_stride, w, w_stride, panel + lane, steps, lefts, 2);
-    if (lane < lanes)
-        tile_bf16(c + lane, c_stride, w, w_stride, panel + lane, steps, lefts, 1);
+    for (; rows > MATRIX_ROWS;
+         rows -= 2 * MATRIX_ROWS, c += 2 * MATRIX_ROWS * c_stride, w += 2 * MATRIX_ROWS * w_stride)
+        tile_bf16(c, c_stride, w, w_stride, panel, steps, 2, rights);
+    if (rows > 0)
+        tile_bf16(c, c_stride, w, w_stride, panel, steps, 1, rights);
 }
 
-/* A part of k in equal steps. */
-static void product_bf16(float *c, int64_t c_stride, const uint16_t *w, int64_t w_stride, int64_t rows, const float *panel,
-                         int64_t lanes, int64_t steps, int64_t depth)
+/* `rows` fill tiles, or are those of one tile. */
+static void product_bf16(float *c, int64_t c_stride, const uint16_t *w, int64_t w_stride, int64_t rows,
+                         const float *panel, int64_t lanes, int64_t steps)
+{
+    for (; lanes > W; lanes -= 2 * W, c += 2 * W, panel += 2 * W)
+        column_bf16(c, c_stride, w, w_stride, rows, panel, steps, 2);
+    if (lanes > 0)
+        column_bf16(c, c_stride, w, w_stride, rows, panel, steps, 1);
+}
+
+/* A part of k in steps of `depth`, a multiple of it. */
+static void shape_and_multiply(float *c, int64_t c_stride, const uint16_t *w, int64_t w_stride, int64_t rows,
+                               const float *panel, int64_t lanes, int64_t steps, int64_t depth)
 {
     int64_t whole = rows / MATRIX_ROWS * MATRIX_ROWS;
-    if (whole)
+    if (whole) {
         shape_matrices(MATRIX_ROWS, depth * 2);
-    for (int64_t i = 0; whole && i < steps; i += CHUNK_STEPS) {
-        int64_t count = steps - i < CHUNK_STEPS ? steps - i : CHUNK_STEPS, n = 0;
-        const uint16_t *left = w + i * MATRIX_DEPTH;
-        const float *right = panel + i * (MATRIX_DEPTH / 2) * LANES;
-        for (; whole - n > MATRIX_ROWS; n += 2 * MATRIX_ROWS)
-            strip_bf16(c + n * c_stride, c_stride, left + n * w_stride, w_stride, right, count, lanes, 2);
-        if (n < whole)
-            strip_bf16(c + n * c_stride, c_stride, left + n * w_stride, w_stride, right, count, lanes, 1);
+        product_bf16(c, c_stride, w, w_stride, whole, panel, lanes, steps);
     }
     if (rows > whole) {
         shape_matrices(rows - whole, depth * 2);
-        strip_bf16(c + whole * c_stride, c_stride, w + whole * w_stride, w_stride, panel, steps, lanes, 1);
+        product_bf16(c + whole * c_stride, c_stride, w + whole * w_stride, w_stride, rows - whole, panel, lanes, steps);
     }
 }
 
 void PG_SIMD(panel_product_bf16)(float *c, int64_t c_stride, const void *w, int64_t w_stride, int64_t rows,
                                  const void *panel, int64_t lanes, int64_t k, const pg_ahead *ahead)
 {
-    (void)ahead;
+    const uint16_t *rest = w;
     int64_t whole = k / MATRIX_DEPTH * MATRIX_DEPTH;
+    (void)ahead; /* loads limit this product: whatever else it loads, it does not do meanwhile */
     if (whole)
-        product_bf16(c, c_stride, w, w_stride, rows, panel, lanes, whole / MATRIX_DEPTH, MATRIX_DEPTH);
+        shape_and_multiply(c, c_stride, w, w_stride, rows, panel, lanes, whole / MATRIX_DEPTH, MATRIX_DEPTH);
     if (k > whole)
-        product_bf16(c, c_stride, (const uint16_t *)w + whole, w_stride, rows, (const float *)panel + whole / 2 * LANES,
-                     lanes, 1, k - whole);
+        shape_and_multiply(c, c_stride, rest + whole, w_stride, rows, (const float *)panel + whole / 2 * LANES, lanes,
+                           1, k - whole);
     _tile_release();
 }
 #else

@@ -34,17 +34,17 @@ DEFINE_CHAINS(chains_f32, vf, splat(0.5f), splat(0.25f), MULTIPLY_ADD)
 
 #if defined(__AMX_BF16__)
 /* Four sums of tiles, two factors on either side, as the products have them. */
-#define DEFINE_MATRIX_CHAINS(name, MULTIPLY)         \
-    static void name(int64_t rounds)                 \
-    {                                                \
-        shape_matrices(MATRIX_ROWS, MATRIX_BYTES);   \
-        for (int64_t i = 0; i < rounds; i++) {       \
-            MULTIPLY(0, 4, 6);                       \
-            MULTIPLY(1, 4, 7);                       \
-            MULTIPLY(2, 5, 6);                       \
-            MULTIPLY(3, 5, 7);                       \
-        }                                            \
-        _tile_release();                             \
+#define DEFINE_MATRIX_CHAINS(name, MULTIPLY)       \
+    static void name(int64_t rounds)               \
+    {                                              \
+        shape_matrices(MATRIX_ROWS, MATRIX_BYTES); \
+        for (int64_t i = 0; i < rounds; i++) {     \
+            MULTIPLY(0, 4, 6);                     \
+            MULTIPLY(1, 4, 7);                     \
+            MULTIPLY(2, 5, 6);                     \
+            MULTIPLY(3, 5, 7);                     \
+        }                                          \
+        _tile_release();                           \
     }
 #define MATRIX_OPERATIONS (4 * MATRIX_ROWS * MATRIX_ROWS * 2) /* times the values in a row of a factor */
 DEFINE_MATRIX_CHAINS(chains_bf16, _tile_dpbf16ps)
@@ -52,7 +52,7 @@ DEFINE_MATRIX_CHAINS(chains_bf16, _tile_dpbf16ps)
 #elif defined(BF16_PRODUCTS)
 #define DOT_BF16(sum, x, y) dot_halves(sum, (vb)(x), (vb)(y))
 DEFINE_CHAINS(chains_bf16, vf, (vf)((vu){0} + 0x3c003c00), (vf)((vu){0} + 0x3f003f00), DOT_BF16)
-#define BF16_OPERATIONS (CHAINS * W * 4)
+#define BF16_OPERATIONS     (CHAINS * W * 4)
 #else
 #define chains_bf16     chains_f32
 #define BF16_OPERATIONS F32_OPERATIONS

@@ -11,6 +11,13 @@ const pg_kernels PG_SIMD(kernels) = {
     .gradient = &PG_SIMD(gradient),
     .update = &PG_SIMD(update),
     .lanes = LANES,
+#if defined(__AMX_BF16__)
+    .lane_group = 2 * W,
+    .outputs = 256, /* the faster the arithmetic, the more use must be made of panels from beyond the caches */
+#else
+    .lane_group = LANES < 16 ? LANES : 16,
+    .outputs = 48,
+#endif
 #if defined(BF16_PRODUCTS)
     .bf16_products = true,
     .dot_rows_bf16 = PG_SIMD(dot_rows_bf16),

@@ -1,6 +1,6 @@
 /* Tiles of matrices (AMX): registers of 16 rows of 64 bytes, and one instruction that multiplies two of them. Their
- * layout of the right factor, pairs (or fours) of the inner dimension side by side, is the one of panels and of quantised
- * groups. Permission to use them is asked for in select.c. */
+ * layout of the right factor, pairs (or fours) of the inner dimension side by side, is the one of panels and of
+ * quantised groups. Permission to use them is asked for in select.c. */
 #ifndef PG_KERNELS_TILES_AMX_H
 #define PG_KERNELS_TILES_AMX_H
 
