@@ -184,6 +184,16 @@ INLINE void multiply_matrices(int32_t whole[][2][PG_QUANTIZED_ROWS], const weigh
         _tile_stored(3, whole[MATRIX_ROWS][1], whole_bytes);
 }
 
+/* Asks for what follows in memory, a part of it with every tile of rows: pages end where blocks of 256 inputs do, and the
+ * processor does not look beyond. */
+INLINE void fetch_part(const weight_block *w, int64_t rows, int64_t first, int64_t end, int groups)
+{
+    const int64_t lines = w->inputs / PG_QUANTIZED_INPUTS * w->step_lines;
+    for (int64_t line = first * lines / rows; line < end * lines / rows; line++)
+        for (int g = 0; g < groups; g++)
+            __builtin_prefetch(w->next + g * w->next_group_bytes + line * LINE_BYTES, 0, 2);
+}
+
 /* All rows, at least those of `lefts` tiles. The last tiles begin where they still are full; what they repeat is not
  * added again. */
 INLINE void multiply_many(float *sums, const weight_block *w, const row_block *x, int64_t rows, int lefts, int rights)
@@ -195,6 +205,7 @@ INLINE void multiply_many(float *sums, const weight_block *w, const row_block *x
         scales[g] = widen_bf16(w->scales + g * w->scale_bytes);
     for (int64_t first = 0; first < rows; first += size) {
         const int64_t start = first + size <= rows ? first : rows - size;
+        fetch_part(w, rows, first, start + size, rights);
         multiply_matrices(whole, w, x->values + start * w->inputs, lefts, rights);
         for (int64_t r = first; r < start + size; r++)
 #pragma GCC unroll 2
@@ -217,6 +228,7 @@ static bool multiply_in_matrices(float *sums, weight_block w, const row_block *x
         else
             multiply_many(sums, &w, x, rows, 2, 1);
         w.values += 2 * w.group_bytes;
+        w.next += 2 * w.next_group_bytes;
         w.scales += 2 * w.scale_bytes;
     }
     return true;
