@@ -1,5 +1,7 @@
 #include "kernels/attention_tile.h"
 
+#include <string.h>
+
 #include "base/memory.h"
 
 /* Where row `first` lies: its span, with *first made relative to it. */
@@ -49,10 +51,10 @@ static void ask_for_rows(const pg_attention_block *block, const pg_key_span *spa
     }
 }
 
-const uint16_t *pg_tile_keys_bf16(const pg_attention_block *block, int64_t first, int64_t count, float *scratch,
-                                  const pg_kernels *kernels, int64_t *stride)
+const uint16_t *pg_tile_keys_bf16(const pg_attention_block *block, int64_t first, int64_t count, int64_t width,
+                                  float *scratch, const pg_kernels *kernels, int64_t *stride)
 {
-    int64_t width = pg_even(block->size), at = first;
+    int64_t at = first;
     const pg_key_span *span = find_span(block, &at);
     if (block->dtype == PG_BF16 && width == block->size && at + count <= span->count) {
         *stride = block->key_stride;
@@ -63,8 +65,7 @@ const uint16_t *pg_tile_keys_bf16(const pg_attention_block *block, int64_t first
         ask_for_rows(block, span, at + i + ROWS_AHEAD);
         const float *row = pg_tile_rows(block, PG_TILE_KEYS, first + i, 1, scratch, kernels->widen, stride);
         kernels->narrow(keys + i * width, PG_BF16, row, block->size);
-        if (width > block->size)
-            keys[i * width + block->size] = 0;
+        memset(keys + i * width + block->size, 0, (size_t)(width - block->size) * sizeof *keys);
     }
     *stride = width;
     return keys;
@@ -77,6 +78,6 @@ size_t pg_attention_gradient_scratch(const pg_kernels *kernels, int64_t size)
 
 size_t pg_attention_scratch(const pg_kernels *kernels, int64_t size)
 {
-    int64_t panels = PG_ATTENTION_PANELS * (pg_even(size) + size) * kernels->lanes;
-    return (size_t)(panels + TILE_KEYS * kernels->lanes + (2 * TILE_KEYS + 1) * pg_even(size));
+    int64_t width = pg_attention_width(size), panels = PG_ATTENTION_PANELS * 2 * width * kernels->lanes;
+    return (size_t)(panels + TILE_KEYS * kernels->lanes + (3 * TILE_KEYS + 1) * width);
 }

@@ -13,31 +13,58 @@
 
 #include "kernels/attention_tile.h"
 #include "kernels/simd.h"
+#if defined(__AMX_BF16__)
+#include "kernels/tiles_amx.h"
+
+/* Weights and values are rounded to bf16, too, where that makes their product many times as fast. */
+static bool in_matrices(const pg_attention_block *block)
+{
+    return block->panel == PG_PANEL_BF16;
+}
+#else
+static bool in_matrices(const pg_attention_block *block)
+{
+    (void)block;
+    return false;
+}
+#endif
 
 /* A panel of lanes. */
 typedef struct tile_state {
     int64_t first, lanes; /* as in the block */
     int64_t keys;         /* that its last lane sees */
-    float *queries;       /* a panel of [size][LANES], scaled */
+    float *queries;       /* a panel of [width][LANES], scaled */
     float *out;           /* [size][LANES] */
     float *scores;        /* [TILE_KEYS][LANES], of all panels in turn */
     vf top[PANEL_VECTORS], total[PANEL_VECTORS];
 } tile_state;
 
+/* Where the queries of lane l lie, and what comes of them. */
+static int64_t lane_place(const pg_attention_block *block, int64_t l)
+{
+    return l / block->group * block->query_stride + l % block->group * block->size;
+}
+
+/* Values of a head as the products take them. */
+static int64_t head_width(const pg_attention_block *block)
+{
+    if (block->panel == PG_PANEL_F32)
+        return block->size;
+    return in_matrices(block) ? pg_attention_width(block->size) : pg_even(block->size);
+}
+
 static void pack_queries(tile_state *state, const pg_attention_block *block)
 {
-    float *single = state->queries;
-    uint16_t *half = (uint16_t *)state->queries;
-    for (int64_t lane = 0; lane < LANES; lane++) {
-        int64_t l = state->first + (lane < state->lanes ? lane : 0); /* lanes without a query repeat the first one */
-        const float *query = block->queries + l / block->group * block->query_stride + l % block->group * block->size;
-        if (block->panel == PG_PANEL_F32)
-            for (int64_t i = 0; i < block->size; i++)
-                single[i * LANES + lane] = query[i] * block->scale;
-        else
-            for (int64_t i = 0; i < pg_even(block->size); i++)
-                half[(i / 2 * LANES + lane) * 2 + i % 2] = i < block->size ? round_bf16(query[i] * block->scale) : 0;
+    float *scaled = state->out;
+    int64_t packed = block->panel == PG_PANEL_F32 ? block->size : pg_even(block->size) / 2,
+            all = block->panel == PG_PANEL_F32 ? packed : head_width(block) / 2;
+    for (int64_t lane = 0; lane < state->lanes; lane++) {
+        const float *query = block->queries + lane_place(block, state->first + lane);
+        for (int64_t i = 0; i < block->size; i++)
+            scaled[lane * block->size + i] = query[i] * block->scale;
     }
+    PG_SIMD(pack)(state->queries, block->panel, scaled, block->size, state->lanes, block->size);
+    memset(state->queries + packed * LANES, 0, (size_t)((all - packed) * LANES) * sizeof(float));
 }
 
 /* The keys of a tile in the panel's type, and elements from row to row. */
@@ -46,7 +73,7 @@ static const void *tile_keys(const pg_attention_block *block, int64_t first, int
 {
     if (block->panel == PG_PANEL_F32)
         return pg_tile_rows(block, PG_TILE_KEYS, first, count, scratch, PG_SIMD(widen), stride);
-    return pg_tile_keys_bf16(block, first, count, scratch, &PG_SIMD(kernels), stride);
+    return pg_tile_keys_bf16(block, first, count, head_width(block), scratch, &PG_SIMD(kernels), stride);
 }
 
 /* scores = keys * queries for one tile. */
@@ -59,7 +86,7 @@ static void score_tile(tile_state *state, const pg_attention_block *block, const
         (state->scores, LANES, keys, stride, count, state->queries, state->lanes, block->size, NULL);
     } else {
         PG_SIMD(panel_product_bf16)
-        (state->scores, LANES, keys, stride, count, state->queries, state->lanes, pg_even(block->size), NULL);
+        (state->scores, LANES, keys, stride, count, state->queries, state->lanes, head_width(block), NULL);
     }
 }
 
@@ -81,6 +108,7 @@ static void mask_scores(tile_state *state, const pg_attention_block *block, int6
 static void update_softmax(tile_state *state, int64_t size, int64_t count)
 {
     vf rescale[PANEL_VECTORS];
+    bool rescales = false;
     for (int v = 0; v < PANEL_VECTORS; v++) {
         float *scores = state->scores + v * W;
         vf top = state->top[v], sum = {0};
@@ -92,26 +120,91 @@ static void update_softmax(tile_state *state, int64_t size, int64_t count)
             store(scores + j * LANES, weight);
         }
         rescale[v] = exp_lanes(state->top[v] - top);
+        rescales = rescales || largest_lane(top - state->top[v]) > 0;
         state->total[v] = state->total[v] * rescale[v] + sum;
         state->top[v] = top;
     }
-    for (int64_t i = 0; i < size; i++)
+    for (int64_t i = 0; rescales && i < size; i++)
         for (int v = 0; v < PANEL_VECTORS; v++)
             store(state->out + i * LANES + v * W, load(state->out + i * LANES + v * W) * rescale[v]);
 }
 
+/* Values of a tile, as rows or, in matrices, turned: [size][TILE_KEYS] in bf16. */
+typedef struct tile_values {
+    const float *rows;
+    int64_t stride;
+    uint16_t *turned;
+} tile_values;
+
+#if defined(__AMX_BF16__)
+/* W values of 2 W keys: pairs of keys become lanes. Beyond `keys`, as beyond `values`, there are zeros. */
+static void turn_values(uint16_t *turned, const float *rows, int64_t stride, int64_t keys, int64_t values)
+{
+    vf pairs[W];
+    for (int64_t j = 0; j < W; j++) {
+        vf even = {0}, odd = {0};
+        if (2 * j < keys)
+            even = values < W ? load_part(rows + 2 * j * stride, values) : load(rows + 2 * j * stride);
+        if (2 * j + 1 < keys)
+            odd = values < W ? load_part(rows + (2 * j + 1) * stride, values) : load(rows + (2 * j + 1) * stride);
+        pairs[j] = pair_bf16(even, odd);
+    }
+    transpose(pairs);
+    for (int64_t i = 0; i < W; i++)
+        memcpy(turned + i * TILE_KEYS, &pairs[i], sizeof pairs[i]);
+}
+
+static void turn_tile(tile_values *values, int64_t size, int64_t count)
+{
+    for (int64_t i = 0; i < size; i += W)
+        for (int64_t j = 0; j < count; j += 2 * W)
+            turn_values(values->turned + i * TILE_KEYS + j, values->rows + j * values->stride + i, values->stride,
+                        count - j, size - i);
+}
+
+/* out += values^T * weights, which become a panel first. */
+static void add_in_matrices(tile_state *state, const tile_values *values, int64_t size, int64_t count)
+{
+    int64_t depth = (count + 2 * W - 1) / (2 * W) * (2 * W), height = (size + W - 1) / W * W;
+    float *panel = state->scores;
+    memset(state->scores + count * LANES, 0, (size_t)((depth - count) * LANES) * sizeof *panel);
+    for (int64_t j = 0; j < depth; j += 2)
+        for (int64_t lane = 0; lane < LANES; lane += W) {
+            const float *pair = state->scores + j * LANES + lane;
+            store(panel + j / 2 * LANES + lane, pair_bf16(load(pair), load(pair + LANES)));
+        }
+    PG_SIMD(panel_product_bf16)
+    (state->out, LANES, values->turned, TILE_KEYS, height, panel, state->lanes, depth, NULL);
+}
+#endif
+
+/* out += values^T * weights */
+static void add_values(tile_state *state, const pg_attention_block *block, const tile_values *values, int64_t count)
+{
+#if defined(__AMX_BF16__)
+    if (in_matrices(block)) {
+        add_in_matrices(state, values, block->size, count);
+        return;
+    }
+#endif
+    PG_SIMD(panel_product_strided)
+    (state->out, LANES, values->rows, 1, values->stride, block->size, state->scores, state->lanes, count);
+}
+
 static void unpack_out(const tile_state *state, const pg_attention_block *block)
 {
-    float totals[LANES], tops[LANES];
+    float tops[LANES], totals[LANES], *rows = state->queries;
     for (int v = 0; v < PANEL_VECTORS; v++) {
-        store(totals + v * W, 1.0f / state->total[v]);
+        vf total = 1.0f / state->total[v];
+        for (int64_t i = v * W; i < block->size * LANES; i += LANES)
+            store(state->out + i, load(state->out + i) * total);
+        store(totals + v * W, total);
         store(tops + v * W, state->top[v]);
     }
+    PG_SIMD(unpack)(rows, block->size, state->out, LANES, state->lanes, block->size, NULL);
     for (int64_t lane = 0; lane < state->lanes; lane++) {
         int64_t l = state->first + lane;
-        float *out = block->out + l / block->group * block->query_stride + l % block->group * block->size;
-        for (int64_t i = 0; i < block->size; i++)
-            out[i] = state->out[i * LANES + lane] * totals[lane];
+        memcpy(block->out + lane_place(block, l), rows + lane * block->size, (size_t)block->size * sizeof *rows);
         if (block->log_sums)
             block->log_sums[l / block->group * block->sum_stride + l % block->group] = tops[lane] - logf(totals[lane]);
     }
@@ -120,42 +213,46 @@ static void unpack_out(const tile_state *state, const pg_attention_block *block)
 static void start_panel(tile_state *state, const pg_attention_block *block, int64_t index, float *scratch,
                         float *scores)
 {
-    int64_t left = block->lanes - index * LANES, size = block->size;
+    int64_t left = block->lanes - index * LANES, width = pg_attention_width(block->size);
     *state = (tile_state){.first = block->first + index * LANES,
                           .lanes = left < LANES ? left : LANES,
                           .queries = scratch,
-                          .out = scratch + pg_even(size) * LANES,
+                          .out = scratch + width * LANES,
                           .scores = scores};
     state->keys = pg_keys_seen(block, state->first + state->lanes - 1);
     for (int v = 0; v < PANEL_VECTORS; v++)
         state->top[v] = splat(-__builtin_inff());
-    memset(state->out, 0, (size_t)(size * LANES) * sizeof *state->out);
     pack_queries(state, block);
+    memset(state->out, 0, (size_t)(width * LANES) * sizeof *state->out);
 }
 
 void PG_SIMD(attend)(const pg_attention_block *block)
 {
-    int64_t size = block->size, panels = (block->lanes + LANES - 1) / LANES;
+    int64_t width = pg_attention_width(block->size), panels = (block->lanes + LANES - 1) / LANES;
     tile_state states[PG_ATTENTION_PANELS];
     float *scores = block->scratch, *key_rows = scores + TILE_KEYS * LANES,
-          *value_rows = key_rows + (TILE_KEYS + 1) * pg_even(size), *rest = value_rows + TILE_KEYS * size;
+          *value_rows = key_rows + (TILE_KEYS + 1) * width, *turned = value_rows + TILE_KEYS * width,
+          *rest = turned + TILE_KEYS / 2 * width;
     for (int64_t p = 0; p < panels; p++)
-        start_panel(&states[p], block, p, rest + p * (pg_even(size) + size) * LANES, scores);
+        start_panel(&states[p], block, p, rest + p * 2 * width * LANES, scores);
     int64_t keys = states[panels - 1].keys;
     for (int64_t first = 0; first < keys; first += TILE_KEYS) {
-        int64_t most = pg_smaller(keys - first, TILE_KEYS), key_stride, value_stride;
+        int64_t most = pg_smaller(keys - first, TILE_KEYS), key_stride;
         const void *tile = tile_keys(block, first, most, key_rows, &key_stride);
-        const float *values =
-            pg_tile_rows(block, PG_TILE_VALUES, first, most, value_rows, PG_SIMD(widen), &value_stride);
+        tile_values values = {.turned = (uint16_t *)turned};
+        values.rows = pg_tile_rows(block, PG_TILE_VALUES, first, most, value_rows, PG_SIMD(widen), &values.stride);
+#if defined(__AMX_BF16__)
+        if (in_matrices(block))
+            turn_tile(&values, block->size, most);
+#endif
         for (int64_t p = 0; p < panels; p++) {
             int64_t count = pg_smaller(states[p].keys - first, TILE_KEYS);
             if (count <= 0)
                 continue;
             score_tile(&states[p], block, tile, key_stride, count);
             mask_scores(&states[p], block, first, count);
-            update_softmax(&states[p], size, count);
-            PG_SIMD(panel_product_strided)
-            (states[p].out, LANES, values, 1, value_stride, size, scores, states[p].lanes, count);
+            update_softmax(&states[p], block->size, count);
+            add_values(&states[p], block, &values, count);
         }
     }
     for (int64_t p = 0; p < panels; p++)

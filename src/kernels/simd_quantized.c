@@ -16,6 +16,9 @@
 #else
 #include "kernels/bytes_neon.h"
 #endif
+#if defined(__AMX_INT8__)
+#include "kernels/tiles_amx.h"
+#endif
 
 typedef int16_t vs __attribute__((vector_size(W * 4)));
 
@@ -141,9 +144,104 @@ INLINE void multiply_rows(float *sums, weight_block w, const row_block *all, int
     }
 }
 
+#if defined(__AMX_INT8__)
+/* ---------------------------------------------------------------- 8 bits, many rows, in tiles of matrices */
+
+#define MATRIX_INPUTS MATRIX_BYTES
+
+/* Whole sums of `lefts` tiles of rows of x and `rights` groups, both constants after inlining: [row][group][16]. */
+INLINE void multiply_matrices(int32_t whole[][2][PG_QUANTIZED_ROWS], const weight_block *w, const int8_t *x, int lefts,
+                              int rights)
+{
+    const int64_t whole_bytes = sizeof *whole;
+    const int8_t *below = x + MATRIX_ROWS * w->inputs;
+    const uint8_t *values = w->values;
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+    for (int64_t i = 0; i < w->inputs; i += MATRIX_INPUTS, values += MATRIX_INPUTS * PG_QUANTIZED_ROWS) {
+        _tile_loadd(4, x + i, w->inputs);
+        _tile_loadd(6, values, MATRIX_BYTES);
+        _tile_dpbsud(0, 4, 6);
+        if (lefts > 1) {
+            _tile_loadd(5, below + i, w->inputs);
+            _tile_dpbsud(2, 5, 6);
+        }
+        if (rights > 1) {
+            _tile_loadd(7, values + w->group_bytes, MATRIX_BYTES);
+            _tile_dpbsud(1, 4, 7);
+            if (lefts > 1)
+                _tile_dpbsud(3, 5, 7);
+        }
+    }
+    _tile_stored(0, whole[0][0], whole_bytes);
+    if (rights > 1)
+        _tile_stored(1, whole[0][1], whole_bytes);
+    if (lefts > 1)
+        _tile_stored(2, whole[MATRIX_ROWS][0], whole_bytes);
+    if (lefts > 1 && rights > 1)
+        _tile_stored(3, whole[MATRIX_ROWS][1], whole_bytes);
+}
+
+/* Asks for what follows in memory, a part of it with every tile of rows: pages end where blocks of 256 inputs do, and the
+ * processor does not look beyond. */
+INLINE void fetch_part(const weight_block *w, int64_t rows, int64_t first, int64_t end, int groups)
+{
+    const int64_t lines = w->inputs / PG_QUANTIZED_INPUTS * w->step_lines;
+    for (int64_t line = first * lines / rows; line < end * lines / rows; line++)
+        for (int g = 0; g < groups; g++)
+            __builtin_prefetch(w->next + g * w->next_group_bytes + line * LINE_BYTES, 0, 2);
+}
+
+/* All rows, at least those of `lefts` tiles. The last tiles begin where they still are full; what they repeat is not
+ * added again. */
+INLINE void multiply_many(float *sums, const weight_block *w, const row_block *x, int64_t rows, int lefts, int rights)
+{
+    const int64_t size = lefts * MATRIX_ROWS;
+    int32_t whole[2 * MATRIX_ROWS][2][PG_QUANTIZED_ROWS] __attribute__((aligned(64)));
+    vf scales[2];
+    for (int g = 0; g < rights; g++)
+        scales[g] = widen_bf16(w->scales + g * w->scale_bytes);
+    for (int64_t first = 0; first < rows; first += size) {
+        const int64_t start = first + size <= rows ? first : rows - size;
+        fetch_part(w, rows, first, start + size, rights);
+        multiply_matrices(whole, w, x->values + start * w->inputs, lefts, rights);
+        for (int64_t r = first; r < start + size; r++)
+#pragma GCC unroll 2
+            for (int g = 0; g < rights; g++)
+                add_scaled(sums + r * PG_INTEGER_OUTPUTS + g * PG_QUANTIZED_ROWS,
+                           load_ints(whole[r - start][g]) + start8(x->zeros8[r]), scales[g] * x->scales[r]);
+    }
+}
+
+/* The same whole sums as one instruction at a time makes, for as many rows and inputs as fill tiles. */
+static bool multiply_in_matrices(float *sums, weight_block w, const row_block *x, int64_t rows, int64_t groups)
+{
+    if (rows < MATRIX_ROWS || w.inputs % MATRIX_INPUTS)
+        return false;
+    for (; groups > 0; groups -= 2, sums += 2 * PG_QUANTIZED_ROWS) {
+        if (rows < 2 * MATRIX_ROWS)
+            multiply_many(sums, &w, x, rows, 1, groups > 1 ? 2 : 1);
+        else if (groups > 1)
+            multiply_many(sums, &w, x, rows, 2, 2);
+        else
+            multiply_many(sums, &w, x, rows, 2, 1);
+        w.values += 2 * w.group_bytes;
+        w.next += 2 * w.next_group_bytes;
+        w.scales += 2 * w.scale_bytes;
+    }
+    return true;
+}
+#endif
+
 /* All rows against `groups` groups. */
 static void multiply_block8(float *sums, weight_block w, const row_block *x, int64_t rows, int64_t groups)
 {
+#if defined(__AMX_INT8__)
+    if (multiply_in_matrices(sums, w, x, rows, groups))
+        return;
+#endif
     for (; groups >= TILE_GROUPS; groups -= TILE_GROUPS) {
         multiply_rows(sums, w, x, rows, TILE_GROUPS);
         sums += TILE_GROUPS * PG_QUANTIZED_ROWS;
@@ -346,8 +444,17 @@ void PG_SIMD(integer_product)(float *sums, const pg_quantized *w, int64_t group,
                               const pg_integer_rows *x, uint8_t *scratch)
 {
     int64_t most = w->bits == 4 && x->rows <= FEW_MOST ? FEW_GROUPS : groups;
+#if defined(__AMX_INT8__)
+    const bool matrices = x->rows >= MATRIX_ROWS;
+    if (matrices)
+        shape_matrices(MATRIX_ROWS, MATRIX_BYTES);
+#endif
     for (; groups > 0; groups -= most, group += most, sums += most * PG_QUANTIZED_ROWS)
         multiply_groups(sums, w, group, groups < most ? groups : most, x, scratch);
+#if defined(__AMX_INT8__)
+    if (matrices)
+        _tile_release();
+#endif
 }
 
 /* ---------------------------------------------------------------- activations */
