@@ -6,7 +6,7 @@
  *
  * A block has several panels of lanes, which use each tile of keys and values while it is at hand.
  *
- * Tiles start at multiples of TILE_KEYS of the sequence, whatever its spans, so a result does not depend on where rows
+ * Tiles start at multiples of their size in the sequence, whatever its spans, so a result does not depend on where rows
  * lie.
  */
 #include <math.h>
@@ -16,12 +16,16 @@
 #if defined(__AMX_BF16__)
 #include "kernels/tiles_amx.h"
 
+#define KEYS_AT_ONCE TILE_KEYS_MOST /* sums go through memory for every tile of keys */
+
 /* Weights and values are rounded to bf16, too, where that makes their product many times as fast. */
 static bool in_matrices(const pg_attention_block *block)
 {
     return block->panel == PG_PANEL_BF16;
 }
 #else
+#define KEYS_AT_ONCE TILE_KEYS
+
 static bool in_matrices(const pg_attention_block *block)
 {
     (void)block;
@@ -35,7 +39,7 @@ typedef struct tile_state {
     int64_t keys;         /* that its last lane sees */
     float *queries;       /* a panel of [width][LANES], scaled */
     float *out;           /* [size][LANES] */
-    float *scores;        /* [TILE_KEYS][LANES], of all panels in turn */
+    float *scores;        /* [KEYS_AT_ONCE][LANES], of all panels in turn */
     vf top[PANEL_VECTORS], total[PANEL_VECTORS];
 } tile_state;
 
@@ -73,13 +77,22 @@ static const void *tile_keys(const pg_attention_block *block, int64_t first, int
 {
     if (block->panel == PG_PANEL_F32)
         return pg_tile_rows(block, PG_TILE_KEYS, first, count, scratch, PG_SIMD(widen), stride);
-    return pg_tile_keys_bf16(block, first, count, head_width(block), scratch, &PG_SIMD(kernels), stride);
+    int64_t height = in_matrices(block) ? (count + W - 1) / W * W : count;
+    return pg_tile_keys_bf16(block, first, count, height, head_width(block), scratch, &PG_SIMD(kernels), stride);
 }
 
 /* scores = keys * queries for one tile. */
 static void score_tile(tile_state *state, const pg_attention_block *block, const void *keys, int64_t stride,
                        int64_t count)
 {
+#if defined(__AMX_BF16__)
+    if (in_matrices(block)) {
+        PG_SIMD(multiply_matrices)
+        (state->scores, LANES, keys, stride, (count + W - 1) / W * W, state->queries, state->lanes, head_width(block),
+         true);
+        return;
+    }
+#endif
     memset(state->scores, 0, (size_t)(count * LANES) * sizeof *state->scores);
     if (block->panel == PG_PANEL_F32) {
         PG_SIMD(panel_product_f32)
@@ -129,7 +142,7 @@ static void update_softmax(tile_state *state, int64_t size, int64_t count)
             store(state->out + i * LANES + v * W, load(state->out + i * LANES + v * W) * rescale[v]);
 }
 
-/* Values of a tile, as rows or, in matrices, turned: [size][TILE_KEYS] in bf16. */
+/* Values of a tile, as rows or, in matrices, turned: [size][KEYS_AT_ONCE] in bf16. */
 typedef struct tile_values {
     const float *rows;
     int64_t stride;
@@ -151,14 +164,14 @@ static void turn_values(uint16_t *turned, const float *rows, int64_t stride, int
     }
     transpose(pairs);
     for (int64_t i = 0; i < W; i++)
-        memcpy(turned + i * TILE_KEYS, &pairs[i], sizeof pairs[i]);
+        memcpy(turned + i * KEYS_AT_ONCE, &pairs[i], sizeof pairs[i]);
 }
 
 static void turn_tile(tile_values *values, int64_t size, int64_t count)
 {
     for (int64_t i = 0; i < size; i += W)
         for (int64_t j = 0; j < count; j += 2 * W)
-            turn_values(values->turned + i * TILE_KEYS + j, values->rows + j * values->stride + i, values->stride,
+            turn_values(values->turned + i * KEYS_AT_ONCE + j, values->rows + j * values->stride + i, values->stride,
                         count - j, size - i);
 }
 
@@ -173,8 +186,8 @@ static void add_in_matrices(tile_state *state, const tile_values *values, int64_
             const float *pair = state->scores + j * LANES + lane;
             store(panel + j / 2 * LANES + lane, pair_bf16(load(pair), load(pair + LANES)));
         }
-    PG_SIMD(panel_product_bf16)
-    (state->out, LANES, values->turned, TILE_KEYS, height, panel, state->lanes, depth, NULL);
+    PG_SIMD(multiply_matrices)
+    (state->out, LANES, values->turned, KEYS_AT_ONCE, height, panel, state->lanes, depth, false);
 }
 #endif
 
@@ -230,14 +243,17 @@ void PG_SIMD(attend)(const pg_attention_block *block)
 {
     int64_t width = pg_attention_width(block->size), panels = (block->lanes + LANES - 1) / LANES;
     tile_state states[PG_ATTENTION_PANELS];
-    float *scores = block->scratch, *key_rows = scores + TILE_KEYS * LANES,
-          *value_rows = key_rows + (TILE_KEYS + 1) * width, *turned = value_rows + TILE_KEYS * width,
-          *rest = turned + TILE_KEYS / 2 * width;
+    float *scores = block->scratch, *key_rows = scores + KEYS_AT_ONCE * LANES,
+          *value_rows = key_rows + (KEYS_AT_ONCE + 1) * width, *turned = value_rows + KEYS_AT_ONCE * width,
+          *rest = turned + KEYS_AT_ONCE / 2 * width;
     for (int64_t p = 0; p < panels; p++)
         start_panel(&states[p], block, p, rest + p * 2 * width * LANES, scores);
     int64_t keys = states[panels - 1].keys;
-    for (int64_t first = 0; first < keys; first += TILE_KEYS) {
-        int64_t most = pg_smaller(keys - first, TILE_KEYS), key_stride;
+#if defined(__AMX_BF16__)
+    shape_matrices(MATRIX_ROWS, MATRIX_BYTES);
+#endif
+    for (int64_t first = 0; first < keys; first += KEYS_AT_ONCE) {
+        int64_t most = pg_smaller(keys - first, KEYS_AT_ONCE), key_stride;
         const void *tile = tile_keys(block, first, most, key_rows, &key_stride);
         tile_values values = {.turned = (uint16_t *)turned};
         values.rows = pg_tile_rows(block, PG_TILE_VALUES, first, most, value_rows, PG_SIMD(widen), &values.stride);
@@ -246,7 +262,7 @@ void PG_SIMD(attend)(const pg_attention_block *block)
             turn_tile(&values, block->size, most);
 #endif
         for (int64_t p = 0; p < panels; p++) {
-            int64_t count = pg_smaller(states[p].keys - first, TILE_KEYS);
+            int64_t count = pg_smaller(states[p].keys - first, KEYS_AT_ONCE);
             if (count <= 0)
                 continue;
             score_tile(&states[p], block, tile, key_stride, count);
@@ -255,6 +271,9 @@ void PG_SIMD(attend)(const pg_attention_block *block)
             add_values(&states[p], block, &values, count);
         }
     }
+#if defined(__AMX_BF16__)
+    _tile_release();
+#endif
     for (int64_t p = 0; p < panels; p++)
         unpack_out(&states[p], block);
 }
