@@ -116,29 +116,82 @@ static void mask_scores(tile_state *state, const pg_attention_block *block, int6
     }
 }
 
+#if defined(__AMX_BF16__)
+/* e^x for x <= 0 as exactly as bf16 keeps it: 2^n times a polynomial of degree 4 (relative error 3e-06). 0 below -87.3.
+ */
+static inline vf exp_roughly(vf x)
+{
+    const float rounder = 12582912.0f; /* 1.5 * 2^23: adding it leaves the nearest whole number in the low bits */
+    vf n = x * 1.44269504f + rounder, f = x * 1.44269504f - (n - rounder);
+    vf p = 0.00957010374f + (vf){0};
+    p = p * f + 0.0559178669f;
+    p = p * f + 0.240247448f;
+    p = p * f + 0.693121814f;
+    p = p * f + 0.999999261f;
+    return (vf)(((vi)p + ((vi)n << 23)) & ~(x < -87.3f));
+}
+
+/* Scores of W lanes become weights, in pairs of keys as a panel of bf16 has them; their sum. What is missing weighs
+ * nothing. */
+static vf weigh_lanes(float *scores, vf top, int64_t count)
+{
+    const int64_t padded = (count + 2 * W - 1) / (2 * W) * (2 * W);
+    vf sum = {0};
+    for (int64_t j = 0; j < padded; j += 2) {
+        vf even = {0}, odd = {0};
+        if (j < count)
+            even = exp_roughly(load(scores + j * LANES) - top);
+        if (j + 1 < count)
+            odd = exp_roughly(load(scores + (j + 1) * LANES) - top);
+        sum += even + odd;
+        vu low = ((vu)even + 0x8000) >> 16, high = ((vu)odd + 0x8000) & 0xffff0000; /* none is negative */
+        store(scores + j / 2 * LANES, (vf)(low | high));
+    }
+    return sum;
+}
+#endif
+
+/* Scores of W lanes become weights; their sum. */
+static vf weigh_lanes_exactly(float *scores, vf top, int64_t count)
+{
+    vf sum = {0};
+    for (int64_t j = 0; j < count; j++) {
+        vf weight = exp_lanes(load(scores + j * LANES) - top);
+        sum += weight;
+        store(scores + j * LANES, weight);
+    }
+    return sum;
+}
+
+static vf weigh(const pg_attention_block *block, float *scores, vf top, int64_t count)
+{
+#if defined(__AMX_BF16__)
+    if (in_matrices(block))
+        return weigh_lanes(scores, top, count);
+#endif
+    (void)block;
+    return weigh_lanes_exactly(scores, top, count);
+}
+
 /* Turns the tile's scores into weights and rescales what was summed so far. Every lane sees key 0, so `top` is finite.
  */
-static void update_softmax(tile_state *state, int64_t size, int64_t count)
+static void update_softmax(tile_state *state, const pg_attention_block *block, int64_t count)
 {
     vf rescale[PANEL_VECTORS];
     bool rescales = false;
-    for (int v = 0; v < PANEL_VECTORS; v++) {
+    const int vectors = (int)((state->lanes + W - 1) / W);
+    for (int v = 0; v < vectors; v++) {
         float *scores = state->scores + v * W;
-        vf top = state->top[v], sum = {0};
+        vf top = state->top[v];
         for (int64_t j = 0; j < count; j++)
             top = larger(load(scores + j * LANES), top);
-        for (int64_t j = 0; j < count; j++) {
-            vf weight = exp_lanes(load(scores + j * LANES) - top);
-            sum += weight;
-            store(scores + j * LANES, weight);
-        }
         rescale[v] = exp_lanes(state->top[v] - top);
         rescales = rescales || largest_lane(top - state->top[v]) > 0;
-        state->total[v] = state->total[v] * rescale[v] + sum;
+        state->total[v] = state->total[v] * rescale[v] + weigh(block, scores, top, count);
         state->top[v] = top;
     }
-    for (int64_t i = 0; rescales && i < size; i++)
-        for (int v = 0; v < PANEL_VECTORS; v++)
+    for (int64_t i = 0; rescales && i < block->size; i++)
+        for (int v = 0; v < vectors; v++)
             store(state->out + i * LANES + v * W, load(state->out + i * LANES + v * W) * rescale[v]);
 }
 
@@ -175,20 +228,6 @@ static void turn_tile(tile_values *values, int64_t size, int64_t count)
                         count - j, size - i);
 }
 
-/* out += values^T * weights, which become a panel first. */
-static void add_in_matrices(tile_state *state, const tile_values *values, int64_t size, int64_t count)
-{
-    int64_t depth = (count + 2 * W - 1) / (2 * W) * (2 * W), height = (size + W - 1) / W * W;
-    float *panel = state->scores;
-    memset(state->scores + count * LANES, 0, (size_t)((depth - count) * LANES) * sizeof *panel);
-    for (int64_t j = 0; j < depth; j += 2)
-        for (int64_t lane = 0; lane < LANES; lane += W) {
-            const float *pair = state->scores + j * LANES + lane;
-            store(panel + j / 2 * LANES + lane, pair_bf16(load(pair), load(pair + LANES)));
-        }
-    PG_SIMD(multiply_matrices)
-    (state->out, LANES, values->turned, KEYS_AT_ONCE, height, panel, state->lanes, depth, false);
-}
 #endif
 
 /* out += values^T * weights */
@@ -196,7 +235,9 @@ static void add_values(tile_state *state, const pg_attention_block *block, const
 {
 #if defined(__AMX_BF16__)
     if (in_matrices(block)) {
-        add_in_matrices(state, values, block->size, count);
+        int64_t depth = (count + 2 * W - 1) / (2 * W) * (2 * W), height = (block->size + W - 1) / W * W;
+        PG_SIMD(multiply_matrices)
+        (state->out, LANES, values->turned, KEYS_AT_ONCE, height, state->scores, state->lanes, depth, false);
         return;
     }
 #endif
@@ -267,7 +308,7 @@ void PG_SIMD(attend)(const pg_attention_block *block)
                 continue;
             score_tile(&states[p], block, tile, key_stride, count);
             mask_scores(&states[p], block, first, count);
-            update_softmax(&states[p], block->size, count);
+            update_softmax(&states[p], block, count);
             add_values(&states[p], block, &values, count);
         }
     }
