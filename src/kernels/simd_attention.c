@@ -17,21 +17,29 @@
 #include "kernels/tiles_amx.h"
 
 #define KEYS_AT_ONCE TILE_KEYS_MOST /* sums go through memory for every tile of keys */
-
-/* Weights and values are rounded to bf16, too, where that makes their product many times as fast. */
-static bool in_matrices(const pg_attention_block *block)
-{
-    return block->panel == PG_PANEL_BF16;
-}
+#define HEIGHT_STEP  MATRIX_ROWS
+#define DEPTH_STEP   MATRIX_DEPTH
 #else
 #define KEYS_AT_ONCE TILE_KEYS
+#define HEIGHT_STEP  1
+#define DEPTH_STEP   2
+#endif
 
-static bool in_matrices(const pg_attention_block *block)
+static int64_t round_up(int64_t n, int64_t step)
 {
+    return (n + step - 1) / step * step;
+}
+
+/* Weights and values are rounded to bf16, too, where there are instructions for it. */
+static bool in_halves(const pg_attention_block *block)
+{
+#if defined(BF16_PRODUCTS)
+    return block->panel == PG_PANEL_BF16;
+#else
     (void)block;
     return false;
-}
 #endif
+}
 
 /* A panel of lanes. */
 typedef struct tile_state {
@@ -52,9 +60,7 @@ static int64_t lane_place(const pg_attention_block *block, int64_t l)
 /* Values of a head as the products take them. */
 static int64_t head_width(const pg_attention_block *block)
 {
-    if (block->panel == PG_PANEL_F32)
-        return block->size;
-    return in_matrices(block) ? pg_attention_width(block->size) : pg_even(block->size);
+    return block->panel == PG_PANEL_F32 ? block->size : round_up(block->size, DEPTH_STEP);
 }
 
 static void pack_queries(tile_state *state, const pg_attention_block *block)
@@ -77,30 +83,36 @@ static const void *tile_keys(const pg_attention_block *block, int64_t first, int
 {
     if (block->panel == PG_PANEL_F32)
         return pg_tile_rows(block, PG_TILE_KEYS, first, count, scratch, PG_SIMD(widen), stride);
-    int64_t height = in_matrices(block) ? (count + W - 1) / W * W : count;
-    return pg_tile_keys_bf16(block, first, count, height, head_width(block), scratch, &PG_SIMD(kernels), stride);
+    return pg_tile_keys_bf16(block, first, count, round_up(count, HEIGHT_STEP), head_width(block), scratch,
+                             &PG_SIMD(kernels), stride);
+}
+
+/* c = w * panel, or += if it is not fresh; rows and k of w are filled up to whole steps. */
+static void multiply_halves(float *c, const uint16_t *w, int64_t w_stride, int64_t rows, const float *panel,
+                            int64_t lanes, int64_t k, bool fresh)
+{
+    rows = round_up(rows, HEIGHT_STEP);
+    k = round_up(k, DEPTH_STEP);
+#if defined(__AMX_BF16__)
+    PG_SIMD(multiply_matrices)(c, LANES, w, w_stride, rows, panel, lanes, k, fresh);
+#else
+    if (fresh)
+        memset(c, 0, (size_t)(rows * LANES) * sizeof *c);
+    PG_SIMD(panel_product_bf16)(c, LANES, w, w_stride, rows, panel, lanes, k, NULL);
+#endif
 }
 
 /* scores = keys * queries for one tile. */
 static void score_tile(tile_state *state, const pg_attention_block *block, const void *keys, int64_t stride,
                        int64_t count)
 {
-#if defined(__AMX_BF16__)
-    if (in_matrices(block)) {
-        PG_SIMD(multiply_matrices)
-        (state->scores, LANES, keys, stride, (count + W - 1) / W * W, state->queries, state->lanes, head_width(block),
-         true);
+    if (block->panel == PG_PANEL_BF16) {
+        multiply_halves(state->scores, keys, stride, count, state->queries, state->lanes, head_width(block), true);
         return;
     }
-#endif
     memset(state->scores, 0, (size_t)(count * LANES) * sizeof *state->scores);
-    if (block->panel == PG_PANEL_F32) {
-        PG_SIMD(panel_product_f32)
-        (state->scores, LANES, keys, stride, count, state->queries, state->lanes, block->size, NULL);
-    } else {
-        PG_SIMD(panel_product_bf16)
-        (state->scores, LANES, keys, stride, count, state->queries, state->lanes, head_width(block), NULL);
-    }
+    PG_SIMD(panel_product_f32)
+    (state->scores, LANES, keys, stride, count, state->queries, state->lanes, block->size, NULL);
 }
 
 /* Hides the keys of this tile that a lane must not see. */
@@ -116,7 +128,6 @@ static void mask_scores(tile_state *state, const pg_attention_block *block, int6
     }
 }
 
-#if defined(__AMX_BF16__)
 /* e^x for x <= 0 as exactly as bf16 keeps it: 2^n times a polynomial of degree 4 (relative error 3e-06). 0 below -87.3.
  */
 static inline vf exp_roughly(vf x)
@@ -133,11 +144,10 @@ static inline vf exp_roughly(vf x)
 
 /* Scores of W lanes become weights, in pairs of keys as a panel of bf16 has them; their sum. What is missing weighs
  * nothing. */
-static vf weigh_lanes(float *scores, vf top, int64_t count)
+static vf weigh_in_halves(float *scores, vf top, int64_t count)
 {
-    const int64_t padded = (count + 2 * W - 1) / (2 * W) * (2 * W);
     vf sum = {0};
-    for (int64_t j = 0; j < padded; j += 2) {
+    for (int64_t j = 0; j < round_up(count, DEPTH_STEP); j += 2) {
         vf even = {0}, odd = {0};
         if (j < count)
             even = exp_roughly(load(scores + j * LANES) - top);
@@ -149,10 +159,9 @@ static vf weigh_lanes(float *scores, vf top, int64_t count)
     }
     return sum;
 }
-#endif
 
-/* Scores of W lanes become weights; their sum. */
-static vf weigh_lanes_exactly(float *scores, vf top, int64_t count)
+/* The same in f32. */
+static vf weigh(float *scores, vf top, int64_t count)
 {
     vf sum = {0};
     for (int64_t j = 0; j < count; j++) {
@@ -161,16 +170,6 @@ static vf weigh_lanes_exactly(float *scores, vf top, int64_t count)
         store(scores + j * LANES, weight);
     }
     return sum;
-}
-
-static vf weigh(const pg_attention_block *block, float *scores, vf top, int64_t count)
-{
-#if defined(__AMX_BF16__)
-    if (in_matrices(block))
-        return weigh_lanes(scores, top, count);
-#endif
-    (void)block;
-    return weigh_lanes_exactly(scores, top, count);
 }
 
 /* Turns the tile's scores into weights and rescales what was summed so far. Every lane sees key 0, so `top` is finite.
@@ -187,7 +186,8 @@ static void update_softmax(tile_state *state, const pg_attention_block *block, i
             top = larger(load(scores + j * LANES), top);
         rescale[v] = exp_lanes(state->top[v] - top);
         rescales = rescales || largest_lane(top - state->top[v]) > 0;
-        state->total[v] = state->total[v] * rescale[v] + weigh(block, scores, top, count);
+        state->total[v] = state->total[v] * rescale[v] +
+                          (in_halves(block) ? weigh_in_halves(scores, top, count) : weigh(scores, top, count));
         state->top[v] = top;
     }
     for (int64_t i = 0; rescales && i < block->size; i++)
@@ -195,14 +195,13 @@ static void update_softmax(tile_state *state, const pg_attention_block *block, i
             store(state->out + i * LANES + v * W, load(state->out + i * LANES + v * W) * rescale[v]);
 }
 
-/* Values of a tile, as rows or, in matrices, turned: [size][KEYS_AT_ONCE] in bf16. */
+/* Values of a tile, as rows or turned: [size][KEYS_AT_ONCE] in bf16. */
 typedef struct tile_values {
     const float *rows;
     int64_t stride;
     uint16_t *turned;
 } tile_values;
 
-#if defined(__AMX_BF16__)
 /* W values of 2 W keys: pairs of keys become lanes. Beyond `keys`, as beyond `values`, there are zeros. */
 static void turn_values(uint16_t *turned, const float *rows, int64_t stride, int64_t keys, int64_t values)
 {
@@ -228,20 +227,14 @@ static void turn_tile(tile_values *values, int64_t size, int64_t count)
                         count - j, size - i);
 }
 
-#endif
-
 /* out += values^T * weights */
 static void add_values(tile_state *state, const pg_attention_block *block, const tile_values *values, int64_t count)
 {
-#if defined(__AMX_BF16__)
-    if (in_matrices(block)) {
-        int64_t depth = (count + 2 * W - 1) / (2 * W) * (2 * W), height = (block->size + W - 1) / W * W;
-        PG_SIMD(multiply_matrices)
-        (state->out, LANES, values->turned, KEYS_AT_ONCE, height, state->scores, state->lanes, depth, false);
-        return;
-    }
-#endif
-    PG_SIMD(panel_product_strided)
+    if (in_halves(block))
+        multiply_halves(state->out, values->turned, KEYS_AT_ONCE, block->size, state->scores, state->lanes, count,
+                        false);
+    else
+        PG_SIMD(panel_product_strided)
     (state->out, LANES, values->rows, 1, values->stride, block->size, state->scores, state->lanes, count);
 }
 
@@ -298,10 +291,8 @@ void PG_SIMD(attend)(const pg_attention_block *block)
         const void *tile = tile_keys(block, first, most, key_rows, &key_stride);
         tile_values values = {.turned = (uint16_t *)turned};
         values.rows = pg_tile_rows(block, PG_TILE_VALUES, first, most, value_rows, PG_SIMD(widen), &values.stride);
-#if defined(__AMX_BF16__)
-        if (in_matrices(block))
+        if (in_halves(block))
             turn_tile(&values, block->size, most);
-#endif
         for (int64_t p = 0; p < panels; p++) {
             int64_t count = pg_smaller(states[p].keys - first, KEYS_AT_ONCE);
             if (count <= 0)
