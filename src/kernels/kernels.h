@@ -68,7 +68,8 @@ typedef struct pg_kernels {
     const struct pg_update_kernels *update;     /* see update_loops.h */
     int64_t lanes, lane_group;                  /* rows of a panel, and as many that products take together */
     int64_t outputs;                            /* rows of the weight that products of panels take at a time */
-    bool bf16_products;                         /* for panel_product[PG_PANEL_BF16]; attend rounds weights, too */
+    bool bf16_products;                         /* panel_product[PG_PANEL_BF16] uses bf16 instructions */
+    bool bf16_attention;                        /* with PG_PANEL_BF16, attend rounds weights and values, too */
 
     /* Any floating dtype (F32, F16, BF16) to f32 and back (rounding to nearest even). I8 is one head of a cached row:
      * `count` bytes -127 .. 127, then the f32 that they are to be multiplied with, at any address; it is a 127th of the

@@ -12,6 +12,7 @@ const pg_kernels PG_SIMD(kernels) = {
     .update = &PG_SIMD(update),
     .lanes = LANES,
 #if defined(__AMX_BF16__)
+    .bf16_attention = true,
     .lane_group = 2 * W,
     .outputs = 256, /* the faster the arithmetic, the more use must be made of panels from beyond the caches */
 #else

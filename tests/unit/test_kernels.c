@@ -307,7 +307,7 @@ static void check_attention(const pg_kernels *kernels, const attention_case *c)
         kernels->attend(&block);
     }
     /* half a unit of the last place of bf16 for the weight, and for the value, all at most 1 */
-    bool rounds = kernels->bf16_products && c->panel == PG_PANEL_BF16;
+    bool rounds = kernels->bf16_attention && c->panel == PG_PANEL_BF16;
     double expected[256], bound = rounds ? 0x1p-8 : 1e-5;
     for (int64_t l = 0; l < lanes; l++) {
         attend_exactly(expected, c, q + l * c->size, k, v, l / c->group);
