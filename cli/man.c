@@ -75,7 +75,7 @@ void pg_cli_help_man(void)
         ".TP\n\\fBPALIGEMMA_MODEL\\fR\nthe model where \\fB\\-m\\fR names none; without it, commands use the model "
         "that ships\n"
         ".TP\n\\fBPALIGEMMA_MODELS\\fR\nthe folder of models that ship, if it is not the installed one\n"
-        ".TP\n\\fBPG_ISA\\fR\nthe best instruction set that may be used: ref, avx2, avx512, avx512bf16, neon\n"
+        ".TP\n\\fBPG_ISA\\fR\nthe best instruction set that may be used: ref, avx2, avx512, avx512bf16, amx, neon\n"
         ".SH EXIT STATUS\n"
         "0: done; 1: something failed; 2: the command line makes no sense; 130: interrupted by Ctrl\\-C.\n"
         ".SH EXAMPLES\n"

@@ -22,7 +22,11 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   pg_add_kernels(avx512 ${PG_AVX512})
   pg_add_kernels(avx512vnni ${PG_AVX512} -mavx512vnni)
   pg_add_kernels(avx512bf16 ${PG_AVX512} -mavx512vnni -mavx512bf16) # what has bf16 has VNNI
-  pg_add_kernels(amx ${PG_AVX512} -mavx512vnni -mavx512bf16 -mamx-tile -mamx-bf16 -mamx-int8)
+  check_c_compiler_flag("-mamx-tile -mamx-bf16 -mamx-int8" PG_HAVE_AMX) # GCC 11, clang 12
+  if(PG_HAVE_AMX)
+    pg_add_kernels(amx ${PG_AVX512} -mavx512vnni -mavx512bf16 -mamx-tile -mamx-bf16 -mamx-int8)
+    set_property(SOURCE src/kernels/select.c APPEND PROPERTY COMPILE_DEFINITIONS PG_HAVE_AMX)
+  endif()
 elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
   pg_add_kernels(neon)
   pg_add_kernels(neondot -march=armv8.2-a+dotprod)

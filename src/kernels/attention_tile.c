@@ -51,12 +51,12 @@ static void ask_for_rows(const pg_attention_block *block, const pg_key_span *spa
     }
 }
 
-const uint16_t *pg_tile_keys_bf16(const pg_attention_block *block, int64_t first, int64_t count, int64_t width,
-                                  float *scratch, const pg_kernels *kernels, int64_t *stride)
+const uint16_t *pg_tile_keys_bf16(const pg_attention_block *block, int64_t first, int64_t count, int64_t height,
+                                  int64_t width, float *scratch, const pg_kernels *kernels, int64_t *stride)
 {
     int64_t at = first;
     const pg_key_span *span = find_span(block, &at);
-    if (block->dtype == PG_BF16 && width == block->size && at + count <= span->count) {
+    if (block->dtype == PG_BF16 && width == block->size && height == count && at + count <= span->count) {
         *stride = block->key_stride;
         return (const uint16_t *)row_of(block, span, PG_TILE_KEYS, at);
     }
@@ -67,6 +67,7 @@ const uint16_t *pg_tile_keys_bf16(const pg_attention_block *block, int64_t first
         kernels->narrow(keys + i * width, PG_BF16, row, block->size);
         memset(keys + i * width + block->size, 0, (size_t)(width - block->size) * sizeof *keys);
     }
+    memset(keys + count * width, 0, (size_t)((height - count) * width) * sizeof *keys);
     *stride = width;
     return keys;
 }
@@ -79,5 +80,5 @@ size_t pg_attention_gradient_scratch(const pg_kernels *kernels, int64_t size)
 size_t pg_attention_scratch(const pg_kernels *kernels, int64_t size)
 {
     int64_t width = pg_attention_width(size), panels = PG_ATTENTION_PANELS * 2 * width * kernels->lanes;
-    return (size_t)(panels + TILE_KEYS * kernels->lanes + (3 * TILE_KEYS + 1) * width);
+    return (size_t)(panels + TILE_KEYS_MOST * kernels->lanes + (3 * TILE_KEYS_MOST + 1) * width);
 }

@@ -5,7 +5,8 @@
 #include "base/numbers.h"
 #include "kernels/gradient.h"
 
-#define TILE_KEYS 96
+#define TILE_KEYS      96
+#define TILE_KEYS_MOST 192 /* of any instruction set */
 
 /* Heads in scratch are made as wide as tiles of matrices are deep. */
 static inline int64_t pg_attention_width(int64_t size)
@@ -27,8 +28,9 @@ typedef enum pg_tile_side { PG_TILE_KEYS, PG_TILE_VALUES } pg_tile_side;
 const float *pg_tile_rows(const pg_attention_block *block, pg_tile_side side, int64_t first, int64_t count,
                           float *scratch, void (*widen)(float *, const void *, pg_dtype, int64_t), int64_t *stride);
 
-/* The same keys as bf16, each row filled up with zeros to `width`: where they lie, or rounded into `scratch`. */
-const uint16_t *pg_tile_keys_bf16(const pg_attention_block *block, int64_t first, int64_t count, int64_t width,
-                                  float *scratch, const pg_kernels *kernels, int64_t *stride);
+/* The same keys as bf16, filled up with zeros to `height` rows of `width`: where they lie, or rounded into `scratch`.
+ */
+const uint16_t *pg_tile_keys_bf16(const pg_attention_block *block, int64_t first, int64_t count, int64_t height,
+                                  int64_t width, float *scratch, const pg_kernels *kernels, int64_t *stride);
 
 #endif

@@ -10,10 +10,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-extern const pg_kernels pg_avx2_kernels, pg_avx512_kernels, pg_avx512vnni_kernels, pg_avx512bf16_kernels,
-    pg_amx_kernels;
+extern const pg_kernels pg_avx2_kernels, pg_avx512_kernels, pg_avx512vnni_kernels, pg_avx512bf16_kernels;
 #if defined(PG_HAVE_AVXVNNI)
 extern const pg_kernels pg_avxvnni_kernels;
+#endif
+#if defined(PG_HAVE_AMX)
+extern const pg_kernels pg_amx_kernels;
 #endif
 #elif defined(__aarch64__)
 #include <sys/auxv.h>
@@ -22,7 +24,7 @@ extern const pg_kernels pg_neon_kernels, pg_neondot_kernels, pg_neonbf16_kernels
 #endif
 
 /* In order of preference, the reference first; filled once. */
-static const pg_kernels *tables[8];
+static const pg_kernels *tables[9];
 static int table_count;
 
 #if defined(__x86_64__)
@@ -40,6 +42,7 @@ static bool has_extended(unsigned bit)
     return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & bit);
 }
 
+#if defined(PG_HAVE_AMX)
 /* In EDX of the extended features. */
 #define AMX_BF16 (1u << 22)
 #define AMX_TILE (1u << 24)
@@ -56,6 +59,7 @@ static bool has_amx(void)
     return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & needed) == needed &&
            syscall(SYS_arch_prctl, REQUEST_STATE, TILE_DATA) == 0;
 }
+#endif
 
 #define AVX_VNNI    (1u << 4)
 #define AVX512_BF16 (1u << 5)
@@ -85,8 +89,10 @@ static void find_x86_tables(void)
     if (!has_extended(AVX512_BF16))
         return;
     tables[table_count++] = &pg_avx512bf16_kernels;
+#if defined(PG_HAVE_AMX)
     if (has_amx())
         tables[table_count++] = &pg_amx_kernels;
+#endif
 }
 #endif
 

@@ -1,10 +1,6 @@
 /* Products with many rows (panels) and with few (dots). See kernels.h for the layouts. */
 #include "kernels/simd.h"
 
-#if defined(__AMX_BF16__)
-#include "kernels/tiles_amx.h"
-#endif
-
 #define TILE_ROWS 6
 
 /* ---------------------------------------------------------------- many rows: weights broadcast, lanes are rows of x */
@@ -109,6 +105,7 @@ void PG_SIMD(panel_product_f32)(float *c, int64_t c_stride, const void *w, int64
     FOR_VECTORS(lanes, product_f32(c, c_stride, w, w_stride, 1, rows, panel, k, VECTORS, ahead));
 }
 
+#if !defined(__AMX_BF16__) /* simd_matrices.c has it */
 #if defined(BF16_PRODUCTS)
 static inline vf dot_pair(vf sum, vf x, uint32_t pair)
 {
@@ -128,97 +125,6 @@ static inline vf dot_pair(vf sum, vf x, uint32_t pair)
 }
 #endif
 
-#if defined(__AMX_BF16__)
-#define MATRIX_DEPTH 32 /* values of k in a tile */
-
-/* c[n][lane] += w[n][k] * panel[k][lane] for `lefts` tiles of rows and `rights` of lanes, both constants, in steps of
- * `depth` <= MATRIX_DEPTH, as the tiles are shaped. */
-INLINE void tile_bf16(float *c, int64_t c_stride, const uint16_t *w, int64_t w_stride, const float *panel,
-                      int64_t steps, int lefts, int rights)
-{
-    const int64_t c_bytes = c_stride * 4, w_bytes = w_stride * 2;
-    float *below = c + MATRIX_ROWS * c_stride;
-    _tile_loadd(0, c, c_bytes);
-    if (rights > 1)
-        _tile_loadd(1, c + W, c_bytes);
-    if (lefts > 1)
-        _tile_loadd(2, below, c_bytes);
-    if (lefts > 1 && rights > 1)
-        _tile_loadd(3, below + W, c_bytes);
-    for (int64_t i = 0; i < steps; i++, w += MATRIX_DEPTH, panel += MATRIX_DEPTH / 2 * LANES) {
-        _tile_loadd(4, w, w_bytes);
-        _tile_loadd(6, panel, LANES * 4);
-        _tile_dpbf16ps(0, 4, 6);
-        if (lefts > 1) {
-            _tile_loadd(5, w + MATRIX_ROWS * w_stride, w_bytes);
-            _tile_dpbf16ps(2, 5, 6);
-        }
-        if (rights > 1) {
-            _tile_loadd(7, panel + W, LANES * 4);
-            _tile_dpbf16ps(1, 4, 7);
-            if (lefts > 1)
-                _tile_dpbf16ps(3, 5, 7);
-        }
-    }
-    _tile_stored(0, c, c_bytes);
-    if (rights > 1)
-        _tile_stored(1, c + W, c_bytes);
-    if (lefts > 1)
-        _tile_stored(2, below, c_bytes);
-    if (lefts > 1 && rights > 1)
-        _tile_stored(3, below + W, c_bytes);
-}
-
-/* `rights` tiles of lanes and all rows of w. */
-INLINE void column_bf16(float *c, int64_t c_stride, const uint16_t *w, int64_t w_stride, int64_t rows,
-                        const float *panel, int64_t steps, int rights)
-{
-    for (; rows > MATRIX_ROWS;
-         rows -= 2 * MATRIX_ROWS, c += 2 * MATRIX_ROWS * c_stride, w += 2 * MATRIX_ROWS * w_stride)
-        tile_bf16(c, c_stride, w, w_stride, panel, steps, 2, rights);
-    if (rows > 0)
-        tile_bf16(c, c_stride, w, w_stride, panel, steps, 1, rights);
-}
-
-/* `rows` fill tiles, or are those of one tile. */
-static void product_bf16(float *c, int64_t c_stride, const uint16_t *w, int64_t w_stride, int64_t rows,
-                         const float *panel, int64_t lanes, int64_t steps)
-{
-    for (; lanes > W; lanes -= 2 * W, c += 2 * W, panel += 2 * W)
-        column_bf16(c, c_stride, w, w_stride, rows, panel, steps, 2);
-    if (lanes > 0)
-        column_bf16(c, c_stride, w, w_stride, rows, panel, steps, 1);
-}
-
-/* A part of k in steps of `depth`, a multiple of it. */
-static void shape_and_multiply(float *c, int64_t c_stride, const uint16_t *w, int64_t w_stride, int64_t rows,
-                               const float *panel, int64_t lanes, int64_t steps, int64_t depth)
-{
-    int64_t whole = rows / MATRIX_ROWS * MATRIX_ROWS;
-    if (whole) {
-        shape_matrices(MATRIX_ROWS, depth * 2);
-        product_bf16(c, c_stride, w, w_stride, whole, panel, lanes, steps);
-    }
-    if (rows > whole) {
-        shape_matrices(rows - whole, depth * 2);
-        product_bf16(c + whole * c_stride, c_stride, w + whole * w_stride, w_stride, rows - whole, panel, lanes, steps);
-    }
-}
-
-void PG_SIMD(panel_product_bf16)(float *c, int64_t c_stride, const void *w, int64_t w_stride, int64_t rows,
-                                 const void *panel, int64_t lanes, int64_t k, const pg_ahead *ahead)
-{
-    const uint16_t *rest = w;
-    int64_t whole = k / MATRIX_DEPTH * MATRIX_DEPTH;
-    (void)ahead; /* loads limit this product: whatever else it loads, it does not do meanwhile */
-    if (whole)
-        shape_and_multiply(c, c_stride, w, w_stride, rows, panel, lanes, whole / MATRIX_DEPTH, MATRIX_DEPTH);
-    if (k > whole)
-        shape_and_multiply(c, c_stride, rest + whole, w_stride, rows, (const float *)panel + whole / 2 * LANES, lanes,
-                           1, k - whole);
-    _tile_release();
-}
-#else
 /* As tile_f32, two values of k at a time: w[n] and the panel hold pairs of bf16. */
 INLINE void tile_bf16(float *c, int64_t c_stride, const uint16_t *w, int64_t w_stride, const float *panel,
                       int64_t pairs, int rows, int vectors, const pg_ahead *ahead)

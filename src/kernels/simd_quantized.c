@@ -184,8 +184,8 @@ INLINE void multiply_matrices(int32_t whole[][2][PG_QUANTIZED_ROWS], const weigh
         _tile_stored(3, whole[MATRIX_ROWS][1], whole_bytes);
 }
 
-/* Asks for what follows in memory, a part of it with every tile of rows: pages end where blocks of 256 inputs do, and the
- * processor does not look beyond. */
+/* Asks for what follows in memory, a part of it with every tile of rows: pages end where blocks of 256 inputs do, and
+ * the processor does not look beyond. */
 INLINE void fetch_part(const weight_block *w, int64_t rows, int64_t first, int64_t end, int groups)
 {
     const int64_t lines = w->inputs / PG_QUANTIZED_INPUTS * w->step_lines;

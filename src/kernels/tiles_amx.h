@@ -10,6 +10,7 @@
 
 #define MATRIX_ROWS  16
 #define MATRIX_BYTES 64 /* of a row */
+#define MATRIX_DEPTH 32 /* values in bf16 of a row */
 
 /* Tiles 0 to 3 are sums, 4 and 5 left factors, 6 and 7 right ones. */
 typedef struct matrix_shapes {
@@ -29,5 +30,10 @@ INLINE void shape_matrices(int64_t rows, int64_t depth)
     __asm__ volatile("" : : "r"(&shapes) : "memory"); /* compilers believe that only its first bytes are read */
     _tile_loadconfig(&shapes);
 }
+
+/* c[n][lane] += w[n][k] * panel[k][lane], or = if `fresh`, for whole tiles: rows are a multiple of MATRIX_ROWS, k of
+ * MATRIX_DEPTH, and the tiles are shaped so. */
+void PG_SIMD(multiply_matrices)(float *c, int64_t c_stride, const uint16_t *w, int64_t w_stride, int64_t rows,
+                                const float *panel, int64_t lanes, int64_t k, bool fresh);
 
 #endif

@@ -192,8 +192,9 @@ static void products_of_all_sizes(void **state)
 {
     (void)state;
     const pg_dtype dtypes[] = {PG_F32, PG_F16, PG_BF16};
-    const int64_t sizes[][3] = {{1, 1, 1},   {1, 5, 3},   {2, 6, 17},    {3, 7, 64},     {16, 12, 33}, {17, 49, 40},
-                                {63, 13, 8}, {65, 96, 5}, {5, 50, 1025}, {513, 7, 1030}, {4, 130, 20}, {7, 9, 600}};
+    const int64_t sizes[][3] = {{1, 1, 1},    {1, 5, 3},   {2, 6, 17},    {3, 7, 64},    {16, 12, 33},
+                                {17, 49, 40}, {63, 13, 8}, {65, 96, 5},   {5, 50, 1025}, {513, 7, 1030},
+                                {4, 130, 20}, {7, 9, 600}, {40, 545, 70}, {97, 33, 96}};
     for (int t = 0; pg_kernels_at(t); t++)
         for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++)
             for (int d = 0; d < 3; d++)
