@@ -30,8 +30,7 @@ typedef struct panel_run {
     int64_t first, rows; /* of the chunk */
     int64_t panel_count;
     int64_t block_outputs, sums_stride;
-    int64_t padded_inputs; /* even */
-    int64_t block_inputs;  /* of a step along k: about the same in all */
+    int64_t block_inputs; /* of a step along k: about the same in all */
     char *panels, *workers;
 } panel_run;
 
@@ -119,7 +118,7 @@ static pg_ahead piece_ahead(const panel_run *run, int64_t output, int64_t k)
 }
 
 /* Rows `output`... of w, inputs from `k` on, as the panel's type: [count][stride], of which `padded` are used, the last
- * one zero if `k` ends odd. */
+ * one zero if that is one more. */
 static void fill_tile(const panel_run *run, char *tile, float *row, int64_t output, int64_t count, int64_t k,
                       int64_t width, int64_t padded, int64_t stride)
 {
@@ -154,7 +153,7 @@ static void multiply_block(void *context, int64_t index, int worker)
     memset(sums, 0, (size_t)(count * run->sums_stride) * sizeof *sums);
     for (int64_t k = 0; k < job->inputs; k += run->block_inputs) {
         int64_t width = pg_smaller(job->inputs - k, run->block_inputs),
-                padded = pg_smaller(run->padded_inputs - k, run->block_inputs), stride = padded + INPUTS_APART;
+                padded = job->panel == PG_PANEL_BF16 ? pg_even(width) : width, stride = padded + INPUTS_APART;
         fill_tile(run, tile, row, output, count, k, width, padded, stride);
         const char *panel = run->panels + (size_t)(k * kernels->lanes) * panel_element(job);
         pg_ahead ahead = piece_ahead(run, output, k);
@@ -171,11 +170,7 @@ static void multiply_block(void *context, int64_t index, int worker)
 
 void pg_matmul_panels(const pg_kernels *kernels, int threads, const pg_matmul *job, void *scratch)
 {
-    panel_run run = {.kernels = kernels,
-                     .job = job,
-                     .threads = threads,
-                     .padded_inputs = (job->inputs + 1) / 2 * 2,
-                     .panels = scratch};
+    panel_run run = {.kernels = kernels, .job = job, .threads = threads, .panels = scratch};
     int64_t steps = job->inputs < BLOCK_INPUTS ? 1 : (job->inputs + BLOCK_INPUTS / 2 - 1) / BLOCK_INPUTS;
     run.block_inputs = ((job->inputs + steps - 1) / steps + INPUT_GROUP - 1) / INPUT_GROUP * INPUT_GROUP;
     run.block_outputs = block_outputs(kernels, threads, job);

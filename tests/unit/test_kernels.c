@@ -162,8 +162,10 @@ static void check_product(const pg_kernels *kernels, const product_case *c)
     float *out = draw_many(c->rows * c->outputs);
     void *stored = store_as(c->dtype, w, c->outputs * c->inputs);
     pg_matmul job = {out, x, c->rows, c->outputs, c->inputs, stored, c->dtype, c->bias ? bias : NULL, c->panel};
-    void *scratch = pg_alloc(1, pg_matmul_scratch(kernels, 2, &job));
+    size_t bytes = pg_matmul_scratch(kernels, 2, &job);
+    void *scratch = pg_alloc(1, bytes);
     assert_non_null(scratch);
+    memset(scratch, 0xff, bytes); /* whatever was there before, as here NaN */
     if (c->panels)
         pg_matmul_panels(kernels, 2, &job, scratch);
     else
