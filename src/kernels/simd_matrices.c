@@ -1,7 +1,6 @@
 /* Products in bf16 in tiles of matrices; simd_product.c has them for other instruction sets. */
-#include "kernels/tiles_amx.h"
-
 #if defined(__AMX_BF16__)
+#include "kernels/tiles_amx.h"
 
 /* c[n][lane] (+)= w[n][k] * panel[k][lane] for `lefts` tiles of rows and `rights` of lanes, both constants, and steps
  * along k as deep as the tiles are shaped. */
