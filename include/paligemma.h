@@ -300,8 +300,8 @@ PG_API int pg_session_threads(const pg_session *session);
 /* Bytes of the cache that one token takes; 0 without a decoder. */
 PG_API size_t pg_session_token_memory(const pg_session *session);
 
-/* The instruction set of the kernels in use: "ref", "avx2", "avxvnni", "avx512", "avx512vnni", "avx512bf16", "amx", "neon",
- * "neondot", "neonbf16". The environment variable PG_ISA names the best one that may be used. */
+/* The instruction set of the kernels in use: "ref", "avx2", "avxvnni", "avx512", "avx512vnni", "avx512bf16", "amx",
+ * "neon", "neondot", "neonbf16". The environment variable PG_ISA names the best one that may be used. */
 PG_API const char *pg_isa(void);
 
 typedef enum pg_prompt_style {

@@ -75,7 +75,8 @@ static void attend_block(void *context, int64_t index, int worker)
     }
     int64_t first = task % blocks * lanes, left = segment->count * group - first, keys = count_keys(segment);
     int64_t at = segment->first * run->q->width + head * group * run->size;
-    /* Generated tokens stay in f32: reading their keys takes the time. So do scores that the way back computes again. */
+    /* Generated tokens stay in f32: reading their keys takes the time. So do scores that the way back computes again.
+     */
     bool bf16 = run->g->compute == PG_COMPUTE_BF16 && run->g->kernels->bf16_products &&
                 segment->first >= run->batch.single && !run->log_sums;
     pg_attention_block block = {.queries = (const float *)run->q->data + at,
