@@ -9,10 +9,16 @@ static inline int64_t pg_smaller(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+/* The next multiple of `step`, or n itself. */
+static inline int64_t pg_round_up(int64_t n, int64_t step)
+{
+    return (n + step - 1) / step * step;
+}
+
 /* The next even number, or n itself. */
 static inline int64_t pg_even(int64_t n)
 {
-    return (n + 1) / 2 * 2;
+    return pg_round_up(n, 2);
 }
 
 /* Bytes made whole cache lines. */

@@ -11,7 +11,7 @@
 /* Heads in scratch are made as wide as tiles of matrices are deep. */
 static inline int64_t pg_attention_width(int64_t size)
 {
-    return (size + 31) / 32 * 32;
+    return pg_round_up(size, 32);
 }
 
 /* How many keys, from the first on, lane l of the segment sees. */

@@ -48,7 +48,7 @@ static size_t panel_element(const pg_matmul *job)
 
 static size_t panel_bytes(const pg_kernels *kernels, const pg_matmul *job)
 {
-    return (size_t)((job->inputs + 1) / 2 * 2 * kernels->lanes) * panel_element(job);
+    return (size_t)(pg_even(job->inputs) * kernels->lanes) * panel_element(job);
 }
 
 /* Outputs of a task: what the kernels like best, or less so that there is something for every thread. */
@@ -62,7 +62,7 @@ static int64_t block_outputs(const pg_kernels *kernels, int threads, const pg_ma
 static int64_t sums_stride(const pg_kernels *kernels, const pg_matmul *job)
 {
     int64_t chunk = pg_smaller(job->rows, CHUNK_ROWS);
-    return (chunk + kernels->lanes - 1) / kernels->lanes * kernels->lanes + SUMS_APART;
+    return pg_round_up(chunk, kernels->lanes) + SUMS_APART;
 }
 
 /* Of one worker: sums, a tile of weights, and one row of it as f32. */
@@ -172,7 +172,7 @@ void pg_matmul_panels(const pg_kernels *kernels, int threads, const pg_matmul *j
 {
     panel_run run = {.kernels = kernels, .job = job, .threads = threads, .panels = scratch};
     int64_t steps = job->inputs < BLOCK_INPUTS ? 1 : (job->inputs + BLOCK_INPUTS / 2 - 1) / BLOCK_INPUTS;
-    run.block_inputs = ((job->inputs + steps - 1) / steps + INPUT_GROUP - 1) / INPUT_GROUP * INPUT_GROUP;
+    run.block_inputs = pg_round_up((job->inputs + steps - 1) / steps, INPUT_GROUP);
     run.block_outputs = block_outputs(kernels, threads, job);
     run.sums_stride = sums_stride(kernels, job);
     run.workers = run.panels + pg_matmul_scratch(kernels, threads, job) -

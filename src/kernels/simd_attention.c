@@ -25,11 +25,6 @@
 #define DEPTH_STEP   2
 #endif
 
-static int64_t round_up(int64_t n, int64_t step)
-{
-    return (n + step - 1) / step * step;
-}
-
 /* Weights and values are rounded to bf16, too, where that makes their product ten times as fast. It costs accuracy (of
  * a small model's logits, 7 % more of what bf16 costs anyway), so that being twice as fast is no reason. */
 static bool in_halves(const pg_attention_block *block)
@@ -61,7 +56,7 @@ static int64_t lane_place(const pg_attention_block *block, int64_t l)
 /* Values of a head as the products take them. */
 static int64_t head_width(const pg_attention_block *block)
 {
-    return block->panel == PG_PANEL_F32 ? block->size : round_up(block->size, DEPTH_STEP);
+    return block->panel == PG_PANEL_F32 ? block->size : pg_round_up(block->size, DEPTH_STEP);
 }
 
 static void pack_queries(tile_state *state, const pg_attention_block *block)
@@ -84,7 +79,7 @@ static const void *tile_keys(const pg_attention_block *block, int64_t first, int
 {
     if (block->panel == PG_PANEL_F32)
         return pg_tile_rows(block, PG_TILE_KEYS, first, count, scratch, PG_SIMD(widen), stride);
-    return pg_tile_keys_bf16(block, first, count, round_up(count, HEIGHT_STEP), head_width(block), scratch,
+    return pg_tile_keys_bf16(block, first, count, pg_round_up(count, HEIGHT_STEP), head_width(block), scratch,
                              &PG_SIMD(kernels), stride);
 }
 
@@ -92,8 +87,8 @@ static const void *tile_keys(const pg_attention_block *block, int64_t first, int
 static void multiply_halves(float *c, const uint16_t *w, int64_t w_stride, int64_t rows, const float *panel,
                             int64_t lanes, int64_t k, bool fresh)
 {
-    rows = round_up(rows, HEIGHT_STEP);
-    k = round_up(k, DEPTH_STEP);
+    rows = pg_round_up(rows, HEIGHT_STEP);
+    k = pg_round_up(k, DEPTH_STEP);
 #if defined(__AMX_BF16__)
     PG_SIMD(multiply_matrices)(c, LANES, w, w_stride, rows, panel, lanes, k, fresh);
 #else
@@ -148,7 +143,7 @@ static inline vf exp_roughly(vf x)
 static vf weigh_in_halves(float *scores, vf top, int64_t count)
 {
     vf sum = {0};
-    for (int64_t j = 0; j < round_up(count, DEPTH_STEP); j += 2) {
+    for (int64_t j = 0; j < pg_round_up(count, DEPTH_STEP); j += 2) {
         vf even = {0}, odd = {0};
         if (j < count)
             even = exp_roughly(load(scores + j * LANES) - top);

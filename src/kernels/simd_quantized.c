@@ -156,6 +156,7 @@ INLINE void multiply_matrices(int32_t whole[][2][PG_QUANTIZED_ROWS], const weigh
     const int64_t whole_bytes = sizeof *whole;
     const int8_t *below = x + MATRIX_ROWS * w->inputs;
     const uint8_t *values = w->values;
+    __asm__ volatile("" : : : "memory"); /* what is loaded was just unpacked, and compilers do not see these loads */
     _tile_zero(0);
     _tile_zero(1);
     _tile_zero(2);

@@ -16,7 +16,7 @@ const pg_kernels PG_SIMD(kernels) = {
     .lane_group = 2 * W,
     .outputs = 256, /* the faster the arithmetic, the more use must be made of panels from beyond the caches */
 #else
-    .lane_group = LANES < 16 ? LANES : 16,
+    .lane_group = 16,
     .outputs = 48,
 #endif
 #if defined(BF16_PRODUCTS)
