@@ -3,6 +3,9 @@
  * a block of rows of w and walks along k in steps of BLOCK_INPUTS: that piece of w is brought into the panel's type
  * in the worker's own tile (from bf16, f16 or f32), multiplied with all panels of the chunk while both are in the
  * second-level cache, and summed up in the worker's tile of results, transposed ([output][row]) because lanes are rows.
+ *
+ * Every task reads all panels. Where they are more than the cache that cores share may hold, tasks walk along a part of
+ * k only, all of them before the next part, and the sums of all outputs are kept from part to part.
  */
 #include "kernels/matmul.h"
 
@@ -19,7 +22,8 @@
 #define INPUT_GROUP   32 /* inputs of a step are a multiple of it */
 #define INPUTS_APART  32 /* between rows of a tile of weights: rows of 2 KiB would push each other out of the cache */
 #define LEAST_OUTPUTS 48
-#define SUMS_APART    16 /* and not a power of two: columns are read back */
+#define SUMS_APART    16        /* and not a power of two: columns are read back */
+#define PART_BYTES    (2 << 20) /* of panels, that tasks read one after the other */
 #define DOT_OUTPUTS   64
 #define ALIASED_BYTES 16384 /* rows at such distances push each other out of the cache before they are used */
 
@@ -31,6 +35,9 @@ typedef struct panel_run {
     int64_t panel_count;
     int64_t block_outputs, sums_stride;
     int64_t block_inputs; /* of a step along k: about the same in all */
+    int64_t part_inputs;  /* of a part, a multiple of it */
+    int64_t part;         /* where the part at hand begins */
+    float *sums;          /* of all outputs; NULL where there is one part: then workers have those of their task */
     char *panels, *workers;
 } panel_run;
 
@@ -58,6 +65,21 @@ static int64_t block_outputs(const pg_kernels *kernels, int threads, const pg_ma
     return pg_smaller(kernels->outputs, share > LEAST_OUTPUTS ? share : LEAST_OUTPUTS);
 }
 
+/* Inputs of a step along k: about the same in all steps. */
+static int64_t block_inputs(const pg_matmul *job)
+{
+    int64_t steps = job->inputs < BLOCK_INPUTS ? 1 : (job->inputs + BLOCK_INPUTS / 2 - 1) / BLOCK_INPUTS;
+    return pg_round_up((job->inputs + steps - 1) / steps, INPUT_GROUP);
+}
+
+/* Inputs of a part: a whole number of steps, all of them if that is few enough. */
+static int64_t part_inputs(const pg_kernels *kernels, const pg_matmul *job)
+{
+    int64_t rows = pg_round_up(pg_smaller(job->rows, CHUNK_ROWS), kernels->lanes), step = block_inputs(job);
+    int64_t steps = PART_BYTES / (rows * step * (int64_t)panel_element(job));
+    return step * (steps > 1 ? steps : 1);
+}
+
 /* Floats from the sums of one output to those of the next. */
 static int64_t sums_stride(const pg_kernels *kernels, const pg_matmul *job)
 {
@@ -65,7 +87,14 @@ static int64_t sums_stride(const pg_kernels *kernels, const pg_matmul *job)
     return pg_round_up(chunk, kernels->lanes) + SUMS_APART;
 }
 
-/* Of one worker: sums, a tile of weights, and one row of it as f32. */
+/* Sums of all outputs where k has several parts; and of one worker: sums where it has not, a tile of weights, and one
+ * row of it as f32. */
+static size_t shared_sums(const pg_kernels *kernels, const pg_matmul *job)
+{
+    bool parts = part_inputs(kernels, job) < job->inputs;
+    return parts ? (size_t)(job->outputs * sums_stride(kernels, job)) * sizeof(float) : 0;
+}
+
 typedef struct worker_bytes {
     size_t sums, tile, row;
 } worker_bytes;
@@ -73,7 +102,8 @@ typedef struct worker_bytes {
 static worker_bytes measure_worker(const pg_kernels *kernels, int threads, const pg_matmul *job)
 {
     size_t outputs = (size_t)block_outputs(kernels, threads, job);
-    return (worker_bytes){.sums = outputs * (size_t)sums_stride(kernels, job) * sizeof(float),
+    bool own = shared_sums(kernels, job) == 0;
+    return (worker_bytes){.sums = own ? outputs * (size_t)sums_stride(kernels, job) * sizeof(float) : 0,
                           .tile = pg_align(outputs * (MOST_INPUTS + INPUTS_APART) * panel_element(job)),
                           .row = MOST_INPUTS * sizeof(float)};
 }
@@ -87,7 +117,7 @@ size_t pg_matmul_scratch(const pg_kernels *kernels, int threads, const pg_matmul
 {
     int64_t chunk = pg_smaller(job->rows, CHUNK_ROWS);
     size_t panels = (size_t)((chunk + kernels->lanes - 1) / kernels->lanes);
-    return pg_align(panels * panel_bytes(kernels, job)) +
+    return pg_align(panels * panel_bytes(kernels, job)) + pg_align(shared_sums(kernels, job)) +
            (size_t)threads * sum_worker(measure_worker(kernels, threads, job));
 }
 
@@ -146,12 +176,14 @@ static void multiply_block(void *context, int64_t index, int worker)
     const pg_kernels *kernels = run->kernels;
     const pg_matmul *job = run->job;
     worker_bytes bytes = measure_worker(kernels, run->threads, job);
-    float *sums = (float *)(run->workers + (size_t)worker * sum_worker(bytes));
-    char *tile = (char *)sums + bytes.sums;
+    char *own = run->workers + (size_t)worker * sum_worker(bytes), *tile = own + bytes.sums;
     float *row = (float *)(tile + bytes.tile);
     int64_t output = index * run->block_outputs, count = pg_smaller(job->outputs - output, run->block_outputs);
-    memset(sums, 0, (size_t)(count * run->sums_stride) * sizeof *sums);
-    for (int64_t k = 0; k < job->inputs; k += run->block_inputs) {
+    int64_t end = pg_smaller(run->part + run->part_inputs, job->inputs);
+    float *sums = run->sums ? run->sums + output * run->sums_stride : (float *)own;
+    if (run->part == 0)
+        memset(sums, 0, (size_t)(count * run->sums_stride) * sizeof *sums);
+    for (int64_t k = run->part; k < end; k += run->block_inputs) {
         int64_t width = pg_smaller(job->inputs - k, run->block_inputs),
                 padded = job->panel == PG_PANEL_BF16 ? pg_even(width) : width, stride = padded + INPUTS_APART;
         fill_tile(run, tile, row, output, count, k, width, padded, stride);
@@ -164,24 +196,28 @@ static void multiply_block(void *context, int64_t index, int worker)
                                                panel_start(run, p + 1) - r, padded, p || !asks ? NULL : &ahead);
         }
     }
-    kernels->unpack(job->out + run->first * job->outputs + output, job->outputs, sums, run->sums_stride, run->rows,
-                    count, job->bias ? job->bias + output : NULL);
+    if (end == job->inputs)
+        kernels->unpack(job->out + run->first * job->outputs + output, job->outputs, sums, run->sums_stride, run->rows,
+                        count, job->bias ? job->bias + output : NULL);
 }
 
 void pg_matmul_panels(const pg_kernels *kernels, int threads, const pg_matmul *job, void *scratch)
 {
     panel_run run = {.kernels = kernels, .job = job, .threads = threads, .panels = scratch};
-    int64_t steps = job->inputs < BLOCK_INPUTS ? 1 : (job->inputs + BLOCK_INPUTS / 2 - 1) / BLOCK_INPUTS;
-    run.block_inputs = pg_round_up((job->inputs + steps - 1) / steps, INPUT_GROUP);
+    run.block_inputs = block_inputs(job);
+    run.part_inputs = part_inputs(kernels, job);
     run.block_outputs = block_outputs(kernels, threads, job);
     run.sums_stride = sums_stride(kernels, job);
     run.workers = run.panels + pg_matmul_scratch(kernels, threads, job) -
                   (size_t)threads * sum_worker(measure_worker(kernels, threads, job));
+    size_t shared = shared_sums(kernels, job);
+    run.sums = shared ? (float *)(run.workers - pg_align(shared)) : NULL;
     for (run.first = 0; run.first < job->rows; run.first += run.rows) {
         run.rows = pg_smaller(job->rows - run.first, CHUNK_ROWS);
         run.panel_count = (run.rows + kernels->lanes - 1) / kernels->lanes;
         pg_parallel(threads, run.panel_count, pack_panel, &run);
-        pg_parallel(threads, (job->outputs + run.block_outputs - 1) / run.block_outputs, multiply_block, &run);
+        for (run.part = 0; run.part < job->inputs; run.part += run.part_inputs)
+            pg_parallel(threads, (job->outputs + run.block_outputs - 1) / run.block_outputs, multiply_block, &run);
     }
 }
 
