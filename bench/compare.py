@@ -3,7 +3,7 @@
 docs/BENCHMARKS.md. tools/compare.sh makes ready what it needs.
 
     compare.py --out FILE.jsonl --program build/paligemma --model CHECKPOINT [--int8 CHECKPOINT] [--int4 CHECKPOINT]
-               [--gguf FOLDER] [--transformers] [--sizes 224 448 896] [--rounds 5] [--new-tokens 32] [--threads N] [--once]
+               [--gguf FOLDER] [--transformers bf16 f32] [--sizes 224 448 896] [--rounds 5] [--new-tokens 32] [--threads N] [--once]
     compare.py --out FILE.jsonl --tables
 
 A turn is a process of its own: it loads, answers once to warm up, and then once on the clock; with --once (for pictures
@@ -35,6 +35,7 @@ FIGURES = ["vision", "prefill", "first_token", "tokens_per_second"]
 # (what, figure, ours, peer): ratios below 1 are faster where the figure is a time, above 1 where it is a speed.
 RATIOS = [
     ("decode bf16 : transformers", "tokens_per_second", "paligemma bf16", "transformers bf16"),
+    ("decode bf16 : transformers f32", "tokens_per_second", "paligemma bf16", "transformers f32"),
     ("decode bf16 : llama.cpp", "tokens_per_second", "paligemma bf16", "llama.cpp bf16"),
     ("decode int8 : llama.cpp q8_0", "tokens_per_second", "paligemma int8", "llama.cpp q8_0"),
     ("decode int4 : llama.cpp q4_0", "tokens_per_second", "paligemma int4", "llama.cpp q4_0"),
@@ -43,7 +44,10 @@ RATIOS = [
     ("first token bf16 : transformers", "first_token", "paligemma bf16", "transformers bf16"),
     ("first token int8 : transformers bf16", "first_token", "paligemma int8", "transformers bf16"),
     ("first token int4 : transformers bf16", "first_token", "paligemma int4", "transformers bf16"),
+    ("first token bf16 : transformers f32", "first_token", "paligemma bf16", "transformers f32"),
+    ("first token int8 : transformers f32", "first_token", "paligemma int8", "transformers f32"),
     ("vision bf16 : transformers", "vision", "paligemma bf16", "transformers bf16"),
+    ("vision bf16 : transformers f32", "vision", "paligemma bf16", "transformers f32"),
     ("vision int8 : transformers bf16", "vision", "paligemma int8", "transformers bf16"),
 ]
 
@@ -67,9 +71,9 @@ def programs(arguments, size):
     for kind, model in models.items():
         if model:
             found[f"paligemma {kind}"] = model, [str(arguments.program), "bench", "-m", str(model), "--json", *shape]
-    if arguments.transformers:
-        script = [sys.executable, str(HERE / "time_transformers.py"), str(arguments.model)]
-        found["transformers bf16"] = arguments.model, [*script, *shape]
+    for dtype in arguments.transformers:
+        script = [sys.executable, str(HERE / "time_transformers.py"), str(arguments.model), "--dtype", dtype]
+        found[f"transformers {dtype}"] = arguments.model, [*script, *shape]
     for file in sorted(arguments.gguf.glob("*.gguf")) if arguments.gguf and size == LLAMA_SIZE else ():
         script = [sys.executable, str(HERE / "time_llamacpp.py"), "time", str(file)]
         found[f"llama.cpp {file.stem}"] = file, [*script, "--prompt-tokens", str(text), *common]
@@ -235,7 +239,7 @@ def main():
     parser.add_argument("--int8", type=pathlib.Path)
     parser.add_argument("--int4", type=pathlib.Path)
     parser.add_argument("--gguf", type=pathlib.Path)
-    parser.add_argument("--transformers", action="store_true")
+    parser.add_argument("--transformers", nargs="+", choices=["bf16", "f32"], default=[])
     parser.add_argument("--sizes", type=int, nargs="+", default=[224, 448, 896])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--new-tokens", type=int, default=32)

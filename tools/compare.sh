@@ -3,7 +3,8 @@
 # shapes with random weights of the full size. Prints tables for docs/BENCHMARKS.md.
 #
 #   tools/compare.sh --venv DIR [--work DIR] [--model CHECKPOINT] [--int8 CHECKPOINT] [--int4 CHECKPOINT]
-#                    [--gguf FOLDER] [--out FILE.jsonl] [--peers "transformers llama.cpp"] [OPTION OF bench/compare.py]...
+#                    [--gguf FOLDER] [--out FILE.jsonl] [--peers "transformers llama.cpp"] [--dtypes "bf16"]
+#                    [OPTION OF bench/compare.py]...
 #
 # --venv    a Python environment outside this tree; what it lacks is installed: torch and transformers as they are
 #           published, llama-cpp-python built from its sources for this processor (minutes)
@@ -13,6 +14,8 @@
 # --gguf    where llama.cpp's files are or are made (default: gguf in --work)
 # --out     where every turn is kept (default: turns.jsonl in --work): runs of several sizes and days add up there, and
 #           the tables are of all that it has
+# --dtypes  what transformers computes in: bf16, f32 or both (f32: 18 GB while it loads). Without instructions for bf16 it
+#           is several times faster in f32
 #
 # Let nothing else run meanwhile. Five rounds on two cores, everything compared, about:
 #   --sizes 224 --new-tokens 16                 8 minutes
@@ -20,7 +23,7 @@
 #   --sizes 896 --new-tokens 2 --once           25
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
-venv='' work='' model='' gguf='' out='' peers="transformers llama.cpp"
+venv='' work='' model='' gguf='' out='' peers="transformers llama.cpp" dtypes=bf16
 quantised=() options=()
 
 usage() {
@@ -36,6 +39,7 @@ while [[ $# -gt 0 ]]; do
     --gguf) gguf=$2 && shift 2 ;;
     --out) out=$2 && shift 2 ;;
     --peers) peers=$2 && shift 2 ;;
+    --dtypes) dtypes=$2 && shift 2 ;;
     --int8 | --int4) quantised+=("$1" "$2") && shift 2 ;;
     -h | --help) usage ;;
     *) options+=("$1") && shift ;;
@@ -62,7 +66,8 @@ if wants transformers; then
     has torch || "$python" -m pip install -q torch --index-url https://download.pytorch.org/whl/cpu ||
         "$python" -m pip install -q torch
     has transformers || "$python" -m pip install -q transformers
-    options+=(--transformers)
+    # shellcheck disable=SC2206 # words
+    options+=(--transformers $dtypes)
 fi
 if wants llama.cpp; then
     has gguf || "$python" -m pip install -q gguf
