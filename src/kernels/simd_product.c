@@ -186,7 +186,9 @@ void PG_SIMD(panel_product_bf16)(float *c, int64_t c_stride, const void *w, int6
 
 /* ---------------------------------------------------------------- few rows: lanes run along k */
 
-/* Every sum runs over k in vectors, one accumulator each, whatever the numbers of rows.
+/* Every sum runs over k in vectors, whatever the numbers of rows: in DOT_CHAINS chains, to which blocks of k belong in
+ * turns and which are added up at the end. One chain is as fast as additions follow each other, 4 cycles for a vector:
+ * where that is few bytes, memory is faster.
  *
  * One to three rows of x meet the rows of w one after another, as they lie in memory: several at a time would be
  * several streams, which the processor's prefetching follows less well (26 instead of 34 GB/s with rows of 4 KiB). More
@@ -197,6 +199,7 @@ void PG_SIMD(panel_product_bf16)(float *c, int64_t c_stride, const void *w, int6
 #define DOT_X_ROWS     6
 #define DOT_W_ROWS     (W == 8 ? 2 : 4) /* sums, as many vectors of w and one of x: 15 of 16 registers, 29 of 32 */
 #define DOT_INPUTS     (16 * W)
+#define DOT_CHAINS     (16 / W)
 #define DOT_X_MOST     48 /* rows of x whose sums are kept at a time */
 #define PREFETCH_BYTES 4096
 
@@ -272,38 +275,70 @@ INLINE void add_products(vf sum[][DOT_W_ROWS], const dot_rows_job *j, dot_kind k
     }
 }
 
-INLINE void dot_tile(vf sums[][DOT_W_ROWS], const dot_rows_job *j, dot_kind kind, int64_t first, int64_t end,
-                     int w_rows, int x_rows, int ahead)
+/* Inputs of a block: of a tile, and of one chain before the next. */
+INLINE int64_t dot_block(dot_kind kind)
 {
-    vf sum[DOT_X_ROWS][DOT_W_ROWS];
-#pragma GCC unroll 6
-    for (int r = 0; r < x_rows; r++)
-#pragma GCC unroll 4
-        for (int n = 0; n < w_rows; n++)
-            sum[r][n] = first ? sums[r][n] : (vf){0};
+    return DOT_INPUTS * (dot_values(kind) / W);
+}
+
+/* sum[r][n] += products of inputs `first` to `end` */
+INLINE void add_inputs(vf sum[][DOT_W_ROWS], const dot_rows_job *j, dot_kind kind, int64_t first, int64_t end,
+                       int w_rows, int x_rows, int ahead)
+{
     const int64_t step = dot_values(kind);
     int64_t i = first;
     for (; i + step <= end; i += step)
         add_products(sum, j, kind, i, step, w_rows, x_rows, ahead);
     if (i < end)
         add_products(sum, j, kind, i, end - i, w_rows, x_rows, ahead);
+}
+
+/* A tile's part of the sums of one chain; `fresh`: the first. */
+INLINE void dot_tile(vf sums[][DOT_W_ROWS], const dot_rows_job *j, dot_kind kind, int64_t first, int64_t end,
+                     bool fresh, int x_rows)
+{
+    vf sum[DOT_X_ROWS][DOT_W_ROWS];
 #pragma GCC unroll 6
     for (int r = 0; r < x_rows; r++)
 #pragma GCC unroll 4
-        for (int n = 0; n < w_rows; n++)
+        for (int n = 0; n < DOT_W_ROWS; n++)
+            sum[r][n] = fresh ? (vf){0} : sums[r][n];
+    add_inputs(sum, j, kind, first, end, DOT_W_ROWS, x_rows, 0);
+#pragma GCC unroll 6
+    for (int r = 0; r < x_rows; r++)
+#pragma GCC unroll 4
+        for (int n = 0; n < DOT_W_ROWS; n++)
             sums[r][n] = sum[r][n];
+}
+
+/* All chains of one row of w side by side. */
+INLINE void dot_row(float *out, const dot_rows_job *j, dot_kind kind, int x_rows)
+{
+    vf sum[DOT_CHAINS][DOT_STREAMED][DOT_W_ROWS] = {0};
+    const int64_t block = DOT_CHAINS > 1 ? dot_block(kind) : j->k, step = dot_values(kind);
+    int64_t i = 0;
+    for (; DOT_CHAINS > 1 && i + DOT_CHAINS * block <= j->k; i += DOT_CHAINS * block)
+        for (int64_t at = i; at < i + block; at += step)
+#pragma GCC unroll 4
+            for (int c = 0; c < DOT_CHAINS; c++)
+                add_products(sum[c], j, kind, at + c * block, step, 1, x_rows, PREFETCH_BYTES);
+#pragma GCC unroll 4
+    for (int c = 0; c < DOT_CHAINS; c++, i += block)
+        add_inputs(sum[c], j, kind, i, i + block < j->k ? i + block : j->k, 1, x_rows, PREFETCH_BYTES);
+#pragma GCC unroll 3
+    for (int r = 0; r < x_rows; r++) {
+#pragma GCC unroll 4
+        for (int c = 1; c < DOT_CHAINS; c++)
+            sum[0][r][0] += sum[c][r][0];
+        out[r * j->out_stride] = sum_lanes(sum[0][r][0]);
+    }
 }
 
 /* Each row of w by itself. */
 INLINE void dot_stream(dot_rows_job j, dot_kind kind, int x_rows)
 {
-    vf sums[DOT_STREAMED][DOT_W_ROWS];
-    for (int64_t n = 0; n < j.w_rows; n++, j.w += j.w_bytes, j.out++) {
-        dot_tile(sums, &j, kind, 0, j.k, 1, x_rows, PREFETCH_BYTES);
-#pragma GCC unroll 3
-        for (int r = 0; r < x_rows; r++)
-            j.out[r * j.out_stride] = sum_lanes(sums[r][0]);
-    }
+    for (int64_t n = 0; n < j.w_rows; n++, j.w += j.w_bytes)
+        dot_row(j.out + n, &j, kind, x_rows);
 }
 
 static inline void dot_streams(dot_rows_job j, dot_kind kind)
@@ -319,36 +354,49 @@ static inline void dot_streams(dot_rows_job j, dot_kind kind)
     }
 }
 
+/* The sums of the rows of x that fill a vector become results. */
+INLINE void add_chains(const dot_rows_job *strip, vf sums[DOT_CHAINS][DOT_X_MOST][DOT_W_ROWS])
+{
+    enum { AT_ONCE = W / DOT_W_ROWS };
+    for (int64_t r = 0; r < strip->x_rows; r += AT_ONCE) {
+        float rows[AT_ONCE][DOT_W_ROWS];
+        for (int c = 1; c < DOT_CHAINS; c++)
+            for (int64_t i = r; i < r + AT_ONCE; i++)
+                for (int n = 0; n < DOT_W_ROWS; n++)
+                    sums[0][i][n] += sums[c][i][n];
+        vf all = sum_lanes_of_each(sums[0][r]);
+        memcpy(rows, &all, sizeof all);
+        for (int64_t i = 0; i < AT_ONCE && r + i < strip->x_rows; i++)
+            memcpy(strip->out + (r + i) * strip->out_stride, rows[i], sizeof rows[i]);
+    }
+}
+
 /* Tiles of all rows of x, spread evenly, with DOT_W_ROWS rows of w; `next`: as many bytes of w follow. */
 INLINE void dot_strip(const dot_rows_job *strip, dot_kind kind, int64_t next)
 {
-    vf sums[DOT_X_MOST][DOT_W_ROWS];
-    const int64_t tiles = (strip->x_rows + DOT_X_ROWS - 1) / DOT_X_ROWS, inputs = DOT_INPUTS * (dot_values(kind) / W);
+    vf sums[DOT_CHAINS][DOT_X_MOST][DOT_W_ROWS];
+    const int64_t tiles = (strip->x_rows + DOT_X_ROWS - 1) / DOT_X_ROWS, inputs = dot_block(kind);
     const char *ahead = strip->w + DOT_W_ROWS * strip->w_bytes, *end = ahead + next;
     const int64_t share = next / (tiles * ((strip->k + inputs - 1) / inputs)) + LINE_BYTES;
-    for (int64_t i = 0; i < strip->k; i += inputs)
+    if (strip->k <= (DOT_CHAINS - 1) * inputs) /* not every chain has a block */
+        memset(sums, 0, sizeof sums);
+    for (int64_t b = 0; b * inputs < strip->k; b++)
         for (int64_t t = 0; t < tiles; t++) {
             int64_t first = t * strip->x_rows / tiles, rows = (t + 1) * strip->x_rows / tiles - first;
-            int64_t stop = i + inputs < strip->k ? i + inputs : strip->k;
+            int64_t i = b * inputs, stop = i + inputs < strip->k ? i + inputs : strip->k;
+            vf(*to)[DOT_W_ROWS] = sums[b % DOT_CHAINS] + first;
             dot_rows_job j = *strip;
             j.x += first * j.x_bytes;
             for (const char *until = ahead + share; ahead < until && ahead < end; ahead += LINE_BYTES)
                 __builtin_prefetch(ahead, 0, 2);
             switch (rows) {
-            case 3: dot_tile(sums + first, &j, kind, i, stop, DOT_W_ROWS, 3, 0); break;
-            case 4: dot_tile(sums + first, &j, kind, i, stop, DOT_W_ROWS, 4, 0); break;
-            case 5: dot_tile(sums + first, &j, kind, i, stop, DOT_W_ROWS, 5, 0); break;
-            case 6: dot_tile(sums + first, &j, kind, i, stop, DOT_W_ROWS, 6, 0); break;
+            case 3: dot_tile(to, &j, kind, i, stop, b < DOT_CHAINS, 3); break;
+            case 4: dot_tile(to, &j, kind, i, stop, b < DOT_CHAINS, 4); break;
+            case 5: dot_tile(to, &j, kind, i, stop, b < DOT_CHAINS, 5); break;
+            case 6: dot_tile(to, &j, kind, i, stop, b < DOT_CHAINS, 6); break;
             }
         }
-    enum { AT_ONCE = W / DOT_W_ROWS }; /* rows of x whose sums fill a vector */
-    for (int64_t r = 0; r < strip->x_rows; r += AT_ONCE) {
-        float rows[AT_ONCE][DOT_W_ROWS];
-        vf all = sum_lanes_of_each(sums[r]);
-        memcpy(rows, &all, sizeof all);
-        for (int64_t i = 0; i < AT_ONCE && r + i < strip->x_rows; i++)
-            memcpy(strip->out + (r + i) * strip->out_stride, rows[i], sizeof rows[i]);
-    }
+    add_chains(strip, sums);
 }
 
 static inline void dot_strips(dot_rows_job j, dot_kind kind)
