@@ -14,6 +14,11 @@
 /* x w^T + bias: [rows, inputs] -> [rows, outputs]; with a low-rank addition (pg_lora), that too. bias may be NULL. */
 pg_tensor *pg_linear(pg_context *g, pg_tensor *x, const pg_parameter *w, const pg_parameter *bias);
 
+/* Layers side by side: out[i] = pg_linear(g, x[i], w[i], NULL), the same bits; NULL where that is. On a device those of
+ * one x are multiplied together. */
+#define PG_LINEARS_MOST 3
+void pg_linears(pg_context *g, pg_tensor **out, pg_tensor *const *x, const pg_parameter *const *w, int count);
+
 /* Columns rows[0 .. count - 1], ascending, of pg_linear(g, x, w, NULL), the same bits: [rows, inputs] -> [rows, count].
  * Only these rows of the weight are read (of a quantised one, their groups). */
 pg_tensor *pg_linear_rows(pg_context *g, pg_tensor *x, const pg_parameter *w, const int32_t *rows, int64_t count);
