@@ -1,7 +1,7 @@
 /*
  * Steps that a device records and replays give the bits that they have operation by operation: in any company, with
  * keys that outgrow their room, behind requests that take more memory, with constraints, and with models that take
- * turns. On the device that PG_TEST_DEVICE names; without it nothing is recorded.
+ * turns. So do tokens that are drawn there. On the device that PG_TEST_DEVICE names; without it nothing is recorded.
  */
 #include <stdlib.h>
 
@@ -212,6 +212,55 @@ static void constraints(void **state)
     pg_session_free(watched);
 }
 
+static void see_step(void *user, size_t index, const pg_step *step)
+{
+    (void)index;
+    (void)step;
+    ++*(size_t *)user;
+}
+
+static void make_drawn_requests(pg_request requests[REQUESTS], int32_t *ids)
+{
+    make_requests(requests, ids, 12);
+    for (size_t i = 0; i < REQUESTS; i++) {
+        requests[i].min_new_tokens = 0;
+        requests[i].temperature = 0.9;
+        requests[i].top_k = i == 1 ? 20 : 0;
+        requests[i].top_p = i == 2 ? 0.8 : 1;
+        requests[i].seed = 5 + i;
+    }
+}
+
+/* Whoever sees each step has its logits brought to the host, where tokens are then drawn. */
+static void draws(void **state)
+{
+    (void)state;
+    pg_session *session = session_new(PG_COMPUTE_F32, PG_CACHE_AUTO);
+    static int32_t ids[1024];
+    pg_request requests[REQUESTS];
+    pg_answer *there[REQUESTS], *here[REQUESTS];
+    size_t seen = 0, made = 0;
+    make_drawn_requests(requests, ids);
+    generate(there, session, tiny.model, requests, REQUESTS);
+    for (size_t i = 0; i < REQUESTS; i++) {
+        requests[i].on_step = see_step;
+        requests[i].user = &seen;
+    }
+    generate(here, session, tiny.model, requests, REQUESTS);
+    for (size_t i = 0; i < REQUESTS; made += here[i++]->count) {
+        assert_int_equal(there[i]->count, here[i]->count);
+        assert_memory_equal(there[i]->tokens, here[i]->tokens, here[i]->count * sizeof *here[i]->tokens);
+        for (size_t t = 0; t < here[i]->count; t++)
+            assert_float_equal(there[i]->logprobs[t], here[i]->logprobs[t], 1e-4);
+    }
+    assert_int_equal(seen, made);
+    for (size_t i = 0; i < REQUESTS; i++) {
+        pg_answer_free(there[i]);
+        pg_answer_free(here[i]);
+    }
+    pg_session_free(session);
+}
+
 static void models_in_turns(void **state)
 {
     (void)state;
@@ -234,8 +283,8 @@ static void models_in_turns(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(kinds),       cmocka_unit_test(rooms),           cmocka_unit_test(memory_that_moves),
-        cmocka_unit_test(constraints), cmocka_unit_test(models_in_turns),
+        cmocka_unit_test(kinds),       cmocka_unit_test(rooms), cmocka_unit_test(memory_that_moves),
+        cmocka_unit_test(constraints), cmocka_unit_test(draws), cmocka_unit_test(models_in_turns),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }
