@@ -108,8 +108,9 @@ static size_t run_multiply(const measurement *m)
 {
     size_t bytes;
     pg_device_matrix w = take_weight(m, &bytes);
-    m->bench->products->multiply(m->bench->device, m->bench->out, m->bench->x, m->rows, m->rows <= 16 ? m->rows : 0, &w,
-                                 NULL, m->bf16);
+    const pg_device_product product = {m->bench->out, &w, NULL};
+    m->bench->products->multiply(m->bench->device, &product, 1, m->bench->x, m->rows, m->rows <= 16 ? m->rows : 0,
+                                 m->bf16);
     return bytes;
 }
 

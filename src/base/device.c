@@ -36,6 +36,27 @@ void pg_device_close(pg_device *device)
         device->calls->close(device);
 }
 
+bool pg_device_record(pg_device *device)
+{
+    return device->status == PG_OK && device->calls->record(device);
+}
+
+pg_recording *pg_device_end_record(pg_device *device)
+{
+    return device->calls->end_record(device);
+}
+
+bool pg_device_replay(pg_device *device, const pg_recording *recording)
+{
+    return device->calls->replay(device, recording);
+}
+
+void pg_recording_free(pg_device *device, pg_recording *recording)
+{
+    if (recording)
+        device->calls->forget(device, recording);
+}
+
 void *pg_values_alloc(pg_device *device, size_t bytes)
 {
     return device ? device->calls->alloc(device, bytes) : pg_pages_alloc(bytes);

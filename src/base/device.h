@@ -12,6 +12,7 @@
 struct pg_device_kernels;
 
 typedef struct pg_device pg_device;
+typedef struct pg_recording pg_recording; /* of a device: work with all of its arguments */
 
 /* What a device can do; kernels/devices.h has those that there are. */
 typedef struct pg_device_calls {
@@ -24,6 +25,10 @@ typedef struct pg_device_calls {
     void (*clear)(pg_device *device, void *memory, size_t bytes);
     void (*wait)(pg_device *device);
     void (*close)(pg_device *device);
+    bool (*record)(pg_device *device);
+    pg_recording *(*end_record)(pg_device *device);
+    bool (*replay)(pg_device *device, const pg_recording *recording);
+    void (*forget)(pg_device *device, pg_recording *recording);
 } pg_device_calls;
 
 struct pg_device {
@@ -42,6 +47,20 @@ void pg_device_fail(pg_device *device, pg_status status, const char *format, ...
 pg_status pg_device_wait(pg_device *device);
 
 void pg_device_close(pg_device *device); /* NULL is allowed */
+
+/* From here on what is asked for is not done but recorded: work, and copies within the device's memory. Its arguments
+ * are kept as they are, so that what changes from one replay to the next must lie in the device's memory. False if the
+ * device does not record now. */
+bool pg_device_record(pg_device *device);
+
+/* The end of it. NULL if something could not be recorded: memory was taken or given back, or something went to the host
+ * or came from it. Then nothing has happened, and the device is as well as it was before. */
+pg_recording *pg_device_end_record(pg_device *device);
+
+/* Asks for all of it at once. False, with nothing done, if memory of the device's own that it works with has gone. */
+bool pg_device_replay(pg_device *device, const pg_recording *recording);
+
+void pg_recording_free(pg_device *device, pg_recording *recording); /* NULL is allowed */
 
 /* Memory for values: on the device, or (device NULL) the host's. Not cleared on a device, zeros on the host. */
 void *pg_values_alloc(pg_device *device, size_t bytes);

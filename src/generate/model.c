@@ -145,7 +145,9 @@ static pg_status open_model(pg_model **out, const char *folder, const pg_model_o
     pg_model *model = pg_alloc(1, sizeof *model);
     if (!model)
         return PG_ERROR_MEMORY;
+    static uint64_t last_number;
     pg_buffer path = {0};
+    model->number = __atomic_add_fetch(&last_number, 1, __ATOMIC_RELAXED);
     model->folder = pg_copy_text(folder, SIZE_MAX);
     pg_status status = model->folder ? open_parts(model, folder, &path) : PG_ERROR_MEMORY;
     pg_buffer_free(&path);

@@ -24,6 +24,7 @@ typedef struct pg_generation_config {
 } pg_generation_config;
 
 struct pg_model {
+    uint64_t number;   /* no other model of this process has had it */
     pg_device *device; /* where the weights are and sessions compute (each in a queue of its own); NULL: the host */
     pg_weights *weights;
     pg_adapter *adapter;     /* in use; NULL: none */

@@ -353,12 +353,12 @@ static void fill_next_rows(next_rows *out, const pg_next *next, size_t count)
 pg_status pg_next_logits(pg_session *session, pg_logits *out, const pg_next *next, size_t count)
 {
     pg_context *g = &session->g;
-    const pg_gemma *text = &session->model->weights->text;
     next_rows rows;
     make_next_rows(g, &rows, next, count);
     if (g->status != PG_OK)
         return g->status;
     fill_next_rows(&rows, next, count);
-    pg_tensor *x = pg_gemma_embed(g, text, rows.ids, rows.batch.rows, rows.batch.single);
-    return pg_row_logits(session, out, pg_gemma_forward(g, text, x, &rows.batch, &session->cache), rows.permitted);
+    pg_tensor *hidden =
+        pg_recorded_step_run(&session->recorded, g, session->model, rows.ids, &rows.batch, &session->cache);
+    return pg_row_logits(session, out, hidden, rows.permitted);
 }

@@ -99,7 +99,8 @@ static size_t keep_best(pg_choice *choices, size_t count, size_t k)
     return kept;
 }
 
-static void softmax(pg_choice *choices, size_t count)
+/* total: what the weights have together with those of choices that are not here; 0: these are all. */
+static void softmax(pg_choice *choices, size_t count, double total)
 {
     float top = -INFINITY;
     double sum = 0;
@@ -108,7 +109,7 @@ static void softmax(pg_choice *choices, size_t count)
     for (size_t i = 0; i < count; i++)
         sum += choices[i].probability = exp((double)choices[i].logit - top);
     for (size_t i = 0; i < count; i++)
-        choices[i].probability /= sum;
+        choices[i].probability /= total > 0 ? total : sum;
 }
 
 /* Keeps choices of at least this probability; returns how many. */
@@ -121,11 +122,10 @@ static size_t keep_likely(pg_choice *choices, size_t count, double least)
     return kept;
 }
 
-/* The smallest set of best choices that has the probability p together. All choices below (1 - p) / count weigh less
- * than 1 - p together, so they are never in it and need not be sorted. */
-static size_t keep_nucleus(pg_choice *choices, size_t count, double p)
+/* The smallest set of best choices that has the probability p together, of choices that are at least this likely. */
+static size_t keep_nucleus(pg_choice *choices, size_t count, double p, double least)
 {
-    count = keep_likely(choices, count, (1 - p) / (double)count);
+    count = keep_likely(choices, count, least);
     qsort(choices, count, sizeof *choices, compare_choices);
     double before = 0;
     size_t kept = 0;
@@ -134,25 +134,41 @@ static size_t keep_nucleus(pg_choice *choices, size_t count, double p)
     return kept;
 }
 
+/* Best first, so that a draw does not depend on which others there were. */
+static size_t keep_best_sorted(pg_choice *choices, size_t count, size_t k)
+{
+    count = keep_best(choices, count, k);
+    qsort(choices, count, sizeof *choices, compare_choices);
+    return count;
+}
+
+size_t pg_sampling_filter_some(pg_choice *choices, size_t count, const pg_sampling *sampling, double total)
+{
+    bool limited = sampling->top_k > 0 && (size_t)sampling->top_k <= count;
+    if (limited)
+        count = keep_best_sorted(choices, count, (size_t)sampling->top_k);
+    softmax(choices, count, limited ? 0 : total);
+    /* All choices below (1 - p) / count weigh less than 1 - p together: they are never in the nucleus, and need not be
+     * sorted. */
+    if (sampling->top_p < 1)
+        count = keep_nucleus(choices, count, sampling->top_p, total > 0 ? 0 : (1 - sampling->top_p) / (double)count);
+    if (sampling->min_p > 0) {
+        double top = 0;
+        for (size_t i = 0; i < count; i++)
+            top = choices[i].probability > top ? choices[i].probability : top;
+        count = keep_likely(choices, count, sampling->min_p * top);
+    }
+    softmax(choices, count, 0);
+    return count;
+}
+
 size_t pg_sampling_filter(pg_choice *out, const float *logits, int64_t vocabulary, const pg_sampling *sampling)
 {
     size_t count = 0;
     for (int32_t id = 0; id < vocabulary; id++)
         if (logits[id] > -INFINITY)
-            out[count++] = (pg_choice){id, (float)(logits[id] / sampling->temperature), 0};
-    if (sampling->top_k > 0 && (size_t)sampling->top_k < count)
-        count = keep_best(out, count, (size_t)sampling->top_k);
-    softmax(out, count);
-    if (sampling->top_p < 1)
-        count = keep_nucleus(out, count, sampling->top_p);
-    if (sampling->min_p > 0) {
-        double top = 0;
-        for (size_t i = 0; i < count; i++)
-            top = out[i].probability > top ? out[i].probability : top;
-        count = keep_likely(out, count, sampling->min_p * top);
-    }
-    softmax(out, count);
-    return count;
+            out[count++] = (pg_choice){id, pg_sampling_scaled(logits[id], sampling), 0};
+    return pg_sampling_filter_some(out, count, sampling, 0);
 }
 
 static int32_t best_token(const float *logits, int64_t vocabulary)
@@ -172,11 +188,15 @@ int32_t pg_sampling_next(const float *logits, int64_t vocabulary, const pg_sampl
     size_t count = pg_sampling_filter(choices, logits, vocabulary, sampling);
     if (!count)
         return 0;
-    double left = pg_random_uniform(sampling->seed, stream, step);
+    return choices[pg_sampling_draw(choices, count, pg_random_uniform(sampling->seed, stream, step))].id;
+}
+
+size_t pg_sampling_draw(const pg_choice *choices, size_t count, double number)
+{
     size_t i = 0;
-    while (i + 1 < count && left >= choices[i].probability)
-        left -= choices[i++].probability;
-    return choices[i].id;
+    while (i + 1 < count && number >= choices[i].probability)
+        number -= choices[i++].probability;
+    return i;
 }
 
 void pg_best_logits(pg_candidate *out, size_t count, const float *logits, int64_t vocabulary)

@@ -49,6 +49,18 @@ void pg_sampling_penalize(float *scores, const pg_logits *logits, float shift, c
  * temperature > 0. */
 size_t pg_sampling_filter(pg_choice *out, const float *logits, int64_t vocabulary, const pg_sampling *sampling);
 
+/* The same of choices with their scaled logits, from which some may be missing if no filter would keep them: `total`
+ * is the sum of exp(logit - the largest) over all that there are; 0: they are all here, or the best top_k at least. */
+size_t pg_sampling_filter_some(pg_choice *choices, size_t count, const pg_sampling *sampling, double total);
+
+static inline float pg_sampling_scaled(float logit, const pg_sampling *sampling)
+{
+    return (float)(logit / sampling->temperature);
+}
+
+/* Which of the choices a number from 0 to 1 stands for. */
+size_t pg_sampling_draw(const pg_choice *choices, size_t count, double number);
+
 /* The next token: the best one, or drawn with the random number of (seed, stream, step); the first one where everything
  * is ruled out. choices: scratch for the vocabulary. */
 int32_t pg_sampling_next(const float *logits, int64_t vocabulary, const pg_sampling *sampling, pg_choice *choices,

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/random.h"
+#include "generate/drawing.h"
 #include "ops/ops.h"
 
 #define USUAL_LIMIT 256 /* tokens, where neither the request nor the model says anything */
@@ -275,11 +277,10 @@ static bool takes_raw(const pg_sequence *sequence)
     return sampling->repetition_penalty == 1 && sampling->no_repeat_ngram <= 0 && !is_too_short(sequence);
 }
 
-/* Whether it is enough to know which logit is the largest, and its share. */
-static bool needs_best_only(const pg_sequence *sequence)
+/* Whether it is enough to know the token and its share, and no other logits. */
+static bool needs_token_only(const pg_sequence *sequence)
 {
-    return takes_raw(sequence) && sequence->plan.sampling.temperature <= 0 && !sequence->top_count &&
-           !sequence->request->on_step;
+    return takes_raw(sequence) && !sequence->top_count && !sequence->request->on_step;
 }
 
 /* The logits to choose from: the raw ones, or a copy with penalties. */
@@ -345,12 +346,19 @@ static pg_status choose(int32_t *id, pg_sequence *sequence, pg_session *session,
     return PG_OK;
 }
 
-/* The same where the device has found the best one. */
-static pg_status take_best(int32_t *id, pg_sequence *sequence, const pg_session *session, const pg_logits *logits)
+/* The same where the logits are on the device, which has found the best one. */
+static pg_status choose_there(bool *chosen, int32_t *id, pg_sequence *sequence, pg_session *session,
+                              const pg_logits *logits)
 {
+    const pg_sampling *sampling = &sequence->plan.sampling;
+    pg_drawn drawn = {true, logits->best, logits->best_logprob};
     PG_TRY(check_finite(logits->best_logprob, session));
-    *id = logits->best;
-    sequence->logprobs[sequence->made] = logits->best_logprob;
+    if (sampling->temperature > 0)
+        PG_TRY(pg_draw_on_device(&drawn, &session->g, logits, sampling,
+                                 pg_random_uniform(sampling->seed, 0, sequence->made), session->choices));
+    *chosen = drawn.found;
+    *id = drawn.place;
+    sequence->logprobs[sequence->made] = drawn.logprob;
     return PG_OK;
 }
 
@@ -358,9 +366,10 @@ pg_status pg_sequence_step(pg_sequence *sequence, pg_session *session, const pg_
 {
     pg_logits own = *logits;
     int32_t id;
-    if (logits->on_device && needs_best_only(sequence))
-        PG_TRY(take_best(&id, sequence, session, logits));
-    else {
+    bool chosen = false;
+    if (logits->on_device && needs_token_only(sequence))
+        PG_TRY(choose_there(&chosen, &id, sequence, session, logits));
+    if (!chosen) {
         PG_TRY(pg_logits_fetch(&own, session));
         PG_TRY(choose(&id, sequence, session, &own));
     }

@@ -113,6 +113,7 @@ void pg_session_free(pg_session *session)
 {
     if (!session)
         return;
+    pg_recorded_steps_free(&session->recorded, session->device);
     pg_arena_free(&session->g.arena);
     pg_cache_free(&session->cache);
     pg_device_close(session->device);

@@ -4,6 +4,7 @@
 
 #include "generate/constraint.h"
 #include "generate/pace.h"
+#include "generate/recorded_steps.h"
 #include "generate/sampling.h"
 #include "tensor/context.h"
 #include "text/ids.h"
@@ -19,6 +20,7 @@ struct pg_session {
     float *logits;      /* [vocabulary], a copy to penalise */
     pg_choice *choices; /* [vocabulary] */
     pg_pace pace;       /* of the steps so far */
+    pg_recorded_steps recorded;
 };
 
 /* What the decoder is given: token ids, and the pictures as rows of its width. */

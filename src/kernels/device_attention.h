@@ -45,7 +45,7 @@ typedef struct pg_device_attend {
     int64_t segment_count;
     int64_t few_rows;                  /* query rows of segments with few */
     int64_t longest_few, longest_many; /* query rows of a segment with few queries, and of one with many; 0: none */
-    int64_t most_keys;                 /* of a segment */
+    int64_t most_keys;                 /* of a segment; without a way back it may be more */
     /* Scores are products of queries and keys rounded to bf16, and weights and values are rounded to it for the second
      * product; the softmax is in f32, and so is all that few queries do. Else everything is in f32. */
     bool bf16;

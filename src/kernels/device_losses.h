@@ -3,6 +3,7 @@
 #ifndef PG_KERNELS_DEVICE_LOSSES_H
 #define PG_KERNELS_DEVICE_LOSSES_H
 
+#include "base/logit_parts.h"
 #include "kernels/device_kernels.h"
 
 typedef struct pg_device_losses {
@@ -43,6 +44,14 @@ typedef struct pg_device_losses {
      * (NULL: not wanted). */
     void (*best)(pg_device *device, int32_t *ids, float *log_probabilities, const float *logits, int64_t rows,
                  int64_t width);
+
+    /* Of one row of logits, with y = (float)(logit / temperature): its pieces one after another. The weight of a logit
+     * is exp(y - that of logit number `best`), which is the largest; of -infinity and NaN it is none. */
+    void (*weigh)(pg_device *device, pg_weighed *out, const float *logits, int64_t width, double temperature,
+                  int64_t best);
+    /* Adds those logits whose y is `least` or more to what is in the list. */
+    void (*list)(pg_device *device, pg_listed *out, const float *logits, int64_t width, double temperature,
+                 float least);
 } pg_device_losses;
 
 #endif

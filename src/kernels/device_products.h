@@ -5,11 +5,19 @@
 
 #include "kernels/device_kernels.h"
 
+/* out = x w^T + bias: [rows of x][w->rows]; bias may be NULL. */
+typedef struct pg_device_product {
+    float *out;
+    const pg_device_matrix *w, *bias;
+} pg_device_product;
+
+#define PG_DEVICE_PRODUCTS 3 /* at most, of one x at a time */
+
 typedef struct pg_device_products {
-    /* out = x w^T + bias: [rows][w->rows]; bias may be NULL. The first `single` rows are generated tokens: each of them
-     * has the same bits whatever else is in the matrix, of x and of w. */
-    void (*multiply)(pg_device *device, float *out, const float *x, int64_t rows, int64_t single,
-                     const pg_device_matrix *w, const pg_device_matrix *bias, bool bf16);
+    /* `count` products of the same x. The first `single` rows are generated tokens: each of them has the same bits
+     * whatever else is in the matrix, of x and of w, and whatever products come along. */
+    void (*multiply)(pg_device *device, const pg_device_product *products, int count, const float *x, int64_t rows,
+                     int64_t single, bool bf16);
 
     /* dx += dout w: [rows][w->width]; fresh: dx is written, not added to. dw += dout^T x: like w. Either may be NULL,
      * and with dw x too. */

@@ -80,9 +80,9 @@ static pg_tensor *attention(pg_context *g, const pg_gemma *model, int64_t layer,
                             const pg_batch *batch, const pg_batch *queries, const pg_cache *cache)
 {
     const pg_gemma_layer *w = &model->layers[layer];
-    pg_tensor *q = turned(g, take(g, x, queries), &w->q, take(g, angles, queries));
-    pg_tensor *k = turned(g, x, &w->k, angles);
-    pg_tensor *v = pg_linear(g, x, &w->v, NULL);
+    pg_tensor *qkv[3], *from[] = {take(g, x, queries), x, x};
+    pg_linears(g, qkv, from, (const pg_parameter *const[]){&w->q, &w->k, &w->v}, 3);
+    pg_tensor *q = pg_rope(g, qkv[0], take(g, angles, queries)), *k = pg_rope(g, qkv[1], angles), *v = qkv[2];
     if (!cache)
         return mix(g, model, layer, q, k, v, queries);
     store(g, cache, layer, batch->slots, k, v);

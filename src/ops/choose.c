@@ -1,5 +1,5 @@
-/* The best tokens of rows of logits. On a device they are chosen there: a row of logits is a megabyte, an answer a few
- * bytes. */
+/* The best tokens of rows of logits, and what draws need to know of a row. On a device they are found there: a row of
+ * logits is a megabyte, an answer a few bytes. */
 #include <string.h>
 
 #include "kernels/device_losses.h"
@@ -54,4 +54,26 @@ void pg_best_tokens(pg_context *g, int32_t *ids, float *log_probabilities, const
     else if (logits && g->status == PG_OK)
         pg_each_row(g, logits->rows, logits->width * (log_probabilities ? EXP_COST : 1), best_row, &run);
     pg_arena_release(&g->arena, mark);
+}
+
+/* ---------------------------------------------------------------- draws */
+
+const pg_weighed *pg_weigh_logits(pg_context *g, const pg_tensor *logits, double temperature, int64_t best)
+{
+    size_t pieces = (size_t)((logits->width + PG_WEIGHED_LOGITS - 1) / PG_WEIGHED_LOGITS);
+    pg_weighed *found = pg_scratch_values(g, pieces * sizeof *found);
+    if (!found)
+        return NULL;
+    PG_DEVICE(g, losses, weigh, found, logits->data, logits->width, temperature, best);
+    return pg_to_host(g, found, pieces * sizeof *found);
+}
+
+const pg_listed *pg_list_logits(pg_context *g, const pg_tensor *logits, double temperature, float least)
+{
+    pg_listed *found = pg_scratch_values(g, sizeof *found);
+    if (!found)
+        return NULL;
+    pg_values_clear(g->device, &found->count, sizeof found->count);
+    PG_DEVICE(g, losses, list, found, logits->data, logits->width, temperature, least);
+    return pg_to_host(g, found, sizeof *found);
 }

@@ -85,6 +85,8 @@ static pg_placed_batch make_segments(pg_context *g, const pg_batch *batch, pg_de
     }
     if (g->tape)
         placed.turns = give_turns(batch, out);
+    else
+        placed.most_keys = pg_device_key_room(placed.most_keys);
     return placed;
 }
 

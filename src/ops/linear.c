@@ -100,7 +100,8 @@ static void multiply_on_device(pg_context *g, pg_tensor *out, const pg_tensor *x
                                const pg_parameter *bias)
 {
     pg_device_matrix weight = pg_on_device(w), b = bias ? pg_on_device(bias) : (pg_device_matrix){0};
-    PG_DEVICE(g, products, multiply, out->data, x->data, x->rows, x->single, &weight, bias ? &b : NULL, rounds(g));
+    const pg_device_product product = {out->data, &weight, bias ? &b : NULL};
+    PG_DEVICE(g, products, multiply, &product, 1, x->data, x->rows, x->single, rounds(g));
 }
 
 void pg_linear_into(pg_context *g, pg_tensor *out, const pg_tensor *x, const pg_parameter *w, const pg_parameter *bias)
@@ -209,14 +210,63 @@ static pg_tensor *linear_alone(pg_context *g, pg_tensor *x, const pg_parameter *
     return out;
 }
 
-pg_tensor *pg_linear(pg_context *g, pg_tensor *x, const pg_parameter *w, const pg_parameter *bias)
+/* With the low-rank addition of w. */
+static pg_tensor *adapted(pg_context *g, pg_tensor *out, pg_tensor *x, const pg_parameter *w)
 {
-    pg_tensor *out = linear_alone(g, x, w, bias);
     if (!out || !w->lora || g->unadapted)
         return out;
     const pg_lora *lora = w->lora;
     pg_tensor *low = linear_alone(g, pg_dropout(g, x, lora->dropout, pg_place(lora->a.name)), &lora->a, NULL);
     return pg_add_scaled(g, out, linear_alone(g, low, &lora->b, NULL), lora->scale);
+}
+
+pg_tensor *pg_linear(pg_context *g, pg_tensor *x, const pg_parameter *w, const pg_parameter *bias)
+{
+    return adapted(g, linear_alone(g, x, w, bias), x, w);
+}
+
+/* ---------------------------------------------------------------- several at a time */
+
+_Static_assert(PG_LINEARS_MOST <= PG_DEVICE_PRODUCTS, "they go together");
+
+/* On a device, where launches of few rows cost what reading small weights does. A tape and whoever watches get one
+ * layer after another. */
+static bool go_together(const pg_context *g, pg_tensor *const *x, int count)
+{
+    bool together = g->device && !g->tape && !g->watch;
+    for (int i = 0; i < count; i++)
+        together = together && x[i] && x[i] == x[0];
+    return together;
+}
+
+static void multiply_together(pg_context *g, pg_tensor **out, const pg_tensor *x, const pg_parameter *const *w,
+                              int count)
+{
+    pg_device_matrix weights[PG_LINEARS_MOST];
+    pg_device_product products[PG_LINEARS_MOST];
+    for (int i = 0; i < count; i++) {
+        assert(x->width == w[i]->width);
+        out[i] = pg_tensor_new(g, x->rows, w[i]->rows);
+        if (!out[i])
+            return;
+        out[i]->single = x->single;
+        weights[i] = pg_on_device(w[i]);
+        products[i] = (pg_device_product){out[i]->data, &weights[i], NULL};
+    }
+    PG_PROFILE(g, "linears", w[0]->name);
+    PG_DEVICE(g, products, multiply, products, count, x->data, x->rows, x->single, rounds(g));
+}
+
+void pg_linears(pg_context *g, pg_tensor **out, pg_tensor *const *x, const pg_parameter *const *w, int count)
+{
+    assert(count <= PG_LINEARS_MOST);
+    bool together = go_together(g, x, count);
+    if (together)
+        multiply_together(g, out, x[0], w, count);
+    for (int i = 0; i < count; i++)
+        out[i] = !together            ? pg_linear(g, x[i], w[i], NULL)
+                 : g->status == PG_OK ? adapted(g, out[i], x[i], w[i])
+                                      : NULL;
 }
 
 /* ---------------------------------------------------------------- GeGLU */
@@ -272,7 +322,9 @@ static pg_tensor *mlp_in_pieces(pg_context *g, const pg_tensor *x, const pg_para
         pg_arena_mark mark = pg_arena_get_mark(&g->arena);
         int64_t count = x->rows - first < most ? x->rows - first : most;
         pg_tensor x_part = pg_rows_view(x, first, count), out_part = pg_rows_view(out, first, count);
-        gate_run run = {g, pg_linear(g, &x_part, gate, NULL), pg_linear(g, &x_part, up, NULL)};
+        pg_tensor *wide[2], *x_twice[] = {&x_part, &x_part};
+        pg_linears(g, wide, x_twice, (const pg_parameter *const[]){gate, up}, 2);
+        gate_run run = {g, wide[0], wide[1]};
         if (run.gate && run.up) {
             multiply_gate(g, &run);
             multiply_down(g, &out_part, run.gate, down);

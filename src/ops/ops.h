@@ -9,10 +9,16 @@
 #ifndef PG_OPS_H
 #define PG_OPS_H
 
+#include "base/logit_parts.h"
 #include "tensor/context.h"
 
 /* x w^T + bias: [rows, inputs] -> [rows, outputs]; with a low-rank addition (pg_lora), that too. bias may be NULL. */
 pg_tensor *pg_linear(pg_context *g, pg_tensor *x, const pg_parameter *w, const pg_parameter *bias);
+
+/* Layers side by side: out[i] = pg_linear(g, x[i], w[i], NULL), the same bits; NULL where that is. On a device those of
+ * one x are multiplied together. */
+#define PG_LINEARS_MOST 3
+void pg_linears(pg_context *g, pg_tensor **out, pg_tensor *const *x, const pg_parameter *const *w, int count);
 
 /* Columns rows[0 .. count - 1], ascending, of pg_linear(g, x, w, NULL), the same bits: [rows, inputs] -> [rows, count].
  * Only these rows of the weight are read (of a quantised one, their groups). */
@@ -135,6 +141,12 @@ pg_tensor *pg_weighted_sum(pg_context *g, pg_tensor *x, const float *weights);
 /* ids[r] = the place of the largest of row r of the logits, of equal ones the first. log_probabilities[r] is its
  * logarithm, NULL where nobody wants it. Both are the host's. */
 void pg_best_tokens(pg_context *g, int32_t *ids, float *log_probabilities, const pg_tensor *logits);
+
+/* For draws among a row of logits [1, width] on a device, in the host's memory: its pieces, one after another, with the
+ * weights exp((logit - best) / temperature), `best` being the number of the largest; and those logits for which logit /
+ * temperature, as a float, is `least` or more (base/logit_parts.h). NULL on failure. */
+const pg_weighed *pg_weigh_logits(pg_context *g, const pg_tensor *logits, double temperature, int64_t best);
+const pg_listed *pg_list_logits(pg_context *g, const pg_tensor *logits, double temperature, float least);
 
 /* moments += x^T x over columns first .. first + count - 1 of x: the lower triangle of [count][count]. */
 void pg_add_moments(pg_context *g, float *moments, const pg_tensor *x, int64_t first, int64_t count);

@@ -67,7 +67,7 @@ typedef struct pg_placed_batch {
     const struct pg_device_segment *segments; /* the device's */
     int64_t few_rows;                         /* query rows of segments with few, see kernels/device_attention.h */
     int64_t longest_few, longest_many;        /* query rows of a segment with few, or many */
-    int64_t most_keys;                        /* of a segment */
+    int64_t most_keys;                        /* of a segment, or without a tape room for them (pg_device_key_room) */
     int64_t turns;                            /* on the way back: 1, or more if segments share keys */
 } pg_placed_batch;
 

@@ -158,29 +158,45 @@ static inline float emulated_value(const void *values, cublasLtMatrixLayout_t la
     return value;
 }
 
+/* What a product was asked for with. */
+struct emulated_product {
+    emulated_operation operation;
+    emulated_layout a_layout, b_layout, c_layout;
+    const void *a, *b, *c;
+    float *d, alpha, beta;
+};
+
+static inline void emulated_multiply(emulated_product p)
+{
+    emulate_access access;
+    bool a_transposed = p.operation.a == CUBLAS_OP_T, b_transposed = p.operation.b == CUBLAS_OP_T;
+    int64_t inner = static_cast<int64_t>(a_transposed ? p.a_layout.rows : p.a_layout.columns);
+    for (int64_t n = 0; n < static_cast<int64_t>(p.c_layout.columns); n++)
+        for (int64_t m = 0; m < static_cast<int64_t>(p.c_layout.rows); m++) {
+            float sum = 0;
+            for (int64_t k = 0; k < inner; k++)
+                sum += emulated_value(p.a, &p.a_layout, a_transposed, m, k) *
+                       emulated_value(p.b, &p.b_layout, b_transposed, k, n);
+            int64_t at = m + n * p.c_layout.stride;
+            sum *= p.alpha;
+            if (p.beta != 0)
+                sum += p.beta * static_cast<const float *>(p.c)[at];
+            if (p.operation.epilogue == CUBLASLT_EPILOGUE_BIAS)
+                sum += p.operation.bias[m];
+            p.d[at] = sum;
+        }
+}
+
 static inline cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t operation, const void *alpha,
                                             const void *a, cublasLtMatrixLayout_t a_layout, const void *b,
                                             cublasLtMatrixLayout_t b_layout, const void *beta, const void *c,
                                             cublasLtMatrixLayout_t c_layout, void *d, cublasLtMatrixLayout_t,
-                                            const cublasLtMatmulAlgo_t *, void *, size_t, cudaStream_t)
+                                            const cublasLtMatmulAlgo_t *, void *, size_t, cudaStream_t stream)
 {
-    emulate_access access;
-    bool a_transposed = operation->a == CUBLAS_OP_T, b_transposed = operation->b == CUBLAS_OP_T;
-    int64_t inner = static_cast<int64_t>(a_transposed ? a_layout->rows : a_layout->columns);
-    for (int64_t n = 0; n < static_cast<int64_t>(c_layout->columns); n++)
-        for (int64_t m = 0; m < static_cast<int64_t>(c_layout->rows); m++) {
-            float sum = 0;
-            for (int64_t k = 0; k < inner; k++)
-                sum +=
-                    emulated_value(a, a_layout, a_transposed, m, k) * emulated_value(b, b_layout, b_transposed, k, n);
-            int64_t at = m + n * c_layout->stride;
-            sum *= *static_cast<const float *>(alpha);
-            if (*static_cast<const float *>(beta) != 0)
-                sum += *static_cast<const float *>(beta) * static_cast<const float *>(c)[at];
-            if (operation->epilogue == CUBLASLT_EPILOGUE_BIAS)
-                sum += operation->bias[m];
-            static_cast<float *>(d)[at] = sum;
-        }
+    emulated_product p = {*operation, *a_layout, *b_layout, *c_layout, a, b, c, static_cast<float *>(d), 0, 0};
+    memcpy(&p.alpha, alpha, sizeof p.alpha);
+    memcpy(&p.beta, beta, sizeof p.beta);
+    emulate_do(stream, [=] { emulated_multiply(p); });
     return CUBLAS_STATUS_SUCCESS;
 }
 

@@ -1,7 +1,8 @@
 /*
  * CUDA on the host, for tests: the part of the language and of its runtime that src/kernels/cuda uses. Every thread of
  * a block is a fiber; blocks run one after another. Memory of the "device" may be touched by kernels and copies only:
- * anybody else who does ends the program, and so does a barrier that not all threads reach.
+ * anybody else who does ends the program, and so does a barrier that not all threads reach. A stream that is captured
+ * keeps kernels with copies of their arguments, and copies within the device; it declines what a GPU declines then.
  */
 #ifndef PG_TESTS_EMULATION_CUDA_RUNTIME_H
 #define PG_TESTS_EMULATION_CUDA_RUNTIME_H
@@ -12,6 +13,8 @@
 #include <cstdint>
 #include <cstring>
 #include <functional>
+#include <tuple>
+#include <vector>
 
 #define __global__ static
 #define __device__
@@ -61,8 +64,23 @@ extern dim3 blockDim, gridDim;
 
 /* ---------------------------------------------------------------- threads */
 
+typedef struct emulated_stream *cudaStream_t;
+
+/* Does the work, or keeps it if the stream is captured. */
+void emulate_do(cudaStream_t stream, const std::function<void()> &work);
+
 /* Runs the kernel for every thread of every block. */
 void emulate_launch(dim3 grid, dim3 block, size_t shared, const std::function<void()> &kernel);
+
+/* A launch in a stream: its arguments are what they are now, whenever it is done. */
+template <typename... P, typename... A>
+static inline void emulate_kernel(cudaStream_t stream, dim3 grid, dim3 block, size_t shared, void (*kernel)(P...),
+                                  A &&...given)
+{
+    std::tuple<P...> arguments(std::forward<A>(given)...);
+    emulate_do(stream, [=] { emulate_launch(grid, block, shared, [&] { std::apply(kernel, arguments); }); });
+}
+
 void *emulate_shared();
 
 void emulate_block_barrier();
@@ -161,8 +179,12 @@ static inline float rsqrtf(float x)
 
 /* ---------------------------------------------------------------- the runtime */
 
-typedef enum cudaError { cudaSuccess, cudaErrorMemoryAllocation, cudaErrorInvalidValue } cudaError_t;
-typedef struct emulated_stream *cudaStream_t;
+typedef enum cudaError {
+    cudaSuccess,
+    cudaErrorMemoryAllocation,
+    cudaErrorInvalidValue,
+    cudaErrorStreamCaptureUnsupported
+} cudaError_t;
 enum cudaMemcpyKind { cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost, cudaMemcpyDeviceToDevice };
 enum { cudaStreamNonBlocking = 1 };
 
@@ -189,18 +211,18 @@ static inline cudaError_t cudaGetLastError()
 {
     return cudaSuccess;
 }
-static inline cudaError_t cudaStreamSynchronize(cudaStream_t)
-{
-    return cudaSuccess;
-}
-static inline cudaError_t cudaStreamCreateWithFlags(cudaStream_t *, unsigned)
-{
-    return cudaSuccess;
-}
-static inline cudaError_t cudaStreamDestroy(cudaStream_t)
-{
-    return cudaSuccess;
-}
+cudaError_t cudaStreamSynchronize(cudaStream_t stream);
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t *out, unsigned flags);
+cudaError_t cudaStreamDestroy(cudaStream_t stream);
+
+enum cudaStreamCaptureMode { cudaStreamCaptureModeThreadLocal };
+typedef struct emulated_graph *cudaGraph_t, *cudaGraphExec_t;
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mode);
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *out);
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t *out, cudaGraph_t graph, unsigned long long flags);
+cudaError_t cudaGraphLaunch(cudaGraphExec_t graph, cudaStream_t stream);
+cudaError_t cudaGraphDestroy(cudaGraph_t graph);
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t graph);
 
 /* Events are always over: everything is done at once. */
 typedef struct emulated_event *cudaEvent_t;

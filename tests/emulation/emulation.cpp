@@ -191,6 +191,102 @@ void emulate_launch(dim3 grid, dim3 block, size_t shared, const std::function<vo
             }
 }
 
+/* ---------------------------------------------------------------- streams */
+
+struct emulated_graph {
+    std::vector<std::function<void()>> work;
+};
+
+struct emulated_stream {
+    emulated_graph *captured; /* NULL: what is asked for is done at once */
+    bool refused;             /* something that cannot be captured has been asked for */
+};
+
+static thread_local emulated_stream *captured_here;
+
+void emulate_do(cudaStream_t stream, const std::function<void()> &work)
+{
+    if (stream->captured)
+        stream->captured->work.push_back(work);
+    else
+        work();
+}
+
+/* Whoever captures may neither take nor give back memory, nor wait: true, and the capture is worth nothing. */
+static bool refuse_capture()
+{
+    if (captured_here)
+        captured_here->refused = true;
+    return captured_here != NULL;
+}
+
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t *out, unsigned)
+{
+    *out = new emulated_stream();
+    return cudaSuccess;
+}
+
+cudaError_t cudaStreamDestroy(cudaStream_t stream)
+{
+    delete stream;
+    return cudaSuccess;
+}
+
+cudaError_t cudaStreamSynchronize(cudaStream_t)
+{
+    return refuse_capture() ? cudaErrorStreamCaptureUnsupported : cudaSuccess;
+}
+
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode)
+{
+    if (captured_here || stream->captured)
+        return cudaErrorInvalidValue;
+    stream->captured = new emulated_graph();
+    stream->refused = false;
+    captured_here = stream;
+    return cudaSuccess;
+}
+
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *out)
+{
+    *out = NULL;
+    if (captured_here != stream)
+        return cudaErrorInvalidValue;
+    *out = stream->captured;
+    stream->captured = NULL;
+    captured_here = NULL;
+    if (!stream->refused)
+        return cudaSuccess;
+    delete *out;
+    *out = NULL;
+    return cudaErrorStreamCaptureUnsupported;
+}
+
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t *out, cudaGraph_t graph, unsigned long long)
+{
+    *out = new emulated_graph(*graph);
+    return cudaSuccess;
+}
+
+cudaError_t cudaGraphLaunch(cudaGraphExec_t graph, cudaStream_t stream)
+{
+    for (const std::function<void()> &work : graph->work)
+        emulate_do(stream, work);
+    return cudaSuccess;
+}
+
+cudaError_t cudaGraphDestroy(cudaGraph_t graph)
+{
+    delete graph;
+    return cudaSuccess;
+}
+
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t graph)
+{
+    delete graph;
+    return cudaSuccess;
+}
+
 /* ---------------------------------------------------------------- memory */
 
 static std::map<char *, size_t> regions;
@@ -226,6 +322,8 @@ emulate_access::~emulate_access()
 
 cudaError_t cudaMalloc(void **out, size_t bytes)
 {
+    if (refuse_capture())
+        return cudaErrorStreamCaptureUnsupported;
     std::lock_guard<std::recursive_mutex> lock(region_mutex);
     size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE)), whole = (bytes + page) / page * page;
     void *memory = mmap(NULL, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -242,6 +340,8 @@ cudaError_t cudaMalloc(void **out, size_t bytes)
 
 cudaError_t cudaFree(void *memory)
 {
+    if (refuse_capture())
+        return cudaErrorStreamCaptureUnsupported;
     std::lock_guard<std::recursive_mutex> lock(region_mutex);
     auto region = regions.find(static_cast<char *>(memory));
     if (region == regions.end())
@@ -261,21 +361,29 @@ static bool is_device(const void *memory)
 }
 
 /* A copy between the wrong kinds of memory is an error, as it is on a GPU. */
-cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind kind, cudaStream_t)
+cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream)
 {
     emulate_access access;
     if (is_device(to) != (kind != cudaMemcpyDeviceToHost) || is_device(from) != (kind != cudaMemcpyHostToDevice))
         return cudaErrorInvalidValue;
-    memmove(to, from, bytes);
+    if (kind != cudaMemcpyDeviceToDevice && refuse_capture())
+        return cudaErrorStreamCaptureUnsupported;
+    emulate_do(stream, [=] {
+        emulate_access inside;
+        memmove(to, from, bytes);
+    });
     return cudaSuccess;
 }
 
-cudaError_t cudaMemsetAsync(void *memory, int value, size_t bytes, cudaStream_t)
+cudaError_t cudaMemsetAsync(void *memory, int value, size_t bytes, cudaStream_t stream)
 {
     emulate_access access;
     if (!is_device(memory))
         return cudaErrorInvalidValue;
-    memset(memory, value, bytes);
+    emulate_do(stream, [=] {
+        emulate_access inside;
+        memset(memory, value, bytes);
+    });
     return cudaSuccess;
 }
 
@@ -339,7 +447,6 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp *out, int number)
 
 const char *cudaGetErrorString(cudaError_t error)
 {
-    return error == cudaSuccess                 ? "no error"
-           : error == cudaErrorMemoryAllocation ? "out of memory"
-                                                : "invalid argument";
+    static const char *const names[] = {"no error", "out of memory", "invalid argument", "not while capturing"};
+    return names[error];
 }

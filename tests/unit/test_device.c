@@ -41,6 +41,68 @@ static void moves(void **state)
     pg_device_close(device);
 }
 
+/* What was recorded works with what lies there when it is replayed. */
+static void recordings(void **state)
+{
+    (void)state;
+    pg_device *device;
+    CHECK_OK(pg_device_open(&device, getenv("PG_TEST_DEVICE")));
+    if (!device)
+        skip();
+    char back[12];
+    char *memory = pg_values_alloc(device, sizeof back);
+    pg_values_upload(device, memory, "abcdefghijk", sizeof back);
+    assert_true(pg_device_record(device));
+    assert_false(pg_device_record(device));
+    pg_values_move(device, memory + 2, memory, 2);
+    pg_values_clear(device, memory + 10, 1);
+    pg_recording *recording = pg_device_end_record(device);
+    assert_non_null(recording);
+    CHECK_OK(pg_values_download(device, back, memory, sizeof back));
+    assert_string_equal(back, "abcdefghijk");
+    pg_values_upload(device, memory, "xy", 2);
+    assert_true(pg_device_replay(device, recording));
+    CHECK_OK(pg_values_download(device, back, memory, sizeof back));
+    assert_string_equal(back, "xyxyefghij");
+    pg_values_upload(device, memory, "z", 1);
+    assert_true(pg_device_replay(device, recording));
+    CHECK_OK(pg_values_download(device, back, memory, sizeof back));
+    assert_string_equal(back, "zyzyefghij");
+    pg_recording_free(device, recording);
+    pg_values_free(device, memory, sizeof back);
+    pg_device_close(device);
+}
+
+/* What cannot be recorded leaves the device as it was. */
+static void no_recordings(void **state)
+{
+    (void)state;
+    pg_device *device;
+    CHECK_OK(pg_device_open(&device, getenv("PG_TEST_DEVICE")));
+    if (!device)
+        skip();
+    char text[] = "abc";
+    char *memory = pg_values_alloc(device, sizeof text);
+    pg_values_upload(device, memory, text, sizeof text);
+    for (int i = 0; i < 4; i++) {
+        assert_true(pg_device_record(device));
+        pg_values_clear(device, memory, 2);
+        if (i == 0)
+            assert_null(pg_values_alloc(device, sizeof text));
+        else if (i == 1)
+            pg_values_upload(device, memory, "xyz", 3);
+        else if (i == 2)
+            assert_int_not_equal(pg_values_download(device, text, memory, sizeof text), PG_OK);
+        else
+            assert_int_not_equal(pg_device_wait(device), PG_OK);
+        assert_null(pg_device_end_record(device));
+        CHECK_OK(pg_values_download(device, text, memory, sizeof text));
+        assert_string_equal(text, "abc");
+    }
+    pg_values_free(device, memory, sizeof text);
+    pg_device_close(device);
+}
+
 static void scopes(void **state)
 {
     (void)state;
@@ -62,9 +124,8 @@ static void scopes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names),
-        cmocka_unit_test(moves),
-        cmocka_unit_test(scopes),
+        cmocka_unit_test(names),         cmocka_unit_test(moves),  cmocka_unit_test(recordings),
+        cmocka_unit_test(no_recordings), cmocka_unit_test(scopes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

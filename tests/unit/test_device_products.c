@@ -215,6 +215,49 @@ static void single_rows(void **state)
         }
 }
 
+/* What layers side by side give is what each gives alone. */
+static void check_together(pg_context *g, const pg_parameter *const *w, int count, int64_t rows, int64_t single)
+{
+    pg_tensor *x = on_device(g, random_floats(g, rows * w[0]->width), rows, w[0]->width), *out[3];
+    x->single = single;
+    pg_linears(g, out, (pg_tensor *const[]){x, x, x}, w, count);
+    for (int i = 0; i < count; i++) {
+        assert_non_null(out[i]);
+        assert_int_equal(out[i]->single, single);
+        const pg_tensor *alone = pg_linear(g, x, w[i], NULL);
+        assert_memory_equal(on_host(g, out[i]->data, rows * w[i]->rows), on_host(g, alone->data, rows * w[i]->rows),
+                            (size_t)(rows * w[i]->rows) * sizeof(float));
+    }
+}
+
+/* The second weight has an addition of low rank; all of a kind, and one of another. */
+static void together(void **state)
+{
+    (void)state;
+    const int64_t outputs[] = {131, 16, 5}, companies[][2] = {{1, 1}, {2, 0}, {9, 9}, {21, 17}};
+    for (size_t k = 0; k < WEIGHTS; k++)
+        for (int compute = 0; compute < 2; compute++) {
+            pg_context g = context(compute ? PG_COMPUTE_BF16 : PG_COMPUTE_F32);
+            int64_t inputs = k % 2 ? 264 : 2120;
+            pg_parameter w[5];
+            for (int i = 0; i < 3; i++)
+                w[i] = make_weight(&g, &weights[k], outputs[i], inputs, random_floats(&g, outputs[i] * inputs));
+            w[3] = make_weight(&g, &weights[(k + 1) % WEIGHTS], 40, inputs, random_floats(&g, 40 * inputs));
+            pg_lora lora = {.a = make_weight(&g, &weights[1], 4, inputs, random_floats(&g, 4 * inputs)),
+                            .b = make_weight(&g, &weights[1], 16, 4, random_floats(&g, 64)),
+                            .scale = 0.5};
+            w[4] = w[1];
+            w[4].lora = &lora;
+            for (size_t c = 0; c < sizeof companies / sizeof *companies; c++) {
+                check_together(&g, (const pg_parameter *const[]){&w[0], &w[1], &w[2]}, 3, companies[c][0],
+                               companies[c][1]);
+                check_together(&g, (const pg_parameter *const[]){&w[0], &w[4]}, 2, companies[c][0], companies[c][1]);
+                check_together(&g, (const pg_parameter *const[]){&w[3], &w[2]}, 2, companies[c][0], companies[c][1]);
+            }
+            pg_arena_free(&g.arena);
+        }
+}
+
 /* ---------------------------------------------------------------- the way back */
 
 typedef struct back_case {
@@ -307,10 +350,8 @@ static void some_outputs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(products),
-        cmocka_unit_test(single_rows),
-        cmocka_unit_test(ways_back),
-        cmocka_unit_test(some_outputs),
+        cmocka_unit_test(products),  cmocka_unit_test(single_rows),  cmocka_unit_test(together),
+        cmocka_unit_test(ways_back), cmocka_unit_test(some_outputs),
     };
     if (pg_device_open(&device, getenv("PG_TEST_DEVICE")) != PG_OK) {
         fprintf(stderr, "%s\n", pg_error_last());

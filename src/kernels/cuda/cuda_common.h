@@ -26,6 +26,7 @@ struct cuda_device {
     int number;
     int processors; /* streaming multiprocessors */
     cudaStream_t stream;
+    bool records;                 /* the stream is captured (cuda_recording.cu) */
     struct cuda_blaslt *products; /* cuda_blaslt.h */
     void *workspace;              /* scratch memory of the operation at hand; see cuda_workspace */
     size_t workspace_bytes;
@@ -48,12 +49,18 @@ bool cuda_check(pg_device *device, cudaError_t error, const char *what);
 /* Makes the device this thread's current one: a stream's kernels and events are refused elsewhere. */
 void cuda_here(pg_device *device);
 
+/* True while the device records, which it fails with: what is about to happen cannot be recorded. */
+bool cuda_refuses(pg_device *device, const char *what);
+
 /* `bytes` of the device's memory that the next operations may use until they ask for others; NULL on failure. */
 void *cuda_workspace(pg_device *device, size_t bytes);
 
 #ifdef PG_EMULATED
-#define PG_LAUNCH(device, kernel, grid, block, shared, ...) \
-    emulate_launch(grid, block, shared, [&] { kernel(__VA_ARGS__); })
+#define PG_LAUNCH(device, kernel, grid, block, shared, ...)                                    \
+    do {                                                                                       \
+        if ((device)->status == PG_OK)                                                         \
+            emulate_kernel(cuda_of(device)->stream, grid, block, shared, kernel, __VA_ARGS__); \
+    } while (0)
 #define PG_SHARED(type, name) type *name = static_cast<type *>(emulate_shared())
 #else
 #define PG_LAUNCH(device, kernel, grid, block, shared, ...)                        \

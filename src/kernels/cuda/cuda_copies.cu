@@ -79,7 +79,7 @@ void cuda_upload(pg_device *device, void *to, const void *from, size_t bytes)
 {
     cuda_device *cuda = cuda_of(device);
     cuda_here(device);
-    if (device->status != PG_OK || !bytes)
+    if (device->status != PG_OK || !bytes || cuda_refuses(device, "upload"))
         return;
     if (bytes >= LARGE && open_stage(&cuda->stages[0]) && open_stage(&cuda->stages[1]))
         upload_staged(device, static_cast<char *>(to), static_cast<const char *>(from), bytes);
@@ -90,7 +90,7 @@ void cuda_upload(pg_device *device, void *to, const void *from, size_t bytes)
 void cuda_wait(pg_device *device)
 {
     cuda_here(device);
-    if (device->status == PG_OK)
+    if (device->status == PG_OK && !cuda_refuses(device, "wait"))
         cuda_check(device, cudaStreamSynchronize(cuda_of(device)->stream), "wait");
 }
 
@@ -98,7 +98,7 @@ void cuda_download(pg_device *device, void *to, const void *from, size_t bytes)
 {
     cuda_device *cuda = cuda_of(device);
     cuda_here(device);
-    if (device->status != PG_OK || !bytes)
+    if (device->status != PG_OK || !bytes || cuda_refuses(device, "download"))
         return;
     char *landing = bytes <= LANDING ? lock_memory(&cuda->landing, LANDING) : NULL;
     void *first = landing ? landing : to;

@@ -6,6 +6,7 @@
 
 #include "kernels/cuda/cuda_blaslt.h"
 #include "kernels/cuda/cuda_copies.h"
+#include "kernels/cuda/cuda_recording.h"
 
 extern "C" {
 #include "base/memory.h"
@@ -34,7 +35,7 @@ static void *cuda_alloc(pg_device *device, size_t bytes)
 {
     void *memory = NULL;
     cuda_here(device);
-    if (cudaMalloc(&memory, bytes) == cudaSuccess)
+    if (!cuda_refuses(device, "memory") && cudaMalloc(&memory, bytes) == cudaSuccess)
         return memory;
     cudaGetLastError(); /* a size that could not be had is no failure of the device */
     size_t left = 0, all = 0;
@@ -48,6 +49,7 @@ static void *cuda_alloc(pg_device *device, size_t bytes)
 static void cuda_release(pg_device *device, void *memory)
 {
     cuda_here(device);
+    cuda_refuses(device, "free");
     cuda_check(device, cudaFree(memory), "free");
 }
 
@@ -56,6 +58,8 @@ void *cuda_workspace(pg_device *device, size_t bytes)
     cuda_device *cuda = cuda_of(device);
     if (bytes <= cuda->workspace_bytes)
         return cuda->workspace;
+    if (cuda_refuses(device, "scratch memory"))
+        return NULL;
     if (cuda->workspace)
         cuda_release(device, cuda->workspace);
     cuda->workspace = cuda_alloc(device, bytes);
@@ -113,8 +117,9 @@ static void cuda_close(pg_device *device)
     pg_free(cuda);
 }
 
-static const pg_device_calls cuda_calls = {cuda_alloc, cuda_release, cuda_upload, cuda_download,
-                                           cuda_move,  cuda_clear,   cuda_wait,   cuda_close};
+static const pg_device_calls cuda_calls = {cuda_alloc,  cuda_release,    cuda_upload, cuda_download,
+                                           cuda_move,   cuda_clear,      cuda_wait,   cuda_close,
+                                           cuda_record, cuda_end_record, cuda_replay, cuda_forget};
 
 static int describe(char *out, size_t size, const cudaDeviceProp *properties)
 {

@@ -1,6 +1,7 @@
 /*
- * A few rows of x times a weight that is read once, in f32. A warp has an output; a lane takes four inputs of every
- * 128, and the sums of lanes are added in a fixed order, so that a row has the same bits in any company.
+ * A few rows of x times a weight that is read once, in f32. A warp has an output of one of the weights; a lane takes
+ * four inputs of every 128, and the sums of lanes are added in a fixed order, so that a row has the same bits in any
+ * company.
  */
 #include "kernels/cuda/cuda_products.h"
 
@@ -60,17 +61,34 @@ static __device__ inline float add_products(float4 x, float4 w, float sum)
     return fmaf(x.w, w.w, fmaf(x.z, w.z, fmaf(x.y, w.y, fmaf(x.x, w.x, sum))));
 }
 
+/* A weight and its product; block `first` is the first that works at it. */
+struct exact_product {
+    float *out;
+    pg_device_matrix w, bias;
+    int64_t first;
+    bool w_aligned;
+};
+
+struct exact_products {
+    exact_product of[PG_DEVICE_PRODUCTS];
+    int count;
+};
+
 template <int ROWS>
-__global__ void exact_kernel(float *out, const float *x, int64_t rows, pg_device_matrix w, pg_device_matrix bias,
-                             bool x_aligned, bool w_aligned)
+__global__ void exact_kernel(const __grid_constant__ exact_products all, const float *x, int64_t rows, bool x_aligned)
 {
-    int64_t output = static_cast<int64_t>(blockIdx.x) * WARPS + threadIdx.x / WARP, inputs = w.width;
+    int which = 0;
+    while (which + 1 < all.count && blockIdx.x >= all.of[which + 1].first)
+        which++;
+    const exact_product &product = all.of[which];
+    const pg_device_matrix &w = product.w, &bias = product.bias;
+    int64_t output = (blockIdx.x - product.first) * WARPS + threadIdx.x / WARP, inputs = w.width;
     if (output >= w.rows)
         return;
     float sums[ROWS] = {};
 #pragma unroll 4
     for (int64_t i = threadIdx.x % WARP * 4; i < inputs; i += STEP) {
-        float4 weights = four_weights(w, output, i, w_aligned);
+        float4 weights = four_weights(w, output, i, product.w_aligned);
 #pragma unroll
         for (int r = 0; r < ROWS; r++)
             if (r < rows)
@@ -81,17 +99,23 @@ __global__ void exact_kernel(float *out, const float *x, int64_t rows, pg_device
     for (int r = 0; r < ROWS; r++) {
         float sum = warp_sum(sums[r]);
         if (r < rows && threadIdx.x % WARP == 0)
-            out[r * w.rows + output] = sum + b;
+            product.out[r * w.rows + output] = sum + b;
     }
 }
 
-void exact_multiply(pg_device *device, float *out, const float *x, int64_t rows, const pg_device_matrix *w,
-                    const pg_device_matrix *bias)
+void exact_multiply(pg_device *device, const pg_device_product *products, int count, const float *x, int64_t rows)
 {
-    pg_device_matrix none = {};
-    bool x_aligned = w->width % 4 == 0 && is_aligned(x);
-    bool w_aligned = w->width % 4 == 0 && is_aligned(w->data);
+    exact_products all = {};
+    int64_t blocks = 0, width = products->w->width;
+    all.count = count;
+    for (int i = 0; i < count; i++) {
+        const pg_device_matrix *w = products[i].w;
+        bool w_aligned = width % 4 == 0 && is_aligned(w->data);
+        pg_device_matrix none = {};
+        all.of[i] = {products[i].out, *w, products[i].bias ? *products[i].bias : none, blocks, w_aligned};
+        blocks += blocks_for(w->rows, WARPS);
+    }
+    bool x_aligned = width % 4 == 0 && is_aligned(x);
     auto kernel = rows == 1 ? exact_kernel<1> : rows == 2 ? exact_kernel<2> : exact_kernel<EXACT_ROWS>;
-    PG_LAUNCH(device, kernel, dim3(blocks_for(w->rows, WARPS)), dim3(WARPS * WARP), 0, out, x, rows, *w,
-              bias ? *bias : none, x_aligned, w_aligned);
+    PG_LAUNCH(device, kernel, dim3(blocks), dim3(WARPS * WARP), 0, all, x, rows, x_aligned);
 }

@@ -263,6 +263,6 @@ static void preference_back(pg_device *device, float *dx, const float *dlosses, 
 }
 
 extern const pg_device_losses cuda_losses = {
-    cross_entropy, cross_entropy_back, weighted_sum,    weighted_sum_back, contrastive, contrastive_back,
-    sum,           preference,         preference_back, diagonal,          cuda_best,
+    cross_entropy, cross_entropy_back, weighted_sum, weighted_sum_back, contrastive, contrastive_back, sum,
+    preference,    preference_back,    diagonal,     cuda_best,         cuda_weigh,  cuda_list,
 };

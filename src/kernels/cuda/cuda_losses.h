@@ -97,4 +97,9 @@ static inline dim3 block_for(int64_t width)
 void cuda_best(pg_device *device, int32_t *ids, float *log_probabilities, const float *logits, int64_t rows,
                int64_t width);
 
+/* cuda_sampling.cu */
+void cuda_weigh(pg_device *device, pg_weighed *out, const float *logits, int64_t width, double temperature,
+                int64_t best);
+void cuda_list(pg_device *device, pg_listed *out, const float *logits, int64_t width, double temperature, float least);
+
 #endif

@@ -152,30 +152,44 @@ static void multiply_rows(pg_device *device, float *out, const float *x, int64_t
     }
 }
 
-/* By kernels that read the weight once for several rows, or, where they cannot read it, row by row. */
-static void multiply_few(pg_device *device, float *out, const float *x, int64_t rows, const pg_device_matrix *w,
-                         const pg_device_matrix *bias, bool bf16)
+/* At most SINGLE_ROWS rows in bf16: all weights in one launch, or one by one, or, where a weight cannot be read so, row
+ * by row. */
+static void multiply_single(pg_device *device, const pg_device_product *products, int count, const float *x,
+                            int64_t rows)
+{
+    if (count > 1 && single_multiply(device, products, count, x, rows))
+        return;
+    for (const pg_device_product *p = products; p < products + count; p++)
+        if (!single_multiply(device, p, 1, x, rows))
+            for (int64_t r = 0; r < rows; r++)
+                multiply_rows(device, p->out + r * p->w->rows, x + r * p->w->width, 1, p->w, p->bias, true);
+}
+
+/* By kernels that read weights once for several rows. */
+static void multiply_few(pg_device *device, const pg_device_product *products, int count, const float *x, int64_t rows,
+                         bool bf16)
 {
     int64_t most = bf16 ? SINGLE_ROWS : EXACT_ROWS;
-    for (int64_t first = 0, count; first < rows; first += count) {
-        count = rows - first < most ? rows - first : most;
-        float *to = out + first * w->rows;
-        const float *from = x + first * w->width;
-        if (!bf16)
-            exact_multiply(device, to, from, count, w, bias);
-        else if (!single_multiply(device, to, from, count, w, bias))
-            for (int64_t r = 0; r < count; r++)
-                multiply_rows(device, to + r * w->rows, from + r * w->width, 1, w, bias, bf16);
+    for (int64_t first = 0, some; first < rows; first += some) {
+        pg_device_product part[PG_DEVICE_PRODUCTS];
+        const float *from = x + first * products->w->width;
+        some = rows - first < most ? rows - first : most;
+        for (int i = 0; i < count; i++)
+            part[i] = {products[i].out + first * products[i].w->rows, products[i].w, products[i].bias};
+        if (bf16)
+            multiply_single(device, part, count, from, some);
+        else
+            exact_multiply(device, part, count, from, some);
     }
 }
 
-static void multiply(pg_device *device, float *out, const float *x, int64_t rows, int64_t single,
-                     const pg_device_matrix *w, const pg_device_matrix *bias, bool bf16)
+static void multiply(pg_device *device, const pg_device_product *products, int count, const float *x, int64_t rows,
+                     int64_t single, bool bf16)
 {
     int64_t few = rows <= FEW_ROWS ? rows : single;
-    multiply_few(device, out, x, few, w, bias, bf16);
-    if (rows > few)
-        multiply_rows(device, out + few * w->rows, x + few * w->width, rows - few, w, bias, bf16);
+    multiply_few(device, products, count, x, few, bf16);
+    for (const pg_device_product *p = products; rows > few && p < products + count; p++)
+        multiply_rows(device, p->out + few * p->w->rows, x + few * p->w->width, rows - few, p->w, p->bias, bf16);
 }
 
 /* ---------------------------------------------------------------- the way back */

@@ -25,16 +25,14 @@ bool blaslt_multiply(pg_device *device, const product *p);
 /* cuda_plain.cu: the same by a plain kernel, for whatever the library declines. */
 void plain_multiply(pg_device *device, const product *p);
 
-/* cuda_single.cu: out = x w^T + bias for at most SINGLE_ROWS rows, in bf16. Every row has the same bits in any company.
- * False if the weight lies in a way that it cannot read. bias may be NULL. */
+/* cuda_single.cu: products of at most SINGLE_ROWS rows, in bf16, with up to PG_DEVICE_PRODUCTS weights in one launch.
+ * Every row has the same bits in any company. False if weights lie in a way that it cannot read, or each in another. */
 #define SINGLE_ROWS 16
-bool single_multiply(pg_device *device, float *out, const float *x, int64_t rows, const pg_device_matrix *w,
-                     const pg_device_matrix *bias);
+bool single_multiply(pg_device *device, const pg_device_product *products, int count, const float *x, int64_t rows);
 
-/* cuda_exact.cu: the same in f32, for at most EXACT_ROWS rows and any weight. */
+/* cuda_exact.cu: the same in f32, for at most EXACT_ROWS rows and any weights. */
 #define EXACT_ROWS 8
-void exact_multiply(pg_device *device, float *out, const float *x, int64_t rows, const pg_device_matrix *w,
-                    const pg_device_matrix *bias);
+void exact_multiply(pg_device *device, const pg_device_product *products, int count, const float *x, int64_t rows);
 
 /* cuda_widen.cu: `count` values of a floating dtype as floats, or rounded to bf16. */
 void widen_values(pg_device *device, void *out, bool to_bf16, const void *values, pg_dtype dtype, int64_t count);

@@ -6,6 +6,7 @@
  * to choose, as long as x is laid out the same way. So eight rows of x cost what one costs, and a row has the same bits
  * in any company. x waits in shared memory, rounded to bf16; the warps of a block share the tiles of a group, and
  * blockIdx.y says which part of the inputs is the block's. Parts are added in order by the block that comes last.
+ * Several weights of one x share a launch: each has blocks of its own, as many as its groups ask for.
  *
  * Quantised values are whole numbers that bf16 holds exactly; their scales multiply the sums of tiles.
  */
@@ -30,7 +31,14 @@ struct job {
     pg_device_matrix w, bias; /* bias.data is NULL: none */
     int tile_bits;            /* a block of a quantised weight is this power of two of tiles */
     bool x_aligned;
-    unsigned *counters;
+    unsigned *counters; /* [groups] */
+};
+
+/* Products of one launch: those of job i are made by blocks ends[i - 1] .. ends[i] - 1. */
+struct jobs {
+    job of[PG_DEVICE_PRODUCTS];
+    unsigned ends[PG_DEVICE_PRODUCTS];
+    int count;
 };
 
 /* ---------------------------------------------------------------- weights */
@@ -375,9 +383,32 @@ static __device__ inline void add_warps(const job &j, const float *room, int64_t
     }
 }
 
-/* Loads come before x is staged, which they need not wait for. */
-template <kind K, int EIGHTS> __global__ void __launch_bounds__(BLOCK, blocks_at_once<K, EIGHTS>) single_kernel(job j)
+/* The job of the block. What all have in common is read from the first, where it takes no registers. */
+template <bool SEVERAL> static __device__ inline job job_of_block(const jobs &all, int which)
 {
+    job j = all.of[0];
+    if (SEVERAL) {
+        j.out = all.of[which].out;
+        j.partial = all.of[which].partial;
+        j.outputs = all.of[which].outputs;
+        j.groups = all.of[which].groups;
+        j.w = all.of[which].w;
+        j.bias = all.of[which].bias;
+        j.tile_bits = all.of[which].tile_bits;
+        j.counters = all.of[which].counters;
+    }
+    return j;
+}
+
+/* Loads come before x is staged, which they need not wait for. */
+template <kind K, int EIGHTS, bool SEVERAL>
+__global__ void __launch_bounds__(BLOCK, blocks_at_once<K, EIGHTS>) single_kernel(const __grid_constant__ jobs all)
+{
+    int which = 0;
+    while (SEVERAL && which + 1 < all.count && blockIdx.x >= all.ends[which])
+        which++;
+    const job j = job_of_block<SEVERAL>(all, which);
+    const unsigned first_block = which ? all.ends[which - 1] : 0, blocks = all.ends[which] - first_block;
     constexpr int AT_ONCE = tiles_at_once<K>, SUMS = EIGHTS * 8 * GROUP;
     PG_SHARED(float, room); /* of sums, twice: a group's are read while the next group's are written */
     uint16_t *staged = reinterpret_cast<uint16_t *>(room + 2 * WARPS * SUMS);
@@ -386,7 +417,7 @@ template <kind K, int EIGHTS> __global__ void __launch_bounds__(BLOCK, blocks_at
     const int64_t tiles = (count + TILE - 1) / TILE, warp = threadIdx.x / WARP;
     bool is_staged = false;
     int turn = 0;
-    for (int64_t group = blockIdx.x; group < j.groups; group += gridDim.x, turn ^= 1) {
+    for (int64_t group = blockIdx.x - first_block; group < j.groups; group += blocks, turn ^= 1) {
         float sums[EIGHTS][4] = {};
         for (int64_t base = 0; base < tiles; base += WARPS * AT_ONCE) {
             raw<K> r[AT_ONCE];
@@ -427,60 +458,104 @@ static kind kind_of(const pg_device_matrix *w)
     return w->dtype == PG_F32 ? F32 : w->dtype == PG_F16 ? F16 : BF16;
 }
 
-static bool can_multiply(const pg_device_matrix *w, int64_t groups)
+static bool can_multiply(const pg_device_matrix *w)
 {
     const pg_quantized *q = &w->quantized;
-    return groups <= CUDA_COUNTERS &&
-           (!q->bits || (is_aligned(q->values, 8) && is_aligned(q->scales, 4) && is_aligned(q->steps, 2)));
+    return !q->bits || (is_aligned(q->values, 8) && is_aligned(q->scales, 4) && is_aligned(q->steps, 2));
 }
 
-template <kind K, int EIGHTS> static void launch_eights(pg_device *device, const job &j, int64_t parts)
+/* Shares the blocks that run at a time out among the jobs, at least one to each and at most one for a group. */
+static void share_blocks(jobs *all, int64_t blocks)
+{
+    int64_t groups = 0, given = 0, before = 0;
+    for (int i = 0; i < all->count; i++)
+        groups += all->of[i].groups;
+    for (int i = 0; i < all->count; i++) {
+        before += all->of[i].groups;
+        int64_t own = blocks < groups ? before * blocks / groups - given : all->of[i].groups;
+        own = own < 1 ? 1 : own;
+        given += own;
+        all->ends[i] = static_cast<unsigned>(given);
+    }
+}
+
+template <kind K, int EIGHTS> static void launch_eights(pg_device *device, jobs *all, int64_t parts)
 {
     size_t room = sizeof(float) * 2 * WARPS * EIGHTS * 8 * GROUP;
-    size_t shared = room + static_cast<size_t>(j.rows) * (PART + PAD) * sizeof(uint16_t);
-    int64_t blocks = cuda_of(device)->processors * blocks_at_once<K, EIGHTS> / parts;
-    blocks = blocks < 1 ? 1 : blocks > j.groups ? j.groups : blocks;
-    auto kernel = single_kernel<K, EIGHTS>;
+    size_t shared = room + static_cast<size_t>(all->of[0].rows) * (PART + PAD) * sizeof(uint16_t);
+    share_blocks(all, cuda_of(device)->processors * blocks_at_once<K, EIGHTS> / parts);
+    auto kernel = all->count > 1 ? single_kernel<K, EIGHTS, true> : single_kernel<K, EIGHTS, false>;
     if (shared > SHARED_MOST)
         cuda_check(device,
                    cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared)),
                    "shared memory");
-    PG_LAUNCH(device, kernel, dim3(blocks, parts), dim3(BLOCK), shared, j);
+    PG_LAUNCH(device, kernel, dim3(all->ends[all->count - 1], parts), dim3(BLOCK), shared, *all);
 }
 
-template <kind K> static void launch(pg_device *device, const job &j, int64_t parts)
+template <kind K> static void launch(pg_device *device, jobs *all, int64_t parts)
 {
-    if (j.rows <= 8)
-        launch_eights<K, 1>(device, j, parts);
+    if (all->of[0].rows <= 8)
+        launch_eights<K, 1>(device, all, parts);
     else
-        launch_eights<K, 2>(device, j, parts);
+        launch_eights<K, 2>(device, all, parts);
 }
 
-bool single_multiply(pg_device *device, float *out, const float *x, int64_t rows, const pg_device_matrix *w,
-                     const pg_device_matrix *bias)
+static job job_of(const pg_device_product *product, const float *x, int64_t rows)
 {
+    const pg_device_matrix *w = product->w;
     job j = {};
-    j.out = out;
+    j.out = product->out;
     j.x = x;
     j.rows = static_cast<int>(rows);
     j.outputs = w->rows;
     j.inputs = w->width;
     j.groups = blocks_for(w->rows, GROUP);
-    if (!can_multiply(w, j.groups))
-        return false;
     j.w = *w;
-    if (bias)
-        j.bias = *bias;
+    if (product->bias)
+        j.bias = *product->bias;
     j.tile_bits = bits_of_block(&w->quantized) - 5;
     j.x_aligned = w->width % 4 == 0 && is_aligned(x, 16);
-    j.counters = cuda_of(device)->counters;
-    int64_t parts = blocks_for(w->width, PART);
-    if (parts > 1)
-        j.partial = static_cast<float *>(
-            cuda_workspace(device, static_cast<size_t>(parts * rows * w->rows) * sizeof *j.partial));
-    static void (*const launches[])(pg_device *, const job &, int64_t) = {launch<BF16>,       launch<F16>,
-                                                                          launch<F32>,        launch<ANY>,
-                                                                          launch<EIGHT_BITS>, launch<FOUR_BITS>};
-    launches[kind_of(w)](device, j, parts);
+    return j;
+}
+
+/* Where sums of parts meet. False if there are more groups than places. */
+static bool give_room(pg_device *device, jobs *all, int64_t parts)
+{
+    int64_t outputs = 0, groups = 0;
+    for (int i = 0; i < all->count; i++) {
+        all->of[i].counters = cuda_of(device)->counters + groups;
+        outputs += all->of[i].outputs;
+        groups += all->of[i].groups;
+    }
+    if (groups > CUDA_COUNTERS)
+        return false;
+    int64_t each = parts * all->of[0].rows;
+    float *partial =
+        parts > 1 ? static_cast<float *>(cuda_workspace(device, static_cast<size_t>(each * outputs) * sizeof *partial))
+                  : NULL;
+    for (int i = 0; partial && i < all->count; i++) {
+        all->of[i].partial = partial;
+        partial += each * all->of[i].outputs;
+    }
+    return true;
+}
+
+bool single_multiply(pg_device *device, const pg_device_product *products, int count, const float *x, int64_t rows)
+{
+    static void (*const launches[])(pg_device *, jobs *, int64_t) = {launch<BF16>,       launch<F16>,
+                                                                     launch<F32>,        launch<ANY>,
+                                                                     launch<EIGHT_BITS>, launch<FOUR_BITS>};
+    const kind how = kind_of(products->w);
+    jobs all = {};
+    all.count = count;
+    for (int i = 0; i < count; i++) {
+        if (!can_multiply(products[i].w) || kind_of(products[i].w) != how)
+            return false;
+        all.of[i] = job_of(&products[i], x, rows);
+    }
+    int64_t parts = blocks_for(products->w->width, PART);
+    if (!give_room(device, &all, parts))
+        return false;
+    launches[how](device, &all, parts);
     return true;
 }
