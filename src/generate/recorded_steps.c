@@ -33,21 +33,21 @@ static void forward_into(pg_tensor *hidden, pg_context *g, const pg_model *model
     pg_arena_release(&g->arena, mark);
 }
 
-/* Bytes between the members are zero: shapes are compared whole. */
-static void make_shape(pg_step_shape *out, const pg_context *g, const pg_model *model, const int32_t *ids,
-                       const pg_batch *batch, const pg_tensor *hidden)
+static pg_step_shape make_shape(const pg_context *g, const pg_model *model, const int32_t *ids, const pg_batch *batch,
+                                const pg_tensor *hidden)
 {
-    memset(out, 0, sizeof *out);
-    out->model = model->number;
-    out->unadapted = g->unadapted;
-    out->rows = batch->rows;
-    out->single = batch->single;
-    out->segments = batch->segment_count;
-    out->placed = batch->placed;
-    out->ids = ids;
-    out->positions = batch->positions;
-    out->slots = batch->slots;
-    out->hidden = hidden->data;
+    return (pg_step_shape){
+        .model = model->number,
+        .unadapted = g->unadapted,
+        .rows = batch->rows,
+        .single = batch->single,
+        .segments = batch->segment_count,
+        .placed = batch->placed,
+        .ids = ids,
+        .positions = batch->positions,
+        .slots = batch->slots,
+        .hidden = hidden->data,
+    };
 }
 
 /* The place of a shape, new or known. */
@@ -117,8 +117,7 @@ pg_tensor *pg_recorded_step_run(pg_recorded_steps *steps, pg_context *g, const p
     if (!hidden)
         return NULL;
     hidden->single = batch->single;
-    pg_step_shape shape;
-    make_shape(&shape, g, model, ids, batch, hidden);
+    const pg_step_shape shape = make_shape(g, model, ids, batch, hidden);
     run(steps, hidden, g, model, &shape, batch, cache);
     return g->status == PG_OK ? hidden : NULL;
 }

@@ -9,10 +9,11 @@
 #define PG_RECORDED_STEPS 32 /* kept; the one that has not been used for longest makes room */
 
 /* What a recorded step depends on: what it computes, how much of it, and where everything lies. All other things, such
- * as token ids, positions and the places of keys, are read from the device's memory. */
+ * as token ids, positions and the places of keys, are read from the device's memory. Compared as bytes: there are none
+ * between the members. */
 typedef struct pg_step_shape {
-    uint64_t model; /* pg_model.number */
-    bool unadapted;
+    uint64_t model;    /* pg_model.number */
+    int64_t unadapted; /* 0 or 1 */
     int64_t rows, single;
     size_t segments;
     pg_placed_batch placed;

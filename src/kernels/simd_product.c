@@ -315,13 +315,13 @@ INLINE void dot_tile(vf sums[][DOT_W_ROWS], const dot_rows_job *j, dot_kind kind
 INLINE void dot_row(float *out, const dot_rows_job *j, dot_kind kind, int x_rows)
 {
     vf sum[DOT_CHAINS][DOT_STREAMED][DOT_W_ROWS] = {0};
-    const int64_t block = DOT_CHAINS > 1 ? dot_block(kind) : j->k, step = dot_values(kind);
+    const int64_t block = DOT_CHAINS > 1 ? dot_block(kind) : j->k;
     int64_t i = 0;
     for (; DOT_CHAINS > 1 && i + DOT_CHAINS * block <= j->k; i += DOT_CHAINS * block)
-        for (int64_t at = i; at < i + block; at += step)
+        for (int64_t at = i; at < i + block; at += dot_values(kind))
 #pragma GCC unroll 4
             for (int c = 0; c < DOT_CHAINS; c++)
-                add_products(sum[c], j, kind, at + c * block, step, 1, x_rows, PREFETCH_BYTES);
+                add_products(sum[c], j, kind, at + c * block, dot_values(kind), 1, x_rows, PREFETCH_BYTES);
 #pragma GCC unroll 4
     for (int c = 0; c < DOT_CHAINS; c++, i += block)
         add_inputs(sum[c], j, kind, i, i + block < j->k ? i + block : j->k, 1, x_rows, PREFETCH_BYTES);
