@@ -6,8 +6,8 @@
 #
 # FOLDER receives data, runs and models (full: 3 GB). Stopped at any time, the same command goes on: what is done is not
 # done again, and a training run goes on from its last checkpoint. "quick" is the same with less of everything, in 20
-# minutes on two cores; "gpu" trains on a GPU, the last stages with 10 to 30 times as many rows. docs/WORLD.md has what
-# is reached. measure.py prints the models' figures, ship.sh makes the files of models/.
+# to 30 minutes on two cores; "gpu" trains on a GPU, the last stages with 10 to 30 times as many rows. docs/WORLD.md has
+# what is reached. measure.py prints the models' figures, ship.sh makes the files of models/.
 set -eu
 [ $# -ge 1 ] || { sed -n '2,11s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 here=$(cd "$(dirname "$0")" && pwd)
