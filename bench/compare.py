@@ -3,7 +3,8 @@
 docs/BENCHMARKS.md. tools/compare.sh makes ready what it needs.
 
     compare.py --out FILE.jsonl --program build/paligemma --model CHECKPOINT [--int8 CHECKPOINT] [--int4 CHECKPOINT]
-               [--gguf FOLDER] [--transformers bf16 f32] [--sizes 224 448 896] [--rounds 5] [--new-tokens 32] [--threads N] [--once]
+               [--gguf FOLDER] [--transformers bf16 f32] [--sizes 224 448 896] [--rounds 5] [--new-tokens 32]
+               [--threads N] [--once]
     compare.py --out FILE.jsonl --tables
 
 A turn is a process of its own: it loads, answers once to warm up, and then once on the clock; with --once (for pictures

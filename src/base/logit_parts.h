@@ -12,6 +12,12 @@ typedef struct pg_weighed {
     float top;
 } pg_weighed;
 
+/* Pieces of a row. */
+static inline int64_t pg_weighed_count(int64_t width)
+{
+    return (width + PG_WEIGHED_LOGITS - 1) / PG_WEIGHED_LOGITS;
+}
+
 /* Some logits of a row, in no particular order; count says how many there are, even if not all of them had room. */
 #define PG_LISTED_MOST 4096
 typedef struct pg_listed {

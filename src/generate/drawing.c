@@ -26,7 +26,7 @@ typedef struct drawing {
 static bool weigh(drawing *d, int64_t best)
 {
     d->pieces = pg_weigh_logits(d->g, &d->row, d->sampling->temperature, best);
-    d->count = (d->row.width + PG_WEIGHED_LOGITS - 1) / PG_WEIGHED_LOGITS;
+    d->count = pg_weighed_count(d->row.width);
     d->top = -INFINITY;
     for (int64_t i = 0; d->pieces && i < d->count; i++) {
         d->total += d->pieces[i].sum;

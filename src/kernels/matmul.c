@@ -27,6 +27,12 @@
 #define DOT_OUTPUTS   64
 #define ALIASED_BYTES 16384 /* rows at such distances push each other out of the cache before they are used */
 
+/* Scratch memory. */
+typedef struct scratch_bytes {
+    size_t panels, shared;  /* of a chunk; sums of all outputs where k has several parts, else 0 */
+    size_t sums, tile, row; /* of a worker: sums where k has one part, a tile of weights, one row of it as f32 */
+} scratch_bytes;
+
 typedef struct panel_run {
     const pg_kernels *kernels;
     const pg_matmul *job;
@@ -38,6 +44,7 @@ typedef struct panel_run {
     int64_t part_inputs;  /* of a part, a multiple of it */
     int64_t part;         /* where the part at hand begins */
     float *sums;          /* of all outputs; NULL where there is one part: then workers have those of their task */
+    scratch_bytes bytes;
     char *panels, *workers;
 } panel_run;
 
@@ -87,38 +94,28 @@ static int64_t sums_stride(const pg_kernels *kernels, const pg_matmul *job)
     return pg_round_up(chunk, kernels->lanes) + SUMS_APART;
 }
 
-/* Sums of all outputs where k has several parts; and of one worker: sums where it has not, a tile of weights, and one
- * row of it as f32. */
-static size_t shared_sums(const pg_kernels *kernels, const pg_matmul *job)
+static scratch_bytes measure_scratch(const pg_kernels *kernels, int threads, const pg_matmul *job)
 {
+    size_t outputs = (size_t)block_outputs(kernels, threads, job), chunk = (size_t)pg_smaller(job->rows, CHUNK_ROWS);
+    size_t panels = (chunk + (size_t)kernels->lanes - 1) / (size_t)kernels->lanes;
+    size_t sums = (size_t)sums_stride(kernels, job) * sizeof(float); /* of an output */
     bool parts = part_inputs(kernels, job) < job->inputs;
-    return parts ? (size_t)(job->outputs * sums_stride(kernels, job)) * sizeof(float) : 0;
+    return (scratch_bytes){.panels = pg_align(panels * panel_bytes(kernels, job)),
+                           .shared = parts ? pg_align((size_t)job->outputs * sums) : 0,
+                           .sums = parts ? 0 : outputs * sums,
+                           .tile = pg_align(outputs * (MOST_INPUTS + INPUTS_APART) * panel_element(job)),
+                           .row = MOST_INPUTS * sizeof(float)};
 }
 
-typedef struct worker_bytes {
-    size_t sums, tile, row;
-} worker_bytes;
-
-static worker_bytes measure_worker(const pg_kernels *kernels, int threads, const pg_matmul *job)
-{
-    size_t outputs = (size_t)block_outputs(kernels, threads, job);
-    bool own = shared_sums(kernels, job) == 0;
-    return (worker_bytes){.sums = own ? outputs * (size_t)sums_stride(kernels, job) * sizeof(float) : 0,
-                          .tile = pg_align(outputs * (MOST_INPUTS + INPUTS_APART) * panel_element(job)),
-                          .row = MOST_INPUTS * sizeof(float)};
-}
-
-static size_t sum_worker(worker_bytes bytes)
+static size_t sum_worker(scratch_bytes bytes)
 {
     return bytes.sums + bytes.tile + bytes.row;
 }
 
 size_t pg_matmul_scratch(const pg_kernels *kernels, int threads, const pg_matmul *job)
 {
-    int64_t chunk = pg_smaller(job->rows, CHUNK_ROWS);
-    size_t panels = (size_t)((chunk + kernels->lanes - 1) / kernels->lanes);
-    return pg_align(panels * panel_bytes(kernels, job)) + pg_align(shared_sums(kernels, job)) +
-           (size_t)threads * sum_worker(measure_worker(kernels, threads, job));
+    scratch_bytes bytes = measure_scratch(kernels, threads, job);
+    return bytes.panels + bytes.shared + (size_t)threads * sum_worker(bytes);
 }
 
 static void pack_panel(void *context, int64_t index, int worker)
@@ -175,9 +172,8 @@ static void multiply_block(void *context, int64_t index, int worker)
     const panel_run *run = context;
     const pg_kernels *kernels = run->kernels;
     const pg_matmul *job = run->job;
-    worker_bytes bytes = measure_worker(kernels, run->threads, job);
-    char *own = run->workers + (size_t)worker * sum_worker(bytes), *tile = own + bytes.sums;
-    float *row = (float *)(tile + bytes.tile);
+    char *own = run->workers + (size_t)worker * sum_worker(run->bytes), *tile = own + run->bytes.sums;
+    float *row = (float *)(tile + run->bytes.tile);
     int64_t output = index * run->block_outputs, count = pg_smaller(job->outputs - output, run->block_outputs);
     int64_t end = pg_smaller(run->part + run->part_inputs, job->inputs);
     float *sums = run->sums ? run->sums + output * run->sums_stride : (float *)own;
@@ -208,10 +204,9 @@ void pg_matmul_panels(const pg_kernels *kernels, int threads, const pg_matmul *j
     run.part_inputs = part_inputs(kernels, job);
     run.block_outputs = block_outputs(kernels, threads, job);
     run.sums_stride = sums_stride(kernels, job);
-    run.workers = run.panels + pg_matmul_scratch(kernels, threads, job) -
-                  (size_t)threads * sum_worker(measure_worker(kernels, threads, job));
-    size_t shared = shared_sums(kernels, job);
-    run.sums = shared ? (float *)(run.workers - pg_align(shared)) : NULL;
+    run.bytes = measure_scratch(kernels, threads, job);
+    run.sums = run.bytes.shared ? (float *)(run.panels + run.bytes.panels) : NULL;
+    run.workers = run.panels + run.bytes.panels + run.bytes.shared;
     for (run.first = 0; run.first < job->rows; run.first += run.rows) {
         run.rows = pg_smaller(job->rows - run.first, CHUNK_ROWS);
         run.panel_count = (run.rows + kernels->lanes - 1) / kernels->lanes;

@@ -60,7 +60,7 @@ void pg_best_tokens(pg_context *g, int32_t *ids, float *log_probabilities, const
 
 const pg_weighed *pg_weigh_logits(pg_context *g, const pg_tensor *logits, double temperature, int64_t best)
 {
-    size_t pieces = (size_t)((logits->width + PG_WEIGHED_LOGITS - 1) / PG_WEIGHED_LOGITS);
+    size_t pieces = (size_t)pg_weighed_count(logits->width);
     pg_weighed *found = pg_scratch_values(g, pieces * sizeof *found);
     if (!found)
         return NULL;

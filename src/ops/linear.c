@@ -260,13 +260,14 @@ static void multiply_together(pg_context *g, pg_tensor **out, const pg_tensor *x
 void pg_linears(pg_context *g, pg_tensor **out, pg_tensor *const *x, const pg_parameter *const *w, int count)
 {
     assert(count <= PG_LINEARS_MOST);
-    bool together = go_together(g, x, count);
-    if (together)
-        multiply_together(g, out, x[0], w, count);
+    if (!go_together(g, x, count)) {
+        for (int i = 0; i < count; i++)
+            out[i] = pg_linear(g, x[i], w[i], NULL);
+        return;
+    }
+    multiply_together(g, out, x[0], w, count);
     for (int i = 0; i < count; i++)
-        out[i] = !together            ? pg_linear(g, x[i], w[i], NULL)
-                 : g->status == PG_OK ? adapted(g, out[i], x[i], w[i])
-                                      : NULL;
+        out[i] = g->status == PG_OK ? adapted(g, out[i], x[i], w[i]) : NULL;
 }
 
 /* ---------------------------------------------------------------- GeGLU */

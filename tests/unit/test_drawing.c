@@ -97,7 +97,7 @@ static void draws(void **state)
     if (!g.device)
         skip();
     for (size_t w = 0; w < sizeof widths / sizeof *widths; w++) {
-        int64_t width = widths[w], pieces = (width + PG_WEIGHED_LOGITS - 1) / PG_WEIGHED_LOGITS;
+        int64_t width = widths[w], pieces = pg_weighed_count(width);
         make_row(width, 12);
         for (size_t t = 0; t < 3; t++) {
             const pg_sampling plain = {.repetition_penalty = 1, .temperature = temperatures[t], .top_p = 1};
