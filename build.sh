@@ -27,8 +27,8 @@ LIBRARY_PACKAGES="libc6-dev libjansson-dev libjpeg-dev libpng-dev libwebp-dev li
 BUILD_PACKAGES="gcc cmake ninja-build pkg-config python3 ca-certificates curl fonts-dejavu-core $LIBRARY_PACKAGES"
 # What the tests use: of the Python package, and of files that commands write.
 TEST_PACKAGES="file python3-pytest python3-numpy python3-pil"
-CI_PACKAGES="git clang-format clang-tidy gcc-aarch64-linux-gnu qemu-user fish zsh lintian"
-LONG_PACKAGES="git clang libclang-rt-dev valgrind gcovr"
+CI_PACKAGES="git ccache clang-format clang-tidy gcc-aarch64-linux-gnu qemu-user fish zsh lintian"
+LONG_PACKAGES="git clang clang-tidy libclang-rt-dev valgrind gcovr"
 # What examples/emoji-world needs to make its pictures, texts and vocabularies.
 WORLD_PACKAGES="libexpat1-dev fonts-noto-color-emoji fonts-dejavu-core fonts-liberation
     fonts-freefont-ttf unicode-cldr-core sentencepiece wordnet-base debian-faq debian-faq-de debian-faq-fr debian-faq-it
@@ -122,7 +122,7 @@ run_tests() {
     # shellcheck disable=SC2086
     deps $BUILD_PACKAGES $TEST_PACKAGES
     build
-    ctest --test-dir build --output-on-failure
+    ctest --test-dir build --output-on-failure -j "$(nproc)"
 }
 
 # A prefix of one's own needs no root.

@@ -199,7 +199,7 @@ static void short_of_memory(void **state)
 {
     (void)state;
     int before = folder_count();
-    CHECK_SWEEP(create_again());
+    CHECK_COARSE_SWEEP(create_again());
     assert_int_equal(folder_count(), before + 1);
 }
 

@@ -276,7 +276,7 @@ static pg_status open_and_use(void)
 static void memory_fails(void **state)
 {
     (void)state;
-    CHECK_SWEEP(open_and_use());
+    CHECK_COARSE_SWEEP(open_and_use());
 }
 
 /* ---------------------------------------------------------------- the reference */
