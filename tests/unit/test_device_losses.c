@@ -1,37 +1,13 @@
 /* Losses and the best tokens of a row of logits, on whatever device PG_TEST_DEVICE names: ties, what is no number, rows
  * of one value and of a whole vocabulary. */
-#include "check.h"
+#include "device_context.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 #include "base/memory.h"
 #include "base/random.h"
-#include "kernels/devices.h"
-#include "kernels/kernels.h"
-#include "ops/ops.h"
 
 #define VOCABULARY 257216
-
-static pg_context g;
-
-static int open_context(void **state)
-{
-    (void)state;
-    pg_device *device;
-    g = (pg_context){.kernels = pg_kernels_best(), .threads = 2, .compute = PG_COMPUTE_F32};
-    CHECK_OK(pg_device_open(&device, getenv("PG_TEST_DEVICE")));
-    pg_context_on(&g, device);
-    return 0;
-}
-
-static int close_context(void **state)
-{
-    (void)state;
-    pg_arena_free(&g.arena);
-    pg_device_close(g.device);
-    return 0;
-}
 
 /* Rows of logits, and a copy where operations read them. */
 typedef struct logit_rows {

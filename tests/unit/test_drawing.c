@@ -1,42 +1,19 @@
 /* Draws among logits that lie on the device that PG_TEST_DEVICE names: the tokens that the host draws. Without a device
  * there is nothing to compare. */
-#include "check.h"
+#include "device_context.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 #include "base/logit_parts.h"
 #include "base/random.h"
 #include "generate/drawing.h"
-#include "kernels/devices.h"
-#include "kernels/kernels.h"
-#include "ops/ops.h"
 
 #define MOST 20000
 
 enum { NUMBERS = 24 };
 
-static pg_context g;
 static float row[MOST];
 static pg_choice choices[MOST], scratch[MOST];
-
-static int open_context(void **state)
-{
-    (void)state;
-    pg_device *device;
-    g = (pg_context){.kernels = pg_kernels_best(), .threads = 2};
-    CHECK_OK(pg_device_open(&device, getenv("PG_TEST_DEVICE")));
-    pg_context_on(&g, device);
-    return 0;
-}
-
-static int close_context(void **state)
-{
-    (void)state;
-    pg_arena_free(&g.arena);
-    pg_device_close(g.device);
-    return 0;
-}
 
 /* Values on a grid, so that there are ties; some tokens are ruled out. */
 static void make_row(int64_t width, double spread)

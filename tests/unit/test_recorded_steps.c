@@ -76,11 +76,29 @@ static pg_session *session_new(pg_compute compute, pg_cache_type cache)
     return session;
 }
 
+/* Two sessions that are asked the same; one of them is watched, and so records nothing. */
+typedef struct session_pair {
+    pg_session *recorded, *watched;
+} session_pair;
+
 static pg_status ignore(void *user, const pg_trace_array *array)
 {
     (void)user;
     (void)array;
     return PG_OK;
+}
+
+static session_pair pair_open(pg_compute compute, pg_cache_type cache)
+{
+    session_pair pair = {session_new(compute, cache), session_new(compute, cache)};
+    pair.watched->g.trace = ignore;
+    return pair;
+}
+
+static void pair_close(const session_pair *pair)
+{
+    pg_session_free(pair->recorded);
+    pg_session_free(pair->watched);
 }
 
 /* Texts of so many tokens, each with a few more than the one before. */
@@ -105,15 +123,12 @@ static void generate(pg_answer **out, pg_session *session, const pg_model *model
     CHECK_OK(pg_generate(out, session, requests, count));
 }
 
-/* Both sessions are asked the same; one of them is watched, and so records nothing. */
-static void check_answers(pg_session *recorded, pg_session *watched, const pg_model *model, const pg_request *requests,
-                          size_t count)
+static void check_answers(const session_pair *pair, const pg_model *model, const pg_request *requests, size_t count)
 {
     pg_answer *a[REQUESTS], *b[REQUESTS];
-    watched->g.trace = ignore;
-    generate(a, recorded, model, requests, count);
-    generate(b, watched, model, requests, count);
-    assert_int_equal(watched->recorded.replayed, 0);
+    generate(a, pair->recorded, model, requests, count);
+    generate(b, pair->watched, model, requests, count);
+    assert_int_equal(pair->watched->recorded.replayed, 0);
     for (size_t i = 0; i < count; i++) {
         assert_int_equal(a[i]->count, b[i]->count);
         assert_memory_equal(a[i]->tokens, b[i]->tokens, a[i]->count * sizeof *a[i]->tokens);
@@ -135,16 +150,15 @@ static void check_replayed(const pg_session *session, uint64_t before, uint64_t 
 /* Alone, then together. */
 static void check_kind(pg_compute compute, pg_cache_type cache)
 {
-    pg_session *recorded = session_new(compute, cache), *watched = session_new(compute, cache);
+    session_pair pair = pair_open(compute, cache);
     static int32_t ids[1024];
     pg_request requests[REQUESTS];
     make_requests(requests, ids, 20);
     requests[0].speculate = 0;
-    check_answers(recorded, watched, tiny.model, requests, 1);
-    check_replayed(recorded, 0, TOKENS - 4);
-    check_answers(recorded, watched, tiny.model, requests, REQUESTS);
-    pg_session_free(recorded);
-    pg_session_free(watched);
+    check_answers(&pair, tiny.model, requests, 1);
+    check_replayed(pair.recorded, 0, TOKENS - 4);
+    check_answers(&pair, tiny.model, requests, REQUESTS);
+    pair_close(&pair);
 }
 
 static void kinds(void **state)
@@ -159,24 +173,21 @@ static void kinds(void **state)
 static void rooms(void **state)
 {
     (void)state;
-    pg_session *recorded = session_new(PG_COMPUTE_F32, PG_CACHE_AUTO);
-    pg_session *watched = session_new(PG_COMPUTE_F32, PG_CACHE_AUTO);
+    session_pair pair = pair_open(PG_COMPUTE_F32, PG_CACHE_AUTO);
     static int32_t ids[1024];
     pg_request requests[REQUESTS];
     make_requests(requests, ids, 248);
     requests[0].speculate = 0;
-    check_answers(recorded, watched, tiny.model, requests, 1);
-    check_replayed(recorded, 0, TOKENS - 5);
-    pg_session_free(recorded);
-    pg_session_free(watched);
+    check_answers(&pair, tiny.model, requests, 1);
+    check_replayed(pair.recorded, 0, TOKENS - 5);
+    pair_close(&pair);
 }
 
 /* A picture takes more of the device's own memory than what was recorded works with. */
 static void memory_that_moves(void **state)
 {
     (void)state;
-    pg_session *recorded = session_new(PG_COMPUTE_BF16, PG_CACHE_AUTO);
-    pg_session *watched = session_new(PG_COMPUTE_BF16, PG_CACHE_AUTO);
+    session_pair pair = pair_open(PG_COMPUTE_BF16, PG_CACHE_AUTO);
     static int32_t ids[1024];
     pg_request requests[REQUESTS];
     pg_golden_request picture;
@@ -185,31 +196,28 @@ static void memory_that_moves(void **state)
     pg_golden_request_prompt(&picture, &tiny.golden, 1);
     picture.request.max_new_tokens = 2;
     for (int i = 0; i < 3; i++) {
-        uint64_t before = recorded->recorded.replayed;
-        check_answers(recorded, watched, tiny.model, requests, 1);
-        check_replayed(recorded, before, TOKENS - 4);
-        check_answers(recorded, watched, tiny.model, &picture.request, 1);
+        uint64_t before = pair.recorded->recorded.replayed;
+        check_answers(&pair, tiny.model, requests, 1);
+        check_replayed(pair.recorded, before, TOKENS - 4);
+        check_answers(&pair, tiny.model, &picture.request, 1);
     }
     pg_golden_request_free(&picture);
-    pg_session_free(recorded);
-    pg_session_free(watched);
+    pair_close(&pair);
 }
 
 /* Rows of which some may be followed by a few tokens only. */
 static void constraints(void **state)
 {
     (void)state;
-    pg_session *recorded = session_new(PG_COMPUTE_F32, PG_CACHE_AUTO);
-    pg_session *watched = session_new(PG_COMPUTE_F32, PG_CACHE_AUTO);
+    session_pair pair = pair_open(PG_COMPUTE_F32, PG_CACHE_AUTO);
     static int32_t ids[1024];
     pg_request requests[REQUESTS];
     make_requests(requests, ids, 9);
     requests[1].constraint = animals;
     for (int i = 0; i < 3; i++)
-        check_answers(recorded, watched, tiny.model, requests, REQUESTS);
-    check_replayed(recorded, 0, 1);
-    pg_session_free(recorded);
-    pg_session_free(watched);
+        check_answers(&pair, tiny.model, requests, REQUESTS);
+    check_replayed(pair.recorded, 0, 1);
+    pair_close(&pair);
 }
 
 static void see_step(void *user, size_t index, const pg_step *step)
@@ -264,20 +272,18 @@ static void draws(void **state)
 static void models_in_turns(void **state)
 {
     (void)state;
-    pg_session *recorded = session_new(PG_COMPUTE_F32, PG_CACHE_AUTO);
-    pg_session *watched = session_new(PG_COMPUTE_F32, PG_CACHE_AUTO);
+    session_pair pair = pair_open(PG_COMPUTE_F32, PG_CACHE_AUTO);
     static int32_t ids[1024];
     pg_request requests[REQUESTS];
     make_requests(requests, ids, 12);
     requests[0].speculate = 0;
     for (int i = 0; i < 4; i++) {
-        uint64_t before = recorded->recorded.replayed;
-        check_answers(recorded, watched, i % 2 ? adapted : tiny.model, requests, 1);
-        check_replayed(recorded, before, i < 2 ? TOKENS - 4 : TOKENS - 2);
+        uint64_t before = pair.recorded->recorded.replayed;
+        check_answers(&pair, i % 2 ? adapted : tiny.model, requests, 1);
+        check_replayed(pair.recorded, before, i < 2 ? TOKENS - 4 : TOKENS - 2);
     }
-    recorded->model = watched->model = tiny.model;
-    pg_session_free(recorded);
-    pg_session_free(watched);
+    pair.recorded->model = pair.watched->model = tiny.model;
+    pair_close(&pair);
 }
 
 int main(void)

@@ -35,7 +35,11 @@ static void *cuda_alloc(pg_device *device, size_t bytes)
 {
     void *memory = NULL;
     cuda_here(device);
-    if (!cuda_refuses(device, "memory") && cudaMalloc(&memory, bytes) == cudaSuccess)
+    if (cuda_refuses(device, "memory")) {
+        pg_fail(PG_ERROR_UNSUPPORTED, "%s: work is being recorded, no memory can be had", device->name);
+        return NULL;
+    }
+    if (cudaMalloc(&memory, bytes) == cudaSuccess)
         return memory;
     cudaGetLastError(); /* a size that could not be had is no failure of the device */
     size_t left = 0, all = 0;

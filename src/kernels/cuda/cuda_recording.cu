@@ -26,7 +26,7 @@ bool cuda_record(pg_device *device)
 {
     cuda_device *cuda = cuda_of(device);
     cuda_here(device);
-    if (device->status != PG_OK || cuda->records)
+    if (cuda->records)
         return false;
     cuda->records = cudaStreamBeginCapture(cuda->stream, cudaStreamCaptureModeThreadLocal) == cudaSuccess;
     cudaGetLastError();
