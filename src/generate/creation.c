@@ -278,14 +278,10 @@ static void draw_row(const creation *run, float *out, const pg_weight_entry *ent
 static void make_row(const creation *run, float *out, const pg_weight_entry *entry, const pg_parameter *old,
                      int64_t row)
 {
-    int64_t width = entry->parameter->width;
-    if (old && row < old->rows && old->quantized.bits)
-        pg_quantized_widen(out, &old->quantized, row, 0, width);
-    else if (old && row < old->rows)
-        pg_dtype_widen(out, old->dtype, (const char *)old->data + (size_t)(row * width) * pg_dtype_size(old->dtype),
-                       width);
+    if (old && row < old->rows)
+        pg_parameter_row(out, old, row);
     else if (run->joined && entry->part == PG_PART_PROJECTOR)
-        memset(out, 0, (size_t)width * sizeof *out);
+        memset(out, 0, (size_t)entry->parameter->width * sizeof *out);
     else
         draw_row(run, out, entry, row);
 }

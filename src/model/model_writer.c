@@ -85,11 +85,8 @@ static void make_row(void *context, int64_t index, int worker)
     const pg_parameter *p = run->p;
     int64_t row = run->first + index;
     float *floats = run->floats + worker * run->worker_floats;
-    if (p->quantized.bits)
-        pg_quantized_widen(floats, &p->quantized, row, 0, p->width);
-    else if (p->data)
-        pg_dtype_widen(floats, p->dtype, (const char *)p->data + (size_t)(row * p->width) * pg_dtype_size(p->dtype),
-                       p->width);
+    if (p->quantized.bits || p->data)
+        pg_parameter_row(floats, p, row);
     else
         run->options->values(run->options->user, floats, run->entry, row, 1);
     if (p->lora)

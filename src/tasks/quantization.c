@@ -1,9 +1,9 @@
 /*
  * A model with smaller weights. What becomes of every weight is planned first, because the file begins with its list;
- * then they are made and written one after another, some groups of rows at a time. Reading the new model back compares
- * what it says with what the old one says, so that the errors reported are those of the file. With examples to
- * calibrate with, all of this happens twice: first the values are rounded to the nearest, then with compensation, and
- * the second file takes the place of the first, which stays open to be compared with.
+ * then they are made and written one after another (weight_rounding.h). Reading the new model back compares what it
+ * says with what the old one says, so that the errors reported are those of the file. With examples to calibrate with,
+ * all of this happens twice: first the values are rounded to the nearest, then with compensation, and the second file
+ * takes the place of the first, which stays open to be compared with.
  */
 #include <math.h>
 #include <stdatomic.h>
@@ -16,14 +16,10 @@
 #include "base/threads.h"
 #include "generate/model.h"
 #include "model/model_writer.h"
-#include "model/quantizer.h"
 #include "tasks/calibration.h"
-#include "tensor/quantized_arrays.h"
-#include "tensor/safetensors.h"
+#include "tasks/weight_rounding.h"
 
-#define PIECE_BYTES (8 << 20) /* of values that are made before they are written */
-#define HELD_OUT    8         /* one of so many examples is judged by, not calibrated with */
-#define MANY_GROUPS 64        /* beyond, products are taken from every eighth group */
+#define HELD_OUT 8 /* one of so many examples is judged by, not calibrated with */
 
 /* What one weight becomes. */
 typedef struct planned_weight {
@@ -171,158 +167,6 @@ static pg_status list_arrays(pg_array **out, size_t *count, quantization *run)
 
 /* ---------------------------------------------------------------- making and writing */
 
-/* Sums of squares of products with the examples' activations: of a group's values, of its errors, and of its errors
- * where it is rounded to the nearest. */
-typedef struct group_squares {
-    double values, errors, nearest;
-} group_squares;
-
-/* A weight in the making: values of some groups, scales and steps of all. */
-typedef struct rounding_run {
-    const planned_weight *weight;
-    const pg_feedback *feedback; /* NULL: to the nearest */
-    const pg_parameter *nearest; /* with feedback: the weight as it was rounded before */
-    pg_quantized_parts parts;
-    group_squares *squares; /* [groups of the weight]; zero where they are not taken */
-    int64_t first, groups;  /* of the piece */
-    char *workers;          /* of each: 16 rows of floats, 16 rows of differences, and scratch */
-    size_t worker_bytes;
-    atomic_bool strange;
-} rounding_run;
-
-/* Row `row` of a weight as floats. */
-static void read_row(float *out, const pg_parameter *p, int64_t row)
-{
-    if (p->quantized.bits)
-        pg_quantized_widen(out, &p->quantized, row, 0, p->width);
-    else
-        pg_dtype_widen(out, p->dtype, (const char *)p->data + (size_t)(row * p->width) * pg_dtype_size(p->dtype),
-                       p->width);
-}
-
-static void subtract(float *out, const float *values, int64_t count)
-{
-    for (int64_t i = 0; i < count; i++)
-        out[i] -= values[i];
-}
-
-static void weigh_group(const rounding_run *run, const pg_quantized_parts *parts, int64_t group, const float *floats,
-                        float *differences, void *scratch)
-{
-    int64_t width = run->weight->from->width, row = group * PG_QUANTIZED_ROWS;
-    int64_t rows = pg_smaller(run->weight->from->rows - row, PG_QUANTIZED_ROWS);
-    group_squares *squares = &run->squares[group];
-    pg_quantized made = run->weight->to;
-    made.values = parts->values;
-    made.steps = parts->steps;
-    made.scales = parts->scales;
-    squares->values = pg_feedback_square(run->feedback, floats, scratch);
-    memset(differences, 0, (size_t)(PG_QUANTIZED_ROWS * width) * sizeof *differences);
-    for (int64_t r = 0; r < rows; r++)
-        pg_quantized_widen(differences + r * width, &made, r, 0, width);
-    subtract(differences, floats, rows * width);
-    squares->errors = pg_feedback_square(run->feedback, differences, scratch);
-    for (int64_t r = 0; r < rows; r++)
-        read_row(differences + r * width, run->nearest, row + r);
-    subtract(differences, floats, rows * width);
-    squares->nearest = pg_feedback_square(run->feedback, differences, scratch);
-}
-
-static bool is_weighed(const rounding_run *run, int64_t group)
-{
-    return run->feedback && (group % 8 == 0 || pg_quantized_groups(run->weight->to.rows) <= MANY_GROUPS);
-}
-
-static void round_group(void *context, int64_t index, int worker)
-{
-    rounding_run *run = context;
-    const pg_parameter *from = run->weight->from;
-    const pg_quantized *to = &run->weight->to;
-    int64_t group = run->first + index, blocks = pg_quantized_blocks(to->inputs, to->block);
-    int64_t row = group * PG_QUANTIZED_ROWS, rows = pg_smaller(from->rows - row, PG_QUANTIZED_ROWS);
-    float *floats = (float *)(run->workers + (size_t)worker * run->worker_bytes);
-    float *differences = floats + PG_QUANTIZED_ROWS * from->width;
-    void *scratch = differences + PG_QUANTIZED_ROWS * from->width;
-    memset(floats, 0, (size_t)(PG_QUANTIZED_ROWS * from->width) * sizeof *floats);
-    for (int64_t r = 0; r < rows; r++)
-        read_row(floats + r * from->width, from, row + r);
-    pg_quantized_parts parts = {.values = run->parts.values + index * pg_quantized_group_bytes(to),
-                                .steps = run->parts.steps + group * pg_quantized_step_bytes(to),
-                                .scales = run->parts.scales + group * blocks * PG_QUANTIZED_ROWS};
-    if (!pg_quantize_group(&parts, to, floats, run->feedback, scratch))
-        atomic_store(&run->strange, true);
-    else if (is_weighed(run, group))
-        weigh_group(run, &parts, group, floats, differences, scratch);
-}
-
-static pg_status make_room(rounding_run *run, int threads)
-{
-    const planned_weight *weight = run->weight;
-    int64_t group_bytes = pg_quantized_group_bytes(&weight->to), groups = pg_quantized_groups(weight->to.rows);
-    run->groups = pg_smaller(groups, PIECE_BYTES / group_bytes + threads);
-    run->worker_bytes =
-        (size_t)(2 * PG_QUANTIZED_ROWS * weight->from->width) * sizeof(float) + pg_quantize_scratch(&weight->to);
-    run->parts.values = pg_alloc((size_t)run->groups, (size_t)group_bytes);
-    run->parts.scales = pg_alloc(weight->arrays.arrays[1].bytes, 1);
-    run->parts.steps = pg_alloc(weight->to.bits == 4 ? weight->arrays.arrays[2].bytes : 0, 1);
-    run->squares = pg_alloc((size_t)groups, sizeof *run->squares);
-    run->workers = pg_alloc((size_t)threads, run->worker_bytes);
-    bool enough = run->parts.values && run->parts.scales && run->parts.steps && run->squares && run->workers;
-    return enough ? PG_OK : PG_ERROR_MEMORY;
-}
-
-static pg_status write_pieces(quantization *run, rounding_run *rounding)
-{
-    const planned_weight *weight = rounding->weight;
-    int64_t groups = pg_quantized_groups(weight->to.rows), piece = rounding->groups;
-    for (; rounding->first < groups; rounding->first += piece) {
-        rounding->groups = pg_smaller(groups - rounding->first, piece);
-        pg_parallel(run->options.threads, rounding->groups, round_group, rounding);
-        if (atomic_load(&rounding->strange))
-            return pg_fail(PG_ERROR_FORMAT, "%s: %s (%s): found a value that is not finite", run->model->folder,
-                           weight->array.name, weight->from->name);
-        PG_TRY(pg_safetensors_writer_write(run->file, rounding->parts.values,
-                                           (size_t)(rounding->groups * pg_quantized_group_bytes(&weight->to))));
-    }
-    PG_TRY(pg_safetensors_writer_write(run->file, rounding->parts.scales, weight->arrays.arrays[1].bytes));
-    return weight->to.bits == 4
-               ? pg_safetensors_writer_write(run->file, rounding->parts.steps, weight->arrays.arrays[2].bytes)
-               : PG_OK;
-}
-
-/* Errors of products, as parts of them. */
-static void sum_squares(planned_weight *weight, const rounding_run *rounding)
-{
-    group_squares sum = {0};
-    for (int64_t i = 0; i < pg_quantized_groups(weight->to.rows); i++) {
-        sum.values += rounding->squares[i].values;
-        sum.errors += rounding->squares[i].errors;
-        sum.nearest += rounding->squares[i].nearest;
-    }
-    weight->error.products = sum.values > 0 ? sqrt(sum.errors / sum.values) : 0;
-    weight->nearest.products = sum.values > 0 ? sqrt(sum.nearest / sum.values) : 0;
-}
-
-static pg_status write_quantized(quantization *run, planned_weight *weight, const pg_feedback *feedback)
-{
-    rounding_run rounding = {.weight = weight, .feedback = feedback};
-    if (feedback)
-        rounding.nearest = run->nearest->weights[weight - run->weights];
-    pg_status status = make_room(&rounding, run->options.threads);
-    if (status == PG_OK)
-        status = write_pieces(run, &rounding);
-    if (status == PG_OK && feedback) {
-        weight->rounding = PG_ROUNDING_COMPENSATED;
-        sum_squares(weight, &rounding);
-    }
-    pg_free(rounding.parts.values);
-    pg_free(rounding.parts.scales);
-    pg_free(rounding.parts.steps);
-    pg_free(rounding.squares);
-    pg_free(rounding.workers);
-    return status;
-}
-
 /* Moments for the next quantised weights, as many as there is room for. */
 static pg_status collect_moments(quantization *run, size_t next)
 {
@@ -345,15 +189,36 @@ static pg_status collect_moments(quantization *run, size_t next)
     return status;
 }
 
+static pg_status write_quantized(quantization *run, size_t index)
+{
+    planned_weight *weight = &run->weights[index];
+    pg_rounding_errors errors;
+    pg_weight_rounding rounding = {.from = weight->from,
+                                   .to = weight->to,
+                                   .arrays = &weight->arrays,
+                                   .threads = run->options.threads};
+    if (run->nearest && index >= run->collected)
+        PG_TRY(collect_moments(run, index));
+    if (run->nearest)
+        rounding.feedback = pg_calibration_find(&run->calibration, weight->from->name);
+    if (rounding.feedback)
+        rounding.nearest = run->nearest->weights[index];
+    pg_status status = pg_weight_round(&errors, run->file, &rounding);
+    if (status == PG_ERROR_FORMAT)
+        return pg_fail_context(status, "%s", run->model->folder);
+    if (status == PG_OK && rounding.feedback) {
+        weight->rounding = PG_ROUNDING_COMPENSATED;
+        weight->error.products = errors.products;
+        weight->nearest.products = errors.nearest;
+    }
+    return status;
+}
+
 static pg_status write_weight(quantization *run, size_t index)
 {
     planned_weight *weight = &run->weights[index];
-    if (weight->to.bits) {
-        if (run->nearest && index >= run->collected)
-            PG_TRY(collect_moments(run, index));
-        const char *name = weight->from->name;
-        return write_quantized(run, weight, run->nearest ? pg_calibration_find(&run->calibration, name) : NULL);
-    }
+    if (weight->to.bits)
+        return write_quantized(run, index);
     if (weight->array.dtype != weight->from->dtype)
         return pg_weight_write(run->file, weight->from, weight->array.dtype, run->options.threads);
     return pg_safetensors_writer_write(run->file, weight->array.data, weight->array.bytes);
@@ -427,8 +292,8 @@ static void compare_rows(void *context, int64_t index, int worker)
     float *old = run->workers + 2 * worker * width, *new = old + width;
     double off = 0, size = 0;
     for (int64_t row = index * run->rows; row < pg_smaller((index + 1) * run->rows, run->old->rows); row++) {
-        read_row(old, run->old, row);
-        read_row(new, run->new, row);
+        pg_parameter_row(old, run->old, row);
+        pg_parameter_row(new, run->new, row);
         for (int64_t i = 0; i < width; i++) {
             double difference = (double)new[i] - (double)old[i];
             off += difference * difference;

@@ -10,6 +10,15 @@ int64_t pg_parameter_bytes(const pg_parameter *p)
                              : p->rows * p->width * (int64_t)pg_dtype_size(p->dtype);
 }
 
+void pg_parameter_row(float *out, const pg_parameter *p, int64_t row)
+{
+    if (p->quantized.bits)
+        pg_quantized_widen(out, &p->quantized, row, 0, p->width);
+    else
+        pg_dtype_widen(out, p->dtype, (const char *)p->data + (size_t)(row * p->width) * pg_dtype_size(p->dtype),
+                       p->width);
+}
+
 int64_t pg_cache_width(pg_dtype dtype, int64_t heads, int64_t size)
 {
     return heads * (size + (dtype == PG_I8 ? (int64_t)sizeof(float) : 0));

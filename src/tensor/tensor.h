@@ -42,6 +42,9 @@ typedef struct pg_lora {
 /* Bytes that the weight takes in its file. */
 int64_t pg_parameter_bytes(const pg_parameter *p);
 
+/* A row of it as floats, without what an adapter adds. For values in the host's memory. */
+void pg_parameter_row(float *out, const pg_parameter *p, int64_t row);
+
 /* Rows first .. first + count - 1 of the keys and values of an attention. */
 typedef struct pg_span {
     int64_t first, count;
