@@ -10,7 +10,7 @@
 #include "tensor/placement.h"
 #include "tensor/tensor.h"
 
-/* Names and shapes are in weights.c; an absent weight has no name. */
+/* Names and shapes are in weight_rules.c; an absent weight has no name. */
 typedef struct pg_gemma_layer {
     pg_parameter input_norm, q, k, v, o, post_norm, gate, up, down;
 } pg_gemma_layer;
@@ -84,7 +84,8 @@ typedef enum pg_weight_part {
 typedef enum pg_module_names { PG_MODULES_NEW, PG_MODULES_OLD, PG_MODULES_COUNT } pg_module_names;
 
 /* One weight of the table, with the names that others know it by. */
-#define PG_WEIGHT_NAME 128
+#define PG_WEIGHT_NAME       128
+#define PG_WEIGHT_DIMENSIONS 4
 typedef struct pg_weight_entry {
     pg_parameter *parameter;
     const char *rule; /* the row of the table: our name, with %d for the layer */
@@ -95,7 +96,7 @@ typedef struct pg_weight_entry {
     char published[PG_WEIGHT_NAME]; /* in files */
     char modules[PG_MODULES_COUNT][PG_WEIGHT_NAME]; /* in memory, ".weight" or ".bias" included */
     int dimensions;
-    int64_t shape[4]; /* as published */
+    int64_t shape[PG_WEIGHT_DIMENSIONS]; /* as published */
 } pg_weight_entry;
 
 /* A walk over all weights, in the table's order, layer by layer; starts as {.weights = weights}. The output matrix that
