@@ -1,110 +1,18 @@
+/* Adapters in files. */
 #include "model/adapter.h"
 
-#include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "base/folder.h"
-#include "base/random.h"
-#include "model/module_pattern.h"
+#include "model/adapter_layers.h"
 #include "tensor/safetensors.h"
 
 #define KEY_START "base_model.model."
 #define FACTOR_A  ".lora_A.weight"
 #define FACTOR_B  ".lora_B.weight"
 
-/* ---------------------------------------------------------------- the model's modules */
-
-/* One weight of the model under the name that this adapter's file would use. */
-typedef struct module_entry {
-    char name[PG_WEIGHT_NAME]; /* ".weight" or ".bias" included */
-    pg_weight_entry weight;
-    size_t choice; /* linear layers: their place in `choices` */
-    const pg_array *a, *b, *whole;
-} module_entry;
-
-typedef struct module_list {
-    pg_weights *weights;
-    module_entry *entries; /* sorted by name */
-    size_t count, capacity;
-    pg_adapter_choice *choices; /* of the linear layers; their names are owned */
-    size_t choice_count;
-} module_list;
-
-static int compare_entries(const void *a, const void *b)
-{
-    return strcmp(((const module_entry *)a)->name, ((const module_entry *)b)->name);
-}
-
-static pg_status add_entry(module_list *list, const pg_weight_entry *weight, pg_module_names names)
-{
-    PG_TRY(pg_grow((void **)&list->entries, &list->capacity, list->count + 1, sizeof *list->entries));
-    module_entry *entry = &list->entries[list->count++];
-    *entry = (module_entry){.weight = *weight};
-    memcpy(entry->name, weight->modules[names], sizeof entry->name);
-    list->choice_count += weight->linear;
-    return PG_OK;
-}
-
-/* "X.weight" without its end. */
-static char *module_of(const char *name)
-{
-    return pg_copy_text(name, strlen(name) - strlen(".weight"));
-}
-
-static void free_modules(module_list *list)
-{
-    for (size_t i = 0; list->choices && i < list->choice_count; i++)
-        pg_free((char *)list->choices[i].module);
-    pg_free(list->choices);
-    pg_free(list->entries);
-}
-
-static pg_status make_choices(module_list *list, const pg_parameter *output)
-{
-    list->choices = pg_alloc(list->choice_count, sizeof *list->choices);
-    if (!list->choices)
-        return PG_ERROR_MEMORY;
-    size_t next = 0;
-    for (size_t i = 0; i < list->count; i++) {
-        module_entry *entry = &list->entries[i];
-        if (!entry->weight.linear)
-            continue;
-        entry->choice = next++;
-        pg_adapter_choice *choice = &list->choices[entry->choice];
-        choice->module = module_of(entry->name);
-        choice->output = entry->weight.parameter == output;
-        if (!choice->module)
-            return PG_ERROR_MEMORY;
-    }
-    return PG_OK;
-}
-
-static pg_status list_modules(module_list *out, pg_weights *weights, pg_module_names names)
-{
-    *out = (module_list){.weights = weights};
-    pg_weight_walk walk = {.weights = weights};
-    pg_weight_entry weight;
-    while (pg_weights_next(&walk, &weight))
-        PG_TRY(add_entry(out, &weight, names));
-    if (weights->config.text.tied && pg_weights_output(weights, &weight))
-        PG_TRY(add_entry(out, &weight, names));
-    if (out->count)
-        qsort(out->entries, out->count, sizeof *out->entries, compare_entries);
-    return make_choices(out, &weights->text.output);
-}
-
-static module_entry *find_entry(const module_list *list, const char *name)
-{
-    module_entry key;
-    if (strlen(name) >= sizeof key.name)
-        return NULL;
-    snprintf(key.name, sizeof key.name, "%s", name);
-    return bsearch(&key, list->entries, list->count, sizeof key, compare_entries);
-}
-
-/* ---------------------------------------------------------------- reading a file */
+/* ---------------------------------------------------------------- reading */
 
 static bool ends_in(const char *text, const char *end)
 {
@@ -129,7 +37,7 @@ static pg_status unknown_key(const pg_adapter *adapter, const pg_array *array)
                    adapter->path, array->name);
 }
 
-static pg_status sort_factor(const pg_adapter *adapter, const module_list *list, const pg_array *array)
+static pg_status sort_factor(const pg_adapter *adapter, const pg_module_list *list, const pg_array *array)
 {
     const char *start = array->name + strlen(KEY_START);
     char name[PG_WEIGHT_NAME];
@@ -137,7 +45,7 @@ static pg_status sort_factor(const pg_adapter *adapter, const module_list *list,
     int length = (int)(strlen(start) - strlen(FACTOR_A));
     if (snprintf(name, sizeof name, "%.*s.weight", length, start) >= (int)sizeof name)
         return unknown_key(adapter, array);
-    module_entry *entry = find_entry(list, name);
+    pg_module_entry *entry = pg_modules_find(list, name);
     if (!entry)
         return unknown_key(adapter, array);
     if (!entry->weight.linear)
@@ -157,7 +65,7 @@ static bool may_replace(const pg_adapter *adapter, const char *name)
            pg_adapter_config_replaces(&adapter->config, name);
 }
 
-static pg_status sort_key(const pg_adapter *adapter, const module_list *list, const pg_array *array)
+static pg_status sort_key(const pg_adapter *adapter, const pg_module_list *list, const pg_array *array)
 {
     size_t start = strlen(KEY_START);
     if (strncmp(array->name, KEY_START, start) != 0)
@@ -167,7 +75,7 @@ static pg_status sort_key(const pg_adapter *adapter, const module_list *list, co
     if (strstr(array->name, ".lora_"))
         return pg_fail(PG_ERROR_UNSUPPORTED, "%s: the key \"%s\": factors of linear layers only are supported",
                        adapter->path, array->name);
-    module_entry *entry = find_entry(list, array->name + start);
+    pg_module_entry *entry = pg_modules_find(list, array->name + start);
     if (!entry)
         return unknown_key(adapter, array);
     if (!may_replace(adapter, entry->name))
@@ -212,7 +120,7 @@ static bool all_zero(const pg_array *array)
 
 /* torch's attention head computes with this matrix past its module, so PEFT never trains or applies what is there, but
  * would merge it. */
-static pg_status check_bypassed(const pg_adapter *adapter, const module_entry *entry)
+static pg_status check_bypassed(const pg_adapter *adapter, const pg_module_entry *entry)
 {
     return all_zero(entry->b) ? PG_OK
                               : pg_fail(PG_ERROR_UNSUPPORTED,
@@ -220,16 +128,7 @@ static pg_status check_bypassed(const pg_adapter *adapter, const module_entry *e
                                         adapter->path, entry->name);
 }
 
-static void fill_layer(pg_adapter_layer *out, const pg_adapter *adapter, pg_parameter *base,
-                       const pg_adapter_choice *choice)
-{
-    out->base = base;
-    out->lora.scale = pg_adapter_scale(&adapter->config, choice->rank, choice->alpha);
-    out->lora.dropout = adapter->config.dropout;
-    snprintf(out->module, sizeof out->module, "%s", choice->module);
-}
-
-static pg_status load_layer(pg_adapter *adapter, const module_list *list, const module_entry *entry)
+static pg_status load_layer(pg_adapter *adapter, const pg_module_list *list, const pg_module_entry *entry)
 {
     const pg_adapter_choice *choice = &list->choices[entry->choice];
     pg_parameter *base = entry->weight.parameter;
@@ -242,13 +141,13 @@ static pg_status load_layer(pg_adapter *adapter, const module_list *list, const 
     if (entry->weight.bypassed)
         return check_bypassed(adapter, entry);
     pg_adapter_layer *layer = &adapter->layers[adapter->count++];
-    fill_layer(layer, adapter, base, choice);
+    pg_adapter_fill_layer(layer, adapter, base, choice);
     layer->lora.a = factor(base, entry->a);
     layer->lora.b = factor(base, entry->b);
     return PG_OK;
 }
 
-static pg_status load_whole(pg_adapter *adapter, const module_entry *entry)
+static pg_status load_whole(pg_adapter *adapter, const pg_module_entry *entry)
 {
     PG_TRY(check_shape(adapter, entry->whole, entry->weight.shape, entry->weight.dimensions));
     pg_adapter_whole *whole = &adapter->wholes[adapter->whole_count++];
@@ -264,21 +163,14 @@ static pg_status load_whole(pg_adapter *adapter, const module_entry *entry)
     return PG_OK;
 }
 
-static pg_status make_room(pg_adapter *adapter, const module_list *list)
-{
-    adapter->layers = pg_alloc(list->choice_count, sizeof *adapter->layers);
-    adapter->wholes = pg_alloc(list->count, sizeof *adapter->wholes);
-    return adapter->layers && adapter->wholes ? PG_OK : PG_ERROR_MEMORY;
-}
-
-static pg_status load_entries(pg_adapter *adapter, const module_list *list)
+static pg_status load_entries(pg_adapter *adapter, const pg_module_list *list)
 {
     PG_TRY(pg_adapter_config_choose(list->choices, list->choice_count, &adapter->config));
     for (size_t i = 0; i < pg_safetensors_count(adapter->file); i++)
         PG_TRY(sort_key(adapter, list, pg_safetensors_at(adapter->file, i)));
-    PG_TRY(make_room(adapter, list));
+    PG_TRY(pg_adapter_make_room(adapter, list));
     for (size_t i = 0; i < list->count; i++) {
-        const module_entry *entry = &list->entries[i];
+        const pg_module_entry *entry = &list->entries[i];
         if (entry->weight.linear && list->choices[entry->choice].targeted)
             PG_TRY(load_layer(adapter, list, entry));
         if (entry->whole)
@@ -288,12 +180,6 @@ static pg_status load_entries(pg_adapter *adapter, const module_list *list)
                ? PG_OK
                : pg_fail(PG_ERROR_FORMAT, "%s: \"target_modules\" names no linear layer of this model",
                          adapter->config.path);
-}
-
-static void attach(pg_adapter *adapter)
-{
-    for (size_t i = 0; i < adapter->count; i++)
-        adapter->layers[i].base->lora = &adapter->layers[i].lora;
 }
 
 /* Factors and whole weights go to where the model's weights are. */
@@ -339,172 +225,25 @@ static pg_status load_files(pg_adapter *adapter, const char *folder)
 
 pg_status pg_adapter_load(pg_adapter **out, pg_weights *weights, const char *folder)
 {
-    module_list list = {0};
+    pg_module_list list = {0};
     pg_status status;
     pg_adapter *adapter = *out = pg_alloc(1, sizeof *adapter);
     if (!adapter)
         return PG_ERROR_MEMORY;
     PG_TRY_GOTO(load_files(adapter, folder));
     adapter->names = names_in(adapter->file, weights->config.kind);
-    PG_TRY_GOTO(list_modules(&list, weights, adapter->names));
+    PG_TRY_GOTO(pg_modules_list(&list, weights, adapter->names));
     PG_TRY_GOTO(load_entries(adapter, &list));
     PG_TRY_GOTO(place(adapter, weights->placed.device));
-    attach(adapter);
+    pg_adapter_attach(adapter);
 done:
-    free_modules(&list);
+    pg_modules_free(&list);
     if (status != PG_OK) {
         pg_adapter_detach(adapter);
         pg_adapter_free(adapter);
         *out = NULL;
     }
     return status;
-}
-
-/* ---------------------------------------------------------------- a new one */
-
-void pg_adapter_plan_init(pg_adapter_plan *plan)
-{
-    *plan = (pg_adapter_plan){.parts = 1u << PG_PART_TEXT, .rank = 8, .alpha = 16};
-}
-
-/* Whether the plan, which has no pattern, means this layer. */
-static bool is_planned(const pg_adapter_plan *plan, const module_entry *entry, const pg_adapter_choice *choice)
-{
-    bool named = !plan->module_count && !choice->output;
-    for (size_t i = 0; i < plan->module_count; i++)
-        named = named || pg_module_ends_in(choice->module, plan->modules[i]);
-    return named && plan->parts >> entry->weight.part & 1 && !entry->weight.bypassed;
-}
-
-/* Whole names, so that nothing else of the model is meant by accident: "q_proj" alone is in both towers. */
-static json_t *planned_targets(const pg_adapter_plan *plan, const module_list *list)
-{
-    if (plan->pattern)
-        return json_string(plan->pattern);
-    json_t *targets = json_array();
-    for (size_t i = 0; i < list->count; i++) {
-        const module_entry *entry = &list->entries[i];
-        if (entry->weight.linear && is_planned(plan, entry, &list->choices[entry->choice]))
-            json_array_append_new(targets, json_string(list->choices[entry->choice].module));
-    }
-    return targets;
-}
-
-static json_t *plan_document(const pg_adapter_plan *plan, const module_list *list)
-{
-    json_t *base = plan->base ? json_string(plan->base) : json_null();
-    const char *task = list->weights->config.kind == PG_MODEL_SIGLIP ? NULL : "CAUSAL_LM";
-    return json_pack("{s:s, s:s?, s:o, s:b, s:I, s:f, s:f, s:b, s:s, s:b, s:b, s:{}, s:{}, s:n, s:o}", "peft_type",
-                     "LORA", "task_type", task, "base_model_name_or_path", base, "inference_mode", 1, "r",
-                     (json_int_t)plan->rank, "lora_alpha", plan->alpha, "lora_dropout", plan->dropout, "use_rslora",
-                     plan->rank_stabilised, "bias", "none", "fan_in_fan_out", 0, "use_dora", 0, "rank_pattern",
-                     "alpha_pattern", "modules_to_save", "target_modules", planned_targets(plan, list));
-}
-
-/* Memory for all factors, one after another. */
-static pg_status own_factors(pg_adapter *adapter)
-{
-    size_t floats = 0;
-    for (size_t i = 0; i < adapter->count; i++) {
-        const pg_lora *lora = &adapter->layers[i].lora;
-        floats += (size_t)(lora->a.rows * lora->a.width + lora->b.rows * lora->b.width);
-    }
-    adapter->owned = pg_alloc(floats, sizeof *adapter->owned);
-    return adapter->owned ? PG_OK : PG_ERROR_MEMORY;
-}
-
-static void start_factors(pg_adapter *adapter, uint64_t seed)
-{
-    float *next = adapter->owned;
-    for (size_t i = 0; i < adapter->count; i++) {
-        pg_lora *lora = &adapter->layers[i].lora;
-        int64_t count = lora->a.rows * lora->a.width;
-        double bound = 1 / sqrt((double)lora->a.width);
-        lora->a.data = next;
-        for (int64_t k = 0; k < count; k++)
-            next[k] = (float)((2 * pg_random_uniform(seed, i, (uint64_t)k) - 1) * bound);
-        next += count;
-        lora->b.data = next; /* zero already */
-        next += lora->b.rows * lora->b.width;
-    }
-}
-
-static pg_status plan_layers(pg_adapter *adapter, const module_list *list)
-{
-    PG_TRY(pg_adapter_config_choose(list->choices, list->choice_count, &adapter->config));
-    PG_TRY(make_room(adapter, list));
-    for (size_t i = 0; i < list->count; i++) {
-        const module_entry *entry = &list->entries[i];
-        const pg_adapter_choice *choice = entry->weight.linear ? &list->choices[entry->choice] : NULL;
-        if (!choice || !choice->targeted || entry->weight.bypassed)
-            continue;
-        pg_parameter *base = entry->weight.parameter;
-        pg_adapter_layer *layer = &adapter->layers[adapter->count++];
-        fill_layer(layer, adapter, base, choice);
-        layer->lora.a = (pg_parameter){.name = base->name, .rows = choice->rank, .width = base->width};
-        layer->lora.b = (pg_parameter){.name = base->name, .rows = base->rows, .width = choice->rank};
-    }
-    return adapter->count ? PG_OK
-                          : pg_fail(PG_ERROR_ARGUMENT, "the adapter's targets name no linear layer of this model");
-}
-
-static pg_status plan_adapter(pg_adapter *adapter, const module_list *list, const pg_adapter_plan *plan)
-{
-    json_t *document = plan_document(plan, list);
-    if (!document)
-        return pg_fail(PG_ERROR_MEMORY, "out of memory");
-    if (!plan->pattern && !json_array_size(json_object_get(document, "target_modules"))) {
-        json_decref(document);
-        return pg_fail(PG_ERROR_ARGUMENT, "the adapter's targets name no linear layer of this model");
-    }
-    PG_TRY(pg_adapter_config_read(&adapter->config, document, "adapter"));
-    PG_TRY(plan_layers(adapter, list));
-    PG_TRY(own_factors(adapter));
-    start_factors(adapter, plan->seed);
-    return PG_OK;
-}
-
-pg_status pg_adapter_new(pg_adapter **out, pg_weights *weights, const pg_adapter_plan *plan)
-{
-    module_list list = {0};
-    pg_status status;
-    pg_adapter *adapter = *out = pg_alloc(1, sizeof *adapter);
-    if (!adapter)
-        return PG_ERROR_MEMORY;
-    PG_TRY_GOTO(list_modules(&list, weights, PG_MODULES_NEW));
-    PG_TRY_GOTO(plan_adapter(adapter, &list, plan));
-    attach(adapter);
-done:
-    free_modules(&list);
-    if (status != PG_OK) {
-        pg_adapter_free(adapter);
-        *out = NULL;
-    }
-    return status;
-}
-
-static float *own_factor(pg_parameter *p, float *next)
-{
-    int64_t count = p->rows * p->width;
-    pg_dtype_widen(next, p->dtype, p->stored->data, count);
-    p->dtype = PG_F32;
-    p->data = next;
-    p->device = NULL;
-    p->stored = NULL;
-    return next + count;
-}
-
-pg_status pg_adapter_own(pg_adapter *adapter)
-{
-    if (adapter->owned)
-        return PG_OK;
-    PG_TRY(own_factors(adapter));
-    float *next = adapter->owned;
-    for (size_t i = 0; i < adapter->count; i++) {
-        next = own_factor(&adapter->layers[i].lora.a, next);
-        next = own_factor(&adapter->layers[i].lora.b, next);
-    }
-    return PG_OK;
 }
 
 /* ---------------------------------------------------------------- writing */

@@ -27,7 +27,7 @@ typedef struct pg_adapter_layer {
 typedef struct pg_adapter_whole {
     pg_parameter *base, before;
     int dimensions;
-    int64_t shape[4];
+    int64_t shape[PG_WEIGHT_DIMENSIONS];
     char name[PG_WEIGHT_NAME]; /* of the weight in memory, ".weight" included */
 } pg_adapter_whole;
 
