@@ -141,7 +141,7 @@ static void each_text(pg_context *g, contrastive_run *run, bool back, float *dim
             pg_linear_into(g, run->cosines, &images, &texts, NULL);
         if (run->cosines && g->status == PG_OK)
             each_row(g, run, back);
-        if (g->status == PG_OK && back)
+        if (run->cosines && g->status == PG_OK && back)
             pg_linear_back(g, run->cosines->data, &images, dimages, false, &texts, NULL);
         pg_arena_release(&g->arena, mark);
     }
