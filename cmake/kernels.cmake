@@ -1,14 +1,14 @@
 # src/kernels/simd_*.c, compiled once for each vector instruction set of this processor family.
 file(GLOB PG_SIMD_SOURCES CONFIGURE_DEPENDS src/kernels/simd_*.c)
+if(PG_SANITIZE) # with what they add to unrolled loops, gcc takes minutes for these at -O2
+  set_source_files_properties(src/kernels/simd_product.c src/kernels/simd_quantized.c PROPERTIES COMPILE_OPTIONS -O1)
+endif()
 
 function(pg_add_kernels isa)
   add_library(kernels_${isa} OBJECT ${PG_SIMD_SOURCES})
   target_include_directories(kernels_${isa} PRIVATE include src)
   target_compile_definitions(kernels_${isa} PRIVATE PG_ISA=${isa} _GNU_SOURCE)
   target_compile_options(kernels_${isa} PRIVATE ${ARGN} $<$<CONFIG:Release>:-O3> -ffp-contract=fast)
-  if(PG_SANITIZE) # with what they add to unrolled loops, gcc takes minutes for a file at -O2
-    target_compile_options(kernels_${isa} PRIVATE -O1)
-  endif()
   target_link_libraries(kernels_${isa} PRIVATE pg_warnings)
   target_sources(paligemma_objects INTERFACE $<TARGET_OBJECTS:kernels_${isa}>)
 endfunction()
