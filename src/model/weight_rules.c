@@ -237,9 +237,8 @@ static bool applies(const pg_weight_rule *rule, const pg_config *config)
     return false;
 }
 
-/* What is added or multiplied element by element never is (vectors,
- * positions, the probe), and the pooling head's packed matrix is not, because a third of it need not be whole groups.
- */
+/* What is added or multiplied element by element is never quantised (vectors, positions, the probe), and the pooling
+ * head's packed matrix is not, because a third of it need not be whole groups. */
 int pg_rule_bits(const pg_weight_rule *rule, const pg_config *config)
 {
     if (rule->shape[1] == END || rule->shape[0] == N || rule->shape[0] == ONE || rule->shape[0] == D3)

@@ -27,8 +27,8 @@ static inline void sweep_include_json(void)
 /* `call` is tried until it succeeds. */
 #define CHECK_SWEEP(call) SWEEP_BY(n + 1, call)
 
-/* The same for calls with thousands of allocations that take long: later ones fail a twentieth further on each time. */
-#define CHECK_COARSE_SWEEP(call) SWEEP_BY(n + 1 + n / 20, call)
+/* The same for calls with thousands of allocations that take long: later ones fail a fortieth further on each time. */
+#define CHECK_COARSE_SWEEP(call) SWEEP_BY(n + 1 + n / 40, call)
 
 #define SWEEP_BY(next, call)                                                                  \
     do {                                                                                      \
@@ -41,7 +41,7 @@ static inline void sweep_include_json(void)
             if (sweep_status != PG_OK && sweep_status != PG_ERROR_MEMORY &&                   \
                 !(sweep_with_json && sweep_status == PG_ERROR_FORMAT))                        \
                 fail_msg("allocation %ld: status %d (%s)", n, sweep_status, pg_error_last()); \
-            assert_in_range(n, 1, 1000000);                                                   \
+            assert_in_range(n, 1, 100000);                                                    \
         }                                                                                     \
         pg_file_set_sync(true);                                                               \
     } while (0)
