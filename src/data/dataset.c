@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/names.h"
 #include "text/scan.h"
 
 #define LOOKED_AT 65536 /* bytes, to tell a file's kind */
@@ -93,19 +94,13 @@ static pg_data_kind document_kind(const char *text, size_t size)
     return holds(text, size, "\"bbox\"") ? PG_DATA_COCO_DETECT : PG_DATA_COCO_CAPTIONS;
 }
 
-static bool has_suffix(const char *path, const char *suffix)
-{
-    size_t size = strlen(path), tail = strlen(suffix);
-    return size > tail && !strcmp(path + size - tail, suffix);
-}
-
 static pg_data_kind tell_kind(const pg_file_map *map, const char *path)
 {
     const char *text = (const char *)map->data;
     size_t size = map->size < LOOKED_AT ? map->size : LOOKED_AT, start = 0;
-    if (is_tar(text, size) || has_suffix(path, ".tar"))
+    if (is_tar(text, size) || pg_ends_in(path, ".tar"))
         return PG_DATA_SHARDS;
-    if (has_suffix(path, ".jsonl"))
+    if (pg_ends_in(path, ".jsonl"))
         return PG_DATA_JSONL;
     if (size >= 3 && !memcmp(text, "\xef\xbb\xbf", 3))
         start = 3;

@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "base/folder.h"
+#include "base/names.h"
 #include "model/adapter_layers.h"
 #include "tensor/safetensors.h"
 
@@ -13,12 +14,6 @@
 #define FACTOR_B  ".lora_B.weight"
 
 /* ---------------------------------------------------------------- reading */
-
-static bool ends_in(const char *text, const char *end)
-{
-    size_t size = strlen(text), tail = strlen(end);
-    return size >= tail && !strcmp(text + size - tail, end);
-}
 
 /* Only the names since 4.52 begin in "model." in a PaliGemma. */
 static pg_module_names names_in(const pg_safetensors *file, pg_model_kind kind)
@@ -41,7 +36,7 @@ static pg_status sort_factor(const pg_adapter *adapter, const pg_module_list *li
 {
     const char *start = array->name + strlen(KEY_START);
     char name[PG_WEIGHT_NAME];
-    bool a = ends_in(array->name, FACTOR_A);
+    bool a = pg_ends_in(array->name, FACTOR_A);
     int length = (int)(strlen(start) - strlen(FACTOR_A));
     if (snprintf(name, sizeof name, "%.*s.weight", length, start) >= (int)sizeof name)
         return unknown_key(adapter, array);
@@ -61,7 +56,7 @@ static pg_status sort_factor(const pg_adapter *adapter, const pg_module_list *li
 /* PEFT saves embeddings that were trained or resized along without listing them. */
 static bool may_replace(const pg_adapter *adapter, const char *name)
 {
-    return ends_in(name, "embed_tokens.weight") || ends_in(name, "lm_head.weight") ||
+    return pg_ends_in(name, "embed_tokens.weight") || pg_ends_in(name, "lm_head.weight") ||
            pg_adapter_config_replaces(&adapter->config, name);
 }
 
@@ -70,7 +65,7 @@ static pg_status sort_key(const pg_adapter *adapter, const pg_module_list *list,
     size_t start = strlen(KEY_START);
     if (strncmp(array->name, KEY_START, start) != 0)
         return unknown_key(adapter, array);
-    if (ends_in(array->name, FACTOR_A) || ends_in(array->name, FACTOR_B))
+    if (pg_ends_in(array->name, FACTOR_A) || pg_ends_in(array->name, FACTOR_B))
         return sort_factor(adapter, list, array);
     if (strstr(array->name, ".lora_"))
         return pg_fail(PG_ERROR_UNSUPPORTED, "%s: the key \"%s\": factors of linear layers only are supported",

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/names.h"
 #include "base/random.h"
 #include "ops/ops.h"
 
@@ -20,26 +21,21 @@ typedef struct start {
     double size; /* the constant, the deviation, or the bound */
 } start;
 
-static bool ends_in(const char *name, const char *end)
-{
-    size_t length = strlen(name), tail = strlen(end);
-    return length >= tail && !strcmp(name + length - tail, end);
-}
-
 static start start_of_siglip(const pg_weight_entry *entry, const char *name)
 {
     const pg_parameter *p = entry->parameter;
     double inputs = (double)p->width, outputs = (double)p->rows;
-    bool bias = ends_in(name, "_bias");
+    bool bias = pg_ends_in(name, "_bias");
     if (strstr(name, "norm"))
         return (start){CONSTANT, bias ? 0 : 1};
     if (bias)
-        return ends_in(name, "fc1_bias") || ends_in(name, "fc2_bias") ? (start){NORMAL, 1e-6} : (start){CONSTANT, 0};
-    if (ends_in(name, ".position") || ends_in(name, ".token"))
+        return pg_ends_in(name, "fc1_bias") || pg_ends_in(name, "fc2_bias") ? (start){NORMAL, 1e-6}
+                                                                            : (start){CONSTANT, 0};
+    if (pg_ends_in(name, ".position") || pg_ends_in(name, ".token"))
         return (start){NORMAL, 1 / sqrt(inputs)};
-    if (ends_in(name, ".patch") || ends_in(name, "words.head") || ends_in(name, "vision.head.out"))
+    if (pg_ends_in(name, ".patch") || pg_ends_in(name, "words.head") || pg_ends_in(name, "vision.head.out"))
         return (start){CUT_NORMAL, 1 / sqrt(inputs) / CUT_DEVIATION};
-    if (ends_in(name, ".probe"))
+    if (pg_ends_in(name, ".probe"))
         outputs = inputs;
     return (start){UNIFORM, sqrt(6 / (inputs + outputs))};
 }

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/folder.h"
 #include "base/json.h"
+#include "base/names.h"
 #include "base/numbers.h"
 #include "base/pages.h"
 #include "base/threads.h"
@@ -423,12 +424,6 @@ pg_status pg_model_write_config(const char *path, const char *from, const pg_wei
     return status;
 }
 
-static bool ends_in(const char *name, const char *end)
-{
-    size_t length = strlen(name), tail = strlen(end);
-    return length >= tail && !strcmp(name + length - tail, end);
-}
-
 /* Neither weights, of whatever format, nor what is made anew. */
 static bool is_copied(const char *name)
 {
@@ -436,8 +431,8 @@ static bool is_copied(const char *name)
     for (size_t i = 0; i < sizeof weights / sizeof *weights; i++)
         if (!strncmp(name, weights[i], strlen(weights[i])))
             return false;
-    return strcmp(name, "config.json") != 0 && !ends_in(name, ".safetensors") &&
-           !ends_in(name, ".safetensors.index.json");
+    return strcmp(name, "config.json") != 0 && !pg_ends_in(name, ".safetensors") &&
+           !pg_ends_in(name, ".safetensors.index.json");
 }
 
 pg_status pg_model_copy_files(const char *folder, const char *from)

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/names.h"
+
 /* ---------------------------------------------------------------- the table */
 
 typedef enum model_part { TOP, TEXT, TEXT_LAYER, VISION, VISION_LAYER, VISION_HEAD, WORDS, WORDS_LAYER } model_part;
@@ -177,9 +179,8 @@ void pg_rule_canonical(char *out, size_t size, const pg_weight_rule *rule, int64
 bool pg_is_derived(const char *canonical)
 {
     static const char *const ends[] = {".position_ids", ".rotary_emb.inv_freq"};
-    size_t length = strlen(canonical);
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
-        if (length >= strlen(ends[i]) && !strcmp(canonical + length - strlen(ends[i]), ends[i]))
+        if (pg_ends_in(canonical, ends[i]))
             return true;
     return false;
 }

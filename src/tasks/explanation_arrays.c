@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/names.h"
 #include "tensor/npz.h"
 #include "tensor/safetensors.h"
 
@@ -71,18 +72,12 @@ static pg_status list_arrays(array_list *out, const pg_explanation *e, const con
     return add(out, "tokens", PG_I64, c->tokens, (const int64_t[]){tokens}, 1);
 }
 
-static bool ends_in(const char *name, const char *end)
-{
-    size_t size = strlen(name), end_size = strlen(end);
-    return size > end_size && !strcmp(name + size - end_size, end);
-}
-
 pg_status pg_explanation_save(const char *path, const pg_explanation *explanation)
 {
-    bool npz = ends_in(path, ".npz");
+    bool npz = pg_ends_in(path, ".npz");
     array_list list = {0};
     converted c = {0};
-    if (!npz && !ends_in(path, ".safetensors"))
+    if (!npz && !pg_ends_in(path, ".safetensors"))
         return pg_fail(PG_ERROR_ARGUMENT, "%s: the name ends in neither .npz nor .safetensors", path);
     pg_status status = convert(&c, explanation);
     if (status == PG_OK)

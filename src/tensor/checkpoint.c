@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/names.h"
 #include "base/pages.h"
 #include "tensor/safetensors.h"
 
@@ -149,12 +150,6 @@ done:
 
 /* ---------------------------------------------------------------- either */
 
-static bool ends_in(const char *text, const char *end)
-{
-    size_t size = strlen(text), end_size = strlen(end);
-    return size >= end_size && !strcmp(text + size - end_size, end);
-}
-
 /* The file to start from. */
 static pg_status locate(pg_buffer *out, const char *path)
 {
@@ -178,8 +173,8 @@ pg_status pg_checkpoint_open(pg_checkpoint **out, const char *path)
     if (!checkpoint)
         goto done;
     PG_TRY_GOTO(locate(&start, path));
-    PG_TRY_GOTO(ends_in(start.data, ".json") ? open_sharded(checkpoint, start.data)
-                                             : open_single(checkpoint, start.data));
+    PG_TRY_GOTO(pg_ends_in(start.data, ".json") ? open_sharded(checkpoint, start.data)
+                                                : open_single(checkpoint, start.data));
     *out = checkpoint;
 done:
     pg_buffer_free(&start);
