@@ -19,6 +19,10 @@ typedef struct pg_device_products {
     void (*multiply)(pg_device *device, const pg_device_product *products, int count, const float *x, int64_t rows,
                      int64_t single, bool bf16);
 
+    /* out += x w^T, by what many rows are multiplied with, however few there are. */
+    void (*multiply_added)(pg_device *device, float *out, const float *x, int64_t rows, const pg_device_matrix *w,
+                           bool bf16);
+
     /* dx += dout w: [rows][w->width]; fresh: dx is written, not added to. dw += dout^T x: like w. Either may be NULL,
      * and with dw x too. */
     void (*multiply_back)(pg_device *device, float *dx, bool fresh, float *dw, const float *dout, const float *x,

@@ -243,6 +243,36 @@ pg_tensor *pg_add(pg_context *g, pg_tensor *x, pg_tensor *y)
     return pg_add_scaled(g, x, y, 1);
 }
 
+/* ---------------------------------------------------------------- a factor */
+
+static void scale_row(void *context, int64_t row)
+{
+    const pair_run *run = context;
+    run->kernels->scale(pg_row(run->out, row), pg_row(run->x, row), run->factor, run->x->width);
+}
+
+static void scale_backward(pg_context *g, const void *saved)
+{
+    PG_PROFILE(g, "scale back", NULL);
+    const pair_run *run = saved;
+    pass_back(g, run->x, run->out, run->factor);
+}
+
+pg_tensor *pg_scaled(pg_context *g, pg_tensor *x, double factor)
+{
+    PG_PROFILE(g, "scale", NULL);
+    pair_run run = {.kernels = g->kernels, .x = x, .out = x ? pg_tensor_like(g, x) : NULL, .factor = (float)factor};
+    if (!run.out)
+        return NULL;
+    if (g->device)
+        PG_DEVICE(g, rows, pass_back, run.out->data, true, x->data, run.factor, pg_count(x));
+    else
+        pg_each_row(g, x->rows, x->width, scale_row, &run);
+    if (pg_tracked(g, x))
+        pg_tape_record(g, run.out, scale_backward, &run, sizeof run);
+    return run.out;
+}
+
 /* ---------------------------------------------------------------- dropout */
 
 typedef struct dropout_run {

@@ -182,9 +182,66 @@ void pg_linear_back(pg_context *g, const float *dout, const pg_tensor *x, float 
         pg_add_columns(g, bias->grad, dout, x->rows, w->rows);
 }
 
+/* ---------------------------------------------------------------- low-rank additions */
+
+typedef struct sum_run {
+    const pg_kernels *kernels;
+    pg_tensor *to, *from;
+} sum_run;
+
+static void add_row(void *context, int64_t row)
+{
+    const sum_run *run = context;
+    float *to = pg_row(run->to, row);
+    run->kernels->add(to, to, pg_row(run->from, row), run->to->width);
+}
+
+static void add_values(pg_context *g, pg_tensor *to, pg_tensor *from)
+{
+    sum_run run = {g->kernels, to, from};
+    if (g->device)
+        PG_DEVICE(g, rows, add_scaled, to->data, to->data, from->data, 1, to->rows * to->width);
+    else
+        pg_each_row(g, to->rows, to->width, add_row, &run);
+}
+
+/* out += x w^T. On a tape there are no generated tokens, whose bits depend on how they are multiplied. */
+static void add_linear(pg_context *g, pg_tensor *out, const pg_tensor *x, const pg_parameter *w)
+{
+    if (g->device && g->tape) {
+        pg_device_matrix weight = pg_on_device(w);
+        PG_DEVICE(g, products, multiply_added, out->data, x->data, x->rows, &weight, rounds(g));
+        return;
+    }
+    pg_arena_mark mark = pg_arena_get_mark(&g->arena);
+    pg_tensor *product = pg_tensor_new(g, out->rows, out->width);
+    if (product) {
+        product->single = x->single;
+        pg_linear_into(g, product, x, w, NULL);
+        add_values(g, out, product);
+    }
+    pg_arena_release(&g->arena, mark);
+}
+
+/* Adds to out = x w^T what the low-rank addition of w, if it has one, makes of x. Returns the smaller factor, which the
+ * way back needs. */
+static pg_tensor *adapt(pg_context *g, pg_tensor *out, pg_tensor *x, const pg_parameter *w)
+{
+    const pg_lora *lora = w->lora;
+    if (!lora || g->unadapted)
+        return NULL;
+    pg_tensor *dropped = pg_dropout(g, x, lora->dropout, pg_place(lora->a.name));
+    pg_tensor *low = pg_scaled(g, pg_linear(g, dropped, &lora->a, NULL), lora->scale);
+    if (low)
+        add_linear(g, out, low, &lora->b);
+    return low;
+}
+
+/* ---------------------------------------------------------------- the operation */
+
 typedef struct saved_linear {
-    pg_tensor *x, *out;
-    pg_parameter w, bias;
+    pg_tensor *x, *low, *out; /* low: of a low-rank addition; NULL: none */
+    pg_parameter w, bias, b;
 } saved_linear;
 
 static void linear_backward(pg_context *g, const void *memory)
@@ -193,36 +250,27 @@ static void linear_backward(pg_context *g, const void *memory)
     bool fresh;
     float *dx = pg_gradient_begin(g, saved->x, &fresh);
     pg_linear_back(g, saved->out->grad, saved->x, dx, fresh, &saved->w, &saved->bias);
+    if (!saved->low)
+        return;
+    float *dlow = pg_gradient_begin(g, saved->low, &fresh);
+    pg_linear_back(g, saved->out->grad, saved->low, dlow, fresh, &saved->b, NULL);
 }
 
-/* ---------------------------------------------------------------- the operation */
-
-static pg_tensor *linear_alone(pg_context *g, pg_tensor *x, const pg_parameter *w, const pg_parameter *bias)
+pg_tensor *pg_linear(pg_context *g, pg_tensor *x, const pg_parameter *w, const pg_parameter *bias)
 {
     pg_tensor *out = x ? pg_tensor_new(g, x->rows, w->rows) : NULL;
     if (!out)
         return NULL;
     out->single = x->single;
     pg_linear_into(g, out, x, w, bias);
-    saved_linear saved = {x, out, *w, bias ? *bias : (pg_parameter){0}};
-    if (pg_tracked(g, x) || (g->tape && (w->grad || saved.bias.grad)))
+    saved_linear saved = {x, adapt(g, out, x, w), out, *w, bias ? *bias : (pg_parameter){0}, {0}};
+    if (g->status != PG_OK)
+        return NULL;
+    if (saved.low)
+        saved.b = w->lora->b;
+    if (pg_tracked(g, x) || pg_tracked(g, saved.low) || (g->tape && (w->grad || saved.bias.grad || saved.b.grad)))
         pg_tape_record(g, out, linear_backward, &saved, sizeof saved);
     return out;
-}
-
-/* With the low-rank addition of w. */
-static pg_tensor *adapted(pg_context *g, pg_tensor *out, pg_tensor *x, const pg_parameter *w)
-{
-    if (!out || !w->lora || g->unadapted)
-        return out;
-    const pg_lora *lora = w->lora;
-    pg_tensor *low = linear_alone(g, pg_dropout(g, x, lora->dropout, pg_place(lora->a.name)), &lora->a, NULL);
-    return pg_add_scaled(g, out, linear_alone(g, low, &lora->b, NULL), lora->scale);
-}
-
-pg_tensor *pg_linear(pg_context *g, pg_tensor *x, const pg_parameter *w, const pg_parameter *bias)
-{
-    return adapted(g, linear_alone(g, x, w, bias), x, w);
 }
 
 /* ---------------------------------------------------------------- several at a time */
@@ -266,8 +314,10 @@ void pg_linears(pg_context *g, pg_tensor **out, pg_tensor *const *x, const pg_pa
         return;
     }
     multiply_together(g, out, x[0], w, count);
-    for (int i = 0; i < count; i++)
-        out[i] = g->status == PG_OK ? adapted(g, out[i], x[i], w[i]) : NULL;
+    for (int i = 0; i < count && g->status == PG_OK; i++)
+        adapt(g, out[i], x[i], w[i]);
+    for (int i = 0; i < count && g->status != PG_OK; i++)
+        out[i] = NULL;
 }
 
 /* ---------------------------------------------------------------- GeGLU */
@@ -299,18 +349,6 @@ static void multiply_gate(const pg_context *g, gate_run *run)
         pg_each_row(g, run->gate->rows, run->gate->width, gate_row, run);
 }
 
-/* The last of the three, into memory that is there already. */
-static void multiply_down(pg_context *g, pg_tensor *out, pg_tensor *x, const pg_parameter *down)
-{
-    if (!down->lora) {
-        pg_linear_into(g, out, x, down, NULL);
-        return;
-    }
-    pg_tensor *product = pg_linear(g, x, down, NULL);
-    if (product)
-        pg_values_move(g->device, out->data, product->data, (size_t)(out->rows * out->width) * sizeof(float));
-}
-
 static pg_tensor *mlp_in_pieces(pg_context *g, const pg_tensor *x, const pg_parameter *gate, const pg_parameter *up,
                                 const pg_parameter *down)
 {
@@ -328,7 +366,8 @@ static pg_tensor *mlp_in_pieces(pg_context *g, const pg_tensor *x, const pg_para
         gate_run run = {g, wide[0], wide[1]};
         if (run.gate && run.up) {
             multiply_gate(g, &run);
-            multiply_down(g, &out_part, run.gate, down);
+            pg_linear_into(g, &out_part, run.gate, down, NULL);
+            adapt(g, &out_part, run.gate, down);
         }
         pg_arena_release(&g->arena, mark);
     }

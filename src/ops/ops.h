@@ -48,6 +48,9 @@ pg_tensor *pg_add(pg_context *g, pg_tensor *x, pg_tensor *y);
 /* x + factor y */
 pg_tensor *pg_add_scaled(pg_context *g, pg_tensor *x, pg_tensor *y, double factor);
 
+/* factor x */
+pg_tensor *pg_scaled(pg_context *g, pg_tensor *x, double factor);
+
 /* While g records: every value is left out with probability `rate`, and the others grow by 1 / (1 - rate); else (or
  * with pg_tape.keep_all) x itself. `place` says where in the model this is, so that different places draw different
  * numbers (pg_place). */

@@ -127,8 +127,9 @@ static void run(pg_device *device, product p)
                   p.rows, p.columns, p.out_stride);
 }
 
+/* added: to what is in out, then without a bias. */
 static void multiply_rows(pg_device *device, float *out, const float *x, int64_t rows, const pg_device_matrix *w,
-                          const pg_device_matrix *bias, bool bf16)
+                          const pg_device_matrix *bias, bool bf16, bool added)
 {
     size_t x_bytes = activation_bytes(rows * w->width, bf16), w_bytes = slab_bytes(w, bf16);
     char *room = static_cast<char *>(cuda_workspace(device, x_bytes + w_bytes + bias_bytes(bias)));
@@ -142,6 +143,7 @@ static void multiply_rows(pg_device *device, float *out, const float *x, int64_t
     p.out_stride = w->rows;
     p.b_transposed = true;
     p.bf16 = bf16;
+    p.added = added;
     int64_t slab = slab_rows(w, bf16);
     for (int64_t first = 0; first < w->rows; first += slab) {
         p.columns = w->rows - first < slab ? w->rows - first : slab;
@@ -162,7 +164,7 @@ static void multiply_single(pg_device *device, const pg_device_product *products
     for (const pg_device_product *p = products; p < products + count; p++)
         if (!single_multiply(device, p, 1, x, rows))
             for (int64_t r = 0; r < rows; r++)
-                multiply_rows(device, p->out + r * p->w->rows, x + r * p->w->width, 1, p->w, p->bias, true);
+                multiply_rows(device, p->out + r * p->w->rows, x + r * p->w->width, 1, p->w, p->bias, true, false);
 }
 
 /* By kernels that read weights once for several rows. */
@@ -189,7 +191,14 @@ static void multiply(pg_device *device, const pg_device_product *products, int c
     int64_t few = rows <= FEW_ROWS ? rows : single;
     multiply_few(device, products, count, x, few, bf16);
     for (const pg_device_product *p = products; rows > few && p < products + count; p++)
-        multiply_rows(device, p->out + few * p->w->rows, x + few * p->w->width, rows - few, p->w, p->bias, bf16);
+        multiply_rows(device, p->out + few * p->w->rows, x + few * p->w->width, rows - few, p->w, p->bias, bf16, false);
+}
+
+static void multiply_added(pg_device *device, float *out, const float *x, int64_t rows, const pg_device_matrix *w,
+                           bool bf16)
+{
+    if (rows)
+        multiply_rows(device, out, x, rows, w, NULL, bf16, true);
 }
 
 /* ---------------------------------------------------------------- the way back */
@@ -333,4 +342,5 @@ static void pick(pg_device *device, float *out, int64_t out_width, const float *
         PG_LAUNCH(device, pick_kernel, dim3(rows), dim3(BLOCK), 0, out, out_width, x, width, columns, count);
 }
 
-extern const pg_device_products cuda_products = {multiply, multiply_back, add_columns, widen, gather, pick};
+extern const pg_device_products cuda_products = {multiply, multiply_added, multiply_back, add_columns,
+                                                 widen,    gather,         pick};
