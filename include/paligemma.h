@@ -301,7 +301,8 @@ PG_API int pg_session_threads(const pg_session *session);
 PG_API size_t pg_session_token_memory(const pg_session *session);
 
 /* The instruction set of the kernels in use: "ref", "avx2", "avxvnni", "avx512", "avx512vnni", "avx512bf16", "amx",
- * "neon", "neondot", "neonbf16". The environment variable PG_ISA names the best one that may be used. */
+ * "neon", "neondot", "neonbf16". The environment variable PG_ISA names the best one that may be used; with any other
+ * text in it no model opens (PG_ERROR_ARGUMENT). */
 PG_API const char *pg_isa(void);
 
 typedef enum pg_prompt_style {

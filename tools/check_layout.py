@@ -36,7 +36,7 @@ ARROWS = {
 
 # Single files that need more, and why.
 ARROW_EXCEPTIONS = {
-    ("src/generate/model.c", "kernels"): "opens the device of its weights",
+    ("src/generate/model.c", "kernels"): "opens the device of its weights, checks the limit of instruction sets",
     ("src/generate/session.c", "kernels"): "asks for the instruction set in use, and for a queue of its own",
     ("src/train/training_setup.c", "kernels"): "asks for the instruction set in use",
     ("src/tasks/mask_encoding.c", "kernels"): "asks for the instruction set in use",

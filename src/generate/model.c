@@ -7,6 +7,7 @@
 #include "base/pages.h"
 #include "base/threads.h"
 #include "kernels/devices.h"
+#include "kernels/kernels.h"
 #include "text/tokenizer.h"
 
 pg_status pg_model_require(const pg_model *model, bool fits, const char *what)
@@ -137,6 +138,7 @@ static pg_status place(pg_model *model, const char *device, const pg_model *base
 static pg_status open_model(pg_model **out, const char *folder, const pg_model_options *options, const pg_model *base)
 {
     *out = NULL;
+    PG_TRY(pg_kernels_check_limit());
     if (!pg_file_is_folder(folder))
         return pg_fail_errno(PG_ERROR_FILE,
                              "%s: no such folder; a model is a folder with config.json, "

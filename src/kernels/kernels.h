@@ -17,7 +17,7 @@
  * 2][lane][k % 2] (bf16). Rows that a panel lacks are zero. */
 typedef enum pg_panel_dtype { PG_PANEL_F32, PG_PANEL_BF16, PG_PANEL_COUNT } pg_panel_dtype;
 
-#define PG_ATTENTION_PANELS 4 /* of pg_kernels.lanes lanes each, in a block of attention, at most */
+#define PG_ATTENTION_PANELS 12 /* of pg_kernels.lanes lanes each, in a block of attention, of any instruction set */
 
 /* One block of attention: `lanes` lanes (query rows times the query heads that share a key head) over the keys they may
  * see. Lane l is query row l / group, query head l % group. Key j of the sequence is row j of the spans laid end to
@@ -33,7 +33,7 @@ typedef struct pg_attention_block {
     float *log_sums;      /* row r, head h at [r * sum_stride + h]: log of the sum of exp(scores); NULL: not wanted */
     int64_t sum_stride;
     int64_t query_stride;
-    int64_t first, lanes; /* lanes first .. first + lanes - 1 of the segment, of PG_ATTENTION_PANELS at most */
+    int64_t first, lanes; /* lanes first .. first + lanes - 1 of the segment, of pg_kernels.attention_panels at most */
     int64_t group, size;  /* query heads per key head; floats per head */
     const pg_key_span *spans;
     int64_t key_stride; /* elements from one key (or value) row to the next; of I8, bytes */
@@ -68,6 +68,7 @@ typedef struct pg_kernels {
     const struct pg_update_kernels *update;     /* see update_loops.h */
     int64_t lanes, lane_group;                  /* rows of a panel, and as many that products take together */
     int64_t outputs;                            /* rows of the weight that products of panels take at a time */
+    int64_t attention_panels;                   /* in a block of attention, at most */
     bool bf16_products;                         /* panel_product[PG_PANEL_BF16] uses bf16 instructions */
     bool bf16_attention;                        /* with PG_PANEL_BF16, attend rounds weights and values, too */
 
@@ -134,6 +135,9 @@ size_t pg_attention_scratch(const pg_kernels *kernels, int64_t size);
 
 /* The best table that this CPU has, or the best up to the one that the environment variable PG_ISA names. */
 const pg_kernels *pg_kernels_best(void);
+
+/* PG_ERROR_ARGUMENT if PG_ISA is set and names no table of any CPU: then it would limit nothing. */
+pg_status pg_kernels_check_limit(void);
 
 /* Every table that this CPU can run, the reference first; NULL past the end. */
 const pg_kernels *pg_kernels_at(int index);

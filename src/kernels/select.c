@@ -143,6 +143,22 @@ const pg_kernels *pg_kernels_best(void)
     return best;
 }
 
+pg_status pg_kernels_check_limit(void)
+{
+    static const char *const names[] = {"ref",        "avx2", "avxvnni", "avx512",  "avx512vnni",
+                                        "avx512bf16", "amx",  "neon",    "neondot", "neonbf16"};
+    const char *limit = getenv("PG_ISA");
+    for (size_t i = 0; limit && i < sizeof names / sizeof *names; i++)
+        if (!strcmp(limit, names[i]))
+            limit = NULL;
+    return limit
+               ? pg_fail(PG_ERROR_ARGUMENT,
+                         "the environment variable PG_ISA is \"%s\", expected ref, avx2, avxvnni, avx512, avx512vnni, "
+                         "avx512bf16, amx, neon, neondot or neonbf16",
+                         limit)
+               : PG_OK;
+}
+
 const char *pg_isa(void)
 {
     return pg_kernels_best()->name;

@@ -16,6 +16,7 @@ try generate -m $model --image . -p x
 try generate -m golden/inference/siglip-tiny/checkpoint -p x
 try caption -m golden/inference/gemma-tiny-mha/checkpoint golden/inference/images/cow.jpg
 try generate -m golden/inference/gemma-tiny-mha/checkpoint $cow -p x
+PG_ISA=sse9 try generate -m $model $cow -p x
 try generate -m $model --chat -p x
 
 copy() { # a checkpoint of its own, to be damaged
