@@ -102,12 +102,12 @@ static void attend_lane(const pg_attention_block *block, int64_t l)
     float *row = block->scratch, *out = block->out + at, top = -INFINITY, total = 0;
     memset(out, 0, (size_t)size * sizeof *out);
     for (int64_t j = 0; j < seen; j++) {
-        const float *key = pg_tile_rows(block, PG_TILE_KEYS, j, 1, row, widen, &stride);
+        const float *key = pg_tile_rows(block, PG_TILE_KEYS, j, 1, true, row, widen, &stride);
         float score = 0;
         for (int64_t i = 0; i < size; i++)
             score += rounded(block->queries[at + i] * block->scale, block->panel) * rounded(key[i], block->panel);
         float higher = score > top ? score : top, rescale = expf(top - higher), weight = expf(score - higher);
-        const float *value = pg_tile_rows(block, PG_TILE_VALUES, j, 1, row, widen, &stride);
+        const float *value = pg_tile_rows(block, PG_TILE_VALUES, j, 1, true, row, widen, &stride);
         for (int64_t i = 0; i < size; i++)
             out[i] = out[i] * rescale + weight * value[i];
         total = total * rescale + weight;
@@ -234,6 +234,7 @@ const pg_kernels pg_reference_kernels = {
     .gradient = &pg_reference_gradient,
     .update = &pg_reference_update,
     .lanes = LANES,
+    .attention_panels = PG_ATTENTION_PANELS,
     .lane_group = LANES,
     .outputs = 48,
     .widen = widen,

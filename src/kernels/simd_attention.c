@@ -37,6 +37,12 @@ static bool in_halves(const pg_attention_block *block)
 #endif
 }
 
+/* One panel of lanes is done with a tile before it could be copied. */
+static bool has_few(const pg_attention_block *block)
+{
+    return block->lanes <= LANES;
+}
+
 /* A panel of lanes. */
 typedef struct tile_state {
     int64_t first, lanes; /* as in the block */
@@ -78,7 +84,7 @@ static const void *tile_keys(const pg_attention_block *block, int64_t first, int
                              int64_t *stride)
 {
     if (block->panel == PG_PANEL_F32)
-        return pg_tile_rows(block, PG_TILE_KEYS, first, count, scratch, PG_SIMD(widen), stride);
+        return pg_tile_rows(block, PG_TILE_KEYS, first, count, has_few(block), scratch, PG_SIMD(widen), stride);
     return pg_tile_keys_bf16(block, first, count, pg_round_up(count, HEIGHT_STEP), head_width(block), scratch,
                              &PG_SIMD(kernels), stride);
 }
@@ -271,14 +277,15 @@ static void start_panel(tile_state *state, const pg_attention_block *block, int6
 
 void PG_SIMD(attend)(const pg_attention_block *block)
 {
-    int64_t width = pg_attention_width(block->size), panels = (block->lanes + LANES - 1) / LANES;
+    int64_t width = pg_attention_width(block->size), room = pg_tile_room(block->size);
+    int64_t panels = (block->lanes + LANES - 1) / LANES;
     tile_state states[PG_ATTENTION_PANELS];
     float *scores = block->scratch, *key_rows = scores + KEYS_AT_ONCE * LANES,
-          *value_rows = key_rows + (KEYS_AT_ONCE + 1) * width, *turned = value_rows + KEYS_AT_ONCE * width,
+          *value_rows = key_rows + (KEYS_AT_ONCE + 1) * room, *turned = value_rows + KEYS_AT_ONCE * room,
           *rest = turned + KEYS_AT_ONCE / 2 * width;
     for (int64_t p = 0; p < panels; p++)
         start_panel(&states[p], block, p, rest + p * 2 * width * LANES, scores);
-    int64_t keys = states[panels - 1].keys;
+    int64_t keys = pg_keys_seen(block, block->first + block->lanes - 1);
 #if defined(__AMX_BF16__)
     shape_matrices(MATRIX_ROWS, MATRIX_BYTES);
 #endif
@@ -286,7 +293,8 @@ void PG_SIMD(attend)(const pg_attention_block *block)
         int64_t most = pg_smaller(keys - first, KEYS_AT_ONCE), key_stride;
         const void *tile = tile_keys(block, first, most, key_rows, &key_stride);
         tile_values values = {.turned = (uint16_t *)turned};
-        values.rows = pg_tile_rows(block, PG_TILE_VALUES, first, most, value_rows, PG_SIMD(widen), &values.stride);
+        values.rows = pg_tile_rows(block, PG_TILE_VALUES, first, most, has_few(block), value_rows, PG_SIMD(widen),
+                                   &values.stride);
         if (in_halves(block))
             turn_tile(&values, block->size, most);
         for (int64_t p = 0; p < panels; p++) {

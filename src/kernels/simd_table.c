@@ -19,6 +19,7 @@ const pg_kernels PG_SIMD(kernels) = {
     .lane_group = 16,
     .outputs = 48,
 #endif
+    .attention_panels = LANES < 64 ? PG_ATTENTION_PANELS : 4, /* some 200 lanes share what is read of keys and values */
 #if defined(BF16_PRODUCTS)
     .bf16_products = true,
     .dot_rows_bf16 = PG_SIMD(dot_rows_bf16),

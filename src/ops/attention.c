@@ -3,10 +3,13 @@
 #include <assert.h>
 #include <math.h>
 
+#include "base/numbers.h"
 #include "base/threads.h"
 #include "kernels/device_attention.h"
 #include "kernels/gradient.h"
 #include "ops/rows.h"
+
+#define THREAD_TASKS 4 /* at least, where there are as many blocks of lanes */
 
 typedef struct attention_run {
     const pg_context *g;
@@ -29,10 +32,14 @@ static int64_t query_blocks(const attention_run *run, const pg_segment *segment)
     return count_blocks(run, segment->count * (run->heads / run->kv_heads));
 }
 
-/* As many at a time as one call attends to. */
+/* Calls, each of which attends to as many of these blocks as it may, or to fewer so that there is something for every
+ * thread. */
 static int64_t attended_blocks(const attention_run *run, const pg_segment *segment)
 {
-    return (query_blocks(run, segment) + PG_ATTENTION_PANELS - 1) / PG_ATTENTION_PANELS;
+    int64_t blocks = query_blocks(run, segment), most = run->g->kernels->attention_panels;
+    int64_t calls = (blocks + most - 1) / most, tasks = run->kv_heads * (int64_t)run->batch.segment_count;
+    int64_t wanted = pg_smaller(blocks, (THREAD_TASKS * run->g->threads + tasks - 1) / tasks);
+    return calls > wanted ? calls : wanted;
 }
 
 static int64_t count_keys(const pg_segment *segment)
@@ -62,9 +69,10 @@ static void attend_block(void *context, int64_t index, int worker)
     const attention_run *run = context;
     size_t s = find_segment(run, index);
     const pg_segment *segment = &run->batch.segments[s];
-    int64_t blocks = attended_blocks(run, segment), task = index - run->first_task[s];
-    int64_t head = task / blocks, group = run->heads / run->kv_heads;
-    int64_t lanes = PG_ATTENTION_PANELS * run->g->kernels->lanes;
+    int64_t calls = attended_blocks(run, segment), blocks = query_blocks(run, segment);
+    int64_t task = index - run->first_task[s], head = task / calls, group = run->heads / run->kv_heads;
+    int64_t first = task % calls * blocks / calls * run->g->kernels->lanes;
+    int64_t end = (task % calls + 1) * blocks / calls * run->g->kernels->lanes;
     size_t element = pg_dtype_size(run->k->dtype);
     pg_key_span spans[PG_SPANS_MAX];
     for (int i = 0; i < segment->span_count; i++) {
@@ -73,7 +81,7 @@ static void attend_block(void *context, int64_t index, int worker)
         spans[i] =
             (pg_key_span){(const char *)run->k->data + at, (const char *)run->v->data + at, segment->spans[i].count};
     }
-    int64_t first = task % blocks * lanes, left = segment->count * group - first, keys = count_keys(segment);
+    int64_t all = segment->count * group, keys = count_keys(segment);
     int64_t at = segment->first * run->q->width + head * group * run->size;
     /* Generated tokens stay in f32: reading their keys takes the time. So do scores that the way back computes again.
      */
@@ -86,7 +94,7 @@ static void attend_block(void *context, int64_t index, int worker)
                                     run->log_sums ? run->log_sums + segment->first * run->heads + head * group : NULL,
                                 .sum_stride = run->heads,
                                 .first = first,
-                                .lanes = left < lanes ? left : lanes,
+                                .lanes = pg_smaller(all, end) - first,
                                 .group = group,
                                 .size = run->size,
                                 .spans = spans,

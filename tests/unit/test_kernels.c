@@ -303,7 +303,7 @@ static void check_attention(const pg_kernels *kernels, const attention_case *c)
                                 .scale = 1 / sqrtf((float)c->size),
                                 .panel = c->panel,
                                 .scratch = scratch};
-    const int64_t most = PG_ATTENTION_PANELS * kernels->lanes;
+    const int64_t most = kernels->attention_panels * kernels->lanes;
     for (block.first = 0; block.first < lanes; block.first += most) {
         block.lanes = lanes - block.first < most ? lanes - block.first : most;
         kernels->attend(&block);
