@@ -13,7 +13,8 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 folder=$1
-PATH=$root/build:$PATH
+# shellcheck source=stages.sh
+. "$here/stages.sh"
 
 batch=32 pairs=128 low_rate=3e-4 high_rate=3e-4 siglip_large=
 case ${2:-full} in
@@ -36,32 +37,6 @@ esac
 
 mkdir -p "$folder"
 cd "$folder"
-
-# NAME COMMAND...: once; a stage that failed is tried again the next time.
-stage() {
-    name=$1
-    shift
-    [ -e "$name.done" ] && return
-    echo "$(date +%H:%M:%S) $name"
-    "$@"
-    : >"$name.done"
-}
-
-# A training run, in the words that all of them share. RUN BATCH STEPS RATE ARGUMENT...
-train() {
-    run=$1 rows=$2 steps=$3 rate=$4
-    shift 4
-    paligemma train --out "$run" --batch "$rows" --steps "$steps" --learning-rate "$rate" --warmup 0.03 --final-rate 0.03 \
-        --beta2 0.99 --weight-decay 0.01 --compute bf16 --dtype f32 --save-every 100 --log-every 20 "$@"
-}
-
-world() { # scenes|letters|primer FOLDER ARGUMENT...
-    what=$1 to=$2
-    shift 2
-    rm -rf "$to"
-    emoji-world "$what" --out "$to" "$@"
-}
-scenes() { world scenes "$@"; }
 
 # zeroshot.jsonl without its question: pictures and labels.
 label_only() {
@@ -88,31 +63,7 @@ words() {
     done
 }
 
-# Masks of one kind of thing are a row; these are the rows of a picture as one: "segment dog ; cat".
-segment_all() { # FOLDER
-    awk -F'"' '
-        function flush() {
-            if (image)
-                printf "{\"image\": \"%s\", \"prefix\": \"segment %s\", \"suffix\": \"%s\"}\n", image, names, answer
-        }
-        $4 != image { flush(); image = $4; names = answer = "" }
-        {
-            names = names (names ? " ; " : "") substr($8, length("segment ") + 1)
-            answer = answer (answer ? " ; " : "") $12
-        }
-        END { flush() }' "$1/segment.jsonl" >"$1/segment-all.jsonl"
-}
-
-# All tasks of a folder of scenes, with their shares of the rows; signs to read are of another.
-tasks() { # FOLDER FOLDER-OF-SIGNS
-    echo "--data $1/caption-en.jsonl,weight=4"
-    for language in de es fr it pt nl zh; do
-        echo "--data $1/caption-$language.jsonl,weight=0.6"
-    done
-    echo "--data $1/vqa.jsonl,weight=3 --data $1/vqa-more.jsonl,weight=1 --data $1/vqa-world.jsonl,weight=0.7"
-    echo "--data $1/detect.jsonl,weight=4 --data $2/ocr.jsonl,weight=4"
-    echo "--data large/segment.jsonl,weight=2.5 --data large/segment-all.jsonl,weight=2"
-}
+masks="--data large/segment.jsonl,weight=2.5 --data large/segment-all.jsonl,weight=2"
 
 # 1. Scenes, texts, vocabularies.
 stage scenes scenes train --scenes "$scenes" --size 112
@@ -174,15 +125,15 @@ decoder='^(language_model|multi_modal_projector)'
 # shellcheck disable=SC2046 # words
 stage words train words 32 "$words" 1e-3 --reduction examples --train "$decoder" --model words-0 $(words train) \
     --validation validation/caption-en.jsonl --validate-every 200 --validation-rows 250
-# shellcheck disable=SC2046
-stage read train read 32 "$read" 1e-3 --reduction examples --train "$decoder" --model words/last $(tasks train windows) \
-    --data train/two-en.jsonl,weight=3 --data train/three-en.jsonl,weight=4 --validation validation/caption-en.jsonl \
-    --validation validation/detect.jsonl --validation validation/vqa.jsonl --validate-every 400 --validation-rows 300
-# shellcheck disable=SC2046
-stage low train low "$batch" "$low" "$low_rate" --reduction examples --model read/last $(tasks train windows) \
+# shellcheck disable=SC2046,SC2086
+stage read train read 32 "$read" 1e-3 --reduction examples --train "$decoder" --model words/last \
+    $(tasks train windows 4) $masks --data train/two-en.jsonl,weight=3 --data train/three-en.jsonl,weight=4 \
+    --validation validation/caption-en.jsonl --validation validation/detect.jsonl --validation validation/vqa.jsonl --validate-every 400 --validation-rows 300
+# shellcheck disable=SC2046,SC2086
+stage low train low "$batch" "$low" "$low_rate" --reduction examples --model read/last $(tasks train windows 4) $masks \
     --validation validation/caption-en.jsonl --validation validation/detect.jsonl --validation validation/vqa.jsonl \
     --validate-every 400 --validation-rows 300
 stage resize paligemma init --from low/last --image-size 224 --out high-0
-# shellcheck disable=SC2046
-stage high train high "$batch" "$high" "$high_rate" --reduction examples --model high-0 $(tasks large signs)
+# shellcheck disable=SC2046,SC2086
+stage high train high "$batch" "$high" "$high_rate" --reduction examples --model high-0 $(tasks large signs 4) $masks
 echo "$(date +%H:%M:%S) done: high/last, siglip-large/last, codec/last/mask_codec.npz"

@@ -1,0 +1,52 @@
+#!/bin/sh
+# Goes on from a model of recipe.sh, the one that ships if none is named: to read signs, and to tell several things of a kind
+# apart. All at 224 pixels, for a GPU (PALIGEMMA_DEVICE=cuda), where it takes some ten minutes beside those for the data.
+#
+#     examples/emoji-world/further.sh FOLDER [full|quick] [MODEL]
+#
+# FOLDER receives data and runs (full: 4 GB). Stopped at any time, the same command goes on. "quick" shows every stage at
+# work with next to nothing of each. The result is FOLDER/all/last; docs/WORLD.md says what is known of it.
+set -eu
+[ $# -ge 1 ] || { sed -n '2,8s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
+# shellcheck source=stages.sh
+. "$here/stages.sh"
+
+case ${2:-full} in
+full) scenes=80000 signs=64000 pages=24000 held_out=500 batch=256 letters=2000 read=600 all=5500 ;;
+quick) scenes=200 signs=200 pages=100 held_out=20 batch=8 letters=2 read=2 all=2 ;;
+*) echo "further.sh: \"$2\": full or quick" >&2; exit 2 ;;
+esac
+model=$(cd "${3:-$root/models/world}" && pwd)
+mkdir -p "$1"
+cd "$1"
+
+stage scenes scenes large --scenes "$scenes" --size 224
+stage signs scenes signs --scenes "$signs" --size 224 --signs --seed 2
+stage primer-rows world primer primer-rows --scenes "$pages" --size 224
+stage validation scenes validation --scenes "$held_out" --size 224 --split validation
+stage validation-signs scenes validation-signs --scenes "$held_out" --size 224 --split validation --signs
+stage validation-letters world primer validation-letters --scenes "$held_out" --size 224 --split validation
+
+# Rows with several objects of a kind are rare among all, and the hard ones.
+stage masks paligemma data convert large/instances.json --kind coco-segment --together --codec "$model/mask_codec.npz" \
+    --out large/segment.jsonl
+stage masks-together segment_all large
+grep ' ; ' large/segment.jsonl >large/segment-several.jsonl
+masks="--data large/segment.jsonl,weight=3 --data large/segment-several.jsonl,weight=3 --data large/segment-all.jsonl,weight=1.2"
+
+# The tower learns letters as it learned things, from what each patch shows.
+stage start paligemma init --from "$model" --dtype f32 --out start
+stage letters train letters "$batch" "$letters" 8e-4 --objective classifier --train vision --model start \
+    --data primer-rows/letters.jsonl,weight=5 --data signs/letters.jsonl,weight=4 --data large/patches.jsonl,weight=2 \
+    --validation validation-letters/letters.jsonl --validate-every 400
+
+# The decoder finds its way in what the tower has become; then both go on, with all tasks.
+# shellcheck disable=SC2046,SC2086 # words
+stage read train read "$batch" "$read" 1e-3 --reduction examples --train '^(language_model|multi_modal_projector)' \
+    --model letters/last $(tasks large signs 12) $masks --validation validation-signs/ocr.jsonl --validate-every 200
+# shellcheck disable=SC2046,SC2086
+stage all train all "$batch" "$all" 5e-4 --reduction examples --model read/last $(tasks large signs 6) $masks \
+    --validation validation/detect.jsonl --validation validation-signs/ocr.jsonl --validate-every 1000 --validation-rows 200
+echo "$(date +%H:%M:%S) done: all/last"
