@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/buffer.h"
+#include "base/names.h"
 
 #define LONGEST_PATTERN 1024
 #define MOST_COUNTED    2 /* regcomp unrolls counted repetitions: nested ones take all memory */
@@ -12,7 +13,7 @@
 bool pg_module_ends_in(const char *module, const char *tail)
 {
     size_t length = strlen(module), size = strlen(tail);
-    if (length < size || strcmp(module + length - size, tail) != 0)
+    if (!pg_ends_in(module, tail))
         return false;
     return length == size || (size > 0 && module[length - size - 1] == '.');
 }

@@ -201,14 +201,22 @@ static void pass_row(void *context, int64_t row)
         run->kernels->gradient->add_scaled(to, from, run->factor, run->width);
 }
 
+/* to = factor from, or += if it is not fresh; both are like x. */
+static void pass(pg_context *g, float *to, bool fresh, const float *from, const pg_tensor *x, float factor)
+{
+    pass_run run = {g->kernels, to, from, x->width, factor, fresh};
+    if (g->device)
+        PG_DEVICE(g, rows, pass_back, to, fresh, from, factor, pg_count(x));
+    else
+        pg_each_row(g, x->rows, x->width, pass_row, &run);
+}
+
 static void pass_back(pg_context *g, pg_tensor *to, const pg_tensor *out, float factor)
 {
-    pass_run run = {.kernels = g->kernels, .from = out->grad, .width = out->width, .factor = factor};
-    run.to = pg_gradient_begin(g, to, &run.fresh);
-    if (run.to && g->device)
-        PG_DEVICE(g, rows, pass_back, run.to, run.fresh, run.from, factor, pg_count(out));
-    else if (run.to)
-        pg_each_row(g, out->rows, out->width, pass_row, &run);
+    bool fresh;
+    float *dx = pg_gradient_begin(g, to, &fresh);
+    if (dx)
+        pass(g, dx, fresh, out->grad, out, factor);
 }
 
 static void add_backward(pg_context *g, const void *saved)
@@ -245,12 +253,6 @@ pg_tensor *pg_add(pg_context *g, pg_tensor *x, pg_tensor *y)
 
 /* ---------------------------------------------------------------- a factor */
 
-static void scale_row(void *context, int64_t row)
-{
-    const pair_run *run = context;
-    run->kernels->scale(pg_row(run->out, row), pg_row(run->x, row), run->factor, run->x->width);
-}
-
 static void scale_backward(pg_context *g, const void *saved)
 {
     PG_PROFILE(g, "scale back", NULL);
@@ -264,10 +266,7 @@ pg_tensor *pg_scaled(pg_context *g, pg_tensor *x, double factor)
     pair_run run = {.kernels = g->kernels, .x = x, .out = x ? pg_tensor_like(g, x) : NULL, .factor = (float)factor};
     if (!run.out)
         return NULL;
-    if (g->device)
-        PG_DEVICE(g, rows, pass_back, run.out->data, true, x->data, run.factor, pg_count(x));
-    else
-        pg_each_row(g, x->rows, x->width, scale_row, &run);
+    pass(g, run.out->data, true, x->data, x, run.factor);
     if (pg_tracked(g, x))
         pg_tape_record(g, run.out, scale_backward, &run, sizeof run);
     return run.out;

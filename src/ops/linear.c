@@ -182,27 +182,38 @@ void pg_linear_back(pg_context *g, const float *dout, const pg_tensor *x, float 
         pg_add_columns(g, bias->grad, dout, x->rows, w->rows);
 }
 
-/* ---------------------------------------------------------------- low-rank additions */
+/* ---------------------------------------------------------------- in place */
 
-typedef struct sum_run {
-    const pg_kernels *kernels;
-    pg_tensor *to, *from;
-} sum_run;
+typedef void combine_rows(float *out, const float *x, const float *y, int64_t n);
 
-static void add_row(void *context, int64_t row)
+typedef struct combine_run {
+    combine_rows *rows;
+    pg_tensor *to;
+    const pg_tensor *from;
+} combine_run;
+
+static void combine_row(void *context, int64_t row)
 {
-    const sum_run *run = context;
+    const combine_run *run = context;
     float *to = pg_row(run->to, row);
-    run->kernels->add(to, to, pg_row(run->from, row), run->to->width);
+    run->rows(to, to, pg_row(run->from, row), run->to->width);
 }
 
-static void add_values(pg_context *g, pg_tensor *to, pg_tensor *from)
+/* to = rows(to, from), on the host */
+static void combine(const pg_context *g, pg_tensor *to, const pg_tensor *from, combine_rows *rows)
 {
-    sum_run run = {g->kernels, to, from};
+    combine_run run = {rows, to, from};
+    pg_each_row(g, to->rows, to->width, combine_row, &run);
+}
+
+/* ---------------------------------------------------------------- low-rank additions */
+
+static void add_values(pg_context *g, pg_tensor *to, const pg_tensor *from)
+{
     if (g->device)
-        PG_DEVICE(g, rows, add_scaled, to->data, to->data, from->data, 1, to->rows * to->width);
+        PG_DEVICE(g, rows, add_scaled, to->data, to->data, from->data, 1, pg_count(to));
     else
-        pg_each_row(g, to->rows, to->width, add_row, &run);
+        combine(g, to, from, g->kernels->add);
 }
 
 /* out += x w^T. On a tape there are no generated tokens, whose bits depend on how they are multiplied. */
@@ -263,12 +274,12 @@ pg_tensor *pg_linear(pg_context *g, pg_tensor *x, const pg_parameter *w, const p
         return NULL;
     out->single = x->single;
     pg_linear_into(g, out, x, w, bias);
-    saved_linear saved = {x, adapt(g, out, x, w), out, *w, bias ? *bias : (pg_parameter){0}, {0}};
+    pg_tensor *low = adapt(g, out, x, w);
     if (g->status != PG_OK)
         return NULL;
-    if (saved.low)
-        saved.b = w->lora->b;
-    if (pg_tracked(g, x) || pg_tracked(g, saved.low) || (g->tape && (w->grad || saved.bias.grad || saved.b.grad)))
+    const pg_parameter none = {0};
+    saved_linear saved = {x, low, out, *w, bias ? *bias : none, low ? w->lora->b : none};
+    if (pg_tracked(g, x) || pg_tracked(g, low) || (g->tape && (w->grad || saved.bias.grad || saved.b.grad)))
         pg_tape_record(g, out, linear_backward, &saved, sizeof saved);
     return out;
 }
@@ -314,10 +325,12 @@ void pg_linears(pg_context *g, pg_tensor **out, pg_tensor *const *x, const pg_pa
         return;
     }
     multiply_together(g, out, x[0], w, count);
-    for (int i = 0; i < count && g->status == PG_OK; i++)
-        adapt(g, out[i], x[i], w[i]);
-    for (int i = 0; i < count && g->status != PG_OK; i++)
-        out[i] = NULL;
+    for (int i = 0; i < count; i++) {
+        if (g->status == PG_OK)
+            adapt(g, out[i], x[i], w[i]);
+        if (g->status != PG_OK)
+            out[i] = NULL;
+    }
 }
 
 /* ---------------------------------------------------------------- GeGLU */
@@ -327,26 +340,13 @@ void pg_linears(pg_context *g, pg_tensor **out, pg_tensor *const *x, const pg_pa
 #define MLP_ROWS        512
 #define MLP_DEVICE_ROWS 4096
 
-typedef struct gate_run {
-    const pg_context *g;
-    pg_tensor *gate, *up;
-} gate_run;
-
-static void gate_row(void *context, int64_t row)
-{
-    const gate_run *run = context;
-    float *gate = pg_row(run->gate, row);
-    run->g->kernels->gelu_times(gate, gate, pg_row(run->up, row), run->gate->width);
-}
-
-static void multiply_gate(const pg_context *g, gate_run *run)
+static void multiply_gate(const pg_context *g, pg_tensor *gate, const pg_tensor *up)
 {
     PG_PROFILE(g, "gelu_times", NULL);
     if (g->device)
-        PG_DEVICE(g, rows, gelu_times, run->gate->data, run->gate->data, run->up->data,
-                  run->gate->rows * run->gate->width);
+        PG_DEVICE(g, rows, gelu_times, gate->data, gate->data, up->data, pg_count(gate));
     else
-        pg_each_row(g, run->gate->rows, run->gate->width, gate_row, run);
+        combine(g, gate, up, g->kernels->gelu_times);
 }
 
 static pg_tensor *mlp_in_pieces(pg_context *g, const pg_tensor *x, const pg_parameter *gate, const pg_parameter *up,
@@ -363,11 +363,10 @@ static pg_tensor *mlp_in_pieces(pg_context *g, const pg_tensor *x, const pg_para
         pg_tensor x_part = pg_rows_view(x, first, count), out_part = pg_rows_view(out, first, count);
         pg_tensor *wide[2], *x_twice[] = {&x_part, &x_part};
         pg_linears(g, wide, x_twice, (const pg_parameter *const[]){gate, up}, 2);
-        gate_run run = {g, wide[0], wide[1]};
-        if (run.gate && run.up) {
-            multiply_gate(g, &run);
-            pg_linear_into(g, &out_part, run.gate, down, NULL);
-            adapt(g, &out_part, run.gate, down);
+        if (wide[0] && wide[1]) {
+            multiply_gate(g, wide[0], wide[1]);
+            pg_linear_into(g, &out_part, wide[0], down, NULL);
+            adapt(g, &out_part, wide[0], down);
         }
         pg_arena_release(&g->arena, mark);
     }
