@@ -1,6 +1,6 @@
 #!/bin/sh
-# Goes on from a model of recipe.sh, the one that ships if none is named: to read signs, and to tell several things of a kind
-# apart. All at 224 pixels, for a GPU (PALIGEMMA_DEVICE=cuda), where it takes some ten minutes beside those for the data.
+# Goes on from a model that ship.sh made, the one that ships if none is named: to read signs, and to tell several things of
+# a kind apart. All at 224 pixels, for a GPU (PALIGEMMA_DEVICE=cuda), where it takes some ten minutes beside those for the data.
 #
 #     examples/emoji-world/further.sh FOLDER [full|quick] [MODEL]
 #
@@ -30,10 +30,11 @@ stage validation-signs scenes validation-signs --scenes "$held_out" --size 224 -
 stage validation-letters world primer validation-letters --scenes "$held_out" --size 224 --split validation
 
 # Rows with several objects of a kind are rare among all, and the hard ones.
+several() { grep ' ; ' large/segment.jsonl >large/segment-several.jsonl; }
 stage masks paligemma data convert large/instances.json --kind coco-segment --together --codec "$model/mask_codec.npz" \
     --out large/segment.jsonl
 stage masks-together segment_all large
-grep ' ; ' large/segment.jsonl >large/segment-several.jsonl
+stage masks-several several
 masks="--data large/segment.jsonl,weight=3 --data large/segment-several.jsonl,weight=3 --data large/segment-all.jsonl,weight=1.2"
 
 # The tower learns letters as it learned things, from what each patch shows.
@@ -44,7 +45,7 @@ stage letters train letters "$batch" "$letters" 8e-4 --objective classifier --tr
 
 # The decoder finds its way in what the tower has become; then both go on, with all tasks.
 # shellcheck disable=SC2046,SC2086 # words
-stage read train read "$batch" "$read" 1e-3 --reduction examples --train '^(language_model|multi_modal_projector)' \
+stage read train read "$batch" "$read" 1e-3 --reduction examples --train "$decoder" \
     --model letters/last $(tasks large signs 12) $masks --validation validation-signs/ocr.jsonl --validate-every 200
 # shellcheck disable=SC2046,SC2086
 stage all train all "$batch" "$all" 5e-4 --reduction examples --model read/last $(tasks large signs 6) $masks \

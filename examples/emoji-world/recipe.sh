@@ -121,14 +121,14 @@ stage masks-together segment_all large
 # is; then both learn on, at a low rate; the last part with pictures of twice the side.
 stage join paligemma init --from-vision letters/last --from-text gemma/last --tokenizer vocabulary/gemma --out words-0
 stage words-rows short_captions train
-decoder='^(language_model|multi_modal_projector)'
 # shellcheck disable=SC2046 # words
 stage words train words 32 "$words" 1e-3 --reduction examples --train "$decoder" --model words-0 $(words train) \
     --validation validation/caption-en.jsonl --validate-every 200 --validation-rows 250
 # shellcheck disable=SC2046,SC2086
 stage read train read 32 "$read" 1e-3 --reduction examples --train "$decoder" --model words/last \
     $(tasks train windows 4) $masks --data train/two-en.jsonl,weight=3 --data train/three-en.jsonl,weight=4 \
-    --validation validation/caption-en.jsonl --validation validation/detect.jsonl --validation validation/vqa.jsonl --validate-every 400 --validation-rows 300
+    --validation validation/caption-en.jsonl --validation validation/detect.jsonl --validation validation/vqa.jsonl \
+    --validate-every 400 --validation-rows 300
 # shellcheck disable=SC2046,SC2086
 stage low train low "$batch" "$low" "$low_rate" --reduction examples --model read/last $(tasks train windows 4) $masks \
     --validation validation/caption-en.jsonl --validation validation/detect.jsonl --validation validation/vqa.jsonl \

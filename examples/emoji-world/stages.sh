@@ -1,7 +1,8 @@
-# shellcheck shell=sh disable=SC2154
+# shellcheck shell=sh disable=SC2034,SC2154
 # What recipe.sh and further.sh are made of; read by them in the folder where the stages lie. They set `root`.
 
 PATH=$root/build:$PATH
+decoder='^(language_model|multi_modal_projector)' # what learns while the tower stays as it is
 
 # NAME COMMAND...: once; a stage that failed is tried again the next time.
 stage() {
