@@ -232,15 +232,15 @@ static void make_letters(const task *job, int part, uint64_t from, uint64_t to)
 
 static void make_primer(const task *job, int part, uint64_t from, uint64_t to)
 {
-    char name[64];
+    char name[64], text[EW_TEXT];
     worker w;
     start_worker(&w, job, part, job->size);
     for (uint64_t number = from; number < to; number++) {
         ew_chance chance = {ew_mix(ew_mix(ew_mix(job->seed, (uint64_t)job->split), number), 5)};
         w.scene.number = number;
-        ew_paint_primer(w.rgb, w.letters, job->size, &chance);
+        ew_paint_primer(w.rgb, w.letters, text, job->size, job->split, &chance);
         write_picture(name, &w, (ew_window){0, 0, job->size});
-        ew_write_primer_row(&w.streams, w.letters, job->size, name);
+        ew_write_primer_rows(&w.streams, w.letters, text, job->size, name);
     }
     end_worker(&w);
 }

@@ -189,10 +189,12 @@ static bool shows_sign(const ew_window *window, const ew_scene *scene, const ew_
     return false;
 }
 
-void ew_write_primer_row(ew_streams *streams, const uint8_t *letters, int size, const char *picture)
+void ew_write_primer_rows(ew_streams *streams, const uint8_t *letters, const char *text, int size, const char *picture)
 {
     ew_window whole = {0, 0, size};
     write_patches(streams->files[EW_STREAM_LETTERS], NULL, &(ew_outline){.size = size}, letters, whole, picture);
+    if (text[0])
+        write_answer(streams->files[EW_STREAM_OCR], picture, "ocr", text, "page");
 }
 
 void ew_write_reading_rows(ew_streams *streams, const ew_scene *scene, const ew_outline *outline,

@@ -80,6 +80,8 @@ extern const char *const ew_place_phrase[EW_PLACES][EW_LANGUAGES]; /* "on the be
 /* Whether training never shows this thing in this place. */
 bool ew_is_unseen_pair(int thing, int place);
 
+enum { EW_TEXT = 512 }; /* bytes that hold any text of a picture */
+
 /* ---------------------------------------------------------------- names.c */
 
 /* Reads the short names of all things from FOLDER/LANGUAGE.xml, and the keywords there as words for signs. */
@@ -132,8 +134,9 @@ void ew_use_letters(cairo_t *cairo, const ew_sign *style); /* their colour and f
 
 /* ---------------------------------------------------------------- primer.c */
 
-/* A picture full of letters; letters: as ew_trace_letters leaves them. */
-void ew_paint_primer(uint8_t *rgb, uint8_t *letters, int size, ew_chance *chance);
+/* A picture full of letters; letters: as ew_trace_letters leaves them; text: what is to be read, line by line, or
+ * nothing. */
+void ew_paint_primer(uint8_t *rgb, uint8_t *letters, char text[EW_TEXT], int size, ew_split split, ew_chance *chance);
 
 /* ---------------------------------------------------------------- scene.c */
 
@@ -232,8 +235,6 @@ char ew_patch_letter(const uint8_t *letters, int size, int left, int top);
 
 /* ---------------------------------------------------------------- sentences.c */
 
-enum { EW_TEXT = 512 }; /* bytes that hold any text of a scene */
-
 /* "a dog and two cats on the beach"; "Hund, Katze (2) am Strand". */
 void ew_caption(char out[EW_TEXT], const ew_scene *scene, int language);
 
@@ -299,8 +300,8 @@ void ew_streams_join(const char *folder, int parts);
 void ew_write_rows(ew_streams *streams, const ew_scene *scene, const ew_outline *outline, const uint8_t *letters,
                    const char *picture);
 
-/* The letters of a picture that shows boards alone. */
-void ew_write_primer_row(ew_streams *streams, const uint8_t *letters, int size, const char *picture);
+/* The letters of a picture that shows boards alone, and its text if there is one. */
+void ew_write_primer_rows(ew_streams *streams, const uint8_t *letters, const char *text, int size, const char *picture);
 
 /* What there is to read in a window: its letters, and if all of the sign is in it, its text. */
 void ew_write_reading_rows(ew_streams *streams, const ew_scene *scene, const ew_outline *outline,

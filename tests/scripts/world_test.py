@@ -160,14 +160,22 @@ def check_windows(train, test):
         check_order(folder)
 
 
-def check_primer(folder, size):
-    """Full of all letters: in some pictures one for each patch, in others as they come."""
-    labels = [row["label"] for row in rows(folder / "letters.jsonl")]
+def check_primer(train, test, size):
+    """In some pictures a letter for each patch, in others as they come, in half of them texts, held out as those of signs."""
+    assert not signs_of(train) & signs_of(test)
+    labels = {row["image"]: row["label"] for row in rows(train / "letters.jsonl")}
+    texts = {row["image"]: row["suffix"] for row in rows(train / "ocr.jsonl")}
     patches = (size // 14) ** 2
-    full = sum(len(letters_in(row)) == patches for row in labels)
-    assert 0.3 * len(labels) < full < 0.8 * len(labels), full
-    assert all(len(row) == patches and len(letters_in(row)) > patches / 3 for row in labels)
-    assert {label for row in labels for label in row} == {"sign"} | {f"letter {one}" for one in LETTERS}
+    full = sum(len(letters_in(row)) == patches for row in labels.values())
+    assert 0.15 * len(labels) < full < 0.6 * len(labels), full
+    assert 0.35 * len(labels) < len(texts) < 0.65 * len(labels), len(texts)
+    for image, row in labels.items():
+        assert len(row) == patches
+        if image in texts:
+            assert set(letters_in(row)) <= set(texts[image]), image
+        else:
+            assert len(letters_in(row)) > patches / 3, image
+    assert {label for row in labels.values() for label in row} == {"sign"} | {f"letter {one}" for one in LETTERS}
 
 
 def check_balance(folder):
@@ -216,9 +224,11 @@ def main():
             one = make(work / what, 200, "--threads", 1, *options, what=what)
             check_same(one, make(work / f"{what}-again", 200, "--threads", 3, *options, what=what))
         check_windows(work / "letters", make(work / "letters-test", 100, "--split", "test", what="letters"))
-        check_primer(work / "primer", 56)
+        held_out = make(work / "primer-test", 100, "--split", "test", "--size", 56, what="primer")
+        check_primer(work / "primer", held_out, 56)
         check_readable(test)
         check_readable(work / "letters")
+        check_readable(work / "primer")
     print("the world is as it says")
 
 
