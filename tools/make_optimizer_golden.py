@@ -27,6 +27,26 @@ def rate(i):
     return BASE / 2 * (1 + torch.cos(torch.tensor(torch.pi * (i - WARM) / (TOTAL - WARM), dtype=torch.float64)).item())
 
 
+class Muon:
+    """torch's Muon for matrices, its AdamW for the rest."""
+
+    def __init__(self, parameters, decay):
+        matrices = [p for p in parameters if p.dim() == 2]
+        self.parts = [torch.optim.Muon(matrices, lr=BASE, weight_decay=decay, adjust_lr_fn="match_rms_adamw"),
+                      torch.optim.AdamW([p for p in parameters if p.dim() != 2], lr=BASE, weight_decay=decay)]
+        self.param_groups = [self]
+
+    def __setitem__(self, key, value):
+        for part in self.parts:
+            part.param_groups[0][key] = value
+
+    def step(self):
+        bfloat16, torch.bfloat16 = torch.bfloat16, torch.float32  # so that products are not rounded
+        for part in self.parts:
+            part.step()
+        torch.bfloat16 = bfloat16
+
+
 CASES = {
     "adamw": (dict(kind="adamw", decay=0.1, clip=1.0),
               lambda p: torch.optim.AdamW(p, lr=BASE, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.1)),
@@ -35,6 +55,7 @@ CASES = {
     "sgd": (dict(kind="sgd", decay=0.0, clip=0.0), lambda p: torch.optim.SGD(p, lr=BASE)),
     "sgd-momentum": (dict(kind="sgd", decay=0.05, clip=1.0, momentum=0.9),
                      lambda p: torch.optim.SGD(p, lr=BASE, momentum=0.9, weight_decay=0.05)),
+    "muon": (dict(kind="muon", decay=0.1, clip=1.0), lambda p: Muon(p, 0.1)),
     "adafactor": (dict(kind="adafactor", decay=0.1, clip=0.0, relative_scale=True),
                   lambda p: Adafactor(p, lr=BASE, scale_parameter=True, relative_step=False, weight_decay=0.1)),
     "adafactor-plain": (dict(kind="adafactor", decay=0.0, clip=1.0, relative_scale=False),

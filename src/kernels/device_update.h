@@ -59,6 +59,10 @@ typedef struct pg_device_update {
                   int64_t number);
     void (*sgd)(pg_device *device, const pg_device_plan *plan, const pg_sgd_step *step);
     void (*adafactor)(pg_device *device, const pg_device_plan *plan, const pg_factored_step *step);
+    /* Muon's, of one array: m = keep m + share grad; out = keep m + share grad, divided by its length. sums: a double
+     * for each PG_UPDATE_PIECE values. */
+    void (*direction)(pg_device *device, float *out, float *m, const float *grad, int64_t count, float keep,
+                      float share, double *sums);
     void (*blend)(pg_device *device, const pg_device_plan *plan, float share);
 } pg_device_update;
 

@@ -12,7 +12,10 @@
 
 #define PG_UPDATE_BLOCK 256 /* values that share the scales of their 8-bit moments */
 
+#define PG_UPDATE_PIECE 32768 /* values that are worked on together; a multiple of PG_UPDATE_BLOCK */
+
 #define PG_FACTORED_SMALLEST 1e-30 /* Adafactor adds it to squares */
+#define PG_MUON_SMALLEST     1e-7  /* Muon divides by lengths of at least this */
 
 /* One array [rows][width], its derivatives, and what an optimizer remembers of it: only what the step at hand names
  * must be there. */
@@ -21,7 +24,7 @@ typedef struct pg_update {
     const float *grad;
     int64_t rows, width;
     bool decay;      /* weight decay is for this array too */
-    float *m, *v;    /* moments; SGD's velocity is m */
+    float *m, *v;    /* moments; SGD's velocity and Muon's momentum are m */
     int8_t *m_codes; /* the same in 8 bits, with pg_update_scales() scales */
     uint8_t *v_codes;
     float *scales;

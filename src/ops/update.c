@@ -1,5 +1,5 @@
 /* AdamW (Loshchilov and Hutter 2019), with 8-bit moments (after Dettmers et al. 2021), SGD with momentum, and averages
- * of the values: one call of a kernel for each piece. Adafactor is in adafactor.c. */
+ * of the values: one call of a kernel for each piece. Adafactor and Muon have files of their own. */
 #include "ops/update.h"
 
 #include <math.h>
@@ -10,8 +10,6 @@
 #include "kernels/kernels.h"
 #include "ops/update_tables.h"
 
-#define PIECE 32768 /* values; a multiple of PG_UPDATE_BLOCK */
-
 int64_t pg_update_scales(int64_t values)
 {
     return (values + PG_UPDATE_BLOCK - 1) / PG_UPDATE_BLOCK * 2;
@@ -19,16 +17,16 @@ int64_t pg_update_scales(int64_t values)
 
 static size_t pieces_of(const pg_update *update)
 {
-    return (size_t)((update->rows * update->width + PIECE - 1) / PIECE);
+    return (size_t)((update->rows * update->width + PG_UPDATE_PIECE - 1) / PG_UPDATE_PIECE);
 }
 
 static void cut(pg_update_plan *plan)
 {
     for (size_t i = 0; i < plan->count; i++) {
         int64_t count = plan->updates[i].rows * plan->updates[i].width;
-        for (int64_t first = 0; first < count; first += PIECE)
+        for (int64_t first = 0; first < count; first += PG_UPDATE_PIECE)
             plan->pieces[plan->piece_count++] =
-                (pg_update_piece){(int64_t)i, first, count - first < PIECE ? count - first : PIECE};
+                (pg_update_piece){(int64_t)i, first, count - first < PG_UPDATE_PIECE ? count - first : PG_UPDATE_PIECE};
     }
 }
 

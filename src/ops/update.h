@@ -43,7 +43,7 @@ typedef struct pg_update_rule {
     double decay;      /* weight decay; of arrays with `decay` */
     double grad_scale; /* derivatives are multiplied by it first */
     double beta1, beta2, epsilon;
-    double momentum;       /* SGD */
+    double momentum;       /* SGD, Muon */
     uint64_t seed;         /* of the rounding of 8-bit moments */
     double clip;           /* Adafactor: a step whose root mean square is larger is shortened to it */
     double decay_exponent; /* Adafactor: squares are averaged with weight step^-decay_exponent */
@@ -59,6 +59,13 @@ void pg_update_adam(const pg_update_plan *plan, const pg_update_rule *rule);    
 void pg_update_adam8(const pg_update_plan *plan, const pg_update_rule *rule);     /* m_codes, v_codes, scales */
 void pg_update_sgd(const pg_update_plan *plan, const pg_update_rule *rule);       /* m, where there is momentum */
 void pg_update_adafactor(const pg_update_plan *plan, const pg_update_rule *rule); /* row_squares, column_squares */
+
+/* Muon: m of matrices, in memory that one of these has. `plan` is borrowed; bf16: how products round their factors. */
+typedef struct pg_muon pg_muon;
+pg_status pg_muon_new(pg_muon **out, const pg_update_plan *plan, bool bf16);
+void pg_muon_free(pg_muon *muon);                  /* NULL is allowed, also after a failure */
+size_t pg_muon_bytes(int64_t rows, int64_t width); /* what it takes if this is the largest matrix of the plan */
+void pg_update_muon(pg_muon *muon, const pg_update_rule *rule);
 
 /* average += share * (values - average) */
 void pg_update_blend(const pg_update_plan *plan, double share);

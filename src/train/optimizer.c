@@ -7,11 +7,17 @@
 #include "base/buffer.h"
 #include "ops/update.h"
 
-static const char *const kind_names[] = {"adamw", "adamw8", "adafactor", "sgd"};
+static const char *const kind_names[] = {"adamw", "adamw8", "adafactor", "sgd", "muon"};
 
 /* ---------------------------------------------------------------- what each kind remembers */
 
-typedef enum slot_length { SLOT_VALUES, SLOT_SCALES, SLOT_ROWS, SLOT_COLUMNS } slot_length;
+typedef enum slot_length {
+    SLOT_VALUES,
+    SLOT_OTHERS, /* a float for each value of what is no hidden matrix */
+    SLOT_SCALES,
+    SLOT_ROWS,
+    SLOT_COLUMNS,
+} slot_length;
 
 /* An array for each trained tensor; a kind's arrays of one name lie in one block. */
 typedef struct slot {
@@ -33,6 +39,7 @@ static const slot kind_slots[PG_OPTIMIZER_COUNT][SLOTS] = {
                              SLOT("scales", PG_F32, SLOT_SCALES, scales)},
     [PG_OPTIMIZER_ADAFACTOR] = {SLOT("rows", PG_F32, SLOT_ROWS, row_squares),
                                 SLOT("columns", PG_F32, SLOT_COLUMNS, column_squares)},
+    [PG_OPTIMIZER_MUON] = {SLOT("m", PG_F32, SLOT_VALUES, m), SLOT("v", PG_F32, SLOT_OTHERS, v)},
 };
 static const slot velocity_slot = SLOT("m", PG_F32, SLOT_VALUES, m);
 static const slot average_slot = SLOT("average", PG_F32, SLOT_VALUES, average);
@@ -50,11 +57,18 @@ static int slots_of(slot out[SLOTS], const pg_optimizer_options *options)
     return count;
 }
 
+/* Whether there is an array for a tensor. */
+static bool applies(const slot *s, const pg_trained *t)
+{
+    return s->length != SLOT_OTHERS || !t->hidden;
+}
+
 static pg_array describe(const slot *s, const pg_trained *t)
 {
     pg_array array = {.dtype = s->dtype, .dimensions = 1};
     switch (s->length) {
-    case SLOT_VALUES: array.dimensions = 2, array.shape[0] = t->rows, array.shape[1] = t->width; break;
+    case SLOT_VALUES:
+    case SLOT_OTHERS: array.dimensions = 2, array.shape[0] = t->rows, array.shape[1] = t->width; break;
     case SLOT_SCALES: array.shape[0] = pg_update_scales(t->rows * t->width); break;
     case SLOT_ROWS: array.shape[0] = t->rows; break;
     case SLOT_COLUMNS: array.shape[0] = t->width; break;
@@ -67,8 +81,19 @@ static size_t slot_bytes(const slot *s, const pg_trained *trained, size_t count)
 {
     size_t bytes = 0;
     for (size_t i = 0; i < count; i++)
-        bytes += pg_align(describe(s, &trained[i]).bytes);
+        if (applies(s, &trained[i]))
+            bytes += pg_align(describe(s, &trained[i]).bytes);
     return bytes;
+}
+
+static size_t bytes_of_muon(const pg_trained *trained, size_t count)
+{
+    size_t most = 0;
+    for (size_t i = 0; i < count; i++) {
+        size_t bytes = pg_muon_bytes(trained[i].rows, trained[i].width);
+        most = trained[i].hidden && bytes > most ? bytes : most;
+    }
+    return most;
 }
 
 size_t pg_optimizer_bytes(const pg_optimizer_options *options, const pg_trained *trained, size_t count)
@@ -77,7 +102,7 @@ size_t pg_optimizer_bytes(const pg_optimizer_options *options, const pg_trained 
     size_t bytes = 0;
     for (int s = slots_of(slots, options) - 1; s >= 0; s--)
         bytes += slot_bytes(&slots[s], trained, count);
-    return bytes;
+    return bytes + (options->kind == PG_OPTIMIZER_MUON ? bytes_of_muon(trained, count) : 0);
 }
 
 /* ---------------------------------------------------------------- options */
@@ -90,6 +115,7 @@ void pg_optimizer_options_init(pg_optimizer_options *options, pg_optimizer_kind 
                                       .beta1 = 0.9,
                                       .beta2 = 0.999,
                                       .epsilon = 1e-8,
+                                      .momentum = kind == PG_OPTIMIZER_MUON ? 0.95 : 0,
                                       .relative_scale = true,
                                       .step_clip = 1,
                                       .decay_exponent = 0.8};
@@ -144,6 +170,9 @@ struct pg_optimizer {
     size_t count;
     pg_update *updates;
     pg_update_plan plan;
+    pg_update *sorted; /* Muon: a copy of `updates`, hidden matrices first */
+    pg_update_plan hidden, others;
+    pg_muon *muon;
     void *blocks[SLOTS]; /* where the optimizer works */
     void *copies[SLOTS]; /* of them, for saving; on the host the blocks themselves */
     size_t block_bytes[SLOTS];
@@ -157,6 +186,8 @@ static void lay_out(pg_optimizer *o, int index, const slot *s, const pg_trained 
 {
     size_t at = 0;
     for (size_t i = 0; i < o->count; i++) {
+        if (!applies(s, &trained[i]))
+            continue;
         pg_array *array = &o->state[o->state_count++];
         const char *values = (char *)o->blocks[index] + at;
         *array = describe(s, &trained[i]);
@@ -171,6 +202,8 @@ static void lay_out(pg_optimizer *o, int index, const slot *s, const pg_trained 
 static pg_status add_names(pg_buffer *out, const slot *s, const pg_trained *trained, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
+        if (!applies(s, &trained[i]))
+            continue;
         PG_TRY(pg_buffer_print(out, "optimizer.%s.%s", s->name, trained[i].name));
         PG_TRY(pg_buffer_append(out, "", 1));
     }
@@ -209,6 +242,23 @@ static pg_status allocate(pg_optimizer *o, const slot *slots, int slot_count, co
     return status;
 }
 
+/* A plan for the matrices that are made orthogonal, and one for all else. */
+static pg_status divide(pg_optimizer *o, const struct pg_kernels *kernels, const pg_trained *trained)
+{
+    const pg_optimizer_options *options = &o->options;
+    size_t hidden = 0, others = 0;
+    o->sorted = pg_alloc(o->count, sizeof *o->sorted);
+    if (!o->sorted)
+        return PG_ERROR_MEMORY;
+    for (size_t i = 0; i < o->count; i++)
+        hidden += trained[i].hidden;
+    for (size_t i = 0, next = 0; i < o->count; i++)
+        o->sorted[trained[i].hidden ? next++ : hidden + others++] = o->updates[i];
+    PG_TRY(pg_update_plan_init(&o->hidden, options->device, kernels, options->threads, o->sorted, hidden));
+    PG_TRY(pg_update_plan_init(&o->others, options->device, kernels, options->threads, o->sorted + hidden, others));
+    return pg_muon_new(&o->muon, &o->hidden, options->bf16);
+}
+
 static pg_status build(pg_optimizer *o, const struct pg_kernels *kernels, const pg_trained *trained)
 {
     slot slots[SLOTS];
@@ -229,7 +279,8 @@ static pg_status build(pg_optimizer *o, const struct pg_kernels *kernels, const 
         if (o->updates[i].average)
             pg_values_move(o->options.device, o->updates[i].average, trained[i].values,
                            (size_t)(trained[i].rows * trained[i].width) * sizeof(float));
-    return pg_update_plan_init(&o->plan, o->options.device, kernels, o->options.threads, o->updates, o->count);
+    PG_TRY(pg_update_plan_init(&o->plan, o->options.device, kernels, o->options.threads, o->updates, o->count));
+    return o->options.kind == PG_OPTIMIZER_MUON ? divide(o, kernels, trained) : PG_OK;
 }
 
 pg_status pg_optimizer_new(pg_optimizer **out, const struct pg_kernels *kernels, const pg_trained *trained,
@@ -252,6 +303,9 @@ void pg_optimizer_free(pg_optimizer *optimizer)
 {
     if (!optimizer)
         return;
+    pg_muon_free(optimizer->muon);
+    pg_update_plan_free(&optimizer->hidden);
+    pg_update_plan_free(&optimizer->others);
     pg_update_plan_free(&optimizer->plan);
     for (int s = 0; s < SLOTS; s++) {
         if (optimizer->copies[s] && optimizer->copies[s] != optimizer->blocks[s])
@@ -260,6 +314,7 @@ void pg_optimizer_free(pg_optimizer *optimizer)
             pg_values_free(optimizer->options.device, optimizer->blocks[s], optimizer->block_bytes[s]);
     }
     pg_free(optimizer->updates);
+    pg_free(optimizer->sorted);
     pg_free(optimizer->state);
     pg_free(optimizer->names);
     pg_free(optimizer);
@@ -294,6 +349,10 @@ void pg_optimizer_step(pg_optimizer *optimizer, double rate, double norm)
     case PG_OPTIMIZER_ADAFACTOR:
         rule.rate *= o->relative_step ? fmin(1e-2, 1 / sqrt(step)) : 1;
         pg_update_adafactor(&optimizer->plan, &rule);
+        break;
+    case PG_OPTIMIZER_MUON:
+        pg_update_muon(optimizer->muon, &rule);
+        pg_update_adam(&optimizer->others, &rule);
         break;
     default: pg_update_adam(&optimizer->plan, &rule); break;
     }

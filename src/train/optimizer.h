@@ -1,6 +1,6 @@
 /*
- * Optimizers over a list of trained tensors: AdamW, AdamW with 8-bit moments, Adafactor, SGD with momentum; clipping of
- * the whole gradient's length; an average of the weights over time. ops/update.h has the arithmetic.
+ * Optimizers over a list of trained tensors: AdamW, AdamW with 8-bit moments, Adafactor, SGD with momentum, Muon;
+ * clipping of the whole gradient's length; an average of the weights over time. ops/update.h has the arithmetic.
  *
  * A step:
  *     norm = pg_optimizer_norm(optimizer);       before clipping; not finite where a derivative is NaN or infinite
@@ -24,7 +24,8 @@ typedef struct pg_trained {
     int64_t rows, width;
     float *values;
     float *grad;
-    bool decay; /* weight decay is for this one too */
+    bool decay;  /* weight decay is for this one too */
+    bool hidden; /* a matrix between layers, such as Muon is for */
 } pg_trained;
 
 typedef enum pg_optimizer_kind {
@@ -33,6 +34,8 @@ typedef enum pg_optimizer_kind {
     PG_OPTIMIZER_ADAFACTOR, /* as transformers.optimization.Adafactor without beta1; a tensor of more than two
                                dimensions counts as the matrix it is stored as */
     PG_OPTIMIZER_SGD,       /* as torch.optim.SGD: decay is added to the gradient */
+    PG_OPTIMIZER_MUON,      /* hidden matrices as torch.optim.Muon with adjust_lr_fn="match_rms_adamw", others as AdamW:
+                               rates and decay are AdamW's */
     PG_OPTIMIZER_COUNT,
 } pg_optimizer_kind;
 
@@ -43,7 +46,8 @@ typedef struct pg_optimizer_options {
     double clip;                  /* the gradient's length at most; 0: not clipped (default: 1) */
     double decay;                 /* weight decay (0) */
     double beta1, beta2, epsilon; /* AdamW: 0.9, 0.999, 1e-8 */
-    double momentum;              /* SGD: 0 */
+    double momentum;              /* SGD: 0, Muon: 0.95 */
+    bool bf16;                    /* Muon: how products round their factors (false) */
     double average;               /* average = average * this + weights * (1 - this) after each step; 0: none */
     bool relative_step;           /* Adafactor: rate is multiplied by min(0.01, 1 / sqrt(step)) (false) */
     bool relative_scale;   /* Adafactor: rate is multiplied by max(0.001, root mean square of the values) (true) */
@@ -55,12 +59,13 @@ typedef struct pg_optimizer_options {
 /* The defaults of a kind. */
 void pg_optimizer_options_init(pg_optimizer_options *options, pg_optimizer_kind kind);
 
-/* "adamw", "adamw8", "adafactor", "sgd"; false if there is no such kind. */
+/* "adamw", "adamw8", "adafactor", "sgd", "muon"; false if there is no such kind. */
 const char *pg_optimizer_name(pg_optimizer_kind kind);
 bool pg_optimizer_parse(pg_optimizer_kind *out, const char *name);
 
 /* Bytes that pg_optimizer_new will take for what it remembers: AdamW 8 for each value, AdamW8 2.03, Adafactor those of
- * a row and a column, SGD 4 with momentum, else 0; 4 more with an average. */
+ * a row and a column, SGD 4 with momentum, else 0, Muon 4 for those of hidden matrices and 8 for others, and what it
+ * computes with, twice the largest; 4 more with an average. */
 size_t pg_optimizer_bytes(const pg_optimizer_options *options, const pg_trained *trained, size_t count);
 
 typedef struct pg_optimizer pg_optimizer;

@@ -70,8 +70,10 @@ pg_status pg_trainable_add(pg_trainable *trainable, pg_parameter *parameter, con
     *place = (pg_trained_place){.parameter = parameter, .before = *parameter, .dimensions = dimensions};
     snprintf(place->name, sizeof place->name, "%s", name);
     memcpy(place->shape, shape, (size_t)dimensions * sizeof *shape);
-    trainable->tensors[trainable->count++] =
-        (pg_trained){.rows = parameter->rows, .width = parameter->width, .decay = dimensions > 1};
+    trainable->tensors[trainable->count++] = (pg_trained){.rows = parameter->rows,
+                                                          .width = parameter->width,
+                                                          .decay = dimensions > 1,
+                                                          .hidden = dimensions == 2 && strstr(name, ".layers.")};
     return PG_OK;
 }
 

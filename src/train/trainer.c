@@ -26,7 +26,8 @@ static pg_status make_optimizer(pg_trainer *trainer)
     options.beta1 = config->beta1;
     options.beta2 = config->beta2;
     options.epsilon = config->epsilon;
-    options.momentum = config->momentum;
+    options.momentum = config->momentum > 0 ? config->momentum : options.momentum;
+    options.bf16 = trainer->g.compute == PG_COMPUTE_BF16;
     options.average = config->average;
     options.relative_step = config->relative_step;
     options.relative_scale = config->relative_scale == PG_SWITCH_ON;

@@ -54,7 +54,8 @@ static pg_status check_training(const pg_train_config *c)
     PG_TRY(only_with(c->lora_modules, "lora_modules", lora, "train \"lora\""));
     PG_TRY(only_with(c->lora_parts, "lora_parts", lora, "train \"lora\""));
     PG_TRY(only_with(c->lora_rslora, "lora_rslora", lora, "train \"lora\""));
-    PG_TRY(only_with(c->momentum > 0, "momentum", c->optimizer == PG_OPTIMIZER_SGD, "optimizer \"sgd\""));
+    PG_TRY(only_with(c->momentum > 0, "momentum", c->optimizer == PG_OPTIMIZER_SGD || c->optimizer == PG_OPTIMIZER_MUON,
+                     "optimizer \"sgd\" or \"muon\""));
     PG_TRY(only_with(c->relative_step, "relative_step", c->optimizer == PG_OPTIMIZER_ADAFACTOR,
                      "optimizer \"adafactor\""));
     if (c->micro_batch > c->batch)

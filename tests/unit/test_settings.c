@@ -69,7 +69,7 @@ static void wrong_values_are_refused(void **state)
         {"learning_rate", "", "is not a number"},
         {"dropout", "1", "from 0 to 0.99"},
         {"batch", "0", "from 1"},
-        {"optimizer", "adam", "\"adam\" is none of adamw|adamw8|adafactor|sgd"},
+        {"optimizer", "adam", "\"adam\" is none of adamw|adamw8|adafactor|sgd|muon"},
         {"optimizer", "", "is none of"},
         {"checkpointing", "perhaps", "neither true nor false"},
         {"data", "a.jsonl,weight", "is not key=value"},

@@ -29,7 +29,7 @@ static const struct {
     {{{{"micro_batch", "3"}}}, PG_ERROR_ARGUMENT, "micro_batch: 3, more than the batch of 2"},
     {{{{"validate_every", "1"}}}, PG_ERROR_ARGUMENT, "validation: not given"},
     {{{{"patience", "1"}}}, PG_ERROR_ARGUMENT, "validation: not given"},
-    {{{{"momentum", "0.9"}}}, PG_ERROR_ARGUMENT, "momentum: goes with optimizer \"sgd\" only"},
+    {{{{"momentum", "0.9"}}}, PG_ERROR_ARGUMENT, "momentum: goes with optimizer \"sgd\" or \"muon\" only"},
     {{{{"relative_step", "true"}}}, PG_ERROR_ARGUMENT, "relative_step: goes with optimizer \"adafactor\""},
     {{{{"reference", PALIGEMMA}}}, PG_ERROR_ARGUMENT, "reference: goes with objective \"dpo\" only"},
     {{{{"text_model", GEMMA}}}, PG_ERROR_ARGUMENT, "text_model: goes with objective \"classifier\" only"},

@@ -36,6 +36,7 @@ static const struct {
     {"rows and columns", {{{"optimizer", "adafactor"}, {"train", "decoder"}, {"relative_step", "true"}}}},
     {"momentum",
      {{{"optimizer", "sgd"}, {"momentum", "0.9"}, {"train", "attention"}, {"schedule", "rsqrt"}, {"timescale", "4"}}}},
+    {"matrices", {{{"optimizer", "muon"}, {"momentum", "0.9"}, {"train", "full"}}}},
     {"pictures",
      {{{"model", SIGLIP},
        {"objective", "siglip"},

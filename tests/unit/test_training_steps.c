@@ -60,7 +60,7 @@ static void add_trained(run *r, pg_parameter *p, const char *name)
     pg_values_move(p->device, values, p->data, bytes);
     p->data = values;
     assert_true(r->count < sizeof r->trained / sizeof *r->trained);
-    r->trained[r->count++] = (pg_trained){name, p->rows, p->width, values, p->grad, decays(r, name)};
+    r->trained[r->count++] = (pg_trained){name, p->rows, p->width, values, p->grad, decays(r, name), false};
 }
 
 static void add_weight(void *user, const pg_parameter *p)

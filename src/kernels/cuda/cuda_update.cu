@@ -1,5 +1,5 @@
-/* Steps of optimizers: a block works on a piece of an array, and one launch has the pieces of all arrays. Adafactor is
- * in cuda_adafactor.cu. */
+/* Steps of optimizers: a block works on a piece of an array, and one launch has the pieces of all arrays. Adafactor
+ * and Muon have files of their own. */
 #include "kernels/cuda/cuda_update.h"
 
 #include "kernels/cuda/cuda_values.h"
@@ -245,4 +245,4 @@ static void blend(pg_device *device, const pg_device_plan *plan, float share)
         PG_LAUNCH(device, blend_kernel, dim3(plan->piece_count), dim3(BLOCK), 0, plan->updates, plan->pieces, share);
 }
 
-extern const pg_device_update cuda_update = {norm, adam, adam8, sgd, cuda_adafactor, blend};
+extern const pg_device_update cuda_update = {norm, adam, adam8, sgd, cuda_adafactor, cuda_direction, blend};

@@ -9,5 +9,7 @@ extern "C" {
 }
 
 void cuda_adafactor(pg_device *device, const pg_device_plan *plan, const pg_factored_step *step);
+void cuda_direction(pg_device *device, float *out, float *m, const float *grad, int64_t count, float keep, float share,
+                    double *sums);
 
 #endif
