@@ -39,14 +39,15 @@ masks="--data large/segment.jsonl,weight=3 --data large/segment-several.jsonl,we
 
 # The tower learns letters as it learned things, from what each patch shows.
 stage start paligemma init --from "$model" --dtype f32 --out start
-stage letters train letters "$batch" "$letters" 8e-4 --objective classifier --train vision --model start \
-    --data primer-rows/letters.jsonl,weight=5 --data signs/letters.jsonl,weight=4 --data large/patches.jsonl,weight=2 \
+stage letters train letters "$batch" "$letters" 2e-3 --optimizer muon --objective classifier --train vision --model start \
+    --data primer-rows/letters.jsonl,weight=5 --data signs/letters.jsonl,weight=3 --data large/patches.jsonl,weight=1 \
     --validation validation-letters/letters.jsonl --validate-every 400
 
-# The decoder finds its way in what the tower has become; then both go on, with all tasks.
+# The decoder finds its way in what the tower has become, with pages of texts to begin with, which have more to read than a
+# sign; then both go on, with all tasks.
 # shellcheck disable=SC2046,SC2086 # words
-stage read train read "$batch" "$read" 1e-3 --reduction examples --train "$decoder" \
-    --model letters/last $(tasks large signs 12) $masks --validation validation-signs/ocr.jsonl --validate-every 200
+stage read train read "$batch" "$read" 2e-3 --optimizer muon --reduction examples --train "$decoder" \
+    --model letters/last --data primer-rows/ocr.jsonl,weight=12 $(tasks large signs 12) $masks --validation validation-signs/ocr.jsonl --validate-every 200
 # shellcheck disable=SC2046,SC2086
 stage all train all "$batch" "$all" 5e-4 --reduction examples --model read/last $(tasks large signs 6) $masks \
     --validation validation/detect.jsonl --validation validation-signs/ocr.jsonl --validate-every 1000 --validation-rows 200

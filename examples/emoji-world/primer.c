@@ -66,7 +66,7 @@ static void start_strip(const page *p, double left, double top, double width, do
  * what is easy to tell and what is hard lie close together. */
 static void paint_grid(const page *p)
 {
-    double cell = ew_happens(p->chance, 0.4) ? 1 : exp(ew_between(p->chance, 0, log(3)));
+    double cell = ew_happens(p->chance, 0.4) ? 1 : exp(ew_between(p->chance, 0, log(4)));
     double most = cell > 1 ? cell / 2 : ew_between(p->chance, 0, 0.3);
     double left = ew_between(p->chance, -most, most) - cell, top = ew_between(p->chance, -most, most) - cell;
     for (double y = top; y < p->across; y += cell) {
@@ -123,7 +123,7 @@ static void paint_texts(const page *p, ew_split split, char text[EW_TEXT])
     for (;;) {
         ew_sign sign;
         ew_make_sign(&sign, p->chance, split, false);
-        double size = ew_between(p->chance, 1.2, ew_happens(p->chance, 0.5) ? 2.2 : 4);
+        double size = ew_between(p->chance, 1.2, ew_happens(p->chance, 0.5) ? 2.2 : 5);
         start_strip(p, -p->across, top, 3 * p->across, p->across);
         double length = advance(p->picture, sign.lines[0], 1);
         size = fmin(size, width / fmax(length, 1.2)); /* the first fits in any case */

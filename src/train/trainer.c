@@ -215,10 +215,13 @@ static void note(pg_measurement *out, const pg_score *score)
 /* By the count of what a step takes at least, so 0 where no model is trained. */
 static double count_operations(const pg_trainer *trainer, const pg_score *score)
 {
-    bool tokens = trainer->config->objective == PG_OBJECTIVE_SFT || trainer->config->objective == PG_OBJECTIVE_LM;
-    return trainer->model ? pg_cost_training(&trainer->model->weights->config, (int64_t)score->pictures,
-                                             (int64_t)score->tokens, tokens ? (int64_t)score->scored : 0)
-                          : 0;
+    int objective = trainer->config->objective;
+    bool scores_tokens = objective == PG_OBJECTIVE_SFT || objective == PG_OBJECTIVE_LM;
+    bool reads = objective != PG_OBJECTIVE_CLASSIFIER || trainer->objective.texts; /* else pictures alone are seen */
+    return trainer->model
+               ? pg_cost_training(&trainer->model->weights->config, (int64_t)score->pictures,
+                                  reads ? (int64_t)score->tokens : 0, scores_tokens ? (int64_t)score->scored : 0)
+               : 0;
 }
 
 static pg_status learn(pg_train_report *report, pg_trainer *trainer)

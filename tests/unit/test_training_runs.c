@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #include "base/json.h"
+#include "model/cost.h"
 #include "tensor/safetensors.h"
 #include "train/trainer.h"
 
@@ -91,6 +92,21 @@ static void every_objective_learns(void **state)
         if (!(report.train.loss < cases[i].loss) || !(report.train.accuracy >= 0.75))
             fail_msg("%s: loss %g, accuracy %g", name, report.train.loss, report.train.accuracy);
     }
+}
+
+static void the_decoder_counts_where_it_reads(void **state)
+{
+    (void)state;
+    static const run_settings seen = {{{"objective", "classifier"}, {"data", "@seen.jsonl"}, {"train", "head"}}},
+                              read = {{{"objective", "classifier"}, {"data", "@classes.jsonl"}, {"train", "head"}}};
+    run_write_rows("seen.jsonl", "\"label\": \"%s\"");
+    pg_trainer *trainer = run_open("seen", &sft, &seen);
+    double pictures = 3 * (double)trainer->config->batch * pg_cost_vision(&trainer->model->weights->config);
+    assert_true(run_step(trainer, 1).operations == pictures);
+    pg_trainer_close(trainer);
+    trainer = run_open("read", &sft, &read);
+    assert_true(run_step(trainer, 1).operations > 1.05 * pictures);
+    pg_trainer_close(trainer);
 }
 
 /* ---------------------------------------------------------------- gradients of a batch */
@@ -409,6 +425,7 @@ int main(void)
         cmocka_unit_test(a_full_disk_leaves_the_checkpoint), /* first: it forks before there are threads */
         cmocka_unit_test(photos_are_learned_by_heart),
         cmocka_unit_test(every_objective_learns),
+        cmocka_unit_test(the_decoder_counts_where_it_reads),
         cmocka_unit_test(parts_are_the_whole_batch),
         cmocka_unit_test(presets_train_what_they_say),
         cmocka_unit_test(gradients_have_published_names),
