@@ -33,100 +33,98 @@ static const float coefficients[3] = {3.4445f, -4.775f, 2.0315f};
 struct pg_muon {
     const pg_update_plan *plan;
     pg_panel_dtype panel;
-    float *x, *next;        /* [rows][width] of the matrix at hand */
-    float *square, *fourth; /* a and a a, [shorter][shorter] */
-    double *sums;           /* of the squares of pieces, where the plan is */
-    void *scratch;          /* of the host's products */
+    float *x, *next;            /* [rows][width] of the matrix at hand */
+    float *square, *polynomial; /* a, and what x is multiplied by: [shorter][shorter] */
+    double *sums;               /* of the squares of pieces, where the plan is */
+    void *scratch;              /* of the host's products */
     size_t matrix_bytes, square_bytes, sum_bytes, scratch_bytes;
 };
 
 /* ---------------------------------------------------------------- element by element */
 
 typedef struct pieces_run {
-    const pg_kernels *kernels;
+    void (*loop)(float *out, const float *x, float factor, int64_t n);
     float *out;
-    const float *x, *m;
+    const float *x;
     float factor;
-    float *momentum; /* of start_piece */
-    float keep, share;
-    double *sums;
     int64_t count;
 } pieces_run;
 
-static int64_t piece_size(const pieces_run *run, int64_t first)
+static int64_t piece_size(int64_t count, int64_t first)
 {
-    return pg_smaller(run->count - first, PG_UPDATE_PIECE);
+    return pg_smaller(count - first, PG_UPDATE_PIECE);
 }
 
-static void each_piece(const pg_muon *muon, pieces_run *run, pg_task *task)
+static void each_piece(const pg_muon *muon, int64_t count, pg_task *task, void *run)
 {
-    run->kernels = muon->plan->kernels;
-    pg_parallel(muon->plan->threads, (run->count + PG_UPDATE_PIECE - 1) / PG_UPDATE_PIECE, task, run);
+    pg_parallel(muon->plan->threads, (count + PG_UPDATE_PIECE - 1) / PG_UPDATE_PIECE, task, run);
 }
 
-static void scale_piece(void *context, int64_t index, int worker)
+static void loop_piece(void *context, int64_t index, int worker)
 {
     (void)worker;
     const pieces_run *run = context;
     int64_t at = index * PG_UPDATE_PIECE;
-    run->kernels->scale(run->out + at, run->x + at, run->factor, piece_size(run, at));
+    run->loop(run->out + at, run->x + at, run->factor, piece_size(run->count, at));
 }
 
 /* out = factor x */
 static void scale(const pg_muon *muon, float *out, const float *x, float factor, int64_t count)
 {
     pg_device *device = muon->plan->device;
+    pieces_run run = {muon->plan->kernels->scale, out, x, factor, count};
     if (device)
         device->kernels->rows->pass_back(device, out, true, x, factor, count);
     else
-        each_piece(muon, &(pieces_run){.out = out, .x = x, .factor = factor, .count = count}, scale_piece);
-}
-
-static void add_piece(void *context, int64_t index, int worker)
-{
-    (void)worker;
-    const pieces_run *run = context;
-    int64_t at = index * PG_UPDATE_PIECE;
-    run->kernels->gradient->add_scaled(run->out + at, run->x + at, run->factor, piece_size(run, at));
+        each_piece(muon, count, loop_piece, &run);
 }
 
 /* out += factor x */
 static void add_scaled(const pg_muon *muon, float *out, const float *x, float factor, int64_t count)
 {
     pg_device *device = muon->plan->device;
+    pieces_run run = {muon->plan->kernels->gradient->add_scaled, out, x, factor, count};
     if (device)
         device->kernels->rows->add_scaled(device, out, out, x, factor, count);
     else
-        each_piece(muon, &(pieces_run){.out = out, .x = x, .factor = factor, .count = count}, add_piece);
+        each_piece(muon, count, loop_piece, &run);
 }
+
+/* ---------------------------------------------------------------- momentum */
+
+typedef struct start_run {
+    const pg_muon *muon;
+    const pg_update *update;
+    float keep, share;
+} start_run;
 
 /* Momentum, and the direction before it is divided by its length. */
 static void start_piece(void *context, int64_t index, int worker)
 {
     (void)worker;
-    const pieces_run *run = context;
-    int64_t at = index * PG_UPDATE_PIECE, count = piece_size(run, at);
-    float *m = run->momentum + at, *out = run->out + at;
-    run->kernels->scale(m, m, run->keep, count);
-    run->kernels->gradient->add_scaled(m, run->x + at, run->share, count);
-    run->kernels->scale(out, m, run->keep, count);
-    run->kernels->gradient->add_scaled(out, run->x + at, run->share, count);
-    run->sums[index] = run->kernels->update->squares(out, NULL, count);
+    const start_run *run = context;
+    const pg_kernels *kernels = run->muon->plan->kernels;
+    int64_t at = index * PG_UPDATE_PIECE, count = piece_size(run->update->rows * run->update->width, at);
+    const float *grad = run->update->grad + at;
+    float *m = run->update->m + at, *x = run->muon->x + at;
+    kernels->scale(m, m, run->keep, count);
+    kernels->gradient->add_scaled(m, grad, run->share, count);
+    kernels->scale(x, m, run->keep, count);
+    kernels->gradient->add_scaled(x, grad, run->share, count);
+    run->muon->sums[index] = kernels->update->squares(x, NULL, count);
 }
 
 /* muon->x: where a matrix would go, of length 1. */
 static void start(const pg_muon *muon, const pg_update *u, const pg_update_rule *rule)
 {
-    int64_t count = u->rows * u->width;
-    float keep = (float)rule->momentum, share = (float)((1 - rule->momentum) * rule->grad_scale);
     pg_device *device = muon->plan->device;
+    int64_t count = u->rows * u->width;
+    start_run run = {muon, u, (float)rule->momentum, (float)((1 - rule->momentum) * rule->grad_scale)};
     if (device) {
-        device->kernels->update->direction(device, muon->x, u->m, u->grad, count, keep, share, muon->sums);
+        device->kernels->update->direction(device, muon->x, u->m, u->grad, count, run.keep, run.share, muon->sums);
         return;
     }
-    pieces_run run = {.out = muon->x, .x = u->grad, .momentum = u->m, .keep = keep, .share = share, .count = count};
-    run.sums = muon->sums;
-    each_piece(muon, &run, start_piece);
+    each_piece(muon, count, start_piece, &run);
     double sum = 0;
     for (int64_t i = 0; i * PG_UPDATE_PIECE < count; i++)
         sum += muon->sums[i];
@@ -200,7 +198,7 @@ static void add_product(const pg_muon *muon, float *out, const float *a, int64_t
 static void iterate(pg_muon *muon, int64_t rows, int64_t width)
 {
     int64_t shorter = pg_smaller(rows, width), count = rows * width;
-    float *a = muon->square, *polynomial = muon->fourth;
+    float *a = muon->square, *polynomial = muon->polynomial;
     square_sides(muon, a, muon->x, rows, width);
     scale(muon, polynomial, a, coefficients[1] / coefficients[2], shorter * shorter);
     add_product(muon, polynomial, a, shorter, shorter, a, shorter);
@@ -276,8 +274,8 @@ static pg_status allocate(pg_muon *muon)
     muon->x = pg_values_alloc(device, muon->matrix_bytes);
     muon->next = muon->x ? pg_values_alloc(device, muon->matrix_bytes) : NULL;
     muon->square = muon->next ? pg_values_alloc(device, muon->square_bytes) : NULL;
-    muon->fourth = muon->square ? pg_values_alloc(device, muon->square_bytes) : NULL;
-    muon->sums = muon->fourth ? pg_values_alloc(device, muon->sum_bytes) : NULL;
+    muon->polynomial = muon->square ? pg_values_alloc(device, muon->square_bytes) : NULL;
+    muon->sums = muon->polynomial ? pg_values_alloc(device, muon->sum_bytes) : NULL;
     if (muon->sums && !device)
         muon->scratch = pg_pages_alloc(muon->scratch_bytes);
     return muon->sums && (device || muon->scratch) ? PG_OK : PG_ERROR_MEMORY;
@@ -308,7 +306,7 @@ void pg_muon_free(pg_muon *muon)
     release(muon, muon->x, muon->matrix_bytes);
     release(muon, muon->next, muon->matrix_bytes);
     release(muon, muon->square, muon->square_bytes);
-    release(muon, muon->fourth, muon->square_bytes);
+    release(muon, muon->polynomial, muon->square_bytes);
     release(muon, muon->sums, muon->sum_bytes);
     if (muon->scratch)
         pg_pages_free(muon->scratch, muon->scratch_bytes);
