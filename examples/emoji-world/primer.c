@@ -69,11 +69,14 @@ static void paint_grid(const page *p)
     double cell = ew_happens(p->chance, 0.4) ? 1 : exp(ew_between(p->chance, 0, log(4)));
     double most = cell > 1 ? cell / 2 : ew_between(p->chance, 0, 0.3);
     double left = ew_between(p->chance, -most, most) - cell, top = ew_between(p->chance, -most, most) - cell;
-    for (double y = top; y < p->across; y += cell) {
+    int cells = (int)ceil((p->across + 2 * cell) / cell);
+    for (int row = 0; row < cells; row++) {
+        double y = top + row * cell;
         start_strip(p, 0, y, p->across, cell);
         double size = cell * ew_between(p->chance, 0.8, 1.35);
-        for (double x = left; x < p->across; x += cell) {
+        for (int i = 0; i < cells; i++) {
             char letter = choose_letter(p->chance);
+            double x = left + i * cell;
             double start = x + cell * (0.5 + ew_between(p->chance, -0.2, 0.2)) - 0.3 * size;
             double foot = y + cell * (0.5 + ew_between(p->chance, -0.15, 0.15)) + 0.35 * size;
             paint_letter(p->picture, letter, start, foot, size);
