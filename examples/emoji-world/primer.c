@@ -4,7 +4,6 @@
  * is in.
  */
 #include <math.h>
-#include <string.h>
 
 #include "world.h"
 

@@ -39,6 +39,12 @@ typedef struct pg_update_piece {
     int64_t first, count;
 } pg_update_piece;
 
+/* How many pieces so many values have. */
+static inline int64_t pg_update_pieces(int64_t values)
+{
+    return (values + PG_UPDATE_PIECE - 1) / PG_UPDATE_PIECE;
+}
+
 /* AdamW (Loshchilov and Hutter 2019): g = grad * grad_scale; m += new1 (g - m); v = old2 v + new2 g g;
  * value = keep * value - rate * m / (correction * sqrt(v) + epsilon). */
 typedef struct pg_adam_step {

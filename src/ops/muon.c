@@ -57,7 +57,7 @@ static int64_t piece_size(int64_t count, int64_t first)
 
 static void each_piece(const pg_muon *muon, int64_t count, pg_task *task, void *run)
 {
-    pg_parallel(muon->plan->threads, (count + PG_UPDATE_PIECE - 1) / PG_UPDATE_PIECE, task, run);
+    pg_parallel(muon->plan->threads, pg_update_pieces(count), task, run);
 }
 
 static void loop_piece(void *context, int64_t index, int worker)
@@ -126,34 +126,45 @@ static void start(const pg_muon *muon, const pg_update *u, const pg_update_rule 
     }
     each_piece(muon, count, start_piece, &run);
     double sum = 0;
-    for (int64_t i = 0; i * PG_UPDATE_PIECE < count; i++)
+    for (int64_t i = 0; i < pg_update_pieces(count); i++)
         sum += muon->sums[i];
     scale(muon, muon->x, muon->x, (float)(1 / fmax(sqrt(sum), PG_MUON_SMALLEST)), count);
 }
 
 /* ---------------------------------------------------------------- products */
 
-static void multiply_host(const pg_muon *muon, pg_matmul_gradient job)
+/* out += a b, on the host */
+static pg_matmul_gradient product(const pg_muon *muon, float *out, const float *a, int64_t rows, int64_t inner,
+                                  const float *b, int64_t columns)
 {
-    job.dtype = PG_F32;
-    job.panel = muon->panel;
-    pg_matmul_gradient_run(muon->plan->kernels, muon->plan->threads, &job, muon->scratch);
+    return (pg_matmul_gradient){.out = out,
+                                .a = a,
+                                .b = b,
+                                .dtype = PG_F32,
+                                .rows = rows,
+                                .inner = inner,
+                                .columns = columns,
+                                .panel = muon->panel};
 }
 
-static void multiply_rows(const pg_muon *muon, const pg_matmul *job)
-{
-    pg_matmul_panels(muon->plan->kernels, muon->plan->threads, job, muon->scratch);
-}
-
+/* out = x x^T, on the host */
 static pg_matmul product_of_rows(const pg_muon *muon, float *out, const float *x, int64_t rows, int64_t width)
 {
     return (pg_matmul){out, x, rows, rows, width, x, PG_F32, NULL, muon->panel};
 }
 
-static pg_matmul_gradient product_of_columns(float *out, const float *x, int64_t rows, int64_t width)
+/* out = x^T x, on the host */
+static pg_matmul_gradient product_of_columns(const pg_muon *muon, float *out, const float *x, int64_t rows,
+                                             int64_t width)
 {
-    return (pg_matmul_gradient){
-        .out = out, .a = x, .transposed = true, .b = x, .fresh = true, .rows = width, .inner = rows, .columns = width};
+    pg_matmul_gradient job = product(muon, out, x, width, rows, x, width);
+    job.transposed = job.fresh = true;
+    return job;
+}
+
+static void multiply(const pg_muon *muon, pg_matmul_gradient job)
+{
+    pg_matmul_gradient_run(muon->plan->kernels, muon->plan->threads, &job, muon->scratch);
 }
 
 static pg_device_matrix matrix_of(const float *x, int64_t rows, int64_t width)
@@ -167,10 +178,10 @@ static void square_sides(const pg_muon *muon, float *out, const float *x, int64_
     pg_device *device = muon->plan->device;
     bool bf16 = muon->panel == PG_PANEL_BF16, tall = rows > width;
     if (!device && tall) {
-        multiply_host(muon, product_of_columns(out, x, rows, width));
+        multiply(muon, product_of_columns(muon, out, x, rows, width));
     } else if (!device) {
         pg_matmul job = product_of_rows(muon, out, x, rows, width);
-        multiply_rows(muon, &job);
+        pg_matmul_panels(muon->plan->kernels, muon->plan->threads, &job, muon->scratch);
     } else if (tall) {
         pg_device_matrix w = matrix_of(NULL, width, width);
         pg_values_clear(device, out, (size_t)(width * width) * sizeof *out);
@@ -191,8 +202,7 @@ static void add_product(const pg_muon *muon, float *out, const float *a, int64_t
         device->kernels->products->multiply_back(device, out, false, NULL, a, NULL, rows, &w,
                                                  muon->panel == PG_PANEL_BF16);
     else
-        multiply_host(
-            muon, (pg_matmul_gradient){.out = out, .a = a, .b = b, .rows = rows, .inner = inner, .columns = columns});
+        multiply(muon, product(muon, out, a, rows, inner, b, columns));
 }
 
 static void iterate(pg_muon *muon, int64_t rows, int64_t width)
@@ -246,20 +256,16 @@ static void make_room(pg_muon *muon, const pg_update *u)
     const pg_update_plan *plan = muon->plan;
     int64_t rows = u->rows, width = u->width, shorter = pg_smaller(rows, width);
     pg_matmul of_rows = product_of_rows(muon, NULL, NULL, rows, width);
-    pg_matmul_gradient jobs[] = {product_of_columns(NULL, NULL, rows, width),
-                                 {.rows = shorter, .inner = shorter, .columns = shorter},
-                                 {.rows = rows, .inner = shorter, .columns = width}};
+    pg_matmul_gradient jobs[] = {product_of_columns(muon, NULL, NULL, rows, width),
+                                 product(muon, NULL, NULL, shorter, shorter, NULL, shorter),
+                                 product(muon, NULL, NULL, rows, shorter, NULL, width)};
     muon->matrix_bytes = larger(muon->matrix_bytes, (size_t)(rows * width) * sizeof(float));
     muon->square_bytes = larger(muon->square_bytes, (size_t)(shorter * shorter) * sizeof(float));
-    muon->sum_bytes =
-        larger(muon->sum_bytes, (size_t)((rows * width + PG_UPDATE_PIECE - 1) / PG_UPDATE_PIECE) * sizeof(double));
+    muon->sum_bytes = larger(muon->sum_bytes, (size_t)pg_update_pieces(rows * width) * sizeof(double));
     muon->scratch_bytes = larger(muon->scratch_bytes, pg_matmul_scratch(plan->kernels, plan->threads, &of_rows));
-    for (size_t i = 0; i < sizeof jobs / sizeof *jobs; i++) {
-        jobs[i].dtype = PG_F32;
-        jobs[i].panel = muon->panel;
+    for (size_t i = 0; i < sizeof jobs / sizeof *jobs; i++)
         muon->scratch_bytes =
             larger(muon->scratch_bytes, pg_matmul_gradient_scratch(plan->kernels, plan->threads, &jobs[i]));
-    }
 }
 
 size_t pg_muon_bytes(int64_t rows, int64_t width)

@@ -15,11 +15,6 @@ int64_t pg_update_scales(int64_t values)
     return (values + PG_UPDATE_BLOCK - 1) / PG_UPDATE_BLOCK * 2;
 }
 
-static size_t pieces_of(const pg_update *update)
-{
-    return (size_t)((update->rows * update->width + PG_UPDATE_PIECE - 1) / PG_UPDATE_PIECE);
-}
-
 static void cut(pg_update_plan *plan)
 {
     for (size_t i = 0; i < plan->count; i++) {
@@ -35,7 +30,7 @@ pg_status pg_update_plan_init(pg_update_plan *out, pg_device *device, const pg_k
 {
     size_t pieces = 0, sums = 0, widest = 0;
     for (size_t i = 0; i < count; i++) {
-        pieces += pieces_of(&updates[i]);
+        pieces += (size_t)pg_update_pieces(updates[i].rows * updates[i].width);
         sums = (size_t)updates[i].rows > sums ? (size_t)updates[i].rows : sums;
         widest = (size_t)updates[i].width > widest ? (size_t)updates[i].width : widest;
     }

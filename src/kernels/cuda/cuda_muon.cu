@@ -58,7 +58,7 @@ __global__ void shorten_kernel(float *out, int64_t count, const double *sums)
 void cuda_direction(pg_device *device, float *out, float *m, const float *grad, int64_t count, float keep, float share,
                     double *sums)
 {
-    dim3 pieces(static_cast<unsigned>((count + PG_UPDATE_PIECE - 1) / PG_UPDATE_PIECE));
+    dim3 pieces(static_cast<unsigned>(pg_update_pieces(count)));
     if (count == 0)
         return;
     PG_LAUNCH(device, momentum_kernel, pieces, dim3(BLOCK), 0, out, m, grad, count, keep, share, sums);
