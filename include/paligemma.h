@@ -791,8 +791,10 @@ typedef struct pg_dataset_options {
                                   "COCO_train2014_############.jpg" (NULL: this, if the file names its subset) */
     const char *const *labels; /* names of the classes in order; NULL: those found in the file, sorted by bytes */
     size_t label_count;
-    bool together;   /* segmentation: a row for each name in a picture; its answer has all objects of that name */
-    bool unanswered; /* JSONL: the suffix may be missing, and is NULL then */
+    bool together;      /* segmentation: a row for each name in a picture; its answer has all objects of that name */
+    bool unanswered;    /* JSONL: the suffix may be missing, and is NULL then */
+    double bpe_dropout; /* share of the merges that are left out when answers and texts become ids, 0 to 1: with 1 all
+                           characters stay alone (0). For byte-pair tokenizers */
     pg_mask_encoder *encode_mask;
     void *user;
 } pg_dataset_options;

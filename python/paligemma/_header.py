@@ -434,6 +434,7 @@ class pg_dataset_options(Structure):
         ("label_count", c_size_t),
         ("together", c_bool),
         ("unanswered", c_bool),
+        ("bpe_dropout", c_double),
         ("encode_mask", pg_mask_encoder),
         ("user", c_void_p),
     ]

@@ -180,6 +180,9 @@ static pg_status fill(pg_dataset *dataset, const char *path, const pg_dataset_op
     dataset->kind = options->kind;
     dataset->together = options->together;
     dataset->unanswered = options->unanswered;
+    dataset->bpe_dropout = options->bpe_dropout;
+    if (!(dataset->bpe_dropout >= 0 && dataset->bpe_dropout <= 1))
+        return pg_fail(PG_ERROR_ARGUMENT, "%s: bpe_dropout is %g, expected 0 to 1", path, dataset->bpe_dropout);
     dataset->encode_mask = options->encode_mask;
     dataset->user = options->user;
     PG_TRY(keep_texts(&dataset->text, path, options));

@@ -36,6 +36,7 @@ struct pg_dataset {
     pg_label_table labels;
     bool together;   /* segmentation: all objects of a name in one row */
     bool unanswered; /* a suffix may be missing */
+    double bpe_dropout;
     pg_mask_encoder *encode_mask;
     void *user;
 };

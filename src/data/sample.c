@@ -14,11 +14,14 @@
 #include "text/siglip_text.h"
 #include "text/tokenizer.h"
 
-#define MIRROR 0x6d61736b /* the stream that it is drawn from */
+/* Streams of random numbers. */
+#define MIRROR 0x6d61736b
+#define MERGES 0x6d657267
 
 /* One sample in the making. */
 typedef struct maker {
     const pg_loader_options *options;
+    const pg_dataset *dataset;
     pg_sample *sample;
     pg_data_row *row;
     pg_image **images;
@@ -123,6 +126,12 @@ static unsigned flags_of(const maker *make)
     return make->options->special ? PG_ENCODE_SPECIAL : PG_ENCODE_PLAIN;
 }
 
+static pg_merge_dropout dropout_of(const maker *make)
+{
+    return (pg_merge_dropout){make->dataset->bpe_dropout, make->options->seed,
+                              pg_random_bits(make->options->seed, MERGES, make->sample->position)};
+}
+
 /* The prompt in the wanted style. */
 static pg_status add_prefix(pg_prompt *out, const maker *make, const char *text)
 {
@@ -146,8 +155,9 @@ static pg_status add_document(pg_prompt *out, const maker *make, const char *tex
     *out = (pg_prompt){0};
     bool bos = pg_tokenizer_bos(make->options->tokenizer) >= 0;
     unsigned flags = flags_of(make) | end | (bos ? PG_ENCODE_BOS : 0);
+    pg_merge_dropout dropout = dropout_of(make);
     out->prefix = bos;
-    return pg_tokenizer_append(&out->ids, make->options->tokenizer, text, SIZE_MAX, flags);
+    return pg_tokenizer_append(&out->ids, make->options->tokenizer, text, SIZE_MAX, flags, &dropout);
 }
 
 /* Of text that is classified nothing is to be predicted. Gemma's stands for itself: a picture beside it is for another
@@ -161,21 +171,25 @@ static pg_status add_labelled(pg_prompt *out, const maker *make, const char *tex
     return PG_OK;
 }
 
+static pg_status add_answer(pg_prompt *out, const maker *make, const char *text)
+{
+    pg_merge_dropout dropout = dropout_of(make);
+    return pg_prompt_add_suffix(out, make->options->tokenizer, text, flags_of(make), &dropout);
+}
+
 static pg_status add_all(pg_prompt *out, const maker *make)
 {
     const pg_data_row *row = make->row;
-    const pg_tokenizer *tokenizer = make->options->tokenizer;
     switch (row->kind) {
     case PG_ROW_LABEL: return add_labelled(out, make, row->text);
     case PG_ROW_TEXT:
         if (row->image_count == 0)
             return add_document(out, make, row->text, PG_ENCODE_EOS);
         PG_TRY(add_prefix(out, make, row->prefix ? row->prefix : ""));
-        return pg_prompt_add_suffix(out, tokenizer, row->text, flags_of(make));
+        return add_answer(out, make, row->text);
     default:
         PG_TRY(add_prefix(out, make, row->prefix));
-        return pg_prompt_add_suffix(out, tokenizer, row->kind == PG_ROW_SUFFIX ? row->suffix : row->chosen,
-                                    flags_of(make));
+        return add_answer(out, make, row->kind == PG_ROW_SUFFIX ? row->suffix : row->chosen);
     }
 }
 
@@ -229,8 +243,9 @@ static void fit_labelled(maker *make)
 static pg_status add_rejected(maker *make, size_t prefix)
 {
     pg_ids ids = {0};
+    pg_merge_dropout dropout = dropout_of(make);
     pg_status status = pg_tokenizer_append(&ids, make->options->tokenizer, make->row->rejected, SIZE_MAX,
-                                           flags_of(make) | PG_ENCODE_EOS);
+                                           flags_of(make) | PG_ENCODE_EOS, &dropout);
     make->sample->rejected = ids.data;
     if (status == PG_OK)
         status = check_ids(make, ids.data, ids.count, 0);
@@ -347,13 +362,13 @@ static pg_status fail_at(pg_status reason, const pg_dataset *dataset, size_t row
     return status;
 }
 
-static pg_status make_from_row(maker *make, const pg_dataset *dataset)
+static pg_status make_from_row(maker *make)
 {
     pg_status status = make_all(make);
     for (size_t i = 0; make->images && i < make->row->image_count; i++)
         pg_image_free(make->images[i]);
     pg_free(make->images);
-    return status == PG_OK || status == PG_ERROR_MEMORY ? status : fail_at(status, dataset, make->sample->row);
+    return status == PG_OK || status == PG_ERROR_MEMORY ? status : fail_at(status, make->dataset, make->sample->row);
 }
 
 pg_status pg_sample_load(pg_sample **out, const pg_mixture *mixture, const pg_loader_options *options,
@@ -365,10 +380,10 @@ pg_status pg_sample_load(pg_sample **out, const pg_mixture *mixture, const pg_lo
         return PG_ERROR_MEMORY;
     make.sample->position = position;
     pg_mixture_at(&make.sample->part, &make.sample->row, mixture, position);
-    const pg_dataset *dataset = pg_mixture_dataset(mixture, make.sample->part);
-    pg_status status = pg_dataset_row(&make.row, dataset, make.sample->row);
+    make.dataset = pg_mixture_dataset(mixture, make.sample->part);
+    pg_status status = pg_dataset_row(&make.row, make.dataset, make.sample->row);
     if (status == PG_OK)
-        status = make_from_row(&make, dataset);
+        status = make_from_row(&make);
     pg_data_row_free(make.row);
     if (status == PG_OK && !make.skipped)
         *out = make.sample;

@@ -7,6 +7,7 @@
  * that. */
 #include "text/encoder.h"
 
+#include "base/random.h"
 #include "text/utf8.h"
 
 /* ---------------------------------------------------------------- the heap */
@@ -127,6 +128,12 @@ static pg_status merge(pg_encoder *encoder, const char *text, int32_t at)
     return left->previous < 0 ? PG_OK : rate_and_push(encoder, text, left->previous);
 }
 
+static bool leaves_out(pg_encoder *encoder)
+{
+    const pg_merge_dropout *dropout = &encoder->dropout;
+    return dropout->share > 0 && pg_random_uniform(dropout->seed, dropout->stream, encoder->drawn++) < dropout->share;
+}
+
 static pg_status encode_word(pg_encoder *encoder, const char *text, size_t size)
 {
     PG_TRY(split(encoder, text, size));
@@ -136,7 +143,9 @@ static pg_status encode_word(pg_encoder *encoder, const char *text, size_t size)
     while (encoder->heap_count) {
         uint64_t candidate = pop(encoder);
         int32_t at = (int32_t)(uint32_t)candidate;
-        if (encoder->symbols[at].rank == candidate >> 32) /* else its symbols have changed since */
+        if (encoder->symbols[at].rank != candidate >> 32)
+            continue; /* its symbols have changed since */
+        if (!leaves_out(encoder))
             PG_TRY(merge(encoder, text, at));
     }
     for (int32_t at = 0; at >= 0; at = encoder->symbols[at].next) {

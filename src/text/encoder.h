@@ -23,6 +23,8 @@ typedef struct pg_arrival {
 typedef struct pg_encoder {
     const pg_tokenizer *tokenizer;
     pg_ids *out;
+    pg_merge_dropout dropout;
+    uint64_t drawn;  /* how often it was decided */
     bool special;    /* control tokens spelled out in the text count */
     bool canonical;  /* the text is canonicalised first */
     size_t from;     /* ids that were there before the text that is being encoded */

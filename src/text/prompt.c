@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "base/buffer.h"
-#include "text/tokenizer.h"
 #include "text/utf8.h"
 
 #define IMAGE "<image>"
@@ -40,7 +39,7 @@ static pg_status add_with_images(pg_prompt *out, const pg_tokenizer *tokenizer, 
                                  pg_prompt_images images, unsigned flags, const char **rest)
 {
     for (const char *image; (image = strstr(text, IMAGE)) != NULL; text = image + strlen(IMAGE)) {
-        PG_TRY(pg_tokenizer_append(&out->ids, tokenizer, text, (size_t)(image - text), flags));
+        PG_TRY(pg_tokenizer_append(&out->ids, tokenizer, text, (size_t)(image - text), flags, NULL));
         PG_TRY(pg_ids_repeat(&out->ids, images.image_token, images.tokens_each));
     }
     *rest = text;
@@ -60,7 +59,7 @@ static pg_status add_with_newline(pg_prompt *out, const pg_tokenizer *tokenizer,
     pg_buffer line = {0};
     pg_status status;
     PG_TRY_GOTO(pg_buffer_print(&line, "%s\n", text));
-    PG_TRY_GOTO(pg_tokenizer_append(&out->ids, tokenizer, line.data, line.size, flags | PG_ENCODE_BOS));
+    PG_TRY_GOTO(pg_tokenizer_append(&out->ids, tokenizer, line.data, line.size, flags | PG_ENCODE_BOS, NULL));
 done:
     pg_buffer_free(&line);
     return status;
@@ -87,9 +86,10 @@ pg_status pg_prompt_paligemma(pg_prompt *out, const pg_tokenizer *tokenizer, con
     return finish(out, add_paligemma(out, tokenizer, text, images, flags));
 }
 
-pg_status pg_prompt_add_suffix(pg_prompt *prompt, const pg_tokenizer *tokenizer, const char *text, unsigned flags)
+pg_status pg_prompt_add_suffix(pg_prompt *prompt, const pg_tokenizer *tokenizer, const char *text, unsigned flags,
+                               const pg_merge_dropout *dropout)
 {
-    return pg_tokenizer_append(&prompt->ids, tokenizer, text, SIZE_MAX, flags | PG_ENCODE_EOS);
+    return pg_tokenizer_append(&prompt->ids, tokenizer, text, SIZE_MAX, flags | PG_ENCODE_EOS, dropout);
 }
 
 /* ---------------------------------------------------------------- Gemma */
@@ -99,7 +99,7 @@ pg_status pg_prompt_text(pg_prompt *out, const pg_tokenizer *tokenizer, const ch
     *out = (pg_prompt){0};
     if (pg_tokenizer_adds_bos(tokenizer))
         flags |= PG_ENCODE_BOS;
-    return finish(out, pg_tokenizer_append(&out->ids, tokenizer, text, SIZE_MAX, flags));
+    return finish(out, pg_tokenizer_append(&out->ids, tokenizer, text, SIZE_MAX, flags, NULL));
 }
 
 typedef struct chat_prompt {
@@ -113,7 +113,7 @@ typedef struct chat_prompt {
 
 static pg_status add_text(chat_prompt *chat)
 {
-    return pg_tokenizer_append(&chat->out->ids, chat->tokenizer, chat->text.data, chat->text.size, chat->flags);
+    return pg_tokenizer_append(&chat->out->ids, chat->tokenizer, chat->text.data, chat->text.size, chat->flags, NULL);
 }
 
 static pg_status start_turn(chat_prompt *chat, const char *role)
@@ -147,7 +147,7 @@ static pg_status add_chat(chat_prompt *chat, const pg_chat_turn *turns, size_t c
     if (chat->start < 0 || chat->end < 0)
         return pg_fail(PG_ERROR_UNSUPPORTED,
                        "the tokenizer has no <start_of_turn> and <end_of_turn>: not a chat model");
-    PG_TRY(pg_tokenizer_append(&chat->out->ids, chat->tokenizer, "", 0, PG_ENCODE_BOS));
+    PG_TRY(pg_tokenizer_append(&chat->out->ids, chat->tokenizer, "", 0, PG_ENCODE_BOS, NULL));
     for (size_t i = 0; i < count; i++)
         PG_TRY(add_turn(chat, &turns[i]));
     PG_TRY(start_turn(chat, "model"));

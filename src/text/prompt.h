@@ -4,7 +4,7 @@
 #ifndef PG_TEXT_PROMPT_H
 #define PG_TEXT_PROMPT_H
 
-#include "text/ids.h"
+#include "text/tokenizer.h"
 
 typedef struct pg_prompt {
     pg_ids ids;
@@ -24,8 +24,9 @@ pg_status pg_prompt_paligemma(pg_prompt *out, const pg_tokenizer *tokenizer, con
                               unsigned flags);
 
 /* Adds the answer to train on: the text tokenized on its own, <eos>. Its tokens have type 1 and are their own labels;
- * those of the prompt have type 0 and the label -100. */
-pg_status pg_prompt_add_suffix(pg_prompt *prompt, const pg_tokenizer *tokenizer, const char *text, unsigned flags);
+ * those of the prompt have type 0 and the label -100. dropout: as pg_tokenizer_append has it. */
+pg_status pg_prompt_add_suffix(pg_prompt *prompt, const pg_tokenizer *tokenizer, const char *text, unsigned flags,
+                               const pg_merge_dropout *dropout);
 
 /* Text to be continued: <bos> if the tokenizer's files want one, the text. */
 pg_status pg_prompt_text(pg_prompt *out, const pg_tokenizer *tokenizer, const char *text, unsigned flags);

@@ -14,7 +14,7 @@ pg_status pg_siglip_text_encode(int32_t *ids, size_t length, const pg_tokenizer 
         return pg_fail(PG_ERROR_ARGUMENT, "a text length of %zu and a tokenizer with%s </s>", length,
                        end < 0 ? "out" : "");
     pg_ids found = {0};
-    pg_status status = pg_tokenizer_append(&found, tokenizer, text, SIZE_MAX, flags | PG_ENCODE_CANONICAL);
+    pg_status status = pg_tokenizer_append(&found, tokenizer, text, SIZE_MAX, flags | PG_ENCODE_CANONICAL, NULL);
     if (status == PG_OK) {
         size_t count = found.count < length ? found.count : length - 1;
         if (count)

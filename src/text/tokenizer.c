@@ -299,7 +299,8 @@ static pg_status check_text(const char *text, size_t size)
                : pg_fail(PG_ERROR_FORMAT, "the text is not valid UTF-8: byte %zu is 0x%02X", bad, (uint8_t)text[bad]);
 }
 
-pg_status pg_tokenizer_append(pg_ids *out, const pg_tokenizer *tokenizer, const char *text, size_t size, unsigned flags)
+pg_status pg_tokenizer_append(pg_ids *out, const pg_tokenizer *tokenizer, const char *text, size_t size, unsigned flags,
+                              const pg_merge_dropout *dropout)
 {
     if (size == SIZE_MAX)
         size = strlen(text);
@@ -310,8 +311,12 @@ pg_status pg_tokenizer_append(pg_ids *out, const pg_tokenizer *tokenizer, const 
                           .out = out,
                           .special = flags & PG_ENCODE_SPECIAL,
                           .canonical = tokenizer->canonical || flags & PG_ENCODE_CANONICAL};
+    if (dropout)
+        encoder.dropout = *dropout;
     if (encoder.canonical && tokenizer->model != PG_MODEL_UNIGRAM)
         return pg_fail(PG_ERROR_UNSUPPORTED, "SigLIP's text needs a SentencePiece unigram tokenizer");
+    if (encoder.dropout.share > 0 && tokenizer->model == PG_MODEL_UNIGRAM)
+        return pg_fail(PG_ERROR_UNSUPPORTED, "bpe_dropout: the tokenizer is a unigram one and merges nothing");
     pg_status status = pg_encoder_add(&encoder, text, size, true);
     pg_encoder_free(&encoder);
     PG_TRY(status);
@@ -328,7 +333,7 @@ pg_status pg_tokenizer_encode(int32_t **out, size_t *count, const pg_tokenizer *
         return pg_fail(PG_ERROR_ARGUMENT, "0x%x is no combination of PG_ENCODE_ flags", flags);
     pg_status status;
     PG_TRY_GOTO(pg_grow((void **)&ids.data, &ids.capacity, 1, sizeof *ids.data)); /* no ids are no NULL */
-    PG_TRY_GOTO(pg_tokenizer_append(&ids, tokenizer, text, size, flags));
+    PG_TRY_GOTO(pg_tokenizer_append(&ids, tokenizer, text, size, flags, NULL));
     *out = ids.data;
     *count = ids.count;
     return PG_OK;

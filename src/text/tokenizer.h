@@ -78,8 +78,16 @@ bool pg_tokenizer_adds_bos(const pg_tokenizer *tokenizer);
 /* One more flag: the text is canonicalised first, as SigLIP wants it (canonical.h). */
 #define PG_ENCODE_CANONICAL 256u
 
-/* pg_tokenizer_encode into a list; what is there stays in front. */
-pg_status pg_tokenizer_append(pg_ids *out, const pg_tokenizer *tokenizer, const char *text, size_t size,
-                              unsigned flags);
+/* BPE-dropout (Provilkov et al. 2020): each merge that is found is left out with probability `share`, so that a model
+ * sees its words in smaller pieces, too; with 1, in characters. What is drawn depends on the rest alone. */
+typedef struct pg_merge_dropout {
+    double share; /* 0 to 1; 0: none */
+    uint64_t seed, stream;
+} pg_merge_dropout;
+
+/* pg_tokenizer_encode into a list; what is there stays in front. dropout: NULL for none, as unigram vocabularies want
+ * it. */
+pg_status pg_tokenizer_append(pg_ids *out, const pg_tokenizer *tokenizer, const char *text, size_t size, unsigned flags,
+                              const pg_merge_dropout *dropout);
 
 #endif

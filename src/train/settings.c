@@ -35,7 +35,8 @@ static const setting settings[] = {
      AT(recipe),
      0,
      0},
-    {{"data", "FILE", "rows to train on: FILE[,weight=N][,kind=KIND][,images=FOLDER]...; may be given several times"},
+    {{"data", "FILE",
+      "rows to train on: FILE[,weight=N][,kind=KIND][,images=FOLDER][,bpe_dropout=X]...; may be given several times"},
      DATA,
      AT(data),
      0,
@@ -348,13 +349,15 @@ static pg_status set_data_field(pg_data_setting *data, const char *key, size_t k
     snprintf(number, sizeof number, "%.*s", (int)(size < sizeof number - 1 ? size : sizeof number - 1), value);
     if (key_size == 6 && !strncmp(key, "weight", 6))
         return parse_number(&data->weight, "weight", number, 0, MANY);
+    if (key_size == 11 && !strncmp(key, "bpe_dropout", 11))
+        return parse_number(&data->bpe_dropout, "bpe_dropout", number, 0, 1);
     if (key_size == 6 && !strncmp(key, "repeat", 6))
         return parse_integer(&data->repeat, "repeat", number, 0, MANY);
     if (key_size == 8 && !strncmp(key, "together", 8))
         return parse_boolean(&data->together, "together", number);
     return pg_fail(PG_ERROR_ARGUMENT,
                    "\"%.*s\" is nothing that data has; it has path, kind, images, split, prefix, annotations, "
-                   "image_name, weight, repeat and together",
+                   "image_name, weight, bpe_dropout, repeat and together",
                    (int)key_size, key);
 }
 
@@ -589,11 +592,11 @@ static json_t *data_json(const pg_data_list *list)
     json_t *array = json_array();
     for (size_t i = 0; i < list->count; i++) {
         const pg_data_setting *d = &list->items[i];
-        json_array_append_new(array,
-                              json_pack("{s:s*,s:s*,s:s*,s:s*,s:s*,s:s*,s:s*,s:f,s:I,s:o*}", "path", d->path, "kind",
-                                        d->kind, "images", d->images, "split", d->split, "prefix", d->prefix,
-                                        "annotations", d->annotations, "image_name", d->image_name, "weight", d->weight,
-                                        "repeat", (json_int_t)d->repeat, "together", d->together ? json_true() : NULL));
+        json_array_append_new(array, json_pack("{s:s*,s:s*,s:s*,s:s*,s:s*,s:s*,s:s*,s:f,s:f,s:I,s:o*}", "path", d->path,
+                                               "kind", d->kind, "images", d->images, "split", d->split, "prefix",
+                                               d->prefix, "annotations", d->annotations, "image_name", d->image_name,
+                                               "weight", d->weight, "bpe_dropout", d->bpe_dropout, "repeat",
+                                               (json_int_t)d->repeat, "together", d->together ? json_true() : NULL));
     }
     return array;
 }

@@ -17,7 +17,7 @@ typedef enum pg_objective_kind {
 /* A data set as it was named: PATH, or PATH,key=value,... with the fields below as keys. */
 typedef struct pg_data_setting {
     char *path, *kind, *images, *split, *prefix, *annotations, *image_name; /* NULL: not given */
-    double weight;
+    double weight, bpe_dropout;
     int64_t repeat;
     bool together;
 } pg_data_setting;

@@ -44,6 +44,7 @@ static pg_status read_options(pg_dataset_options *options, const pg_data_setting
     options->annotations = setting->annotations;
     options->image_name = setting->image_name;
     options->together = setting->together;
+    options->bpe_dropout = setting->bpe_dropout;
     options->labels = classes ? (const char *const *)classes->names : NULL;
     options->label_count = classes ? classes->count : 0;
     return PG_OK;

@@ -130,6 +130,61 @@ static void prompts_and_answers_become_ids(void **state)
     pg_sample_free(label);
 }
 
+/* The same row eight times, whose answers leave out a share of the merges. */
+static void open_dropping(single *out, double share)
+{
+    char lines[1024] = "";
+    for (int i = 0; i < 8; i++)
+        strcat(lines, "{\"prefix\":\"caption en\",\"suffix\":\"a dog runs on the beach\"}\n");
+    pg_dataset_options wanted;
+    pg_dataset_options_init(&wanted);
+    wanted.bpe_dropout = share;
+    CHECK_OK(pg_dataset_open(&out->dataset, folder_write("dropping.jsonl", lines, strlen(lines)), &wanted));
+    pg_mixture_part part = {.dataset = out->dataset};
+    CHECK_OK(pg_mixture_new(&out->mixture, &part, 1, 5, false));
+}
+
+/* Ids of the answer at a position, which read as the answer does. */
+static size_t count_dropping(const single *rows, uint64_t position)
+{
+    pg_sample *sample, *again;
+    CHECK_OK(pg_sample_make(&sample, rows->mixture, &options, position));
+    CHECK_OK(pg_sample_make(&again, rows->mixture, &options, position));
+    check_ids(sample->ids, sample->count, again->ids, again->count);
+    size_t count = sample->count - sample->prefix;
+    assert_int_equal(sample->prefix, 5);
+    char *text;
+    CHECK_OK(pg_tokenizer_decode(&text, pg_model_tokenizer(model), sample->ids + 5, count, true));
+    assert_string_equal(text, "a dog runs on the beach");
+    pg_free(text);
+    pg_sample_free(sample);
+    pg_sample_free(again);
+    return count;
+}
+
+static void merges_of_answers_can_be_left_out(void **state)
+{
+    (void)state;
+    single rows;
+    open_dropping(&rows, 1);
+    assert_int_equal(count_dropping(&rows, 3), strlen("a dog runs on the beach") + 1);
+    close_rows(rows);
+    open_dropping(&rows, 0.5);
+    size_t first = count_dropping(&rows, 0), differing = 0;
+    for (uint64_t position = 1; position < 8; position++) {
+        size_t count = count_dropping(&rows, position);
+        assert_in_range(count, 13, 23); /* 12 with all merges, 24 with none */
+        differing += count != first;
+    }
+    assert_true(differing > 0);
+    close_rows(rows);
+    pg_dataset_options wanted;
+    pg_dataset_options_init(&wanted);
+    wanted.bpe_dropout = 1.5;
+    pg_dataset *dataset;
+    CHECK_FAILS(pg_dataset_open(&dataset, "dropping.jsonl", &wanted), PG_ERROR_ARGUMENT, "bpe_dropout is 1.5");
+}
+
 static void rows_that_do_not_fit_the_model_are_bad(void **state)
 {
     (void)state;
@@ -476,6 +531,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(prompts_and_answers_become_ids),
+        cmocka_unit_test(merges_of_answers_can_be_left_out),
         cmocka_unit_test(rows_that_do_not_fit_the_model_are_bad),
         cmocka_unit_test(long_rows_are_cut_or_skipped),
 #ifdef PG_SHARED_FOLDER

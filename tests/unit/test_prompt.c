@@ -62,7 +62,7 @@ static void paligemma_prompts_are_the_processors(void **state)
         CHECK_OK(pg_prompt_paligemma(&prompt, tokenizer, string(row, "prompt"), images, PG_ENCODE_SPECIAL));
         pg_golden_text_check(prompt.ids.data, prompt.ids.count, json_object_get(row, "input_ids"),
                              string(row, "prompt"));
-        CHECK_OK(pg_prompt_add_suffix(&prompt, tokenizer, string(row, "suffix"), PG_ENCODE_SPECIAL));
+        CHECK_OK(pg_prompt_add_suffix(&prompt, tokenizer, string(row, "suffix"), PG_ENCODE_SPECIAL, NULL));
         pg_golden_text_check(prompt.ids.data, prompt.ids.count, json_object_get(row, "input_ids_suffix"),
                              string(row, "suffix"));
         check_training_form(&prompt, row);

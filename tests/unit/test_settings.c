@@ -75,6 +75,7 @@ static void wrong_values_are_refused(void **state)
         {"data", "a.jsonl,weight", "is not key=value"},
         {"data", "a.jsonl,wait=1", "\"wait\" is nothing that data has"},
         {"data", "a.jsonl,weight=x", "\"x\" is not a number"},
+        {"data", "a.jsonl,bpe_dropout=2", "\"2\" is not a number from 0 to 1"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         pg_train_config *config = fresh();
