@@ -1,9 +1,9 @@
 /*
- * Blocking: the inner dimension goes in steps of BLOCK_INNER. In each, a is made ready once for all tasks: in bf16 it
- * is rounded (and turned, if it lies the other way); in f32, where it lies the other way, GROUP_ROWS of its columns are
- * copied close together, because rows whose distance is a power of two would push each other out of the caches. Then
- * every task takes `lanes` columns of b, packs them into its own panel (which stays in the second-level cache), and
- * multiplies up to CHUNK_ROWS rows of a with it, adding straight into `out`.
+ * Blocking: the inner dimension goes in steps, and in each both factors are made ready once for all tasks. Columns of b
+ * are packed, `lanes` of them into a panel. In bf16 a is rounded (and turned, if it lies the other way); in f32, where
+ * it lies the other way, GROUP_ROWS of its columns are copied close together, because rows whose distance is a power of
+ * two would push each other out of the caches. Then a task takes BLOCK_ROWS rows of a, which stay in the second-level
+ * cache while one panel after the other meets them, and adds straight into `out`.
  */
 #include "kernels/matmul_gradient.h"
 
@@ -13,39 +13,50 @@
 #include "base/threads.h"
 #include "kernels/gradient.h"
 
-#define BLOCK_INNER 1024
-#define CHUNK_ROWS  528 /* a multiple of GROUP_ROWS */
-#define GROUP_ROWS  48  /* a multiple of the rows of a kernel's tile */
-#define ROUND_ROWS  64  /* of a, for one task that rounds */
-#define COPY_STEPS  8   /* of the inner dimension, for one task that copies */
+#define INNER        1024      /* of a step */
+#define INNER_GROUPS 512       /* of a step with groups */
+#define BLOCK_ROWS   96        /* a multiple of GROUP_ROWS */
+#define GROUP_ROWS   12        /* a multiple of the rows of a kernel's tile */
+#define GROUPS_APART 16        /* floats, or groups would be written over each other in the caches */
+#define PACKED_BYTES (8 << 20) /* of panels at a time, or a little less */
+#define THREAD_TASKS 4         /* at least, where there is as much to do */
+#define ROUND_ROWS   64        /* of a, for one task that rounds */
+#define COPY_STEPS   8         /* of the inner dimension, for one task that copies */
 
 typedef struct gradient_run {
     const pg_kernels *kernels;
     const pg_matmul_gradient *job;
     int64_t first, inner;   /* of the step */
-    int64_t panels, chunks; /* tasks of a step: panels * chunks */
+    int64_t preparations;   /* tasks that make a ready */
+    int64_t panel, panels;  /* the first of those at hand, and how many */
+    int64_t blocks, strips; /* tasks that multiply: blocks of rows, each with a part of the panels */
     uint16_t *halves;       /* a of the step, rounded: [rows][pg_even(inner)]; NULL in f32 */
     float *groups;          /* a of the step, its columns in groups: [groups][inner][GROUP_ROWS]; NULL: as it lies */
+    char *packed;           /* the panels at hand */
     char *workers;
 } gradient_run;
 
-static int64_t step_inner(const pg_matmul_gradient *job)
+static bool copies_groups(const pg_matmul_gradient *job)
 {
-    return pg_smaller(job->inner, BLOCK_INNER);
+    return job->transposed && job->panel == PG_PANEL_F32;
 }
 
-/* Of one worker: a panel, results of a panel that is not full, rows of a quantised b as floats, and a piece of a that
- * is being turned. */
+static int64_t step_inner(const pg_matmul_gradient *job)
+{
+    return pg_smaller(job->inner, copies_groups(job) ? INNER_GROUPS : INNER);
+}
+
+/* Of one worker: results of a panel that is not full, rows of a quantised b as floats, and a piece of a that is being
+ * turned. */
 typedef struct worker_floats {
-    size_t panel, ragged, wide, turned;
+    size_t ragged, wide, turned;
 } worker_floats;
 
 static worker_floats measure_worker(const pg_kernels *kernels, const pg_matmul_gradient *job)
 {
     size_t lanes = (size_t)kernels->lanes, inner = (size_t)pg_even(step_inner(job));
     bool turned = job->transposed && job->panel == PG_PANEL_BF16;
-    return (worker_floats){.panel = inner * lanes,
-                           .ragged = (size_t)pg_smaller(job->rows, CHUNK_ROWS) * lanes,
+    return (worker_floats){.ragged = BLOCK_ROWS * lanes,
                            .wide = job->quantized ? inner * lanes : 0,
                            .turned = turned ? ROUND_ROWS * lanes : 0};
 }
@@ -53,12 +64,18 @@ static worker_floats measure_worker(const pg_kernels *kernels, const pg_matmul_g
 static size_t worker_bytes(const pg_kernels *kernels, const pg_matmul_gradient *job)
 {
     worker_floats floats = measure_worker(kernels, job);
-    return pg_align((floats.panel + floats.ragged + floats.wide + floats.turned) * sizeof(float));
+    return pg_align((floats.ragged + floats.wide + floats.turned) * sizeof(float));
 }
 
 static int64_t count_groups(const pg_matmul_gradient *job)
 {
     return (job->rows + GROUP_ROWS - 1) / GROUP_ROWS;
+}
+
+/* From one group to the next. */
+static int64_t group_floats(int64_t inner)
+{
+    return inner * GROUP_ROWS + GROUPS_APART;
 }
 
 /* Of a made ready. */
@@ -67,19 +84,47 @@ static size_t ready_bytes(const pg_matmul_gradient *job)
     int64_t inner = step_inner(job);
     if (job->panel == PG_PANEL_BF16)
         return pg_align((size_t)(job->rows * pg_even(inner)) * sizeof(uint16_t));
-    return job->transposed ? pg_align((size_t)(count_groups(job) * GROUP_ROWS * inner) * sizeof(float)) : 0;
+    return copies_groups(job) ? pg_align((size_t)(count_groups(job) * group_floats(inner)) * sizeof(float)) : 0;
+}
+
+static int64_t count_panels(const pg_kernels *kernels, const pg_matmul_gradient *job)
+{
+    return (job->columns + kernels->lanes - 1) / kernels->lanes;
+}
+
+static size_t panel_bytes(const pg_kernels *kernels, const pg_matmul_gradient *job)
+{
+    size_t element = job->panel == PG_PANEL_BF16 ? sizeof(uint16_t) : sizeof(float);
+    return pg_align((size_t)(pg_even(step_inner(job)) * kernels->lanes) * element);
+}
+
+/* Panels at a time. */
+static int64_t panels_at_once(const pg_kernels *kernels, const pg_matmul_gradient *job)
+{
+    return pg_smaller(count_panels(kernels, job), (int64_t)(PACKED_BYTES / panel_bytes(kernels, job)));
+}
+
+static size_t packed_bytes(const pg_kernels *kernels, const pg_matmul_gradient *job)
+{
+    return (size_t)panels_at_once(kernels, job) * panel_bytes(kernels, job);
 }
 
 size_t pg_matmul_gradient_scratch(const pg_kernels *kernels, int threads, const pg_matmul_gradient *job)
 {
-    return ready_bytes(job) + (size_t)threads * worker_bytes(kernels, job);
+    return ready_bytes(job) + packed_bytes(kernels, job) + (size_t)threads * worker_bytes(kernels, job);
 }
 
-/* ---------------------------------------------------------------- a made ready */
+/* ---------------------------------------------------------------- factors made ready */
 
 static float *worker_memory(const gradient_run *run, int worker)
 {
     return (float *)(run->workers + (size_t)worker * worker_bytes(run->kernels, run->job));
+}
+
+/* One of those at hand. */
+static void *panel_at(const gradient_run *run, int64_t index)
+{
+    return run->packed + (size_t)index * panel_bytes(run->kernels, run->job);
 }
 
 /* Rows first .. end - 1 of the left factor, which lie across: turned through a panel, `lanes` of the inner dimension at
@@ -97,9 +142,8 @@ static void turn_rows(const gradient_run *run, float *turned, int64_t first, int
     }
 }
 
-static void round_rows(void *context, int64_t index, int worker)
+static void round_rows(const gradient_run *run, int64_t index, int worker)
 {
-    const gradient_run *run = context;
     const pg_matmul_gradient *job = run->job;
     int64_t width = pg_even(run->inner), first = index * ROUND_ROWS, end = pg_smaller(first + ROUND_ROWS, job->rows);
     worker_floats floats = measure_worker(run->kernels, job);
@@ -109,37 +153,29 @@ static void round_rows(void *context, int64_t index, int worker)
             run->kernels->narrow(run->halves + r * width, PG_BF16, job->a + r * job->inner + run->first, run->inner);
     }
     if (job->transposed)
-        turn_rows(run, worker_memory(run, worker) + floats.panel + floats.ragged + floats.wide, first, end);
+        turn_rows(run, worker_memory(run, worker) + floats.ragged + floats.wide, first, end);
 }
 
-static void copy_groups(void *context, int64_t index, int worker)
+static void copy_groups(const gradient_run *run, int64_t index)
 {
-    (void)worker;
-    const gradient_run *run = context;
     const pg_matmul_gradient *job = run->job;
     for (int64_t k = index * COPY_STEPS; k < pg_smaller((index + 1) * COPY_STEPS, run->inner); k++) {
         const float *from = job->a + (run->first + k) * job->rows;
-        for (int64_t group = 0, row = 0; row < job->rows; group++, row += GROUP_ROWS)
-            memcpy(run->groups + (group * run->inner + k) * GROUP_ROWS, from + row,
-                   (size_t)pg_smaller(job->rows - row, GROUP_ROWS) * sizeof *from);
+        float *to = run->groups + k * GROUP_ROWS;
+        int64_t row = 0;
+        for (; row + GROUP_ROWS <= job->rows; row += GROUP_ROWS, to += group_floats(run->inner))
+            memcpy(to, from + row, GROUP_ROWS * sizeof *from);
+        memcpy(to, from + row, (size_t)(job->rows - row) * sizeof *from);
     }
 }
 
-static void make_ready(gradient_run *run, int threads)
+/* Columns of b, as a panel. */
+static void fill_panel(const gradient_run *run, int64_t index, int worker)
 {
     const pg_matmul_gradient *job = run->job;
-    if (run->halves)
-        pg_parallel(threads, (job->rows + ROUND_ROWS - 1) / ROUND_ROWS, round_rows, run);
-    else if (run->groups)
-        pg_parallel(threads, (run->inner + COPY_STEPS - 1) / COPY_STEPS, copy_groups, run);
-}
-
-/* ---------------------------------------------------------------- the product */
-
-/* The columns of b of one task, as a panel. */
-static void fill_panel(const gradient_run *run, float *panel, float *wide, int64_t column, int64_t lanes)
-{
-    const pg_matmul_gradient *job = run->job;
+    int64_t column = (run->panel + index) * run->kernels->lanes;
+    int64_t lanes = pg_smaller(job->columns - column, run->kernels->lanes);
+    float *wide = worker_memory(run, worker) + measure_worker(run->kernels, job).ragged;
     const void *b = wide;
     pg_dtype dtype = PG_F32;
     int64_t stride = lanes;
@@ -151,15 +187,35 @@ static void fill_panel(const gradient_run *run, float *panel, float *wide, int64
         dtype = job->dtype;
         stride = job->columns;
     }
-    run->kernels->gradient->pack_columns(panel, job->panel, b, dtype, stride, lanes, run->inner);
+    run->kernels->gradient->pack_columns(panel_at(run, index), job->panel, b, dtype, stride, lanes, run->inner);
 }
+
+static void make_ready(void *context, int64_t index, int worker)
+{
+    const gradient_run *run = context;
+    if (index >= run->preparations)
+        fill_panel(run, index - run->preparations, worker);
+    else if (run->halves)
+        round_rows(run, index, worker);
+    else
+        copy_groups(run, index);
+}
+
+static int64_t count_preparations(const gradient_run *run)
+{
+    if (run->halves)
+        return (run->job->rows + ROUND_ROWS - 1) / ROUND_ROWS;
+    return run->groups ? (run->inner + COPY_STEPS - 1) / COPY_STEPS : 0;
+}
+
+/* ---------------------------------------------------------------- the product */
 
 /* Rows of a that lay across. */
 static void multiply_groups(const gradient_run *run, float *out, int64_t stride, const float *panel, int64_t first,
                             int64_t rows, int64_t lanes)
 {
     for (int64_t row = 0; row < rows; row += GROUP_ROWS) {
-        const float *group = run->groups + (first + row) / GROUP_ROWS * run->inner * GROUP_ROWS;
+        const float *group = run->groups + (first + row) / GROUP_ROWS * group_floats(run->inner);
         run->kernels->gradient->panel_product(out + row * stride, stride, group, 1, GROUP_ROWS,
                                               pg_smaller(rows - row, GROUP_ROWS), panel, lanes, run->inner);
     }
@@ -180,43 +236,68 @@ static void multiply_rows(const gradient_run *run, float *out, int64_t stride, c
                                               rows, panel, lanes, run->inner);
 }
 
-static void multiply_panel(void *context, int64_t index, int worker)
+/* A block of rows and a panel. */
+static void multiply_panel(const gradient_run *run, int64_t index, int64_t first, int64_t rows, float *ragged)
 {
-    const gradient_run *run = context;
     const pg_kernels *kernels = run->kernels;
     const pg_matmul_gradient *job = run->job;
-    worker_floats floats = measure_worker(kernels, job);
-    float *panel = worker_memory(run, worker);
-    float *ragged = panel + floats.panel, *wide = ragged + floats.ragged;
-    int64_t column = index % run->panels * kernels->lanes, lanes = pg_smaller(job->columns - column, kernels->lanes);
-    int64_t first = index / run->panels * CHUNK_ROWS, rows = pg_smaller(job->rows - first, CHUNK_ROWS);
+    int64_t column = (run->panel + index) * kernels->lanes;
+    int64_t lanes = pg_smaller(job->columns - column, kernels->lanes);
     float *out = job->out + first * job->columns + column;
-    fill_panel(run, panel, wide, column, lanes);
     for (int64_t r = 0; job->fresh && run->first == 0 && r < rows; r++)
         memset(out + r * job->columns, 0, (size_t)lanes * sizeof *out);
     if (lanes == kernels->lanes) {
-        multiply_rows(run, out, job->columns, panel, first, rows, lanes);
+        multiply_rows(run, out, job->columns, panel_at(run, index), first, rows, lanes);
         return;
     }
     /* more lanes than columns may be written: not into the next row */
     memset(ragged, 0, (size_t)(rows * kernels->lanes) * sizeof *ragged);
-    multiply_rows(run, ragged, kernels->lanes, panel, first, rows, lanes);
+    multiply_rows(run, ragged, kernels->lanes, panel_at(run, index), first, rows, lanes);
     for (int64_t r = 0; r < rows; r++)
         kernels->add(out + r * job->columns, out + r * job->columns, ragged + r * kernels->lanes, lanes);
+}
+
+static void multiply_block(void *context, int64_t index, int worker)
+{
+    const gradient_run *run = context;
+    int64_t first = index / run->strips * BLOCK_ROWS, rows = pg_smaller(run->job->rows - first, BLOCK_ROWS);
+    int64_t strip = index % run->strips;
+    for (int64_t p = strip * run->panels / run->strips; p < (strip + 1) * run->panels / run->strips; p++)
+        multiply_panel(run, p, first, rows, worker_memory(run, worker));
+}
+
+/* Parts of the panels for a block of rows: one, or so many that there is something for every thread. */
+static int64_t count_strips(const gradient_run *run, int threads)
+{
+    int64_t wanted = (threads * THREAD_TASKS + run->blocks - 1) / run->blocks;
+    return threads > 1 ? pg_smaller(wanted, run->panels) : 1;
+}
+
+/* A step of the inner dimension. */
+static void run_step(gradient_run *run, int threads)
+{
+    int64_t all = count_panels(run->kernels, run->job), most = panels_at_once(run->kernels, run->job);
+    run->preparations = count_preparations(run);
+    for (run->panel = 0; run->panel < all; run->panel += run->panels) {
+        run->panels = pg_smaller(all - run->panel, most);
+        run->strips = count_strips(run, threads);
+        pg_parallel(threads, run->preparations + run->panels, make_ready, run);
+        pg_parallel(threads, run->blocks * run->strips, multiply_block, run);
+        run->preparations = 0;
+    }
 }
 
 void pg_matmul_gradient_run(const pg_kernels *kernels, int threads, const pg_matmul_gradient *job, void *scratch)
 {
     gradient_run run = {.kernels = kernels,
                         .job = job,
-                        .panels = (job->columns + kernels->lanes - 1) / kernels->lanes,
-                        .chunks = (job->rows + CHUNK_ROWS - 1) / CHUNK_ROWS,
+                        .blocks = (job->rows + BLOCK_ROWS - 1) / BLOCK_ROWS,
                         .halves = job->panel == PG_PANEL_BF16 ? scratch : NULL,
-                        .groups = job->panel == PG_PANEL_F32 && job->transposed ? scratch : NULL,
-                        .workers = (char *)scratch + ready_bytes(job)};
+                        .groups = copies_groups(job) ? scratch : NULL,
+                        .packed = (char *)scratch + ready_bytes(job)};
+    run.workers = run.packed + packed_bytes(kernels, job);
     for (; run.first < job->inner; run.first += run.inner) {
-        run.inner = pg_smaller(job->inner - run.first, BLOCK_INNER);
-        make_ready(&run, threads);
-        pg_parallel(threads, run.panels * run.chunks, multiply_panel, &run);
+        run.inner = pg_smaller(job->inner - run.first, step_inner(job));
+        run_step(&run, threads);
     }
 }

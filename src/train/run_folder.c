@@ -10,13 +10,14 @@ char *pg_trainer_path(const pg_trainer *trainer, const char *name)
     return pg_file_join(&path, trainer->config->out, name) == PG_OK ? path.data : NULL;
 }
 
-/* Settings that may differ between the parts of a run: they change nothing that is computed. */
+/* Settings that may differ between the parts of a run: they change nothing that is computed, but for how it is rounded.
+ */
 static bool may_differ(const char *key)
 {
     static const char *const keys[] = {"out",           "threads",        "loader_threads",  "save_every",
                                        "log_every",     "bad_share",      "patience",        "divergence",
                                        "checkpointing", "validate_every", "validation_rows", "validation",
-                                       "device"};
+                                       "device",        "micro_batch"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (!strcmp(key, keys[i]))
             return true;

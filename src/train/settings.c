@@ -592,11 +592,12 @@ static json_t *data_json(const pg_data_list *list)
     json_t *array = json_array();
     for (size_t i = 0; i < list->count; i++) {
         const pg_data_setting *d = &list->items[i];
-        json_array_append_new(array, json_pack("{s:s*,s:s*,s:s*,s:s*,s:s*,s:s*,s:s*,s:f,s:f,s:I,s:o*}", "path", d->path,
-                                               "kind", d->kind, "images", d->images, "split", d->split, "prefix",
-                                               d->prefix, "annotations", d->annotations, "image_name", d->image_name,
-                                               "weight", d->weight, "bpe_dropout", d->bpe_dropout, "repeat",
-                                               (json_int_t)d->repeat, "together", d->together ? json_true() : NULL));
+        json_array_append_new(array,
+                              json_pack("{s:s*,s:s*,s:s*,s:s*,s:s*,s:s*,s:s*,s:f,s:I,s:o*,s:o*}", "path", d->path,
+                                        "kind", d->kind, "images", d->images, "split", d->split, "prefix", d->prefix,
+                                        "annotations", d->annotations, "image_name", d->image_name, "weight", d->weight,
+                                        "repeat", (json_int_t)d->repeat, "together", d->together ? json_true() : NULL,
+                                        "bpe_dropout", d->bpe_dropout > 0 ? json_real(d->bpe_dropout) : NULL));
     }
     return array;
 }

@@ -250,8 +250,9 @@ static void check_product(const pg_kernels *kernels, const product_case *c)
 static void products_of_all_sizes(void **state)
 {
     (void)state;
-    const int64_t sizes[][3] = {{1, 1, 1},   {1, 5, 3},   {2, 6, 17},    {3, 7, 64},   {16, 12, 33},  {17, 49, 40},
-                                {63, 13, 8}, {65, 96, 5}, {5, 50, 1025}, {513, 7, 19}, {4, 1030, 70}, {70, 2049, 3}};
+    const int64_t sizes[][3] = {{1, 1, 1},     {1, 5, 3},     {2, 6, 17},     {3, 7, 64},    {16, 12, 33},
+                                {17, 49, 40},  {63, 13, 8},   {65, 96, 5},    {5, 50, 1025}, {513, 7, 19},
+                                {4, 1030, 70}, {70, 2049, 3}, {2, 1030, 2100}};
     const pg_dtype dtypes[] = {PG_F32, PG_F16, PG_BF16};
     for (int t = 0; pg_kernels_at(t); t++)
         for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)

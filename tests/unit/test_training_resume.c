@@ -259,6 +259,20 @@ static void saved_in_between(void **state)
     check_curves("straight", "stopped");
 }
 
+/* Where memory has become scarce. */
+static void a_run_goes_on_in_smaller_parts(void **state)
+{
+    (void)state;
+    static const run_settings parts = {{{"micro_batch", "1"}}};
+    pg_trainer *trainer = run_open("parts", &sft, NULL);
+    run_step(trainer, 4);
+    CHECK_OK(pg_trainer_save(trainer));
+    pg_trainer_close(trainer);
+    pg_train_report report = run_all("parts", &sft, &parts);
+    assert_true(report.finished);
+    assert_int_equal(report.step, 9);
+}
+
 static void a_finished_run_stays(void **state)
 {
     (void)state;
@@ -278,6 +292,7 @@ int main(void)
         cmocka_unit_test(threads_change_nothing),
         cmocka_unit_test(layers_computed_twice_change_nothing),
         cmocka_unit_test(saved_in_between),
+        cmocka_unit_test(a_run_goes_on_in_smaller_parts),
         cmocka_unit_test(a_finished_run_stays),
     };
     return cmocka_run_group_tests(tests, run_setup, folder_teardown);
