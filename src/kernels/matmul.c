@@ -13,6 +13,7 @@
 
 #include "base/numbers.h"
 #include "base/threads.h"
+#include "kernels/matmul_gradient.h"
 
 #define CHUNK_ROWS    512
 #define OUTPUT_GROUP  16   /* outputs of a task are a multiple of it */
@@ -112,8 +113,35 @@ static size_t sum_worker(scratch_bytes bytes)
     return bytes.sums + bytes.tile + bytes.row;
 }
 
+/* Many rows of few inputs, as small models have them in training: sums that lie across are more to carry about than
+ * weights. So weights are packed instead of x, and results lie as they are wanted from the beginning; they are the same
+ * bits. */
+static bool packs_weights(const pg_matmul *job)
+{
+    return job->panel == PG_PANEL_F32 && job->inputs <= BLOCK_INPUTS && job->rows >= CHUNK_ROWS;
+}
+
+static pg_matmul_gradient with_packed_weights(const pg_matmul *job)
+{
+    return (pg_matmul_gradient){.out = job->out,
+                                .a = job->x,
+                                .b = job->weights,
+                                .b_transposed = true,
+                                .dtype = job->dtype,
+                                .fresh = true,
+                                .bias = job->bias,
+                                .rows = job->rows,
+                                .inner = job->inputs,
+                                .columns = job->outputs,
+                                .panel = job->panel};
+}
+
 size_t pg_matmul_scratch(const pg_kernels *kernels, int threads, const pg_matmul *job)
 {
+    if (packs_weights(job)) {
+        pg_matmul_gradient product = with_packed_weights(job);
+        return pg_matmul_gradient_scratch(kernels, threads, &product);
+    }
     scratch_bytes bytes = measure_scratch(kernels, threads, job);
     return bytes.panels + bytes.shared + (size_t)threads * sum_worker(bytes);
 }
@@ -197,7 +225,7 @@ static void multiply_block(void *context, int64_t index, int worker)
                         count, job->bias ? job->bias + output : NULL);
 }
 
-void pg_matmul_panels(const pg_kernels *kernels, int threads, const pg_matmul *job, void *scratch)
+static void multiply_chunks(const pg_kernels *kernels, int threads, const pg_matmul *job, void *scratch)
 {
     panel_run run = {.kernels = kernels, .job = job, .threads = threads, .panels = scratch};
     run.block_inputs = block_inputs(job);
@@ -214,6 +242,16 @@ void pg_matmul_panels(const pg_kernels *kernels, int threads, const pg_matmul *j
         for (run.part = 0; run.part < job->inputs; run.part += run.part_inputs)
             pg_parallel(threads, (job->outputs + run.block_outputs - 1) / run.block_outputs, multiply_block, &run);
     }
+}
+
+void pg_matmul_panels(const pg_kernels *kernels, int threads, const pg_matmul *job, void *scratch)
+{
+    if (!packs_weights(job)) {
+        multiply_chunks(kernels, threads, job, scratch);
+        return;
+    }
+    pg_matmul_gradient product = with_packed_weights(job);
+    pg_matmul_gradient_run(kernels, threads, &product, scratch);
 }
 
 #define HALVES_APART \

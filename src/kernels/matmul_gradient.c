@@ -46,8 +46,8 @@ static int64_t step_inner(const pg_matmul_gradient *job)
     return pg_smaller(job->inner, copies_groups(job) ? INNER_GROUPS : INNER);
 }
 
-/* Of one worker: results of a panel that is not full, rows of a quantised b as floats, and a piece of a that is being
- * turned. */
+/* Of one worker: results of a panel that is not full, rows of b as floats (quantised ones, or those that lie across),
+ * and a piece of a that is being turned. */
 typedef struct worker_floats {
     size_t ragged, wide, turned;
 } worker_floats;
@@ -57,7 +57,7 @@ static worker_floats measure_worker(const pg_kernels *kernels, const pg_matmul_g
     size_t lanes = (size_t)kernels->lanes, inner = (size_t)pg_even(step_inner(job));
     bool turned = job->transposed && job->panel == PG_PANEL_BF16;
     return (worker_floats){.ragged = BLOCK_ROWS * lanes,
-                           .wide = job->quantized ? inner * lanes : 0,
+                           .wide = job->quantized || job->b_transposed ? inner * lanes : 0,
                            .turned = turned ? ROUND_ROWS * lanes : 0};
 }
 
@@ -169,13 +169,20 @@ static void copy_groups(const gradient_run *run, int64_t index)
     }
 }
 
-/* Columns of b, as a panel. */
-static void fill_panel(const gradient_run *run, int64_t index, int worker)
+/* Columns of b that lie across, as a panel. */
+static void turn_columns(const gradient_run *run, float *panel, float *wide, int64_t column, int64_t lanes)
 {
     const pg_matmul_gradient *job = run->job;
-    int64_t column = (run->panel + index) * run->kernels->lanes;
-    int64_t lanes = pg_smaller(job->columns - column, run->kernels->lanes);
-    float *wide = worker_memory(run, worker) + measure_worker(run->kernels, job).ragged;
+    const char *b = (const char *)job->b + (size_t)(column * job->inner + run->first) * pg_dtype_size(job->dtype);
+    for (int64_t lane = 0; lane < lanes; lane++, b += (size_t)job->inner * pg_dtype_size(job->dtype))
+        run->kernels->widen(wide + lane * run->inner, b, job->dtype, run->inner);
+    run->kernels->pack(panel, job->panel, wide, run->inner, lanes, run->inner);
+}
+
+/* Columns of b that lie side by side. */
+static void pack_columns(const gradient_run *run, float *panel, float *wide, int64_t column, int64_t lanes)
+{
+    const pg_matmul_gradient *job = run->job;
     const void *b = wide;
     pg_dtype dtype = PG_F32;
     int64_t stride = lanes;
@@ -187,7 +194,15 @@ static void fill_panel(const gradient_run *run, int64_t index, int worker)
         dtype = job->dtype;
         stride = job->columns;
     }
-    run->kernels->gradient->pack_columns(panel_at(run, index), job->panel, b, dtype, stride, lanes, run->inner);
+    run->kernels->gradient->pack_columns(panel, job->panel, b, dtype, stride, lanes, run->inner);
+}
+
+static void fill_panel(const gradient_run *run, int64_t index, int worker)
+{
+    int64_t column = (run->panel + index) * run->kernels->lanes;
+    int64_t lanes = pg_smaller(run->job->columns - column, run->kernels->lanes);
+    float *wide = worker_memory(run, worker) + measure_worker(run->kernels, run->job).ragged;
+    (run->job->b_transposed ? turn_columns : pack_columns)(run, panel_at(run, index), wide, column, lanes);
 }
 
 static void make_ready(void *context, int64_t index, int worker)
@@ -236,6 +251,25 @@ static void multiply_rows(const gradient_run *run, float *out, int64_t stride, c
                                               rows, panel, lanes, run->inner);
 }
 
+/* A panel that is not full: more lanes than columns may be written, and not into the next row. Sums go on from what is
+ * there, as those of other columns do. */
+static void multiply_ragged(const gradient_run *run, float *out, const float *panel, int64_t first, int64_t rows,
+                            int64_t lanes, float *ragged)
+{
+    int64_t stride = run->kernels->lanes;
+    for (int64_t r = 0; r < rows; r++)
+        memcpy(ragged + r * stride, out + r * run->job->columns, (size_t)lanes * sizeof *out);
+    multiply_rows(run, ragged, stride, panel, first, rows, lanes);
+    for (int64_t r = 0; r < rows; r++)
+        memcpy(out + r * run->job->columns, ragged + r * stride, (size_t)lanes * sizeof *out);
+}
+
+static void add_bias(const gradient_run *run, float *out, int64_t column, int64_t rows, int64_t lanes)
+{
+    for (int64_t r = 0; r < rows; r++, out += run->job->columns)
+        run->kernels->add(out, out, run->job->bias + column, lanes);
+}
+
 /* A block of rows and a panel. */
 static void multiply_panel(const gradient_run *run, int64_t index, int64_t first, int64_t rows, float *ragged)
 {
@@ -244,17 +278,15 @@ static void multiply_panel(const gradient_run *run, int64_t index, int64_t first
     int64_t column = (run->panel + index) * kernels->lanes;
     int64_t lanes = pg_smaller(job->columns - column, kernels->lanes);
     float *out = job->out + first * job->columns + column;
+    bool last = run->first + run->inner == job->inner;
     for (int64_t r = 0; job->fresh && run->first == 0 && r < rows; r++)
         memset(out + r * job->columns, 0, (size_t)lanes * sizeof *out);
-    if (lanes == kernels->lanes) {
+    if (lanes == kernels->lanes)
         multiply_rows(run, out, job->columns, panel_at(run, index), first, rows, lanes);
-        return;
-    }
-    /* more lanes than columns may be written: not into the next row */
-    memset(ragged, 0, (size_t)(rows * kernels->lanes) * sizeof *ragged);
-    multiply_rows(run, ragged, kernels->lanes, panel_at(run, index), first, rows, lanes);
-    for (int64_t r = 0; r < rows; r++)
-        kernels->add(out + r * job->columns, out + r * job->columns, ragged + r * kernels->lanes, lanes);
+    else
+        multiply_ragged(run, out, panel_at(run, index), first, rows, lanes, ragged);
+    if (last && job->bias)
+        add_bias(run, out, column, rows, lanes);
 }
 
 static void multiply_block(void *context, int64_t index, int worker)

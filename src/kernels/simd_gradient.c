@@ -3,6 +3,8 @@
 
 #include "kernels/simd_gradient.h"
 
+#define ROWS_AHEAD 8
+
 /* Two rows of b side by side, rounded: what a bf16 panel holds for one pair of k. */
 static void pack_pair(uint16_t *panel, const float *even, const float *odd)
 {
@@ -12,17 +14,39 @@ static void pack_pair(uint16_t *panel, const float *even, const float *odd)
     }
 }
 
+/* Whole lanes of f32; dtype is a constant. Rows are too far from each other for the processor to see what comes next.
+ */
+INLINE void copy_columns(float *panel, const char *row, pg_dtype dtype, int64_t row_bytes, int64_t k)
+{
+    for (int64_t i = 0; i < k; i++, row += row_bytes, panel += LANES) {
+        __builtin_prefetch(row + ROWS_AHEAD * row_bytes);
+#pragma GCC unroll 4
+        for (int v = 0; v < PANEL_VECTORS; v++)
+            store(panel + v * W, load_stored(row, dtype, v * W));
+    }
+}
+
+static void pack_floats(float *panel, const char *row, pg_dtype dtype, int64_t row_bytes, int64_t lanes, int64_t k)
+{
+    if (lanes < LANES) {
+        memset(panel, 0, (size_t)(k * LANES) * sizeof *panel);
+        for (int64_t i = 0; i < k; i++, row += row_bytes)
+            PG_SIMD(widen)(panel + i * LANES, row, dtype, lanes);
+    } else if (dtype == PG_F32)
+        copy_columns(panel, row, PG_F32, row_bytes, k);
+    else if (dtype == PG_BF16)
+        copy_columns(panel, row, PG_BF16, row_bytes, k);
+    else
+        copy_columns(panel, row, PG_F16, row_bytes, k);
+}
+
 void PG_SIMD(pack_columns)(void *panel, pg_panel_dtype type, const void *b, pg_dtype dtype, int64_t stride,
                            int64_t lanes, int64_t k)
 {
     int64_t row_bytes = stride * (int64_t)pg_dtype_size(dtype);
     const char *row = b;
     if (type == PG_PANEL_F32) {
-        float *to = panel;
-        if (lanes < LANES)
-            memset(to, 0, (size_t)(k * LANES) * sizeof *to);
-        for (int64_t i = 0; i < k; i++, row += row_bytes)
-            PG_SIMD(widen)(to + i * LANES, row, dtype, lanes);
+        pack_floats(panel, row, dtype, row_bytes, lanes, k);
         return;
     }
     float even[LANES] = {0}, odd[LANES] = {0};

@@ -213,11 +213,9 @@ static void products_of_all_sizes(void **state)
 }
 
 /* A row's bits must not depend on its neighbours or on the number of threads. */
-static void product_rows_stand_alone(void **state)
+static void check_rows_alone(int64_t rows, int64_t outputs, int64_t inputs)
 {
-    (void)state;
-    const int64_t rows = 260, outputs = 20, inputs = 5130;
-    float *x = draw_many(rows * inputs), *w = draw_many(outputs * inputs);
+    float *x = draw_many(rows * inputs), *w = draw_many(outputs * inputs), *bias = draw_many(outputs);
     float *all = draw_many(rows * outputs), *one = draw_many(outputs);
     void *stored = store_as(PG_BF16, w, outputs * inputs);
     for (int t = 0; pg_kernels_at(t); t++)
@@ -225,20 +223,18 @@ static void product_rows_stand_alone(void **state)
             const pg_kernels *kernels = pg_kernels_at(t);
             pg_matmul job = {all,     x,      rows,
                              outputs, inputs, stored,
-                             PG_BF16, NULL,   way % 2 ? PG_PANEL_BF16 : PG_PANEL_F32};
-            void *scratch = pg_alloc(1, pg_matmul_scratch(kernels, 4, &job));
-            if (way < 2)
-                pg_matmul_panels(kernels, 3, &job, scratch);
-            else
-                pg_matmul_dots(kernels, 3, &job, scratch);
+                             PG_BF16, bias,   way % 2 ? PG_PANEL_BF16 : PG_PANEL_F32};
+            void (*multiply)(const pg_kernels *, int, const pg_matmul *, void *) =
+                way < 2 ? pg_matmul_panels : pg_matmul_dots;
+            void *scratch = pg_alloc(1, pg_matmul_scratch(kernels, 4, &job) + pg_matmul_dots_scratch(kernels, &job));
+            multiply(kernels, 3, &job, scratch);
+            job.rows = 1;
+            pg_free(scratch);
+            scratch = pg_alloc(1, pg_matmul_scratch(kernels, 1, &job) + pg_matmul_dots_scratch(kernels, &job));
             for (int64_t r = 0; r < rows; r += 23) {
                 job.x = x + r * inputs;
                 job.out = one;
-                job.rows = 1;
-                if (way < 2)
-                    pg_matmul_panels(kernels, 1, &job, scratch);
-                else
-                    pg_matmul_dots(kernels, 1, &job, scratch);
+                multiply(kernels, 1, &job, scratch);
                 assert_memory_equal(one, all + r * outputs, (size_t)outputs * sizeof *one);
             }
             pg_free(scratch);
@@ -246,8 +242,17 @@ static void product_rows_stand_alone(void **state)
     pg_free(stored);
     drop(x);
     drop(w);
+    drop(bias);
     drop(all);
     drop(one);
+}
+
+static void product_rows_stand_alone(void **state)
+{
+    (void)state;
+    check_rows_alone(260, 20, 5130);
+    check_rows_alone(530, 70, 130); /* from here on many have their weights packed */
+    check_rows_alone(1100, 5, 1020);
 }
 
 /* ---------------------------------------------------------------- attention */
