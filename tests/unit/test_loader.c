@@ -133,9 +133,10 @@ static void prompts_and_answers_become_ids(void **state)
 /* The same row eight times, whose answers leave out a share of the merges. */
 static void open_dropping(single *out, double share)
 {
-    char lines[1024] = "";
-    for (int i = 0; i < 8; i++)
-        strcat(lines, "{\"prefix\":\"caption en\",\"suffix\":\"a dog runs on the beach\"}\n");
+    static const char line[] = "{\"prefix\":\"caption en\",\"suffix\":\"a dog runs on the beach\"}\n";
+    char lines[8 * sizeof line];
+    for (size_t i = 0; i < 8; i++)
+        memcpy(lines + i * (sizeof line - 1), line, sizeof line);
     pg_dataset_options wanted;
     pg_dataset_options_init(&wanted);
     wanted.bpe_dropout = share;
