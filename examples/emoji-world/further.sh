@@ -44,14 +44,15 @@ stage letters train letters "$batch" "$letters" 2e-3 --optimizer muon --objectiv
     --validation validation-letters/letters.jsonl --validate-every 400
 
 # The decoder learns to read from the shortest signs, as from all at once it does not begin to (docs/WORLD.md); then it finds
-# its way in what the tower has become, with pages of texts, which have more to read than a sign; then both go on.
+# its way in what the tower has become, with pages of texts, which have more to read than a sign; then both go on. Answers
+# are learned letter by letter (bpe_dropout): in the tokenizer's pieces a word would be two or three unlike its letters.
 short_signs() { grep -E '"suffix":"[^"\\]{1,3}"' signs/ocr.jsonl >signs/ocr-short.jsonl; }
 stage short-signs short_signs
 stage spell train spell "$batch" "$spell" 1e-3 --optimizer muon --reduction examples --train "$decoder" --model letters/last \
-    --data signs/ocr-short.jsonl
+    --data signs/ocr-short.jsonl,bpe_dropout=1
 # shellcheck disable=SC2046,SC2086 # words
 stage read train read "$batch" "$read" 1e-3 --optimizer muon --reduction examples --train "$decoder" \
-    --model spell/last --data primer-rows/ocr.jsonl,weight=12 $(tasks large signs 12) $masks \
+    --model spell/last --data primer-rows/ocr.jsonl,weight=12,bpe_dropout=1 $(tasks large signs 12) $masks \
     --validation validation-signs/ocr.jsonl --validate-every 200
 # shellcheck disable=SC2046,SC2086
 stage all train all "$batch" "$all" 5e-4 --reduction examples --model read/last $(tasks large signs 6) $masks \
