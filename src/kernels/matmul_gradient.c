@@ -38,7 +38,7 @@ typedef struct gradient_run {
 
 static bool copies_groups(const pg_matmul_gradient *job)
 {
-    return job->transposed && job->panel == PG_PANEL_F32;
+    return job->a_transposed && job->panel == PG_PANEL_F32;
 }
 
 static int64_t step_inner(const pg_matmul_gradient *job)
@@ -55,7 +55,7 @@ typedef struct worker_floats {
 static worker_floats measure_worker(const pg_kernels *kernels, const pg_matmul_gradient *job)
 {
     size_t lanes = (size_t)kernels->lanes, inner = (size_t)pg_even(step_inner(job));
-    bool turned = job->transposed && job->panel == PG_PANEL_BF16;
+    bool turned = job->a_transposed && job->panel == PG_PANEL_BF16;
     return (worker_floats){.ragged = BLOCK_ROWS * lanes,
                            .wide = job->quantized || job->b_transposed ? inner * lanes : 0,
                            .turned = turned ? ROUND_ROWS * lanes : 0};
@@ -149,10 +149,10 @@ static void round_rows(const gradient_run *run, int64_t index, int worker)
     worker_floats floats = measure_worker(run->kernels, job);
     for (int64_t r = first; r < end; r++) {
         run->halves[r * width + width - 1] = 0;
-        if (!job->transposed)
+        if (!job->a_transposed)
             run->kernels->narrow(run->halves + r * width, PG_BF16, job->a + r * job->inner + run->first, run->inner);
     }
-    if (job->transposed)
+    if (job->a_transposed)
         turn_rows(run, worker_memory(run, worker) + floats.ragged + floats.wide, first, end);
 }
 
@@ -301,8 +301,7 @@ static void multiply_block(void *context, int64_t index, int worker)
 /* Parts of the panels for a block of rows: one, or so many that there is something for every thread. */
 static int64_t count_strips(const gradient_run *run, int threads)
 {
-    int64_t wanted = (threads * THREAD_TASKS + run->blocks - 1) / run->blocks;
-    return threads > 1 ? pg_smaller(wanted, run->panels) : 1;
+    return pg_smaller((threads * THREAD_TASKS + run->blocks - 1) / run->blocks, run->panels);
 }
 
 /* A step of the inner dimension. */

@@ -16,7 +16,7 @@
 typedef struct pg_matmul_gradient {
     float *out;                    /* [rows][columns] */
     const float *a;                /* [rows][inner], or [inner][rows] */
-    bool transposed;               /* the latter */
+    bool a_transposed;             /* the latter */
     const void *b;                 /* [inner][columns], or [columns][inner] */
     bool b_transposed;             /* the latter */
     pg_dtype dtype;                /* of b: F32, F16 or BF16 */

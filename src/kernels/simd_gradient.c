@@ -14,8 +14,7 @@ static void pack_pair(uint16_t *panel, const float *even, const float *odd)
     }
 }
 
-/* Whole lanes of f32; dtype is a constant. Rows are too far from each other for the processor to see what comes next.
- */
+/* Whole lanes; dtype is a constant. Rows are too far from each other for the processor to see what comes next. */
 INLINE void copy_columns(float *panel, const char *row, pg_dtype dtype, int64_t row_bytes, int64_t k)
 {
     for (int64_t i = 0; i < k; i++, row += row_bytes, panel += LANES) {

@@ -162,7 +162,7 @@ static void back_on_host(pg_context *g, const float *dout, const pg_tensor *x, f
     if (w->grad)
         multiply_back(g, (pg_matmul_gradient){.out = w->grad,
                                               .a = dout,
-                                              .transposed = true,
+                                              .a_transposed = true,
                                               .b = x->data,
                                               .dtype = PG_F32,
                                               .rows = w->rows,

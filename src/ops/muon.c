@@ -158,7 +158,7 @@ static pg_matmul_gradient product_of_columns(const pg_muon *muon, float *out, co
                                              int64_t width)
 {
     pg_matmul_gradient job = product(muon, out, x, width, rows, x, width);
-    job.transposed = job.fresh = true;
+    job.a_transposed = job.fresh = true;
     return job;
 }
 

@@ -10,8 +10,7 @@ char *pg_trainer_path(const pg_trainer *trainer, const char *name)
     return pg_file_join(&path, trainer->config->out, name) == PG_OK ? path.data : NULL;
 }
 
-/* Settings that may differ between the parts of a run: they change nothing that is computed, but for how it is rounded.
- */
+/* Settings that may differ between the parts of a run: they change nothing that is computed, or its rounding alone. */
 static bool may_differ(const char *key)
 {
     static const char *const keys[] = {"out",           "threads",        "loader_threads",  "save_every",

@@ -211,7 +211,7 @@ static void check_product(const pg_kernels *kernels, const product_case *c)
     pg_kernels_at(0)->widen(b, stored, c->dtype, c->inner * c->columns);
     pg_matmul_gradient job = {.out = out,
                               .a = a,
-                              .transposed = c->transposed,
+                              .a_transposed = c->transposed,
                               .b = stored,
                               .dtype = c->dtype,
                               .rows = c->rows,
