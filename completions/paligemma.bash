@@ -180,11 +180,11 @@ _paligemma()
         verbs=''
         ;;
     merge)
-        options=' -m --model --adapter -o --out --dtype --shard-size -h --help'
-        folders=' -m --model --adapter -o --out '
+        options=' -m --model --adapter --with --share -o --out --dtype --shard-size -h --help'
+        folders=' -m --model --adapter --with -o --out '
         files=' '
         words=' --dtype=stored|f32|bf16|f16 '
-        others=' --shard-size '
+        others=' --share --shard-size '
         verbs=''
         ;;
     convert)

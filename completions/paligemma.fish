@@ -474,9 +474,11 @@ complete -c paligemma -n '__paligemma_command quantize' -l json -d 'print one JS
 complete -c paligemma -n '__paligemma_command quantize' -l threads -s t -x -d 'threads (default: one per physical core)'
 complete -c paligemma -n '__paligemma_command quantize' -l help -s h -d 'print this help'
 
-complete -c paligemma -f -n '__paligemma_first' -a merge -d 'write a full model, an adapter merged into it'
+complete -c paligemma -f -n '__paligemma_first' -a merge -d 'write a full model, an adapter or another model merged into it'
 complete -c paligemma -n '__paligemma_command merge' -l model -s m -x -a '(__fish_complete_directories)' -d 'folder in the published layout, or ORG/NAME on the hub (default: $PALIGEMMA_MODEL, else world, the PaliGemma that ships)'
 complete -c paligemma -n '__paligemma_command merge' -l adapter -x -a '(__fish_complete_directories)' -d 'a LoRA adapter in PEFT\'s layout, added to the model\'s weights'
+complete -c paligemma -n '__paligemma_command merge' -l with -x -a '(__fish_complete_directories)' -d 'a model with the same weights, to be mixed in: one that began from the same ones and learned something else'
+complete -c paligemma -n '__paligemma_command merge' -l share -x -d 'part of --with in every weight, 0 to 1 (0.5)'
 complete -c paligemma -n '__paligemma_command merge' -l out -s o -x -a '(__fish_complete_directories)' -d 'the new model\'s folder'
 complete -c paligemma -n '__paligemma_command merge' -l dtype -x -a 'stored f32 bf16 f16' -d 'type of the weights (default: stored, each as it is)'
 complete -c paligemma -n '__paligemma_command merge' -l shard-size -x -d 'largest file of weights, such as 500MB (default: 5GB)'

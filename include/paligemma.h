@@ -681,10 +681,13 @@ PG_API pg_status pg_quantize(const char *folder, const pg_model *model, const pg
 typedef bool pg_save_progress(void *user, size_t done, size_t total);
 
 typedef struct pg_save_options {
-    const char *dtype; /* "F32", "BF16" or "F16"; NULL: as stored, quantised weights as BF16 */
-    size_t shard_size; /* bytes of a file, unless one weight alone has more (0: 5,000,000,000) */
-    int threads;       /* 0: one per physical core that this process may use */
-    bool replace;      /* a folder of this name is replaced, in one step where the file system can */
+    const char *dtype;   /* "F32", "BF16" or "F16"; NULL: as stored, quantised weights as BF16 */
+    size_t shard_size;   /* bytes of a file, unless one weight alone has more (0: 5,000,000,000) */
+    int threads;         /* 0: one per physical core that this process may use */
+    bool replace;        /* a folder of this name is replaced, in one step where the file system can */
+    const pg_model *mix; /* a model with the same weights, of which each becomes (1 - share) of the one that is saved +
+                            share of this one's, in f32, rounded once; NULL: none */
+    double share;        /* 0 to 1 (0.5) */
     pg_save_progress *on_progress;
     void *user;
 } pg_save_options;
@@ -694,7 +697,10 @@ PG_API void pg_save_options_init(pg_save_options *options);
 /* Writes a full model in the published layout: weights in one file or in shards with their index, config.json with its
  * dtype, everything else copied. An adapter in use becomes part of the weights, w + scale b a in f32, rounded once. The
  * folder appears complete or not at all. Weights are read and written piece by piece. options: NULL for the defaults.
- */
+ *
+ * Models that began from the same weights and were trained on different things can be mixed (`mix`): between a model
+ * and what it became by training lie ones that can do most of both (Wortsman et al. 2021, "Robust fine-tuning of
+ * zero-shot models"; 2022, "Model soups"). */
 PG_API pg_status pg_model_save(const char *folder, const pg_model *model, const pg_save_options *options);
 
 typedef struct pg_create_options {

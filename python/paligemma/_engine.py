@@ -263,9 +263,13 @@ class Engine:
         library.pg_model_logit_scale(ctypes.byref(scale), ctypes.byref(bias), self.model)
         return scale.value, bias.value
 
-    def save(self, folder, dtype=None, replace=False):
-        """Writes the model in the published layout; an adapter becomes part of the weights."""
+    def save(self, folder, dtype=None, replace=False, mix=None, share=0.5):
+        """Writes the model in the published layout; an adapter becomes part of the weights, as does a share of `mix`,
+        another Engine."""
         saving = options(header.pg_save_options)
+        saving.share = share
+        if mix is not None:
+            saving.mix = mix.model._as_parameter_
         saving.dtype, saving.replace = None if dtype is None else dtype.encode(), replace
         library.pg_model_save(path_bytes(folder), self.model, ctypes.byref(saving))
 

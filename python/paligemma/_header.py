@@ -363,6 +363,8 @@ class pg_save_options(Structure):
         ("shard_size", c_size_t),
         ("threads", c_int),
         ("replace", c_bool),
+        ("mix", POINTER(pg_model)),
+        ("share", c_double),
         ("on_progress", pg_save_progress),
         ("user", c_void_p),
     ]

@@ -215,6 +215,11 @@ class Model:
         layers = sum(name.startswith("text.layer.") for name in found)
         return np.stack([found["text.input"], *(found[f"text.layer.{i}"] for i in range(layers))])
 
-    def save(self, folder: PathLike, dtype: str | None = None, replace: bool = False) -> None:
-        """Writes the model in the published layout, an adapter merged. dtype: "F32", "BF16", "F16"; None: as stored."""
-        self.engine.save(folder, dtype, replace)
+    def save(self, folder: PathLike, dtype: str | None = None, replace: bool = False, mix: Model | None = None,
+             share: float = 0.5) -> None:
+        """Writes the model in the published layout, an adapter merged.
+
+        dtype       "F32", "BF16", "F16"; None: as stored
+        mix, share  a model with the same weights: each becomes (1 - share) of this model's + share of the other's
+        """
+        self.engine.save(folder, dtype, replace, mix and mix.engine, share)

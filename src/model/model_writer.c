@@ -30,6 +30,7 @@ typedef struct host_weight {
     pg_parameter p;
     pg_lora lora;
     void *memory[3];
+    float *a; /* the addition's first factor, [rank][width] */
 } host_weight;
 
 /* Freed with free_host, also after a failure. */
@@ -42,93 +43,124 @@ static pg_status bring_to_host(host_weight *out, const pg_parameter *p)
     out->lora = *p->lora;
     out->p.lora = &out->lora;
     PG_TRY(pg_parameter_to_host(&out->lora.a, &out->memory[1], &p->lora->a));
-    return pg_parameter_to_host(&out->lora.b, &out->memory[2], &p->lora->b);
+    PG_TRY(pg_parameter_to_host(&out->lora.b, &out->memory[2], &p->lora->b));
+    int64_t count = out->lora.a.rows * p->width;
+    out->a = pg_alloc((size_t)count, sizeof *out->a);
+    if (!out->a)
+        return PG_ERROR_MEMORY;
+    pg_dtype_widen(out->a, out->lora.a.dtype, out->lora.a.data, count);
+    return PG_OK;
 }
 
 static void free_host(host_weight *weight)
 {
     for (size_t i = 0; i < sizeof weight->memory / sizeof *weight->memory; i++)
         pg_free(weight->memory[i]);
+    pg_free(weight->a);
 }
 
-/* Some rows of a weight in the making. */
-typedef struct value_run {
-    const pg_parameter *p;
-    const pg_weight_entry *entry; /* with options: the weight has no data */
-    const pg_model_write_options *options;
-    pg_dtype dtype;
-    bool keep; /* the weight's pages: they are no file's */
-    int64_t first, rows;
-    float *a;      /* the first factor, [rank][width] */
-    float *floats; /* of each worker: a row, its addition, a row of the second factor */
-    int64_t worker_floats;
-    char *out; /* [rows][width] of dtype */
-} value_run;
+/* Floats that one row is made in beside itself: its addition, and a row of the second factor. */
+static int64_t row_workspace(const host_weight *weight)
+{
+    return weight->p.lora ? weight->p.width + weight->lora.a.rows : 0;
+}
 
 /* row += scale * (row of b) a */
-static void add_low_rank(const value_run *run, float *row, float *addition, float *b, int64_t index)
+static void add_low_rank(float *row, float *workspace, const host_weight *weight, int64_t index)
 {
-    const pg_lora *lora = run->p->lora;
-    int64_t width = run->p->width, rank = lora->a.rows;
+    const pg_lora *lora = &weight->lora;
+    int64_t width = weight->p.width, rank = lora->a.rows;
+    float *addition = workspace, *b = workspace + width;
     size_t b_bytes = (size_t)rank * pg_dtype_size(lora->b.dtype);
     pg_dtype_widen(b, lora->b.dtype, (const char *)lora->b.data + (size_t)index * b_bytes, rank);
     memset(addition, 0, (size_t)width * sizeof *addition);
     for (int64_t k = 0; k < rank; k++)
         for (int64_t i = 0; i < width; i++)
-            addition[i] += b[k] * run->a[k * width + i];
+            addition[i] += b[k] * weight->a[k * width + i];
     for (int64_t i = 0; i < width; i++)
         row[i] += (float)lora->scale * addition[i];
+}
+
+static void read_row(float *row, float *workspace, const host_weight *weight, int64_t index)
+{
+    pg_parameter_row(row, &weight->p, index);
+    if (weight->p.lora)
+        add_low_rank(row, workspace, weight, index);
+}
+
+/* Some rows of a weight in the making. */
+typedef struct value_run {
+    host_weight weight, with;     /* with: only where options->with */
+    const pg_weight_entry *entry; /* with options: the weight has no data */
+    const pg_model_write_options *options;
+    pg_dtype dtype;
+    bool keep; /* the weight's pages: they are no file's */
+    int64_t first, rows;
+    float *floats; /* of each worker: a row, the other model's, what they are made in */
+    int64_t worker_floats;
+    char *out; /* [rows][width] of dtype */
+} value_run;
+
+static bool is_mixed(const value_run *run)
+{
+    return run->options && run->options->with;
+}
+
+static bool is_given(const pg_parameter *p)
+{
+    return p->quantized.bits || p->data;
 }
 
 static void make_row(void *context, int64_t index, int worker)
 {
     const value_run *run = context;
-    const pg_parameter *p = run->p;
-    int64_t row = run->first + index;
-    float *floats = run->floats + worker * run->worker_floats;
-    if (p->quantized.bits || p->data)
-        pg_parameter_row(floats, p, row);
+    int64_t row = run->first + index, width = run->weight.p.width;
+    float *floats = run->floats + worker * run->worker_floats, *other = floats + width, *workspace = other + width;
+    if (is_given(&run->weight.p))
+        read_row(floats, workspace, &run->weight, row);
     else
         run->options->values(run->options->user, floats, run->entry, row, 1);
-    if (p->lora)
-        add_low_rank(run, floats, floats + p->width, floats + 2 * p->width, row);
-    pg_dtype_narrow(run->out + (size_t)(index * p->width) * pg_dtype_size(run->dtype), run->dtype, floats, p->width);
+    if (is_mixed(run)) {
+        float share = (float)run->options->share;
+        read_row(other, workspace, &run->with, row);
+        for (int64_t i = 0; i < width; i++)
+            floats[i] = (1 - share) * floats[i] + share * other[i];
+    }
+    pg_dtype_narrow(run->out + (size_t)(index * width) * pg_dtype_size(run->dtype), run->dtype, floats, width);
 }
 
-/* What rows are made with. */
-static pg_status make_workspace(value_run *run, int threads)
+/* What rows are made with. with: the other model's weight, or NULL. Freed with end_run, also after a failure. */
+static pg_status begin_run(value_run *run, const pg_parameter *p, const pg_parameter *with, int threads)
 {
-    const pg_parameter *p = run->p;
-    run->worker_floats = 2 * p->width + (p->lora ? p->lora->a.rows : 0);
+    PG_TRY(bring_to_host(&run->weight, p));
+    if (with)
+        PG_TRY(bring_to_host(&run->with, with));
+    int64_t own = row_workspace(&run->weight), other = row_workspace(&run->with);
+    run->worker_floats = 2 * p->width + (own > other ? own : other);
     run->floats = pg_alloc((size_t)threads, (size_t)run->worker_floats * sizeof *run->floats);
-    run->a = pg_alloc(p->lora ? (size_t)p->lora->a.rows : 0, (size_t)p->width * sizeof *run->a);
-    if (!run->floats || !run->a)
-        return PG_ERROR_MEMORY;
-    if (p->lora)
-        pg_dtype_widen(run->a, p->lora->a.dtype, p->lora->a.data, p->lora->a.rows * p->width);
-    return PG_OK;
+    return run->floats ? PG_OK : PG_ERROR_MEMORY;
 }
 
-static void free_workspace(value_run *run)
+static void end_run(value_run *run)
 {
     pg_free(run->floats);
-    pg_free(run->a);
+    free_host(&run->weight);
+    free_host(&run->with);
 }
 
 /* Mapped pages that will not be read again. What is not mapped must not be given back. */
-static void release(const value_run *run, int64_t first, int64_t rows)
+static void release(const value_run *run, const pg_parameter *p)
 {
-    const pg_parameter *p = run->p;
     size_t row_bytes = (size_t)p->width * pg_dtype_size(p->dtype);
     if (!run->keep && p->stored && p->data == p->stored->data && !p->quantized.bits)
-        pg_pages_release((const char *)p->data + (size_t)first * row_bytes, (size_t)rows * row_bytes);
+        pg_pages_release((const char *)p->data + (size_t)run->first * row_bytes, (size_t)run->rows * row_bytes);
 }
 
 /* All rows of the run. */
 static pg_status make_rows(value_run *run, int threads)
 {
     const pg_model_write_options *options = run->options;
-    if (options && options->prepare && !run->p->data && !run->p->quantized.bits)
+    if (options && options->prepare && !is_given(&run->weight.p))
         PG_TRY(options->prepare(options->user, run->entry, run->first, run->rows));
     pg_parallel(threads, run->rows, make_row, run);
     return PG_OK;
@@ -136,66 +168,50 @@ static pg_status make_rows(value_run *run, int threads)
 
 static pg_status write_pieces(pg_safetensors_writer *file, value_run *run, int threads)
 {
-    const pg_parameter *p = run->p;
+    const pg_parameter *p = &run->weight.p;
     size_t row_bytes = (size_t)p->width * pg_dtype_size(run->dtype);
+    bool as_stored = !is_mixed(run) && !p->lora && !p->quantized.bits && p->data && p->dtype == run->dtype;
     for (int64_t piece = run->rows; run->first < p->rows; run->first += piece) {
         run->rows = pg_smaller(p->rows - run->first, piece);
-        const char *bytes = run->out;
-        if (!p->lora && !p->quantized.bits && p->data && p->dtype == run->dtype)
-            bytes = (const char *)p->data + (size_t)run->first * row_bytes;
-        else
+        const char *bytes = as_stored ? (const char *)p->data + (size_t)run->first * row_bytes : run->out;
+        if (!as_stored)
             PG_TRY(make_rows(run, threads));
         PG_TRY(pg_safetensors_writer_write(file, bytes, (size_t)run->rows * row_bytes));
-        release(run, run->first, run->rows);
+        release(run, p);
+        release(run, &run->with.p);
     }
     return PG_OK;
 }
 
-static pg_status write_host_values(pg_safetensors_writer *file, value_run *run, int threads)
+static pg_status write_values(pg_safetensors_writer *file, value_run *run, const pg_parameter *p,
+                              const pg_parameter *with, int threads)
 {
-    const pg_parameter *p = run->p;
+    pg_status status;
+    PG_TRY_GOTO(begin_run(run, p, with, threads));
     run->rows = pg_smaller(p->rows, PIECE_BYTES / (p->width * (int64_t)sizeof(float)) + 1);
     run->out = pg_alloc((size_t)run->rows, (size_t)p->width * pg_dtype_size(run->dtype));
-    pg_status status = run->out ? make_workspace(run, threads) : PG_ERROR_MEMORY;
-    if (status == PG_OK)
-        status = write_pieces(file, run, threads);
-    free_workspace(run);
+    status = run->out ? write_pieces(file, run, threads) : PG_ERROR_MEMORY;
+done:
     pg_free(run->out);
-    return status;
-}
-
-static pg_status write_values(pg_safetensors_writer *file, value_run *run, int threads)
-{
-    host_weight weight;
-    const pg_parameter *there = run->p;
-    pg_status status = bring_to_host(&weight, there);
-    run->p = &weight.p;
-    if (status == PG_OK)
-        status = write_host_values(file, run, threads);
-    run->p = there;
-    free_host(&weight);
+    end_run(run);
     return status;
 }
 
 pg_status pg_weight_rows(void *out, const pg_parameter *p, pg_dtype dtype, int64_t first, int64_t count, int threads)
 {
-    host_weight weight;
-    value_run run = {.p = &weight.p, .dtype = dtype, .first = first, .rows = count, .out = out};
-    pg_status status = bring_to_host(&weight, p);
-    if (status == PG_OK)
-        status = make_workspace(&run, threads);
+    value_run run = {.dtype = dtype, .first = first, .rows = count, .out = out};
+    pg_status status = begin_run(&run, p, NULL, threads);
     if (status == PG_OK)
         status = make_rows(&run, threads);
-    release(&run, first, count);
-    free_workspace(&run);
-    free_host(&weight);
+    release(&run, &run.weight.p);
+    end_run(&run);
     return status;
 }
 
 pg_status pg_weight_write(pg_safetensors_writer *file, const pg_parameter *p, pg_dtype dtype, int threads)
 {
-    value_run run = {.p = p, .dtype = dtype};
-    return write_values(file, &run, threads);
+    value_run run = {.dtype = dtype};
+    return write_values(file, &run, p, NULL, threads);
 }
 
 /* ---------------------------------------------------------------- the plan */
@@ -204,10 +220,10 @@ typedef struct write_plan {
     const pg_model_write_options *options;
     int threads;
     bool keep;
-    pg_weight_entry *entries;
+    pg_weight_entry *entries, *others; /* others: the same weights of options->with */
     pg_array *arrays;
     size_t *shards; /* of each weight */
-    size_t count, capacity, shard_count;
+    size_t count, capacity, other_count, other_capacity, shard_count;
     int64_t bytes, parameters;
 } write_plan;
 
@@ -247,16 +263,51 @@ static void plan_shards(write_plan *plan)
     plan->shard_count++;
 }
 
-static pg_status make_plan(write_plan *plan, pg_weights *weights, const pg_model_write_options *options)
+static pg_status list_weights(pg_weight_entry **entries, size_t *count, size_t *capacity, pg_weights *weights)
 {
     pg_weight_walk walk = {.weights = weights};
     pg_weight_entry entry;
+    while (pg_weights_next(&walk, &entry)) {
+        PG_TRY(pg_grow((void **)entries, capacity, *count + 1, sizeof **entries));
+        (*entries)[(*count)++] = entry;
+    }
+    return PG_OK;
+}
+
+/* "NAME of ROWS x WIDTH", or "nothing" behind the last one. */
+static void tell_weight(char out[PG_WEIGHT_NAME + 64], const pg_weight_entry *entries, size_t count, size_t i)
+{
+    if (i < count)
+        snprintf(out, PG_WEIGHT_NAME + 64, "%s of %lld x %lld", entries[i].published,
+                 (long long)entries[i].parameter->rows, (long long)entries[i].parameter->width);
+    else
+        snprintf(out, PG_WEIGHT_NAME + 64, "nothing");
+}
+
+/* Models that are mixed have the same weights, in the same order. */
+static pg_status check_others(const write_plan *plan)
+{
+    char own[PG_WEIGHT_NAME + 64], other[PG_WEIGHT_NAME + 64];
+    for (size_t i = 0; i < plan->count || i < plan->other_count; i++) {
+        tell_weight(own, plan->entries, plan->count, i);
+        tell_weight(other, plan->others, plan->other_count, i);
+        if (strcmp(own, other) != 0)
+            return pg_fail(PG_ERROR_ARGUMENT,
+                           "models of different kinds or sizes cannot be mixed: one has %s where the other has %s", own,
+                           other);
+    }
+    return PG_OK;
+}
+
+static pg_status make_plan(write_plan *plan, pg_weights *weights, const pg_model_write_options *options)
+{
     *plan = (write_plan){.options = options,
                          .threads = options->threads,
                          .keep = weights->files && pg_checkpoint_is_copied(weights->files)};
-    while (pg_weights_next(&walk, &entry)) {
-        PG_TRY(pg_grow((void **)&plan->entries, &plan->capacity, plan->count + 1, sizeof *plan->entries));
-        plan->entries[plan->count++] = entry;
+    PG_TRY(list_weights(&plan->entries, &plan->count, &plan->capacity, weights));
+    if (options->with) {
+        PG_TRY(list_weights(&plan->others, &plan->other_count, &plan->other_capacity, options->with));
+        PG_TRY(check_others(plan));
     }
     plan->arrays = pg_alloc(plan->count, sizeof *plan->arrays);
     plan->shards = pg_alloc(plan->count, sizeof *plan->shards);
@@ -271,6 +322,7 @@ static pg_status make_plan(write_plan *plan, pg_weights *weights, const pg_model
 static void free_plan(write_plan *plan)
 {
     pg_free(plan->entries);
+    pg_free(plan->others);
     pg_free(plan->arrays);
     pg_free(plan->shards);
 }
@@ -299,12 +351,12 @@ static void shard_name(char *out, const write_plan *plan, size_t shard)
 static pg_status write_weight(pg_safetensors_writer *file, const write_plan *plan, size_t i)
 {
     const pg_model_write_options *options = plan->options;
-    value_run run = {.p = plan->entries[i].parameter,
-                     .entry = &plan->entries[i],
+    const pg_parameter *with = options->with ? plan->others[i].parameter : NULL;
+    value_run run = {.entry = &plan->entries[i],
                      .options = options,
                      .dtype = plan->arrays[i].dtype,
                      .keep = plan->keep};
-    PG_TRY(write_values(file, &run, plan->threads));
+    PG_TRY(write_values(file, &run, plan->entries[i].parameter, with, plan->threads));
     if (options->on_progress && !options->on_progress(options->user, i + 1, plan->count))
         return pg_fail(PG_ERROR_CANCELLED, "cancelled");
     return PG_OK;
@@ -371,6 +423,8 @@ pg_status pg_model_write_weights(const char *folder, pg_weights *weights, const 
 {
     write_plan plan;
     PG_TRY(check_tied(weights));
+    if (options->with)
+        PG_TRY(check_tied(options->with));
     pg_status status = make_plan(&plan, weights, options);
     if (status == PG_OK)
         status = write_shards(&plan, folder);

@@ -17,7 +17,9 @@ typedef struct pg_model_write_options {
     pg_dtype dtype;     /* F32, F16 or BF16 */
     size_t shard_bytes; /* of a file, unless one weight alone has more; 0: PG_SHARD_BYTES */
     int threads;
-    bool replace; /* pg_model_write: a folder that exists is replaced */
+    bool replace;     /* pg_model_write: a folder that exists is replaced */
+    pg_weights *with; /* every weight becomes (1 - share) of itself + share of this model's; NULL: it stays */
+    double share;
     /* Rows first .. first + count - 1 of a weight whose data is NULL, as floats; called by several threads. */
     void (*values)(void *user, float *out, const pg_weight_entry *entry, int64_t first, int64_t count);
     /* Called before `values` is asked for these rows; NULL: needs no preparation. */

@@ -205,3 +205,12 @@ def test_models_are_saved(paligemma, m, cow, tmp_path):
     m.save(tmp_path / "copy", dtype="BF16")
     assert json.loads((tmp_path / "copy" / "config.json").read_text())["dtype"] == "bfloat16"
     assert paligemma.load(tmp_path / "copy", compute="f32").caption(cow, max_new_tokens=2)
+
+
+def test_models_are_mixed(paligemma, m, tiny, tmp_path):
+    prompt = tiny.facts["prompts"][0]["text"]
+    m.save(tmp_path / "own", mix=m, share=0.25)
+    assert (paligemma.load(tmp_path / "own", compute="f32").hidden_states(prompt) == m.hidden_states(prompt)).all()
+    with pytest.raises(ValueError, match="share: 2, expected 0 to 1"):
+        m.save(tmp_path / "more", mix=m, share=2)
+    assert not (tmp_path / "more").exists()

@@ -163,6 +163,90 @@ static void quantised_base(void **state)
     }
 }
 
+/* ---------------------------------------------------------------- two models */
+
+static void save_mixed(const char *name, const pg_model *model, const pg_model *mix, double share, const char *dtype)
+{
+    pg_save_options options;
+    pg_save_options_init(&options);
+    options.dtype = dtype;
+    options.mix = mix;
+    options.share = share;
+    options.threads = 3;
+    CHECK_OK(pg_model_save(folder_file(name), model, &options));
+}
+
+/* Every value of `made` is (1 - share) of the first model's, addition included, + share of the other's. */
+static void check_mixed(const char *name, pg_model *first, pg_model *second, double share, double limit)
+{
+    pg_model *made = open_model(folder_file(name), NULL);
+    pg_weight_walk walks[] = {{.weights = made->weights}, {.weights = first->weights}, {.weights = second->weights}};
+    pg_weight_entry entries[3];
+    size_t count = 0;
+    while (pg_weights_next(&walks[0], &entries[0])) {
+        float got[512], own[512], other[512];
+        assert_true(pg_weights_next(&walks[1], &entries[1]) && pg_weights_next(&walks[2], &entries[2]));
+        const pg_parameter *p = entries[0].parameter;
+        for (int64_t row = 0; row < p->rows && p->width <= 512; row++, count++) {
+            read_row(got, p, row);
+            read_row(own, entries[1].parameter, row);
+            read_row(other, entries[2].parameter, row);
+            for (int64_t i = 0; i < p->width; i++) {
+                double a = merged_value(own[i], entries[1].parameter->lora, row, i);
+                double b = merged_value(other[i], entries[2].parameter->lora, row, i);
+                assert_true(fabs((double)got[i] - (1 - share) * a - share * b) <=
+                            limit * fmax(fabs(a) + fabs(b), 0.01));
+            }
+        }
+    }
+    assert_true(count > 1000);
+    pg_model_close(made);
+}
+
+static void models_are_mixed(void **state)
+{
+    (void)state;
+    pg_model *adapted = open_model(BASE, ADAPTER), *plain = open_model(BASE, NULL);
+    pg_model *quantised = open_model(folder_file("int4"), NULL);
+    save_mixed("mix-f32", adapted, plain, 0.25, NULL);
+    check_mixed("mix-f32", adapted, plain, 0.25, 1e-5);
+    save_mixed("mix-bf16", plain, adapted, 0.7, "BF16");
+    check_mixed("mix-bf16", plain, adapted, 0.7, 0x1p-8);
+    save_mixed("mix-int4", quantised, adapted, 0.5, "F32");
+    check_mixed("mix-int4", quantised, adapted, 0.5, 1e-5);
+    pg_model_close(quantised);
+    pg_model_close(plain);
+    pg_model_close(adapted);
+}
+
+static void what_cannot_be_mixed(void **state)
+{
+    static const struct {
+        const char *other;
+        double share;
+        const char *message;
+    } cases[] = {
+        {BASE, -0.1, "share: -0.1, expected 0 to 1"},
+        {BASE, NAN, "share: nan, expected 0 to 1"},
+        {GEMMA, 0.5, "patch_embedding.weight of "},
+        {SHARDED, 0.5, "different kinds or sizes cannot be mixed: one has "},
+    };
+    (void)state;
+    pg_model *model = open_model(BASE, NULL);
+    int before = folder_count();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        pg_save_options options;
+        pg_save_options_init(&options);
+        assert_true(options.share == 0.5);
+        options.mix = open_model(cases[i].other, NULL);
+        options.share = cases[i].share;
+        CHECK_FAILS(pg_model_save(folder_file("unmixed"), model, &options), PG_ERROR_ARGUMENT, cases[i].message);
+        pg_model_close((pg_model *)options.mix);
+    }
+    assert_int_equal(folder_count(), before);
+    pg_model_close(model);
+}
+
 /* ---------------------------------------------------------------- folders */
 
 static void replaces_a_folder(void **state)
@@ -228,6 +312,7 @@ static pg_status save_again(const pg_model *model)
     pg_save_options_init(&options);
     options.replace = true;
     options.shard_size = 300000;
+    options.mix = model;
     return pg_model_save(folder_file("swept"), model, &options);
 }
 
@@ -353,6 +438,8 @@ int main(void)
         cmocka_unit_test(dtypes_and_shards),
         cmocka_unit_test(config_says_dtype),
         cmocka_unit_test(quantised_base),
+        cmocka_unit_test(models_are_mixed),
+        cmocka_unit_test(what_cannot_be_mixed),
         cmocka_unit_test(replaces_a_folder),
         cmocka_unit_test(fails_cleanly),
         cmocka_unit_test(short_of_memory),
