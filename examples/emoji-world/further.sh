@@ -14,8 +14,8 @@ root=$(cd "$here/../.." && pwd)
 . "$here/stages.sh"
 
 case ${2:-full} in
-full) scenes=80000 signs=64000 pages=24000 held_out=500 batch=256 letters=2000 spell=100 read=600 all=5500 ;;
-quick) scenes=200 signs=200 pages=100 held_out=20 batch=8 letters=2 spell=2 read=2 all=2 ;;
+full) scenes=80000 signs=64000 pages=24000 held_out=500 batch=256 letters=2000 spell=100 read=500 again=200 all=5500 ;;
+quick) scenes=200 signs=200 pages=100 held_out=20 batch=8 letters=2 spell=2 read=2 again=2 all=2 ;;
 *) echo "further.sh: \"$2\": full or quick" >&2; exit 2 ;;
 esac
 model=$(cd "${3:-$root/models/world}" && pwd)
@@ -43,18 +43,24 @@ stage letters train letters "$batch" "$letters" 2e-3 --optimizer muon --objectiv
     --data primer-rows/letters.jsonl,weight=5 --data signs/letters.jsonl,weight=3 --data large/patches.jsonl,weight=1 \
     --validation validation-letters/letters.jsonl --validate-every 400
 
-# The decoder learns to read from the shortest signs, as from all at once it does not begin to (docs/WORLD.md); then it finds
-# its way in what the tower has become, with pages of texts, which have more to read than a sign; then both go on. Answers
-# are learned letter by letter (bpe_dropout): in the tokenizer's pieces a word would be two or three unlike its letters.
+# The decoder learns to read from the shortest signs, as from all at once it does not begin to, and forgets the other tasks
+# meanwhile; another one learns to see with the new tower what it knows. Between the two lies one that soon does both, and
+# from then on all is learned together (docs/WORLD.md has the figures of each of these steps).
 short_signs() { grep -E '"suffix":"[^"\\]{1,3}"' signs/ocr.jsonl >signs/ocr-short.jsonl; }
+learn() { # RUN STEPS RATE MODEL ARGUMENT...
+    run=$1 steps=$2 rate=$3 from=$4
+    shift 4
+    train "$run" "$batch" "$steps" "$rate" --optimizer muon --reduction examples --model "$from" "$@"
+}
 stage short-signs short_signs
-stage spell train spell "$batch" "$spell" 1e-3 --optimizer muon --reduction examples --train "$decoder" --model letters/last \
-    --data signs/ocr-short.jsonl,bpe_dropout=1
-# shellcheck disable=SC2046,SC2086 # words
-stage read train read "$batch" "$read" 1e-3 --optimizer muon --reduction examples --train "$decoder" \
-    --model spell/last --data primer-rows/ocr.jsonl,weight=12,bpe_dropout=1 $(tasks large signs 12) $masks \
+stage spell learn spell "$spell" 1e-3 letters/last --train "$decoder" --data signs/ocr-short.jsonl,bpe_dropout=1
+# shellcheck disable=SC2046 # words
+stage read learn read "$read" 1e-3 spell/last --train "$decoder" $(reading signs 6) $(reading primer-rows 4) \
     --validation validation-signs/ocr.jsonl --validate-every 200
 # shellcheck disable=SC2046,SC2086
-stage all train all "$batch" "$all" 5e-4 --reduction examples --model read/last $(tasks large signs 6) $masks \
+stage again learn again "$again" 8e-4 letters/last --train "$decoder" $(tasks large) $masks
+stage both paligemma merge -m again/last --with read/last --share 0.45 --out both
+# shellcheck disable=SC2046,SC2086
+stage all learn all "$all" 8e-4 both $(tasks large) $(reading signs 9) $(reading primer-rows 1) $masks \
     --validation validation/detect.jsonl --validation validation-signs/ocr.jsonl --validate-every 1000 --validation-rows 200
 echo "$(date +%H:%M:%S) done: all/last"

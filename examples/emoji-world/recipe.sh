@@ -126,14 +126,14 @@ stage words train words 32 "$words" 1e-3 --reduction examples --train "$decoder"
     --validation validation/caption-en.jsonl --validate-every 200 --validation-rows 250
 # shellcheck disable=SC2046,SC2086
 stage read train read 32 "$read" 1e-3 --reduction examples --train "$decoder" --model words/last \
-    $(tasks train windows 4) $masks --data train/two-en.jsonl,weight=3 --data train/three-en.jsonl,weight=4 \
+    $(tasks train) $(reading windows 4) $masks --data train/two-en.jsonl,weight=3 --data train/three-en.jsonl,weight=4 \
     --validation validation/caption-en.jsonl --validation validation/detect.jsonl --validation validation/vqa.jsonl \
     --validate-every 400 --validation-rows 300
 # shellcheck disable=SC2046,SC2086
-stage low train low "$batch" "$low" "$low_rate" --reduction examples --model read/last $(tasks train windows 4) $masks \
+stage low train low "$batch" "$low" "$low_rate" --reduction examples --model read/last $(tasks train) $(reading windows 4) $masks \
     --validation validation/caption-en.jsonl --validation validation/detect.jsonl --validation validation/vqa.jsonl \
     --validate-every 400 --validation-rows 300
 stage resize paligemma init --from low/last --image-size 224 --out high-0
 # shellcheck disable=SC2046,SC2086
-stage high train high "$batch" "$high" "$high_rate" --reduction examples --model high-0 $(tasks large signs 4) $masks
+stage high train high "$batch" "$high" "$high_rate" --reduction examples --model high-0 $(tasks large) $(reading signs 4) $masks
 echo "$(date +%H:%M:%S) done: high/last, siglip-large/last, codec/last/mask_codec.npz"

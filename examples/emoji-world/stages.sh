@@ -45,13 +45,17 @@ segment_all() { # FOLDER
         END { flush() }' "$1/segment.jsonl" >"$1/segment-all.jsonl"
 }
 
-# All tasks of a folder of scenes but masks, with their shares of the rows; signs to read, letter by letter, are of
-# another.
-tasks() { # FOLDER FOLDER-OF-SIGNS SHARE-OF-SIGNS
+# All tasks of a folder of scenes but masks and reading, with their shares of the rows.
+tasks() { # FOLDER
     echo "--data $1/caption-en.jsonl,weight=4"
     for language in de es fr it pt nl zh; do
         echo "--data $1/caption-$language.jsonl,weight=0.6"
     done
     echo "--data $1/vqa.jsonl,weight=3 --data $1/vqa-more.jsonl,weight=1 --data $1/vqa-world.jsonl,weight=0.7"
-    echo "--data $1/detect.jsonl,weight=4 --data $2/ocr.jsonl,weight=$3,bpe_dropout=1"
+    echo "--data $1/detect.jsonl,weight=4"
+}
+
+# What there is to read in a folder, letter by letter: in the tokenizer's pieces a word would be two or three unlike its letters.
+reading() { # FOLDER SHARE
+    echo "--data $1/ocr.jsonl,weight=$2,bpe_dropout=1"
 }

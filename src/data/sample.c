@@ -282,6 +282,9 @@ static pg_status make_siglip_text(maker *make)
         return PG_OK; /* its picture is classified */
     if (!text)
         return pg_fail(PG_ERROR_ARGUMENT, "rows of kind \"%s\" are not for SigLIP", pg_row_kind_name(row->kind));
+    if (make->dataset->bpe_dropout > 0)
+        return pg_fail(PG_ERROR_UNSUPPORTED,
+                       "bpe_dropout is for answers and texts of decoders, not for SigLIP's texts");
     sample->ids = pg_alloc(make->options->context, sizeof *sample->ids);
     if (!sample->ids)
         return PG_ERROR_MEMORY;

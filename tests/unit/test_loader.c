@@ -332,6 +332,10 @@ static void siglip_takes_texts_of_one_length(void **state)
     pg_sample_free(sample);
     pg_sample_free(same);
     check_bad("{\"prefix\":\"p\",\"chosen\":\"a\",\"rejected\":\"b\"}", &pairs, PG_ERROR_ARGUMENT, "not for SigLIP");
+    single rows;
+    open_dropping(&rows, 0.5);
+    CHECK_FAILS(pg_sample_make(&sample, rows.mixture, &pairs, 0), PG_ERROR_UNSUPPORTED, "not for SigLIP's texts");
+    close_rows(rows);
     pg_model_close(siglip);
 }
 
