@@ -5,9 +5,10 @@
 #     examples/emoji-world/further.sh FOLDER [full|quick] [MODEL]
 #
 # FOLDER receives data and runs (full: 4 GB). Stopped at any time, the same command goes on. "quick" shows every stage at
-# work with next to nothing of each. The result is FOLDER/all/last; docs/WORLD.md says what is known of it.
+# work with next to nothing of each. The result is FOLDER/all/last, which ship.sh FOLDER makes the one that ships;
+# docs/WORLD.md says what is known of it.
 set -eu
-[ $# -ge 1 ] || { sed -n '2,8s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+[ $# -ge 1 ] || { sed -n '2,9s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 # shellcheck source=stages.sh
@@ -25,9 +26,11 @@ cd "$1"
 stage scenes scenes large --scenes "$scenes" --size 224
 stage signs scenes signs --scenes "$signs" --size 224 --signs --seed 2
 stage primer-rows world primer primer-rows --scenes "$pages" --size 224
-stage validation scenes validation --scenes "$held_out" --size 224 --split validation
+stage validation-large scenes validation-large --scenes "$held_out" --size 224 --split validation
 stage validation-signs scenes validation-signs --scenes "$held_out" --size 224 --split validation --signs
 stage validation-letters world primer validation-letters --scenes "$held_out" --size 224 --split validation
+stage test scenes test --scenes $((2 * held_out)) --size 224 --split test
+stage unseen scenes unseen --scenes "$held_out" --size 224 --split unseen
 
 # Rows with several objects of a kind are rare among all, and the hard ones.
 several() { grep ' ; ' large/segment.jsonl >large/segment-several.jsonl; }
@@ -61,6 +64,6 @@ stage read learn read "$read" 1e-3 spell/last --train "$decoder" $(reading signs
 stage again learn again "$again" 8e-4 letters/last --train "$decoder" $(tasks large) $masks
 stage both paligemma merge -m again/last --with read/last --share 0.45 --out both
 # shellcheck disable=SC2046,SC2086
-stage all learn all "$all" 8e-4 both $(tasks large) $(reading signs 9) $(reading primer-rows 1) $masks \
-    --validation validation/detect.jsonl --validation validation-signs/ocr.jsonl --validate-every 1000 --validation-rows 200
+stage all learn all "$all" 5e-4 both $(tasks large) $(reading signs 9) $(reading primer-rows 1) $masks \
+    --validation validation-large/detect.jsonl --validation validation-signs/ocr.jsonl --validate-every 1000 --validation-rows 200
 echo "$(date +%H:%M:%S) done: all/last"

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes the files of models/ from what recipe.sh left: the PaliGemma with its mask codec, and the SigLIP, in 8 bits, each
-# with a model card that ends in the figures of measure.py.
+# Makes the files of models/ from what recipe.sh or further.sh left in FOLDER: the PaliGemma with its mask codec, and the
+# SigLIP, if there is a new one, in 8 bits, each with a model card that ends in the figures of measure.py.
 #
 #     examples/emoji-world/ship.sh FOLDER [MODELS]
 set -eu
@@ -11,11 +11,18 @@ folder=$1 models=${2:-$root/models}
 PATH=$root/build:$PATH
 most=22000000 # bytes of everything
 
-rm -rf "$models/world" "$models/world-siglip"
+quantize() { # FROM NAME
+    rm -rf "${models:?}/$2"
+    paligemma quantize -m "$folder/$1" --to int8 --out "$models/$2" >/dev/null
+}
 mkdir -p "$models"
-paligemma quantize -m "$folder/high/last" --to int8 --out "$models/world" >/dev/null
-paligemma quantize -m "$folder/siglip-large/last" --to int8 --out "$models/world-siglip" >/dev/null
-cp "$folder/codec/last/mask_codec.npz" "$models/world/"
+if [ -d "$folder/all/last" ]; then # further.sh, with the codec and the SigLIP that there were
+    quantize all/last world
+else
+    quantize high/last world
+    cp "$folder/codec/last/mask_codec.npz" "$models/world/"
+    quantize siglip-large/last world-siglip
+fi
 
 paligemma eval -m "$models/world" --task detect --data "$folder/validation-large/detect.jsonl" --fit-scores >/dev/null
 
