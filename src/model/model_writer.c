@@ -94,7 +94,7 @@ typedef struct value_run {
     const pg_weight_entry *entry; /* with options: the weight has no data */
     const pg_model_write_options *options;
     pg_dtype dtype;
-    bool keep; /* the weight's pages: they are no file's */
+    bool keep; /* the weights' pages: they are no file's */
     int64_t first, rows;
     float *floats; /* of each worker: a row, the other model's, what they are made in */
     int64_t worker_floats;
@@ -299,11 +299,16 @@ static pg_status check_others(const write_plan *plan)
     return PG_OK;
 }
 
+static bool is_copied_to_memory(const pg_weights *weights)
+{
+    return weights && weights->files && pg_checkpoint_is_copied(weights->files);
+}
+
 static pg_status make_plan(write_plan *plan, pg_weights *weights, const pg_model_write_options *options)
 {
     *plan = (write_plan){.options = options,
                          .threads = options->threads,
-                         .keep = weights->files && pg_checkpoint_is_copied(weights->files)};
+                         .keep = is_copied_to_memory(weights) || is_copied_to_memory(options->with)};
     PG_TRY(list_weights(&plan->entries, &plan->count, &plan->capacity, weights));
     if (options->with) {
         PG_TRY(list_weights(&plan->others, &plan->other_count, &plan->other_capacity, options->with));

@@ -4,6 +4,7 @@
  */
 #include "check.h"
 
+#include <limits.h>
 #include <math.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -217,6 +218,32 @@ static void models_are_mixed(void **state)
     pg_model_close(quantised);
     pg_model_close(plain);
     pg_model_close(adapted);
+}
+
+/* A Gemma with weights that fill several huge pages. */
+static void make_large(const char *name)
+{
+    json_t *config;
+    CHECK_OK(pg_json_load(&config, GEMMA "/config.json"));
+    json_object_set_new(config, "vocab_size", json_integer(1 << 16));
+    CHECK_OK(pg_json_save(config, folder_file("large.json")));
+    json_decref(config);
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s", folder_file("large.json"));
+    CHECK_OK(pg_model_create(folder_file(name), &(pg_create_options){.config = path}));
+}
+
+/* Pages that are no file's would be empty when they are read again. */
+static void copied_weights_stay(void **state)
+{
+    (void)state;
+    make_large("large");
+    pg_model *mapped = open_model(folder_file("large"), NULL), *copied;
+    CHECK_OK(pg_model_open_with(&copied, folder_file("large"), &(pg_model_options){.huge_pages = true}));
+    save_mixed("mix-copied", mapped, copied, 0.5, NULL);
+    check_values(copied->weights, mapped->weights, PG_F32, 0);
+    pg_model_close(copied);
+    pg_model_close(mapped);
 }
 
 static void what_cannot_be_mixed(void **state)
@@ -439,6 +466,7 @@ int main(void)
         cmocka_unit_test(config_says_dtype),
         cmocka_unit_test(quantised_base),
         cmocka_unit_test(models_are_mixed),
+        cmocka_unit_test(copied_weights_stay),
         cmocka_unit_test(what_cannot_be_mixed),
         cmocka_unit_test(replaces_a_folder),
         cmocka_unit_test(fails_cleanly),
