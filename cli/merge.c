@@ -3,7 +3,6 @@
 
 #include "commands.h"
 #include "engine.h"
-#include "fetching.h"
 #include "saving.h"
 
 /* --with, --share */
@@ -38,19 +37,13 @@ static void init(void *memory)
     ((merge_settings *)memory)->mixing.share = 0.5;
 }
 
-static int open_other(pg_model **out, const char *folder)
-{
-    int code = pg_cli_fetch(&folder);
-    return code == PG_CLI_DONE ? pg_cli_check(pg_model_open(out, folder)) : code;
-}
-
 static int run(const pg_cli_command *command, void *memory, const pg_cli_list *operands)
 {
     const merge_settings *settings = memory;
     pg_cli_use use = {.source = settings->source,
                       .kinds = 1u << PG_MODEL_PALIGEMMA | 1u << PG_MODEL_GEMMA | 1u << PG_MODEL_SIGLIP};
-    pg_cli_engine engine = {0};
-    pg_model *other = NULL;
+    pg_cli_use other_use = {.source.model = settings->mixing.with, .kinds = use.kinds};
+    pg_cli_engine engine = {0}, other = {0};
     pg_save_options options;
     pg_cli_progress progress = {0};
     int code;
@@ -58,13 +51,13 @@ static int run(const pg_cli_command *command, void *memory, const pg_cli_list *o
     PG_CLI_TRY(pg_cli_saving_read(&options, command, &settings->saving, &progress));
     PG_CLI_TRY(pg_cli_engine_load(&engine, command, &use));
     if (settings->mixing.with)
-        PG_CLI_TRY(open_other(&other, settings->mixing.with));
-    options.mix = other;
+        PG_CLI_TRY(pg_cli_engine_load(&other, command, &other_use));
+    options.mix = other.model;
     options.share = settings->mixing.share;
     PG_CLI_TRY(pg_cli_check(pg_model_save(settings->saving.out, engine.model, &options)));
 done:
     pg_cli_progress_clear(&progress);
-    pg_model_close(other);
+    pg_cli_engine_close(&other);
     pg_cli_engine_close(&engine);
     return code;
 }

@@ -142,14 +142,13 @@ const pg_cli_command pg_cli_train = {
     .name = "train",
     .usage = "[--config FILE] [-m MODEL] --data FILE --out RUN [SETTING]...",
     .summary = "train, fine-tune or adapt a model",
-    .details =
-        "Trains a model on rows of data and leaves in the folder RUN a checkpoint, curves (CSV, JSON lines, "
-        "TensorBoard), the best model or adapter by the validation rows (best/) and the last one (last/). A run "
-        "that was stopped or killed goes on from its checkpoint when the same command is given again; one that "
-        "is finished stays as it is. To train longer, start another run from RUN/last, with another --seed: with the "
-        "same one it begins with the same rows.\n\n"
-        "Every setting is also a key of the configuration file, with underscores.\n\n"
-        "A classifier's head is head.safetensors in best/ and last/, beside what else was trained.",
+    .details = "Trains a model on rows of data and leaves in the folder RUN a checkpoint, curves (CSV, JSON lines, "
+               "TensorBoard), the best model or adapter by the validation rows (best/) and the last one (last/). A run "
+               "that was stopped or killed goes on from its checkpoint when the same command is given again; one that "
+               "is finished stays as it is. To train longer, start another run from RUN/last, with another --seed: "
+               "with the same one it begins with the same rows.\n\n"
+               "Every setting is also a key of the configuration file, with underscores.\n\n"
+               "A classifier's head is head.safetensors in best/ and last/, beside what else was trained.",
     .groups = train_groups,
     .settings_size = sizeof(train_settings),
     .run = run_train,

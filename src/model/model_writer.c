@@ -223,7 +223,7 @@ typedef struct write_plan {
     pg_weight_entry *entries, *others; /* others: the same weights of options->with */
     pg_array *arrays;
     size_t *shards; /* of each weight */
-    size_t count, capacity, other_count, other_capacity, shard_count;
+    size_t count, shard_count;
     int64_t bytes, parameters;
 } write_plan;
 
@@ -263,12 +263,13 @@ static void plan_shards(write_plan *plan)
     plan->shard_count++;
 }
 
-static pg_status list_weights(pg_weight_entry **entries, size_t *count, size_t *capacity, pg_weights *weights)
+static pg_status list_weights(pg_weight_entry **entries, size_t *count, pg_weights *weights)
 {
     pg_weight_walk walk = {.weights = weights};
     pg_weight_entry entry;
+    size_t capacity = 0;
     while (pg_weights_next(&walk, &entry)) {
-        PG_TRY(pg_grow((void **)entries, capacity, *count + 1, sizeof **entries));
+        PG_TRY(pg_grow((void **)entries, &capacity, *count + 1, sizeof **entries));
         (*entries)[(*count)++] = entry;
     }
     return PG_OK;
@@ -285,12 +286,14 @@ static void tell_weight(char out[PG_WEIGHT_NAME + 64], const pg_weight_entry *en
 }
 
 /* Models that are mixed have the same weights, in the same order. */
-static pg_status check_others(const write_plan *plan)
+static pg_status list_others(write_plan *plan, pg_weights *with)
 {
+    size_t count = 0;
+    PG_TRY(list_weights(&plan->others, &count, with));
     char own[PG_WEIGHT_NAME + 64], other[PG_WEIGHT_NAME + 64];
-    for (size_t i = 0; i < plan->count || i < plan->other_count; i++) {
+    for (size_t i = 0; i < plan->count || i < count; i++) {
         tell_weight(own, plan->entries, plan->count, i);
-        tell_weight(other, plan->others, plan->other_count, i);
+        tell_weight(other, plan->others, count, i);
         if (strcmp(own, other) != 0)
             return pg_fail(PG_ERROR_ARGUMENT,
                            "models of different kinds or sizes cannot be mixed: one has %s where the other has %s", own,
@@ -309,11 +312,9 @@ static pg_status make_plan(write_plan *plan, pg_weights *weights, const pg_model
     *plan = (write_plan){.options = options,
                          .threads = options->threads,
                          .keep = is_copied_to_memory(weights) || is_copied_to_memory(options->with)};
-    PG_TRY(list_weights(&plan->entries, &plan->count, &plan->capacity, weights));
-    if (options->with) {
-        PG_TRY(list_weights(&plan->others, &plan->other_count, &plan->other_capacity, options->with));
-        PG_TRY(check_others(plan));
-    }
+    PG_TRY(list_weights(&plan->entries, &plan->count, weights));
+    if (options->with)
+        PG_TRY(list_others(plan, options->with));
     plan->arrays = pg_alloc(plan->count, sizeof *plan->arrays);
     plan->shards = pg_alloc(plan->count, sizeof *plan->shards);
     if (!plan->arrays || !plan->shards)

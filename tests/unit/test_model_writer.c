@@ -4,7 +4,6 @@
  */
 #include "check.h"
 
-#include <limits.h>
 #include <math.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -228,9 +227,7 @@ static void make_large(const char *name)
     json_object_set_new(config, "vocab_size", json_integer(1 << 16));
     CHECK_OK(pg_json_save(config, folder_file("large.json")));
     json_decref(config);
-    char path[PATH_MAX];
-    snprintf(path, sizeof path, "%s", folder_file("large.json"));
-    CHECK_OK(pg_model_create(folder_file(name), &(pg_create_options){.config = path}));
+    CHECK_OK(pg_model_create(folder_file(name), &(pg_create_options){.config = folder_file("large.json")}));
 }
 
 /* Pages that are no file's would be empty when they are read again. */
