@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/reals.h"
+
 pg_status pg_buffer_reserve(pg_buffer *buffer, size_t size)
 {
     if (size > SIZE_MAX / 4)
@@ -27,13 +29,13 @@ pg_status pg_buffer_print(pg_buffer *buffer, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    int size = vsnprintf(NULL, 0, format, arguments);
+    int size = pg_print_list(NULL, 0, format, arguments);
     va_end(arguments);
     if (size < 0)
         return pg_fail(PG_ERROR_ARGUMENT, "text cannot be formatted");
     PG_TRY(pg_grow((void **)&buffer->data, &buffer->capacity, buffer->size + (size_t)size + 1, 1));
     va_start(arguments, format);
-    vsnprintf(buffer->data + buffer->size, (size_t)size + 1, format, arguments);
+    pg_print_list(buffer->data + buffer->size, (size_t)size + 1, format, arguments);
     va_end(arguments);
     buffer->size += (size_t)size;
     return PG_OK;

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/reals.h"
+
 #define TEXT_SIZE 1024
 
 static _Thread_local char last[TEXT_SIZE];
@@ -54,7 +56,7 @@ static void keep_one_line(char *text)
 static void set_text(const char *format, va_list arguments)
 {
     char text[TEXT_SIZE]; /* the arguments may point into `last` */
-    vsnprintf(text, sizeof text, format, arguments);
+    pg_print_list(text, sizeof text, format, arguments);
     keep_one_line(text);
     memcpy(last, text, sizeof last);
 }

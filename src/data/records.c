@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/reals.h"
+
 static size_t find_key(const pg_record_reader *reader, pg_span key)
 {
     size_t i = 0;
@@ -76,7 +78,7 @@ pg_status pg_span_number(double *out, pg_span value, const char *what)
     if (!value.text)
         return PG_OK;
     PG_TRY(copy_number(text, value, what));
-    double number = strtod(text, &end);
+    double number = pg_read_real(text, &end);
     if (end == text || *end || !(number > -1e9 && number < 1e9))
         return pg_fail(PG_ERROR_FORMAT, "\"%s\": found %s, expected a number", what, text);
     *out = number;

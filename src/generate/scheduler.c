@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/reals.h"
 #include "generate/pass.h"
 
 #define IDLE_SLICE  0.05 /* seconds for prompts before the next look at orders, while nobody waits for a token */
@@ -18,7 +19,7 @@ static void end_if_due(const pg_scheduler *s, pg_work *work, double now)
     if (s->stop || work->cancelled)
         pg_work_end(work, PG_ERROR_CANCELLED, "cancelled");
     else if (work->expires > 0 && now >= work->expires) {
-        snprintf(reason, sizeof reason, "not done within %g seconds", work->job.deadline);
+        pg_print(reason, sizeof reason, "not done within %g seconds", work->job.deadline);
         pg_work_end(work, PG_ERROR_DEADLINE, reason);
     }
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/reals.h"
 #include "image/canvas.h"
 #include "image/palette.h"
 
@@ -140,11 +141,11 @@ static void find_ticks(ticks *t, const axis *a, double most)
 static void write_number(char out[32], double value)
 {
     if (fabs(value) >= 1e6 && fabs(value) < 1e9)
-        snprintf(out, 32, "%gM", value / 1e6);
+        pg_print(out, 32, "%gM", value / 1e6);
     else if (fabs(value) >= 1e4 && fabs(value) < 1e6)
-        snprintf(out, 32, "%gk", value / 1e3);
+        pg_print(out, 32, "%gk", value / 1e3);
     else
-        snprintf(out, 32, "%.6g", value + 0.0); /* no -0 */
+        pg_print(out, 32, "%.6g", value + 0.0); /* no -0 */
 }
 
 /* `align`: 0 starts at x, 0.5 is centred, 1 ends there. */

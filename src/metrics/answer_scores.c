@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/reals.h"
 #include "metrics/characters.h"
 #include "metrics/grams.h"
 #include "text/lower.h"
@@ -133,7 +134,7 @@ static bool read_number(double *out, const char *text, size_t size)
     pg_utf8_strip(&text, &size);
     if (!to_ascii(ascii, sizeof ascii, text, size) || !is_decimal(ascii))
         return false;
-    *out = strtod(ascii, &end);
+    *out = pg_read_real(ascii, &end);
     return *end == 0;
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/reals.h"
 
 #define HEADING    "step,time,tag,value\n"
 #define LARGEST    ((size_t)4 << 30) /* bytes of a file that is taken up again */
@@ -52,7 +53,7 @@ static pg_status add_csv(pg_buffer *out, double time, int64_t step, const pg_sca
 static bool take_number(double *out, const char **at, char stop)
 {
     char *end;
-    *out = strtod(*at, &end);
+    *out = pg_read_real(*at, &end);
     if (end == *at || *end != stop)
         return false;
     *at = end + 1;
@@ -81,8 +82,9 @@ static pg_status keep_csv(pg_buffer *out, const pg_buffer *old, const char *path
 {
     (void)path;
     pg_record record;
-    size_t offset = 0;
-    for (size_t first = sizeof HEADING - 1; pg_record_next(&record, old->data, old->size, &offset); first = offset)
+    size_t offset = 0, heading = sizeof HEADING - 1;
+    bool headed = old->size >= heading && !memcmp(old->data, HEADING, heading);
+    for (size_t first = headed ? heading : 0; pg_record_next(&record, old->data, old->size, &offset); first = offset)
         if (record.step <= last)
             PG_TRY(pg_buffer_append(out, old->data + first, offset - first));
     return PG_OK;
