@@ -2,7 +2,6 @@
 #include "finding.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 json_t *pg_cli_json_box(const double box[4])
 {
@@ -62,17 +61,14 @@ int pg_cli_json_polygons(json_t **out, const uint8_t *mask, size_t width, size_t
 
 int pg_cli_codec_open(pg_mask_codec **out, const char *named, const char *folder)
 {
-    static const char *const names[] = {"mask_codec.npz", "vae-oid.npz"};
-    char *path = named ? pg_cli_text("%s", named) : NULL;
+    char *beside = NULL;
+    int code = PG_CLI_DONE;
     *out = NULL;
-    for (size_t i = 0; folder && !path && i < sizeof names / sizeof *names; i++) {
-        path = pg_cli_text("%s/%s", folder, names[i]);
-        if (access(path, F_OK) != 0) {
-            free(path);
-            path = NULL;
-        }
-    }
-    int code = path ? pg_cli_check(pg_mask_codec_open(out, path)) : PG_CLI_DONE;
-    free(path);
+    if (!named && folder)
+        PG_CLI_TRY(pg_cli_check(pg_mask_codec_find(&beside, folder)));
+    if (named || beside)
+        PG_CLI_TRY(pg_cli_check(pg_mask_codec_open(out, named ? named : beside)));
+done:
+    pg_free(beside);
     return code;
 }

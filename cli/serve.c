@@ -29,7 +29,7 @@ static const pg_cli_option model_options[] = {
     {"siglip-name", 0, "NAME", PG_CLI_TEXT, PLACE(siglip_name), "what clients call it (default: its folder's name)", 0,
      0},
     {"codec", 0, "FILE.npz", PG_CLI_TEXT, PLACE(codec),
-     "the mask codec's weights (default: world/mask_codec.npz, where it is installed)", 0, 0},
+     "the mask codec's weights (default: mask_codec.npz or vae-oid.npz in the model's folder)", 0, 0},
     {0},
 };
 
@@ -105,7 +105,7 @@ typedef struct serving {
     pg_server_options options;
     pg_server_adapter *adapters;
     char **names; /* of the adapters */
-    char *siglip, *codec;
+    char *siglip;
 } serving;
 
 static void free_serving(serving *run)
@@ -115,7 +115,6 @@ static void free_serving(serving *run)
     free(run->names);
     free(run->adapters);
     pg_free(run->siglip);
-    pg_free(run->codec);
 }
 
 /* NAME=FOLDER */
@@ -147,8 +146,6 @@ static int find_models(serving *run, const pg_cli_command *command, const serve_
     options->codec = settings->codec;
     if (!named && !options->siglip && pg_default_model(&run->siglip, PG_MODEL_SIGLIP) == PG_OK)
         options->siglip = run->siglip;
-    if (!options->codec && pg_default_mask_codec(&run->codec) == PG_OK)
-        options->codec = run->codec;
     return PG_CLI_DONE;
 }
 
@@ -163,6 +160,11 @@ static int read_options(serving *run, const pg_cli_command *command, const serve
     pg_server_options *options = &run->options;
     const pg_cli_source no_adapter = {0};
     pg_session_options *session = &options->scheduler.session;
+    if (!settings->feedback && (settings->feedback_images || settings->feedback_bytes))
+        return pg_cli_usage(command, "%s is for what people say, which nobody keeps: name its file with --feedback",
+                            settings->feedback_images ? "--feedback-images" : "--feedback-bytes");
+    if (settings->siglip_name && !settings->siglip && pg_cli_model_named(settings->model))
+        return pg_cli_usage(command, "--siglip-name names a SigLIP, and there is none: give its folder with --siglip");
     pg_server_options_init(options);
     options->host = settings->host;
     options->port = (int)settings->port;

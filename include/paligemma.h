@@ -139,8 +139,8 @@ PG_API pg_status pg_image_encode_png(uint8_t **out, size_t *size, const pg_image
 typedef struct pg_tokenizer pg_tokenizer;
 
 /* Opens tokenizer.json (BPE with byte fallback), tokenizer.model or spiece.model (SentencePiece: BPE or unigram), or a
- * folder that holds one of them (in this order of preference). A tokenizer_config.json beside the file is heeded: added
- * tokens, add_bos_token, SigLIP's way of preparing text. */
+ * folder that holds one of them (spiece.model first, then in this order). A tokenizer_config.json beside the file is
+ * heeded: added tokens, add_bos_token, SigLIP's way of preparing text. */
 PG_API pg_status pg_tokenizer_open(pg_tokenizer **out, const char *path);
 PG_API void pg_tokenizer_close(pg_tokenizer *tokenizer);
 
@@ -1024,7 +1024,7 @@ PG_API pg_status pg_train_config_use(pg_train_config *config, const char *recipe
 PG_API pg_status pg_train_config_load(pg_train_config *config, const char *path);
 
 /* Names what is not set and has a usual value: the model to start from, which is `folder` or, where that is NULL, the
- * one that ships; and the codec that ships, where data have masks. What is needed and not installed is
+ * one that ships; and the codec in that model's folder, where data have masks. What is needed and not there is
  * PG_ERROR_FILE. */
 PG_API pg_status pg_train_config_complete(pg_train_config *config, const char *folder);
 
@@ -1190,6 +1190,10 @@ typedef struct pg_mask_codec pg_mask_codec;
  */
 PG_API pg_status pg_mask_codec_open(pg_mask_codec **out, const char *path);
 PG_API void pg_mask_codec_close(pg_mask_codec *codec); /* NULL is allowed */
+
+/* The codec's file in a model's folder, mask_codec.npz or vae-oid.npz; *out is NULL where there is neither. Codes mean
+ * nothing to the codec of another model. *out is freed with pg_free. */
+PG_API pg_status pg_mask_codec_find(char **out, const char *folder);
 
 /* values: [count][64][64], above 0 inside; codes: [count][16], row by row. A code out of range is PG_ERROR_ARGUMENT.
  * threads: 0 for one per physical core. */
@@ -2164,7 +2168,8 @@ typedef struct pg_server_options {
     const char *model_name; /* as clients name it (NULL: the folder's own name); siglip_name: the same */
     const char *siglip;     /* folder of a SigLIP as well, for embeddings and classes; NULL: none */
     const char *siglip_name;
-    const char *codec; /* the mask codec's file; NULL: segmentation answers with codes alone */
+    const char *codec; /* the mask codec's file; NULL: that of the model's folder, without which segmentation answers
+                          with codes alone */
     const pg_server_adapter *adapters;
     size_t adapter_count;
     pg_model_options how; /* .adapter: not used */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/random.h"
 #include "ops/ops.h"
 #include "tensor/npz.h"
@@ -309,6 +310,24 @@ pg_status pg_mask_codec_open(pg_mask_codec **out, const char *path)
         *out = codec;
     else
         pg_mask_codec_close(codec);
+    return status;
+}
+
+pg_status pg_mask_codec_find(char **out, const char *folder)
+{
+    static const char *const names[] = {"mask_codec.npz", "vae-oid.npz"};
+    pg_buffer path = {0};
+    pg_status status = PG_OK;
+    *out = NULL;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        PG_TRY_GOTO(pg_file_join(&path, folder, names[i]));
+        if (pg_file_exists(path.data)) {
+            *out = path.data;
+            return PG_OK;
+        }
+    }
+done:
+    pg_buffer_free(&path);
     return status;
 }
 

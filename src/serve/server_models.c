@@ -35,7 +35,7 @@ static pg_status add_model(pg_engine *engine, char *name, const char *folder, co
     served->how = options->scheduler.session;
     served->how.sequences = 1;
     served->threads = served->how.threads;
-    served->most_waiting = options->scheduler.queue ? options->scheduler.queue : QUEUE_USUAL;
+    served->most_waiting = pg_queue_of(options);
     pthread_mutex_init(&served->lock, NULL);
     pthread_cond_init(&served->returned, NULL);
     engine->count++;
@@ -80,6 +80,22 @@ static pg_status add_models(pg_engine *engine, const pg_server_options *options)
     return pg_fail(PG_ERROR_ARGUMENT, "%s: not a SigLIP model, which embeddings and classes need", options->siglip);
 }
 
+size_t pg_queue_of(const pg_server_options *options)
+{
+    return options->scheduler.queue ? options->scheduler.queue : QUEUE_USUAL;
+}
+
+/* The codec that is named, or that of the model's folder; its codes mean nothing to another one. */
+static pg_status open_codec(pg_engine *engine, const pg_server_options *options)
+{
+    char *beside = NULL;
+    pg_status status = options->codec ? PG_OK : pg_mask_codec_find(&beside, options->model);
+    if (status == PG_OK && (options->codec || beside))
+        status = pg_mask_codec_open(&engine->codec, options->codec ? options->codec : beside);
+    pg_free(beside);
+    return status;
+}
+
 pg_status pg_engine_open(pg_engine **out, const pg_server_options *options)
 {
     *out = NULL;
@@ -89,8 +105,8 @@ pg_status pg_engine_open(pg_engine **out, const pg_server_options *options)
     engine->opened = (int64_t)time(NULL);
     engine->models = pg_alloc(options->adapter_count + 2, sizeof *engine->models);
     pg_status status = engine->models ? add_models(engine, options) : PG_ERROR_MEMORY;
-    if (status == PG_OK && options->codec)
-        status = pg_mask_codec_open(&engine->codec, options->codec);
+    if (status == PG_OK)
+        status = open_codec(engine, options);
     if (status == PG_OK)
         *out = engine;
     else

@@ -34,6 +34,9 @@ typedef struct pg_engine {
     size_t users;            /* requests that hold it, and the server; under the server's lock */
 } pg_engine;
 
+/* Requests that may wait for something. */
+size_t pg_queue_of(const pg_server_options *options);
+
 pg_status pg_engine_open(pg_engine **out, const pg_server_options *options);
 void pg_engine_free(pg_engine *engine); /* NULL is allowed */
 

@@ -73,6 +73,7 @@ static void of_training(void **state)
     CHECK_OK(train_with("sft", "x,kind=coco-segment", NULL));
     assert_int_equal(unlink(folder_file("world/mask_codec.npz")), 0);
     CHECK_FAILS(train_with("sft", "x,kind=mask-folders", NULL), PG_ERROR_FILE, "codec: not given");
+    CHECK_FAILS(train_with("sft", "x,kind=mask-folders", "elsewhere"), PG_ERROR_FILE, "there is none in elsewhere");
 }
 
 static pg_status find_again(void)
