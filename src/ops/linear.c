@@ -216,8 +216,7 @@ static void add_values(pg_context *g, pg_tensor *to, const pg_tensor *from)
         combine(g, to, from, g->kernels->add);
 }
 
-/* out += x w^T. On a tape there are no generated tokens, whose bits depend on how they are multiplied. */
-static void add_linear(pg_context *g, pg_tensor *out, const pg_tensor *x, const pg_parameter *w)
+void pg_add_linear(pg_context *g, pg_tensor *out, const pg_tensor *x, const pg_parameter *w)
 {
     if (g->device && g->tape) {
         pg_device_matrix weight = pg_on_device(w);
@@ -234,17 +233,22 @@ static void add_linear(pg_context *g, pg_tensor *out, const pg_tensor *x, const 
     pg_arena_release(&g->arena, mark);
 }
 
-/* Adds to out = x w^T what the low-rank addition of w, if it has one, makes of x. Returns the smaller factor, which the
- * way back needs. */
-static pg_tensor *adapt(pg_context *g, pg_tensor *out, pg_tensor *x, const pg_parameter *w)
+pg_tensor *pg_low_rank(pg_context *g, pg_tensor *x, const pg_parameter *w)
 {
     const pg_lora *lora = w->lora;
     if (!lora || g->unadapted)
         return NULL;
     pg_tensor *dropped = pg_dropout(g, x, lora->dropout, pg_place(lora->a.name));
-    pg_tensor *low = pg_scaled(g, pg_linear(g, dropped, &lora->a, NULL), lora->scale);
+    return pg_scaled(g, pg_linear(g, dropped, &lora->a, NULL), lora->scale);
+}
+
+/* Adds to out = x w^T what the low-rank addition of w, if it has one, makes of x. Returns the smaller factor, which the
+ * way back needs. */
+static pg_tensor *adapt(pg_context *g, pg_tensor *out, pg_tensor *x, const pg_parameter *w)
+{
+    pg_tensor *low = pg_low_rank(g, x, w);
     if (low)
-        add_linear(g, out, low, &lora->b);
+        pg_add_linear(g, out, low, &w->lora->b);
     return low;
 }
 

@@ -54,8 +54,8 @@ void pg_token_losses(pg_context *g, float *losses, const pg_tensor *logits, cons
 #define DEVICE_LOGIT_FLOATS (1 << 28)
 
 typedef struct output_run {
-    pg_tensor *x, *out;
-    pg_parameter w, bias;
+    pg_tensor *x, *low, *out; /* low: of a low-rank addition; NULL: none */
+    pg_parameter w, bias, b;
     const int32_t *targets; /* these and the next lie where values lie */
     float *log_sums, *hits; /* [rows] */
     double smoothing;
@@ -119,6 +119,10 @@ static bool compute_logits(pg_context *g, output_run *run)
     if (!logits)
         return false;
     pg_linear_into(g, logits, &x, &run->w, &run->bias);
+    if (run->low) {
+        pg_tensor low = pg_rows_view(run->low, run->first, x.rows);
+        pg_add_linear(g, logits, &low, &run->b);
+    }
     run->logits = *logits;
     return g->status == PG_OK;
 }
@@ -143,11 +147,19 @@ static void each_output_row_back(pg_context *g, output_run *run)
         pg_each_row(g, rows, width * EXP_COST, output_back_row, run);
 }
 
+/* What follows for the low-rank addition from the derivatives of the logits at hand. */
+static void low_back(pg_context *g, const output_run *run, float *dlow, bool fresh)
+{
+    pg_tensor low = pg_rows_view(run->low, run->first, run->logits.rows);
+    pg_linear_back(g, run->logits.data, &low, dlow ? dlow + run->first * low.width : NULL, fresh, &run->b, NULL);
+}
+
 static void output_backward(pg_context *g, const void *saved)
 {
     output_run run = *(const output_run *)saved;
-    bool fresh;
+    bool fresh, fresh_low = false;
     float *dx = pg_gradient_begin(g, run.x, &fresh);
+    float *dlow = run.low ? pg_gradient_begin(g, run.low, &fresh_low) : NULL;
     int64_t width = run.x->width;
     for (run.first = 0; run.first < run.x->rows && g->status == PG_OK; run.first += run.logits.rows) {
         pg_arena_mark mark = pg_arena_get_mark(&g->arena);
@@ -155,6 +167,8 @@ static void output_backward(pg_context *g, const void *saved)
             pg_tensor x = pg_rows_view(run.x, run.first, run.logits.rows);
             each_output_row_back(g, &run);
             pg_linear_back(g, run.logits.data, &x, dx ? dx + run.first * width : NULL, fresh, &run.w, &run.bias);
+            if (run.low)
+                low_back(g, &run, dlow, fresh_low);
         }
         pg_arena_release(&g->arena, mark);
     }
@@ -165,6 +179,8 @@ pg_tensor *pg_output_losses(pg_context *g, pg_tensor *x, const pg_parameter *w, 
 {
     output_run run = {.x = x, .w = *w, .bias = bias ? *bias : (pg_parameter){0}, .g = g};
     size_t rows = x ? (size_t)x->rows : 0;
+    run.low = x ? pg_low_rank(g, x, w) : NULL;
+    run.b = run.low ? w->lora->b : (pg_parameter){0};
     run.targets = pg_to_device(g, targets, rows * sizeof *targets);
     run.smoothing = smoothing;
     run.hits = hits;
@@ -176,7 +192,8 @@ pg_tensor *pg_output_losses(pg_context *g, pg_tensor *x, const pg_parameter *w, 
             each_output_row(g, &run);
         pg_arena_release(&g->arena, mark);
     }
-    if (g->status == PG_OK && (pg_tracked(g, x) || pg_is_trained(g, w) || pg_is_trained(g, bias)))
+    if (g->status == PG_OK && (pg_tracked(g, x) || pg_tracked(g, run.low) || pg_is_trained(g, w) ||
+                               pg_is_trained(g, bias) || (g->tape && run.b.grad)))
         pg_tape_record(g, run.out, output_backward, &run, sizeof run);
     return g->status == PG_OK ? run.out : NULL;
 }

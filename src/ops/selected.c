@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "kernels/device_products.h"
+#include "ops/linear.h"
 #include "ops/rows.h"
 
 #define GATHER_BYTES ((int64_t)1 << 24) /* that are gathered at a time */
@@ -118,7 +119,8 @@ static void pick(pg_context *g, pg_tensor *out, int64_t column, const pg_tensor 
             to[r * out->width + i] = pg_row(product, r)[columns[i]];
 }
 
-pg_tensor *pg_linear_rows(pg_context *g, pg_tensor *x, const pg_parameter *w, const int32_t *rows, int64_t count)
+/* Without w's low-rank addition. */
+static pg_tensor *multiply_rows(pg_context *g, pg_tensor *x, const pg_parameter *w, const int32_t *rows, int64_t count)
 {
     pg_tensor *out = x ? pg_tensor_new(g, x->rows, count) : NULL;
     if (!out)
@@ -127,6 +129,7 @@ pg_tensor *pg_linear_rows(pg_context *g, pg_tensor *x, const pg_parameter *w, co
     pg_arena_mark mark = pg_arena_get_mark(&g->arena);
     gathering run;
     make_room(g, &run, w, count);
+    run.part.lora = NULL;
     for (int64_t done = 0, taken; done < count && g->status == PG_OK; done += taken) {
         pg_arena_mark piece = pg_arena_get_mark(&g->arena);
         taken = gather(g, &run, rows + done, count - done);
@@ -140,4 +143,10 @@ pg_tensor *pg_linear_rows(pg_context *g, pg_tensor *x, const pg_parameter *w, co
     }
     pg_arena_release(&g->arena, mark);
     return g->status == PG_OK ? out : NULL;
+}
+
+pg_tensor *pg_linear_rows(pg_context *g, pg_tensor *x, const pg_parameter *w, const int32_t *rows, int64_t count)
+{
+    pg_tensor *out = multiply_rows(g, x, w, rows, count), *low = out ? pg_low_rank(g, x, w) : NULL;
+    return low ? pg_add(g, out, multiply_rows(g, low, &w->lora->b, rows, count)) : out;
 }

@@ -42,6 +42,8 @@ static void add_quantized(uint64_t *hash, const pg_parameter *p)
     add_samples(hash, p->device, w->values, (size_t)(groups * pg_quantized_group_bytes(w)));
 }
 
+static void add_low_rank(uint64_t *hash, const pg_lora *lora);
+
 static void add_parameter(void *user, const pg_parameter *p)
 {
     const int64_t shape[] = {p->dtype, p->rows, p->width};
@@ -51,11 +53,15 @@ static void add_parameter(void *user, const pg_parameter *p)
         add_bytes(user, shape, sizeof shape);
         add_samples(user, p->device, p->data, (size_t)pg_parameter_bytes(p));
     }
-    if (!p->lora)
-        return;
-    add_bytes(user, &p->lora->scale, sizeof p->lora->scale);
-    add_parameter(user, &p->lora->a);
-    add_parameter(user, &p->lora->b);
+    if (p->lora)
+        add_low_rank(user, p->lora);
+}
+
+static void add_low_rank(uint64_t *hash, const pg_lora *lora)
+{
+    add_bytes(hash, &lora->scale, sizeof lora->scale);
+    add_parameter(hash, &lora->a);
+    add_parameter(hash, &lora->b);
 }
 
 void pg_model_fingerprint(char out[PG_FINGERPRINT], const pg_model *model)
@@ -68,5 +74,7 @@ void pg_model_fingerprint(char out[PG_FINGERPRINT], const pg_model *model)
     add_bytes(&hash, processor->mean, sizeof processor->mean);
     add_bytes(&hash, processor->deviation, sizeof processor->deviation);
     pg_weights_each(model->weights, add_parameter, &hash);
+    if (model->weights->config.text.tied && model->weights->text.output.lora) /* the matrix has been seen */
+        add_low_rank(&hash, model->weights->text.output.lora);
     snprintf(out, PG_FINGERPRINT, "%s-%016llx", kinds[model->weights->config.kind], (unsigned long long)hash);
 }

@@ -529,11 +529,27 @@ static void long_attention(void **state)
 
 static const int32_t targets[] = {3, 0, 3, 12, 7, 7, 1};
 
+#define SCALE 2.5 /* of a low-rank addition to the output layer */
+
+static void add_low_rank(const problem *p, double *logits)
+{
+    int64_t rows = p->out_rows, outputs = p->in[1].rows, rank = p->in[3].rows;
+    double *low = pg_alloc((size_t)(rows * rank), sizeof *low), *high = pg_alloc((size_t)(rows * outputs), sizeof *low);
+    multiply(low, p->in[0].values, rows, p->in[3].values, rank, p->in[3].width, NULL);
+    multiply(high, low, rows, p->in[4].values, outputs, rank, NULL);
+    for (int64_t i = 0; i < rows * outputs; i++)
+        logits[i] += SCALE * high[i];
+    pg_free(low);
+    pg_free(high);
+}
+
 static void output_formula(const problem *p, double *out)
 {
     int64_t outputs = p->in[1].rows;
     double *logits = pg_alloc((size_t)(p->out_rows * outputs), sizeof *logits);
     multiply(logits, p->in[0].values, p->out_rows, p->in[1].values, outputs, p->in[1].width, p->in[2].values);
+    if (p->inputs > 3)
+        add_low_rank(p, logits);
     for (int64_t r = 0; r < p->out_rows; r++) {
         double total = 0, mean = 0, *z = logits + r * outputs;
         for (int64_t i = 0; i < outputs; i++) {
@@ -547,23 +563,32 @@ static void output_formula(const problem *p, double *out)
 
 static pg_tensor *output_operation(const problem *p, pg_context *g, pg_tensor *const *x, const pg_parameter *w)
 {
-    return pg_output_losses(g, x[0], &w[1], &w[2], targets, p->number, NULL);
+    pg_lora *lora = pg_scratch(g, sizeof *lora);
+    pg_parameter weight = w[1];
+    if (p->inputs > 3) {
+        *lora = (pg_lora){w[3], w[4], SCALE, 0};
+        weight.lora = lora;
+    }
+    return pg_output_losses(g, x[0], &weight, &w[2], targets, p->number, NULL);
 }
 
 static void output_losses(void **state)
 {
     (void)state;
-    const double smoothing[] = {0, 0.1};
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 4; i++) {
         problem p = {.name = "output losses",
                      .formula = output_formula,
                      .operation = output_operation,
-                     .number = smoothing[i],
+                     .number = i % 2 ? 0.1 : 0,
                      .out_rows = 7,
                      .out_width = 1};
         add_tensor(&p, 7, 19);
         add_weight(&p, 13, 19);
         add_weight(&p, 1, 13);
+        if (i > 1) {
+            add_weight(&p, 3, 19);
+            add_weight(&p, 13, 3);
+        }
         check(&p);
     }
 }

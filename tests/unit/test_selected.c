@@ -99,6 +99,21 @@ static void test_rows_have_the_bits_that_they_have_among_all(void **state)
         }
 }
 
+/* An adapter's factors belong to the outputs that are asked for, too. */
+static void test_low_rank_additions(void **state)
+{
+    (void)state;
+    pg_context g = {.kernels = pg_kernels_best(), .threads = 2, .compute = PG_COMPUTE_F32, .integers = true};
+    for (int k = 0; k < 3; k++) {
+        pg_parameter w = k < 2 ? random_floats(&g, k ? PG_BF16 : PG_F32, 333, 75) : random_quantized(&g, 8, 333, 75);
+        const pg_lora lora = {random_floats(&g, PG_F32, 5, 75), random_floats(&g, PG_F32, 333, 5), 2, 0};
+        w.lora = &lora;
+        check_rows(&g, &w, 1, 9);
+        check_rows(&g, &w, 6, 3);
+    }
+    pg_arena_free(&g.arena);
+}
+
 /* More than is gathered at a time. */
 static void test_many_rows(void **state)
 {
@@ -124,6 +139,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows_have_the_bits_that_they_have_among_all),
+        cmocka_unit_test(test_low_rank_additions),
         cmocka_unit_test(test_many_rows),
         cmocka_unit_test(test_none_of_nothing),
     };
