@@ -8,7 +8,7 @@
 /* --with, --share */
 typedef struct mixing {
     const char *with; /* NULL: nothing */
-    double share;
+    double share;     /* negative: not named */
 } mixing;
 
 static const pg_cli_option mixing_options[] = {
@@ -34,7 +34,7 @@ static const pg_cli_group groups[] = {
 
 static void init(void *memory)
 {
-    ((merge_settings *)memory)->mixing.share = 0.5;
+    ((merge_settings *)memory)->mixing.share = -1;
 }
 
 static int run(const pg_cli_command *command, void *memory, const pg_cli_list *operands)
@@ -48,12 +48,14 @@ static int run(const pg_cli_command *command, void *memory, const pg_cli_list *o
     pg_cli_progress progress = {0};
     int code;
     (void)operands;
+    if (!settings->mixing.with && settings->mixing.share >= 0)
+        return pg_cli_usage(command, "--share is a part of a second model: name it with --with MODEL");
     PG_CLI_TRY(pg_cli_saving_read(&options, command, &settings->saving, &progress));
     PG_CLI_TRY(pg_cli_engine_load(&engine, command, &use));
     if (settings->mixing.with)
         PG_CLI_TRY(pg_cli_engine_load(&other, command, &other_use));
     options.mix = other.model;
-    options.share = settings->mixing.share;
+    options.share = settings->mixing.share < 0 ? 0.5 : settings->mixing.share;
     PG_CLI_TRY(pg_cli_check(pg_model_save(settings->saving.out, engine.model, &options)));
 done:
     pg_cli_progress_clear(&progress);

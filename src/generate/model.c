@@ -109,7 +109,7 @@ static pg_status bring_in(pg_model *model, const pg_model_options *options)
     pg_checkpoint *files = model->weights->files;
     int threads = pg_threads_default();
     if (options->huge_pages)
-        PG_TRY(pg_checkpoint_copy(files, threads));
+        PG_TRY(pg_weights_copy(model->weights, threads));
     for (size_t i = 0; i < pg_checkpoint_count(files); i++) {
         const pg_array *array = pg_checkpoint_at(files, i);
         if (options->lock && !pg_pages_lock(array->data, array->bytes))

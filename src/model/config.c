@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "base/quantized.h"
+#include "base/reals.h"
 
 #define LARGEST_WIDTH  (1 << 20)
 #define LARGEST_LAYERS 4096
@@ -295,6 +296,33 @@ static pg_status read_all(pg_config *out, const section *at)
     char name[512];
     PG_TRY(find_section(&part, at, "quantization_config", name, sizeof name));
     return read_quantization(&out->quantization, &part);
+}
+
+bool pg_config_differ(char out[PG_CONFIG_DIFFERENCE], const pg_config *one, const pg_config *other)
+{
+    const struct {
+        const char *key;
+        double one, other;
+    } fields[] = {
+        {"text_config.num_attention_heads", (double)one->text.heads, (double)other->text.heads},
+        {"text_config.num_key_value_heads", (double)one->text.kv_heads, (double)other->text.kv_heads},
+        {"text_config.head_dim", (double)one->text.size, (double)other->text.size},
+        {"text_config.rope_theta", one->text.theta, other->text.theta},
+        {"text_config.rms_norm_eps", one->text.epsilon, other->text.epsilon},
+        {"vision_config.num_attention_heads", (double)one->vision.heads, (double)other->vision.heads},
+        {"vision_config.patch_size", (double)one->vision.patch, (double)other->vision.patch},
+        {"vision_config.layer_norm_eps", one->vision.epsilon, other->vision.epsilon},
+        {"the text tower's num_attention_heads", (double)one->words.heads, (double)other->words.heads},
+        {"the text tower's layer_norm_eps", one->words.epsilon, other->words.epsilon},
+        {"image_token_index", one->image_token, other->image_token},
+    };
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+        if (fields[i].one != fields[i].other) {
+            pg_print(out, PG_CONFIG_DIFFERENCE, "%s is %g in one and %g in the other", fields[i].key, fields[i].one,
+                     fields[i].other);
+            return true;
+        }
+    return false;
 }
 
 pg_status pg_config_load(pg_config *out, const char *path)

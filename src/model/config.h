@@ -53,6 +53,11 @@ static inline int64_t pg_config_patches(const pg_siglip_config *vision)
     return across * across;
 }
 
+/* What the shapes of weights do not tell and two models disagree in, as "KEY is X in one and Y in the other"; false if
+ * there is nothing. */
+#define PG_CONFIG_DIFFERENCE 128
+bool pg_config_differ(char out[PG_CONFIG_DIFFERENCE], const pg_config *one, const pg_config *other);
+
 /* Reads FOLDER/config.json. Fields that published files leave out have the defaults of the reference; anything else
  * that is missing, contradictory or of an unsupported relative (PaliGemma 2, Gemma 2, ...) is refused by name. */
 pg_status pg_config_load(pg_config *out, const char *path);

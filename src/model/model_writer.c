@@ -94,7 +94,6 @@ typedef struct value_run {
     const pg_weight_entry *entry; /* with options: the weight has no data */
     const pg_model_write_options *options;
     pg_dtype dtype;
-    bool keep; /* the weights' pages: they are no file's */
     int64_t first, rows;
     float *floats; /* of each worker: a row, the other model's, what they are made in */
     int64_t worker_floats;
@@ -152,7 +151,7 @@ static void end_run(value_run *run)
 static void release(const value_run *run, const pg_parameter *p)
 {
     size_t row_bytes = (size_t)p->width * pg_dtype_size(p->dtype);
-    if (!run->keep && p->stored && p->data == p->stored->data && !p->quantized.bits)
+    if (p->stored && p->data == p->stored->data && !p->copied && !p->quantized.bits)
         pg_pages_release((const char *)p->data + (size_t)run->first * row_bytes, (size_t)run->rows * row_bytes);
 }
 
@@ -219,7 +218,6 @@ pg_status pg_weight_write(pg_safetensors_writer *file, const pg_parameter *p, pg
 typedef struct write_plan {
     const pg_model_write_options *options;
     int threads;
-    bool keep;
     pg_weight_entry *entries, *others; /* others: the same weights of options->with */
     pg_array *arrays;
     size_t *shards; /* of each weight */
@@ -286,11 +284,11 @@ static void tell_weight(char out[PG_WEIGHT_NAME + 64], const pg_weight_entry *en
 }
 
 /* Models that are mixed have the same weights, in the same order. */
-static pg_status list_others(write_plan *plan, pg_weights *with)
+static pg_status list_others(write_plan *plan, const pg_weights *weights, pg_weights *with)
 {
     size_t count = 0;
     PG_TRY(list_weights(&plan->others, &count, with));
-    char own[PG_WEIGHT_NAME + 64], other[PG_WEIGHT_NAME + 64];
+    char own[PG_WEIGHT_NAME + 64], other[PG_WEIGHT_NAME + 64], difference[PG_CONFIG_DIFFERENCE];
     for (size_t i = 0; i < plan->count || i < count; i++) {
         tell_weight(own, plan->entries, plan->count, i);
         tell_weight(other, plan->others, count, i);
@@ -299,22 +297,17 @@ static pg_status list_others(write_plan *plan, pg_weights *with)
                            "models of different kinds or sizes cannot be mixed: one has %s where the other has %s", own,
                            other);
     }
+    if (pg_config_differ(difference, &weights->config, &with->config))
+        return pg_fail(PG_ERROR_ARGUMENT, "models of different kinds or sizes cannot be mixed: %s", difference);
     return PG_OK;
-}
-
-static bool is_copied_to_memory(const pg_weights *weights)
-{
-    return weights && weights->files && pg_checkpoint_is_copied(weights->files);
 }
 
 static pg_status make_plan(write_plan *plan, pg_weights *weights, const pg_model_write_options *options)
 {
-    *plan = (write_plan){.options = options,
-                         .threads = options->threads,
-                         .keep = is_copied_to_memory(weights) || is_copied_to_memory(options->with)};
+    *plan = (write_plan){.options = options, .threads = options->threads};
     PG_TRY(list_weights(&plan->entries, &plan->count, weights));
     if (options->with)
-        PG_TRY(list_others(plan, options->with));
+        PG_TRY(list_others(plan, weights, options->with));
     plan->arrays = pg_alloc(plan->count, sizeof *plan->arrays);
     plan->shards = pg_alloc(plan->count, sizeof *plan->shards);
     if (!plan->arrays || !plan->shards)
@@ -358,10 +351,7 @@ static pg_status write_weight(pg_safetensors_writer *file, const write_plan *pla
 {
     const pg_model_write_options *options = plan->options;
     const pg_parameter *with = options->with ? plan->others[i].parameter : NULL;
-    value_run run = {.entry = &plan->entries[i],
-                     .options = options,
-                     .dtype = plan->arrays[i].dtype,
-                     .keep = plan->keep};
+    value_run run = {.entry = &plan->entries[i], .options = options, .dtype = plan->arrays[i].dtype};
     PG_TRY(write_values(file, &run, plan->entries[i].parameter, with, plan->threads));
     if (options->on_progress && !options->on_progress(options->user, i + 1, plan->count))
         return pg_fail(PG_ERROR_CANCELLED, "cancelled");

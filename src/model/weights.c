@@ -305,6 +305,19 @@ static void release_files(const pg_checkpoint *files)
         pg_pages_release(pg_checkpoint_at(files, i)->data, pg_checkpoint_at(files, i)->bytes);
 }
 
+pg_status pg_weights_copy(pg_weights *weights, int threads)
+{
+    size_t count;
+    pg_parameter **parameters = list_parameters(&count, weights);
+    pg_status status = parameters ? pg_checkpoint_copy(weights->files, threads) : PG_ERROR_MEMORY;
+    for (size_t i = 0; status == PG_OK && i < count; i++)
+        parameters[i]->copied = true;
+    pg_free(parameters);
+    if (status == PG_OK && weights->config.text.tied)
+        weights->text.output.copied = true;
+    return status;
+}
+
 pg_status pg_weights_place(pg_weights *weights, pg_device *device)
 {
     if (!device)

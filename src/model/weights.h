@@ -62,6 +62,10 @@ typedef struct pg_weights {
 pg_status pg_weights_load(pg_weights **out, const pg_config *config, const char *folder);
 void pg_weights_free(pg_weights *weights);
 
+/* Copies all weights into huge pages in the place of their files (pg_checkpoint_copy). Nobody may read them
+ * meanwhile. */
+pg_status pg_weights_copy(pg_weights *weights, int threads);
+
 /* Copies all weights to the device (borrowed, and closed after the weights are freed), once, and gives the pages of
  * their files back: from then on pg_parameter.data is the device's address. Before an adapter is hung into them; what
  * one brings later goes to the same device. NULL: nothing is done. */

@@ -27,6 +27,7 @@ typedef struct pg_parameter {
     pg_device *device;             /* in whose memory the values are, or the gradient; NULL: the host's (placement.h) */
     pg_quantized quantized;        /* with bits, this is the weight; dtype and data say nothing */
     const struct pg_array *stored; /* where its values come from; NULL: from no file */
+    bool copied;                   /* from there to private memory, whose pages cannot be given back */
     float *grad;                   /* [rows][width], where a backward pass adds its derivatives; NULL: not trained */
     const struct pg_lora *lora;    /* a low-rank addition to the matrix; NULL: none */
 } pg_parameter;

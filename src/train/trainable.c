@@ -223,7 +223,7 @@ static pg_status take_over(pg_trainable *trainable, size_t i, size_t at)
     tensor->values = trainable->values + at;
     tensor->grad = trainable->grads + at;
     PG_TRY(fill(trainable, tensor->values, p));
-    if (p->stored && p->data == p->stored->data) /* what lies in the file is not looked at again */
+    if (p->stored && p->data == p->stored->data && !p->copied) /* what lies in the file is not looked at again */
         pg_pages_release(p->data, (size_t)pg_parameter_bytes(p));
     p->dtype = PG_F32;
     p->device = trainable->device;

@@ -12,6 +12,7 @@ try merge -m merged --out half --dtype bf16
 try inspect -m half
 try merge -m $base --with merged --share 0.3 --out between
 try merge -m between --with $base --share 1.5 --out beyond
+try merge -m $base --adapter $adapter --share 0.3 --out third
 tiny=golden/inference/gemma-tiny-mha/checkpoint
 try merge -m $base --with $tiny --out mixed
 try generate -m $tiny --adapter $adapter -p 'The cow'

@@ -239,6 +239,11 @@ static void copied_weights_stay(void **state)
     CHECK_OK(pg_model_open_with(&copied, folder_file("large"), &(pg_model_options){.huge_pages = true}));
     save_mixed("mix-copied", mapped, copied, 0.5, NULL);
     check_values(copied->weights, mapped->weights, PG_F32, 0);
+    pg_quantize_options options;
+    pg_quantize_options_init(&options);
+    options.text = options.vision = PG_WEIGHTS_BF16;
+    CHECK_OK(pg_quantize(folder_file("halved"), copied, &options));
+    check_values(copied->weights, mapped->weights, PG_F32, 0);
     pg_model_close(copied);
     pg_model_close(mapped);
 }
@@ -267,6 +272,14 @@ static void what_cannot_be_mixed(void **state)
         CHECK_FAILS(pg_model_save(folder_file("unmixed"), model, &options), PG_ERROR_ARGUMENT, cases[i].message);
         pg_model_close((pg_model *)options.mix);
     }
+    pg_save_options options;
+    pg_save_options_init(&options);
+    pg_model *other = open_model(BASE, NULL);
+    options.mix = other;
+    other->weights->config.text.theta *= 2;
+    CHECK_FAILS(pg_model_save(folder_file("unmixed"), model, &options), PG_ERROR_ARGUMENT,
+                "text_config.rope_theta is 10000 in one and 20000 in the other");
+    pg_model_close(other);
     assert_int_equal(folder_count(), before);
     pg_model_close(model);
 }
