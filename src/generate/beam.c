@@ -59,13 +59,16 @@ static void score_tokens(search *s, const hypothesis *beam, pg_logits *logits)
     int64_t vocabulary = session->model->weights->config.text.vocabulary;
     int32_t *history = s->sequence->history;
     float *scores = session->logits, total = (float)pg_log_sum_exp(&session->g, logits->values, vocabulary);
+    if (session->g.status == PG_OK)
+        session->g.status = pg_check_finite(total, session);
     for (int64_t i = 0; i < vocabulary; i++)
         scores[i] = logits->values[i] - total;
     memcpy(history + s->sequence->input.ids.count, beam->tokens, (size_t)s->length * sizeof *history);
     pg_sampling_penalize(scores, logits, total, &s->sequence->plan.sampling, history,
                          s->sequence->input.ids.count + (size_t)s->length);
     for (int i = 0; s->length < s->sequence->plan.least && i < session->model->generation.eos_count; i++)
-        scores[session->model->generation.eos[i]] = -INFINITY;
+        if (session->model->generation.eos[i] < vocabulary)
+            scores[session->model->generation.eos[i]] = -INFINITY;
 }
 
 /* Puts a continuation into its place among the best `width`. */

@@ -160,6 +160,8 @@ pg_status pg_ask(char **out, const pg_model *model, const char *image, const cha
     *out = NULL;
     pg_request_init(&request);
     request.prompt = prompt;
+    request.temperature = 0;
+    request.beams = 1;
     if (image) {
         PG_TRY_GOTO(pg_image_load(&picture, image, NULL));
         request.images = (const pg_image *const *)&picture;

@@ -87,17 +87,24 @@ static pg_status tokenize(pg_prompt *out, int64_t *prefix, const pg_session *ses
     return pg_prompt_text(out, model->tokenizer, text, flags);
 }
 
+pg_status pg_check_ids(const int32_t *ids, size_t count, const pg_session *session, const char *whose)
+{
+    int64_t vocabulary = session->model->weights->config.text.vocabulary;
+    for (size_t i = 0; i < count; i++)
+        if (ids[i] < 0 || ids[i] >= vocabulary)
+            return pg_fail(PG_ERROR_FORMAT, "%s has token %d, the model knows %lld tokens", whose, ids[i],
+                           (long long)vocabulary);
+    return PG_OK;
+}
+
 /* As many image tokens as the pictures fill, and ids that have an embedding. */
 static pg_status check_ids(const pg_ids *ids, const pg_session *session, size_t images)
 {
     const pg_config *config = &session->model->weights->config;
     size_t places = 0, needed = images * pg_model_image_tokens(session->model);
-    for (size_t i = 0; i < ids->count; i++) {
+    PG_TRY(pg_check_ids(ids->data, ids->count, session, "the prompt"));
+    for (size_t i = 0; i < ids->count; i++)
         places += config->kind == PG_MODEL_PALIGEMMA && ids->data[i] == config->image_token;
-        if (ids->data[i] < 0 || ids->data[i] >= config->text.vocabulary)
-            return pg_fail(PG_ERROR_FORMAT, "the prompt has token %d, the model knows %lld tokens", ids->data[i],
-                           (long long)config->text.vocabulary);
-    }
     if (places != needed)
         return pg_fail(PG_ERROR_ARGUMENT, "the prompt has %zu image tokens, %zu pictures fill %zu", places, images,
                        needed);
@@ -295,6 +302,13 @@ pg_status pg_row_logits(pg_session *session, pg_logits *out, pg_tensor *hidden, 
         out[r] = (pg_logits){.values = values, .ids = permitted[r].ids, .count = permitted[r].count};
     }
     return g->status;
+}
+
+pg_status pg_check_finite(double value, const pg_session *session)
+{
+    if (value - value == 0) /* neither infinite nor not a number */
+        return PG_OK;
+    return pg_fail(PG_ERROR_FORMAT, "%s: the logits are not finite; are the weights damaged?", session->model->folder);
 }
 
 pg_status pg_logits_fetch(pg_logits *logits, pg_session *session)

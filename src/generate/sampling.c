@@ -199,15 +199,42 @@ size_t pg_sampling_draw(const pg_choice *choices, size_t count, double number)
     return i;
 }
 
+static bool is_better(const pg_candidate *one, const pg_candidate *other)
+{
+    return one->logit != other->logit ? one->logit > other->logit : one->id < other->id;
+}
+
+static int compare_candidates(const void *a, const void *b)
+{
+    return is_better(b, a) - is_better(a, b);
+}
+
+/* Puts what is at `at` below all that are worse: the worst one of a heap is its first. */
+static void sink(pg_candidate *heap, size_t count, size_t at)
+{
+    for (size_t child; (child = 2 * at + 1) < count; at = child) {
+        if (child + 1 < count && is_better(&heap[child], &heap[child + 1]))
+            child++;
+        if (!is_better(&heap[at], &heap[child]))
+            return;
+        pg_candidate swap = heap[at];
+        heap[at] = heap[child];
+        heap[child] = swap;
+    }
+}
+
 void pg_best_logits(pg_candidate *out, size_t count, const float *logits, int64_t vocabulary)
 {
-    size_t have = 0;
-    for (int32_t id = 0; count && id < vocabulary; id++) {
-        if (have == count && !(logits[id] > out[count - 1].logit))
-            continue;
-        size_t at = have < count ? have++ : count - 1;
-        for (; at > 0 && logits[id] > out[at - 1].logit; at--)
-            out[at] = out[at - 1];
-        out[at] = (pg_candidate){id, logits[id]};
-    }
+    size_t have = count < (size_t)vocabulary ? count : (size_t)vocabulary;
+    for (size_t i = 0; i < have; i++)
+        out[i] = (pg_candidate){(int32_t)i, logits[i]};
+    for (size_t i = have / 2; i-- > 0;)
+        sink(out, have, i);
+    for (int32_t id = (int32_t)have; have && id < vocabulary; id++)
+        if (logits[id] > out[0].logit) {
+            out[0] = (pg_candidate){id, logits[id]};
+            sink(out, have, 0);
+        }
+    if (have)
+        qsort(out, have, sizeof *out, compare_candidates);
 }

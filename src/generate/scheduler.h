@@ -32,7 +32,7 @@ struct pg_scheduler {
     size_t coming;     /* jobs that are being copied into the queue */
     size_t unfinished; /* jobs without their last event, those included */
     uint64_t last_ticket;
-    bool draining, stop;
+    bool draining, cancelling, stop; /* cancelling: what is submitted is cancelled */
     pg_scheduler_figures figures;
 
     /* changed by the thread, under the lock */

@@ -120,9 +120,10 @@ void pg_scheduler_free(pg_scheduler *scheduler)
     free_parts(scheduler);
 }
 
-/* Cancels everything that is there; under the lock. */
+/* Cancels everything that is there or on its way into the queue; under the lock. */
 static void cancel_all(pg_scheduler *s)
 {
+    s->cancelling = true;
     for (pg_work *work = s->queue.first; work; work = work->next)
         work->cancelled = true;
     for (size_t i = 0; i < s->active_count; i++)
@@ -139,10 +140,10 @@ pg_status pg_scheduler_drain(pg_scheduler *scheduler, double seconds)
         waited = seconds < 0 ? pthread_cond_wait(&scheduler->ended, &scheduler->lock)
                              : pthread_cond_timedwait(&scheduler->ended, &scheduler->lock, &until);
     size_t left = scheduler->unfinished;
-    while (scheduler->unfinished) {
-        cancel_all(scheduler); /* again: one may just have been on its way into the queue */
+    if (left)
+        cancel_all(scheduler);
+    while (scheduler->unfinished)
         pthread_cond_wait(&scheduler->ended, &scheduler->lock);
-    }
     pthread_mutex_unlock(&scheduler->lock);
     return left ? pg_fail(PG_ERROR_DEADLINE, "%zu jobs were not done within %g seconds and have been cancelled", left,
                           seconds)
@@ -195,6 +196,7 @@ pg_status pg_scheduler_submit(uint64_t *ticket, pg_scheduler *scheduler, const p
     }
     pthread_mutex_lock(&scheduler->lock);
     work->ticket = *ticket = ++scheduler->last_ticket;
+    work->cancelled = scheduler->cancelling;
     scheduler->coming--;
     scheduler->figures.submitted++;
     pg_job_queue_put(&scheduler->queue, work);

@@ -18,6 +18,10 @@ bool pg_is_eos(const pg_model *model, int32_t id)
 
 /* ---------------------------------------------------------------- the plan */
 
+#define COLDEST                                                                                          \
+    1e-6 /* below, the best token has all of the probability, and logits / temperature no room in floats \
+          */
+
 static pg_status check_plan(const pg_plan *plan, const pg_session *session, const pg_request *request)
 {
     if (!(plan->sampling.repetition_penalty > 0))
@@ -66,7 +70,7 @@ pg_status pg_plan_make(pg_plan *out, const pg_session *session, const pg_request
     out->sampling = (pg_sampling){
         .repetition_penalty = full.repetition_penalty,
         .no_repeat_ngram = full.no_repeat_ngram,
-        .temperature = full.temperature,
+        .temperature = full.temperature < COLDEST ? 0 : full.temperature,
         .top_k = full.top_k,
         .top_p = full.top_p,
         .min_p = full.min_p,
@@ -81,7 +85,11 @@ pg_status pg_plan_make(pg_plan *out, const pg_session *session, const pg_request
     if (out->limit <= 0)
         return pg_fail(PG_ERROR_LIMIT, "the prompt has %zu tokens, which leaves no room for an answer",
                        input->ids.count);
-    return check_plan(out, session, request);
+    pg_status status = check_plan(out, session, request);
+    if (status != PG_OK && out->beams > 1 && request->beams < 0)
+        return pg_fail_context(status, "generation_config.json asks for %lld beams, where none are named",
+                               (long long)out->beams);
+    return status;
 }
 
 /* ---------------------------------------------------------------- a sequence */
@@ -139,7 +147,9 @@ static bool cut_at_stop(pg_sequence *sequence, size_t from)
         size_t length = strlen(request->stop[i]);
         size_t start = from > length ? from - length : 0;
         const char *found =
-            length && sequence->text.data ? strstr(sequence->text.data + start, request->stop[i]) : NULL;
+            length && sequence->text.data
+                ? memmem(sequence->text.data + start, sequence->text.size - start, request->stop[i], length)
+                : NULL;
         if (found && (size_t)(found - sequence->text.data) < end)
             end = (size_t)(found - sequence->text.data);
     }
@@ -319,13 +329,6 @@ static void tell_step(const pg_sequence *sequence, const pg_step *step)
         sequence->request->on_step(sequence->request->user, sequence->index, step);
 }
 
-static pg_status check_finite(double value, const pg_session *session)
-{
-    return value - value == 0 ? PG_OK /* neither infinite nor not a number */
-                              : pg_fail(PG_ERROR_FORMAT, "%s: the logits are not finite; are the weights damaged?",
-                                        session->model->folder);
-}
-
 /* Chooses among the step's logits; the logarithm of the token's probability goes to the sequence. */
 static pg_status choose(int32_t *id, pg_sequence *sequence, pg_session *session, const pg_logits *logits)
 {
@@ -334,7 +337,7 @@ static pg_status choose(int32_t *id, pg_sequence *sequence, pg_session *session,
         pg_sampling_next(processed, logits->count, &sequence->plan.sampling, session->choices, 0, sequence->made);
     *id = pg_logits_id(logits, place);
     double total = pg_log_sum_exp(&session->g, logits->values, logits->count);
-    PG_TRY(check_finite(total, session));
+    PG_TRY(pg_check_finite(total, session));
     sequence->logprobs[sequence->made] = (float)(logits->values[place] - total);
     tell_step(sequence, &(pg_step){.token = *id,
                                    .logprob = sequence->logprobs[sequence->made],
@@ -352,7 +355,7 @@ static pg_status choose_there(bool *chosen, int32_t *id, pg_sequence *sequence, 
 {
     const pg_sampling *sampling = &sequence->plan.sampling;
     pg_drawn drawn = {true, logits->best, logits->best_logprob};
-    PG_TRY(check_finite(logits->best_logprob, session));
+    PG_TRY(pg_check_finite(logits->best_logprob, session));
     if (sampling->temperature > 0)
         PG_TRY(pg_draw_on_device(&drawn, &session->g, logits, sampling,
                                  pg_random_uniform(sampling->seed, 0, sequence->made), session->choices));

@@ -62,6 +62,12 @@ pg_status pg_row_logits(pg_session *session, pg_logits *out, pg_tensor *hidden, 
 /* Brings logits' values to the host, into the arena, if they are not there yet. */
 pg_status pg_logits_fetch(pg_logits *logits, pg_session *session);
 
+/* PG_ERROR_FORMAT where what was computed from logits is infinite or not a number. */
+pg_status pg_check_finite(double value, const pg_session *session);
+
+/* PG_ERROR_FORMAT where a token has no embedding; whose: "the prompt", in the error's text. */
+pg_status pg_check_ids(const int32_t *ids, size_t count, const pg_session *session, const char *whose);
+
 /* The last token of a sequence that goes on, and any that are proposed to follow it. */
 typedef struct pg_next {
     const int32_t *ids;

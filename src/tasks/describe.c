@@ -3,6 +3,7 @@
 
 #include "base/json.h"
 #include "generate/session.h"
+#include "text/utf8.h"
 
 typedef struct weight_tally {
     int64_t parameters, bytes, tensors[PG_DTYPE_COUNT], int8, int4;
@@ -53,17 +54,37 @@ static json_t *describe_dtypes(const weight_tally *tally)
     return dtypes;
 }
 
+/* The name of a file, whose bytes need not be text: U+FFFD stands for those that are none. */
+static json_t *describe_name(const char *name)
+{
+    pg_buffer text = {0};
+    pg_status status = PG_OK;
+    for (size_t left = strlen(name); status == PG_OK && left;) {
+        size_t valid = pg_utf8_check(name, left);
+        status = pg_buffer_append(&text, name, valid);
+        if (status == PG_OK && valid < left)
+            status = pg_buffer_print(&text, "\xef\xbf\xbd");
+        size_t taken = valid < left ? valid + 1 : valid;
+        name += taken;
+        left -= taken;
+    }
+    json_t *value = status == PG_OK ? json_string(text.data ? text.data : "") : NULL;
+    pg_buffer_free(&text);
+    return value;
+}
+
 /* Files in the order of their first tensor. */
 static json_t *describe_files(const pg_checkpoint *files)
 {
     json_t *names = json_array();
     for (size_t i = 0; i < pg_checkpoint_count(files); i++) {
-        const char *name = pg_checkpoint_file(files, i);
+        json_t *name = describe_name(pg_checkpoint_file(files, i));
         bool known = false;
         for (size_t j = 0; !known && j < json_array_size(names); j++)
-            known = !strcmp(json_string_value(json_array_get(names, j)), name);
+            known = json_equal(json_array_get(names, j), name);
         if (!known)
-            json_array_append_new(names, json_string(name));
+            json_array_append(names, name);
+        json_decref(name);
     }
     return names;
 }
@@ -86,9 +107,9 @@ pg_status pg_model_describe(char **out, const pg_model *model)
     const pg_config *config = &model->weights->config;
     weight_tally tally = {0};
     pg_weights_each(model->weights, count_parameter, &tally);
-    json_t *root = json_pack("{s:s,s:s,s:I,s:I,s:o,s:o}", "model", model->folder, "architecture", kinds[config->kind],
-                             "parameters", tally.parameters, "bytes", tally.bytes, "tensors", describe_dtypes(&tally),
-                             "files", describe_files(model->weights->files));
+    json_t *root = json_pack("{s:o,s:s,s:I,s:I,s:o,s:o}", "model", describe_name(model->folder), "architecture",
+                             kinds[config->kind], "parameters", tally.parameters, "bytes", tally.bytes, "tensors",
+                             describe_dtypes(&tally), "files", describe_files(model->weights->files));
     if (config->kind != PG_MODEL_GEMMA)
         json_object_set_new(root, "vision", describe_tower(&config->vision));
     json_object_set_new(root, "text",

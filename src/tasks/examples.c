@@ -62,7 +62,7 @@ static pg_status add_suffix(pg_example *example, const pg_session *session, cons
     int32_t *ids;
     size_t count;
     PG_TRY(pg_tokenizer_encode(&ids, &count, session->model->tokenizer, suffix, SIZE_MAX, PG_ENCODE_EOS));
-    pg_status status = PG_OK;
+    pg_status status = pg_check_ids(ids, count, session, "the answer");
     for (size_t i = 0; status == PG_OK && i < count; i++)
         status = pg_ids_add(&example->ids, ids[i]);
     pg_free(ids);

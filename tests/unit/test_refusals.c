@@ -415,6 +415,57 @@ static void test_sessions_that_cannot_be(void **state)
     session_close(&opened);
 }
 
+/* The answer of a model with this generation_config.json to one who asks for nothing, freed by the caller; *asked is
+ * pg_ask's. beams: it asks for them, which a request with stop texts cannot have. */
+static pg_answer *answer_with(char **asked, const copied_case *copy, const char *config, bool beams)
+{
+    tiny_session opened = {0};
+    pg_session_options options;
+    pg_request request = text_request("the cow");
+    pg_answer *made, *none;
+    write_file(copy, "generation_config.json", config, strlen(config));
+    CHECK_OK(pg_model_open(&opened.tiny.model, copy->target));
+    CHECK_OK(pg_ask(asked, opened.tiny.model, NULL, "the cow"));
+    pg_session_options_init(&options);
+    options.sequences = 2;
+    CHECK_OK(pg_session_new(&opened.session, opened.tiny.model, &options));
+    CHECK_OK(pg_generate(&made, opened.session, &request, 1));
+    request.stop = (const char *const[]){"x"};
+    request.stop_count = 1;
+    if (beams)
+        CHECK_FAILS(pg_generate(&none, opened.session, &request, 1), PG_ERROR_ARGUMENT,
+                    "generation_config.json asks for 2 beams");
+    pg_session_free(opened.session);
+    pg_model_close(opened.tiny.model);
+    return made;
+}
+
+/* What generation_config.json asks for is heeded where nobody asks, and may be anything; pg_ask is greedy. */
+static void test_generation_configs(void **state)
+{
+    static const char *const configs[] = {
+        "{}", "{\"do_sample\": true, \"temperature\": 9}", "{\"do_sample\": true, \"temperature\": 1e-40}",
+        "{\"eos_token_id\": [1, 1500000000], \"num_beams\": 2, \"min_new_tokens\": 2}"};
+    (void)state;
+    copied_case copy = copy_open(GEMMA);
+    pg_golden_link(copy.source, copy.target);
+    link_weights(&copy);
+    char *greedy, *asked;
+    pg_answer *plain = answer_with(&greedy, &copy, configs[0], false);
+    for (size_t i = 1; i < sizeof configs / sizeof *configs; i++) {
+        pg_answer *made = answer_with(&asked, &copy, configs[i], i == 3);
+        assert_string_equal(asked, greedy);
+        assert_int_equal(made->count, 2);
+        if (i == 2) /* as cold as that, chance has no part in it */
+            assert_string_equal(made->text, plain->text);
+        pg_answer_free(made);
+        pg_free(asked);
+    }
+    pg_answer_free(plain);
+    pg_free(greedy);
+    copy_close(&copy);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -427,6 +478,7 @@ int main(void)
         cmocka_unit_test(test_options_that_make_no_sense),
         cmocka_unit_test(test_work_for_another_kind_of_model),
         cmocka_unit_test(test_sessions_that_cannot_be),
+        cmocka_unit_test(test_generation_configs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 
 #include "check.h"
 
+#include "base/memory.h"
 #include "generate/sampling.h"
 
 enum { VOCABULARY = 8 };
@@ -128,6 +129,26 @@ static void test_the_best_come_first(void **state)
     assert_int_equal(pg_sampling_next(logits, VOCABULARY, &greedy, NULL, 0, 0), 1);
 }
 
+/* As many as are wanted of many, in the order of all. */
+static void test_many_of_the_best(void **state)
+{
+    (void)state;
+    enum { MANY = 3000, WANTED = 700 };
+    float *logits = pg_alloc(MANY, sizeof *logits);
+    pg_candidate *some = pg_alloc(WANTED, sizeof *some), *all = pg_alloc(MANY, sizeof *all);
+    for (int32_t i = 0; i < MANY; i++)
+        logits[i] = (float)(i * 7919 % 1009); /* many are equal */
+    pg_best_logits(some, WANTED, logits, MANY);
+    pg_best_logits(all, MANY, logits, MANY);
+    for (size_t i = 0; i + 1 < MANY; i++)
+        assert_true(all[i].logit > all[i + 1].logit || (all[i].logit == all[i + 1].logit && all[i].id < all[i + 1].id));
+    for (size_t i = 0; i < WANTED; i++)
+        assert_int_equal(some[i].id, all[i].id);
+    pg_free(logits);
+    pg_free(some);
+    pg_free(all);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -136,6 +157,7 @@ int main(void)
         cmocka_unit_test(test_filters),
         cmocka_unit_test(test_draws_follow_the_distribution),
         cmocka_unit_test(test_the_best_come_first),
+        cmocka_unit_test(test_many_of_the_best),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
