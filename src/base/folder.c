@@ -175,7 +175,9 @@ static pg_status copy_entry(const char *from, const char *to, const char *name)
     pg_status status = pg_file_join(&source, from, name);
     if (status == PG_OK)
         status = pg_file_join(&target, to, name);
-    if (status == PG_OK && stat(source.data, &info) == 0 && S_ISREG(info.st_mode))
+    if (status == PG_OK && stat(source.data, &info) != 0)
+        status = pg_fail_errno(PG_ERROR_FILE, "%s: cannot be read", source.data);
+    if (status == PG_OK && S_ISREG(info.st_mode))
         status = copy_file(source.data, target.data);
     pg_buffer_free(&source);
     pg_buffer_free(&target);
@@ -188,9 +190,16 @@ pg_status pg_folder_copy(const char *from, const char *to, bool (*wanted)(const 
     if (!folder)
         return pg_fail_errno(PG_ERROR_FILE, "%s: cannot be read", from);
     pg_status status = PG_OK;
-    for (struct dirent *entry; status == PG_OK && (entry = readdir(folder));)
+    while (status == PG_OK) {
+        errno = 0;
+        const struct dirent *entry = readdir(folder);
+        if (!entry) {
+            status = errno ? pg_fail_errno(PG_ERROR_FILE, "%s: cannot be read", from) : PG_OK;
+            break;
+        }
         if (entry->d_name[0] != '.' && wanted(entry->d_name))
             status = copy_entry(from, to, entry->d_name);
+    }
     closedir(folder);
     return status;
 }

@@ -1,6 +1,7 @@
 #include "base/json.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "base/file.h"
 
@@ -41,8 +42,10 @@ pg_status pg_json_load(json_t **out, const char *path)
     *out = NULL;
     pg_buffer text = {0};
     pg_status status = pg_file_read(&text, path, LARGEST_DOCUMENT);
+    size_t mark =
+        text.size >= 3 && !memcmp(text.data, "\xef\xbb\xbf", 3) ? 3 : 0; /* as editors on Windows begin files */
     if (status == PG_OK)
-        status = pg_json_parse(out, text.data, text.size, path);
+        status = pg_json_parse(out, text.data + mark, text.size - mark, path);
     pg_buffer_free(&text);
     return status;
 }
@@ -63,15 +66,11 @@ static int write_piece(const char *text, size_t size, void *file)
     return pg_file_writer_write(file, text, size) == PG_OK ? 0 : -1;
 }
 
-static int append(const char *bytes, size_t size, void *buffer)
-{
-    return pg_buffer_append(buffer, bytes, size) == PG_OK ? 0 : -1;
-}
-
 pg_status pg_json_append(pg_buffer *out, const json_t *document)
 {
-    return json_dump_callback(document, append, out, JSON_ENCODE_ANY) == 0 ? PG_OK
-                                                                           : pg_fail(PG_ERROR_MEMORY, "out of memory");
+    return json_dump_callback(document, append_piece, out, JSON_ENCODE_ANY) == 0
+               ? PG_OK
+               : pg_fail(PG_ERROR_MEMORY, "out of memory");
 }
 
 pg_status pg_json_save(const json_t *document, const char *path)

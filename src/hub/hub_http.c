@@ -310,12 +310,18 @@ static void note_result(transfer *at, CURLcode result)
 {
     pg_http_answer *answer = &at->answer;
     curl_off_t seconds = 0;
+    long proxy = 0;
     curl_easy_getinfo(at->easy, CURLINFO_RESPONSE_CODE, &answer->code);
     curl_easy_getinfo(at->easy, CURLINFO_RETRY_AFTER, &seconds);
     answer->retry_after = (double)seconds;
     answer->trouble = result == CURLE_OK || answer->stopped ? NULL : curl_easy_strerror(result);
     answer->unreachable = result == CURLE_COULDNT_RESOLVE_HOST || result == CURLE_COULDNT_CONNECT;
     answer->hopeless = is_hopeless(result);
+    curl_easy_getinfo(at->easy, CURLINFO_HTTP_CONNECTCODE, &proxy);
+    if (proxy == 407 && answer->trouble) {
+        answer->trouble = "the proxy wants a name and a password (https_proxy=http://NAME:PASSWORD@HOST:PORT)";
+        answer->hopeless = true;
+    }
 }
 
 /* Goes where the answer points; *followed: it did, so there will be another answer. */

@@ -6,6 +6,7 @@
 
 #define TAG_ORIENTATION 0x0112
 #define TYPE_SHORT      3
+#define TYPE_LONG       4
 #define ENTRY_SIZE      12
 
 static uint32_t read_integer(const uint8_t *bytes, size_t size, bool big)
@@ -31,9 +32,10 @@ void pg_exif_orientation(int *orientation, const uint8_t *bytes, size_t size)
     size_t entries = read_integer(bytes + directory, 2, big), room = (size - directory - 2) / ENTRY_SIZE;
     const uint8_t *entry = bytes + directory + 2;
     for (size_t i = 0; i < entries && i < room; i++, entry += ENTRY_SIZE) {
-        if (read_integer(entry, 2, big) != TAG_ORIENTATION || read_integer(entry + 2, 2, big) != TYPE_SHORT)
+        uint32_t type = read_integer(entry + 2, 2, big);
+        if (read_integer(entry, 2, big) != TAG_ORIENTATION || (type != TYPE_SHORT && type != TYPE_LONG))
             continue;
-        uint32_t value = read_integer(entry + 8, 2, big);
+        uint32_t value = read_integer(entry + 8, type == TYPE_SHORT ? 2 : 4, big);
         if (value >= 1 && value <= 8)
             *orientation = (int)value;
         return;

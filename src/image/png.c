@@ -17,6 +17,7 @@ typedef struct reader {
     const pg_image_source *source;
     size_t offset;
     pg_image *image;
+    bool complete; /* all pixels are there */
 } reader;
 
 static void give_up_reading(png_structp png, png_const_charp text)
@@ -67,8 +68,12 @@ static void find_orientation(int *orientation, const reader *r)
 
 static pg_status read_picture(reader *r, int *orientation)
 {
-    if (setjmp(png_jmpbuf(r->png)))
-        return r->status;
+    if (setjmp(png_jmpbuf(r->png))) {
+        if (!r->complete)
+            return r->status;
+        find_orientation(orientation, r); /* what is behind the pixels may be missing */
+        return PG_OK;
+    }
     png_set_read_fn(r->png, r, take_bytes);
     png_set_user_limits(r->png, PNG_UINT_31_MAX, PNG_UINT_31_MAX); /* pg_image_start checks the size */
     skip_optional_chunks(r->png);
@@ -85,6 +90,7 @@ static pg_status read_picture(reader *r, int *orientation)
     while (passes--)
         for (size_t y = 0; y < r->image->height; y++)
             png_read_row(r->png, r->image->pixels + y * row, NULL);
+    r->complete = true;
     png_read_end(r->png, r->info);
     find_orientation(orientation, r);
     return PG_OK;

@@ -88,7 +88,7 @@ static uint32_t rank_of_score(float score)
 static uint32_t rank_of(const pg_tokenizer *tokenizer, const pg_symbol *left, const pg_symbol *right, int32_t result)
 {
     if (tokenizer->model == PG_MODEL_PIECES)
-        return rank_of_score(tokenizer->scores[result]);
+        return result < tokenizer->score_count ? rank_of_score(tokenizer->scores[result]) : PG_RANK_NONE;
     return left->id < 0 || right->id < 0 ? PG_RANK_NONE : pg_merges_rank(&tokenizer->merges, result, left->size);
 }
 

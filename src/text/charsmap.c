@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "text/utf8.h"
+#include "text/vocab.h"
 
 /* The bit fields of a unit. */
 static uint32_t offset_of(uint32_t unit)
@@ -77,7 +78,7 @@ size_t pg_charsmap_match(const char **to, const pg_charsmap *map, const char *te
     if (map->unit_count == 0)
         return 0;
     uint32_t at = offset_of(map->units[0]);
-    for (size_t i = 0; i < size; i++) {
+    for (size_t i = 0; i < size && i < PG_PIECE_LONGEST; i++) {
         at ^= (uint8_t)text[i];
         if (at >= map->unit_count || label_of(map->units[at]) != (uint8_t)text[i])
             break;

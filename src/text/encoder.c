@@ -53,6 +53,8 @@ static pg_status encode_canonical(pg_encoder *encoder, const char *text, size_t 
     PG_TRY(pg_buffer_append(&encoder->text, guard, strlen(guard)));
     PG_TRY(pg_encoder_normalize(encoder, encoder->clean.data, encoder->clean.size, start));
     PG_TRY(pg_unigram_encode(encoder, encoder->text.data, encoder->text.size));
+    size_t made = out->count - encoder->from;
+    guard_ids = guard_ids < made ? guard_ids : made; /* joined to the text it may be fewer */
     out->count -= guard_ids;
     memmove(out->data + encoder->from, out->data + encoder->from + guard_ids,
             (out->count - encoder->from) * sizeof *out->data);

@@ -16,8 +16,12 @@ pg_status pg_encoder_add_unknown(pg_encoder *encoder, const char *text, size_t s
     const pg_tokenizer *tokenizer = encoder->tokenizer;
     pg_ids *out = encoder->out;
     if (tokenizer->byte_fallback) {
-        for (size_t i = 0; i < size; i++)
-            PG_TRY(pg_ids_add(out, tokenizer->bytes[(uint8_t)text[i]]));
+        for (size_t i = 0; i < size; i++) {
+            int32_t id = tokenizer->bytes[(uint8_t)text[i]];
+            if (id < 0 && (id = tokenizer->unknown) < 0)
+                return pg_fail(PG_ERROR_FORMAT, "the tokenizer has no piece for the byte 0x%02X", (uint8_t)text[i]);
+            PG_TRY(pg_ids_add(out, id));
+        }
         return PG_OK;
     }
     if (tokenizer->fuse_unknown && out->count > encoder->from && out->data[out->count - 1] == tokenizer->unknown)

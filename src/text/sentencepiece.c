@@ -148,6 +148,7 @@ static pg_status add_piece(model_reader *reader, const proto_message *text, floa
     PG_TRY(pg_vocab_add(&tokenizer->vocab, id, (const char *)text->at, bytes_left(text), flags));
     PG_TRY(pg_grow((void **)&tokenizer->scores, &reader->score_capacity, reader->count + 1, sizeof(float)));
     tokenizer->scores[reader->count++] = score + 0.0f; /* -0 and 0 rank alike */
+    tokenizer->score_count = (int32_t)reader->count;
     if (flags & PG_PIECE_UNKNOWN)
         tokenizer->unknown = (int32_t)id;
     return PG_OK;

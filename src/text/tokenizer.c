@@ -22,6 +22,11 @@ static void mark_turns(pg_vocab *vocab)
     }
 }
 
+static bool is_used(const pg_vocab *vocab, int32_t id)
+{
+    return id >= 0 && !(vocab->pieces[id].flags & PG_PIECE_UNUSED);
+}
+
 /* Byte pieces are "<0x00>" to "<0xFF>"; one of them may be missing where its character is a piece, as Gemma's tab. */
 static pg_status find_bytes(pg_tokenizer *tokenizer)
 {
@@ -32,7 +37,7 @@ static pg_status find_bytes(pg_tokenizer *tokenizer)
         tokenizer->bytes[byte] = id;
         if (id >= 0)
             vocab->pieces[id].flags |= PG_PIECE_BYTE;
-        else if (byte >= 128 || pg_vocab_find_plain(vocab, &character, 1) < 0)
+        else if (byte >= 128 || !is_used(vocab, pg_vocab_find_plain(vocab, &character, 1)))
             return pg_fail(PG_ERROR_FORMAT, "%s: byte_fallback is set, but the piece %s is missing", vocab->name, name);
     }
     return PG_OK;
@@ -186,7 +191,8 @@ done:
 
 static pg_status find_file(pg_buffer *out, const char *path)
 {
-    static const char *const names[] = {"tokenizer.json", "tokenizer.model", "spiece.model"};
+    /* SigLIP's come first: beside them lies a tokenizer.json that the reference does not read either */
+    static const char *const names[] = {"spiece.model", "tokenizer.json", "tokenizer.model"};
     if (!pg_file_is_folder(path))
         return pg_buffer_print(out, "%s", path);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {

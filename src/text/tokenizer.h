@@ -41,8 +41,9 @@ struct pg_tokenizer {
     char *unknown_surface; /* what SentencePiece prints for its unknown piece; NULL elsewhere */
     bool canonical, lower; /* SigLIP: the text is canonicalised first, in lower case */
 
-    pg_merges merges;    /* PG_MODEL_MERGES */
-    float *scores;       /* SentencePiece, by id */
+    pg_merges merges; /* PG_MODEL_MERGES */
+    float *scores;    /* SentencePiece, by id; pieces that were added have none */
+    int32_t score_count;
     pg_trie pieces;      /* PG_MODEL_UNIGRAM */
     float unknown_score; /* of an unknown character */
     float defined_score; /* of each byte of a user-defined piece */

@@ -3,6 +3,7 @@
 #include "temporary_folder.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 
@@ -287,6 +288,31 @@ static void snapshots(void **state)
     pg_hub_cache_free(&cache);
 }
 
+static void *link_often(void *cache)
+{
+    for (int i = 0; i < 50; i++)
+        if (pg_hub_cache_link(cache, COMMIT, "config.json", COMMIT) != PG_OK)
+            return cache;
+    return NULL;
+}
+
+static void threads_make_one_link(void **state)
+{
+    pthread_t threads[4];
+    pg_hub_cache cache;
+    (void)state;
+    CHECK_OK(pg_hub_cache_name(&cache, folder_file("cache"), "org/linked"));
+    CHECK_OK(pg_hub_cache_make(&cache));
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, link_often, &cache), 0);
+    for (int i = 0; i < 4; i++) {
+        void *failed;
+        pthread_join(threads[i], &failed);
+        assert_null(failed);
+    }
+    pg_hub_cache_free(&cache);
+}
+
 static void revisions(void **state)
 {
     char commit[41];
@@ -470,12 +496,19 @@ static void short_of_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names),           cmocka_unit_test(names_and_paths),
-        cmocka_unit_test(places),          cmocka_unit_test(endpoints_and_switches),
-        cmocka_unit_test(tokens),          cmocka_unit_test(headers),
-        cmocka_unit_test(digests),         cmocka_unit_test(listings),
-        cmocka_unit_test(snapshots),       cmocka_unit_test(revisions),
-        cmocka_unit_test(blobs),           cmocka_unit_test(strange_beginnings),
+        cmocka_unit_test(names),
+        cmocka_unit_test(names_and_paths),
+        cmocka_unit_test(places),
+        cmocka_unit_test(endpoints_and_switches),
+        cmocka_unit_test(tokens),
+        cmocka_unit_test(headers),
+        cmocka_unit_test(digests),
+        cmocka_unit_test(listings),
+        cmocka_unit_test(snapshots),
+        cmocka_unit_test(revisions),
+        cmocka_unit_test(threads_make_one_link),
+        cmocka_unit_test(blobs),
+        cmocka_unit_test(strange_beginnings),
         cmocka_unit_test(short_of_memory),
     };
     return cmocka_run_group_tests(tests, folder_setup, folder_teardown);

@@ -206,6 +206,25 @@ static void damaged_exif_turns_nothing(void **state)
     }
 }
 
+static void check_exif(const char *bytes, size_t size, int expected)
+{
+    int orientation = 1;
+    pg_exif_orientation(&orientation, (const uint8_t *)bytes, size);
+    assert_int_equal(orientation, expected);
+}
+
+/* A SHORT says the standard; some cameras and programs write a LONG. */
+static void orientation_may_be_a_long(void **state)
+{
+    (void)state;
+    check_exif("II*\0\x08\0\0\0\x01\0\x12\x01\x04\0\x01\0\0\0\x06\0\0\0", 22, 6);
+    check_exif("MM\0*\0\0\0\x08\0\x01\x01\x12\0\x04\0\0\0\x01\0\0\0\x06", 22, 6);
+    check_exif("MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0", 22, 6);
+    check_exif("MM\0*\0\0\0\x08\0\x01\x01\x12\0\x04\0\0\0\x01\0\x06\0\0", 22, 1); /* 393216 is none */
+    check_exif("II*\0\x08\0\0\0\x01\0\x12\x01\x04\0\x01\0\0\0\x06\0\x01\0", 22, 1);
+    check_exif("II*\0\x08\0\0\0\x01\0\x12\x01\x05\0\x01\0\0\0\x06\0\0\0", 22, 1); /* a fraction */
+}
+
 static void pictures_are_copied_by_stride(void **state)
 {
     (void)state;
@@ -226,6 +245,13 @@ static void pictures_are_copied_by_stride(void **state)
     pg_image_free(NULL);
 }
 
+/* Bytes that a file must have: a PNG has pixels without its last chunk, which says that it ends. */
+static size_t needed_of(const pg_buffer *bytes)
+{
+    const char *end = memmem(bytes->data, bytes->size, "IEND", 4);
+    return end ? (size_t)(end - bytes->data) - 4 : bytes->size;
+}
+
 /* A cut file is an error wherever it is cut, in the formats that declare how long they are. */
 static void cut_files_are_errors(void **state)
 {
@@ -234,7 +260,8 @@ static void cut_files_are_errors(void **state)
                                         "lossless.webp", "lossy.webp", "exif6.jpg",           "progressive.jpg"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         pg_buffer bytes = read_golden(IMAGES, "files", names[i]);
-        for (size_t size = 0; size < bytes.size; size += 1 + bytes.size / 300) {
+        size_t needed = needed_of(&bytes);
+        for (size_t size = 0; size < needed; size += 1 + needed / 300) {
             uint8_t *cut = pg_alloc(size, 1);
             memcpy(cut, bytes.data, size);
             pg_image *image;
@@ -242,6 +269,26 @@ static void cut_files_are_errors(void **state)
                 fail_msg("%s: %zu of %zu bytes are accepted", names[i], size, bytes.size);
             pg_free(cut);
         }
+        pg_buffer_free(&bytes);
+    }
+}
+
+static void png_files_may_lack_their_end(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"px1.png", "interlaced_tiny.png"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        pg_buffer bytes = read_golden(IMAGES, "files", names[i]);
+        pg_image *whole = decode_golden(IMAGES, "files", names[i], false), *cut;
+        for (size_t size = needed_of(&bytes); size < bytes.size; size++) {
+            CHECK_OK(pg_image_decode(&cut, bytes.data, size, names[i], NULL));
+            assert_int_equal(pg_image_width(cut), pg_image_width(whole));
+            assert_memory_equal(pg_image_pixels(cut), pg_image_pixels(whole),
+                                pg_image_width(whole) * pg_image_height(whole) * 3);
+            pg_image_free(cut);
+        }
+        CHECK_FAILS(pg_image_decode(&cut, bytes.data, needed_of(&bytes) - 1, names[i], NULL), PG_ERROR_FORMAT, "");
+        pg_image_free(whole);
         pg_buffer_free(&bytes);
     }
 }
@@ -470,8 +517,10 @@ int main(void)
         cmocka_unit_test(unsupported_kinds_are_named),
         cmocka_unit_test(orientation_is_kept_on_request),
         cmocka_unit_test(damaged_exif_turns_nothing),
+        cmocka_unit_test(orientation_may_be_a_long),
         cmocka_unit_test(pictures_are_copied_by_stride),
         cmocka_unit_test(cut_files_are_errors),
+        cmocka_unit_test(png_files_may_lack_their_end),
         cmocka_unit_test(damaged_files_do_no_harm),
         cmocka_unit_test(files_and_standard_input_are_read),
         cmocka_unit_test(png_files_keep_every_pixel),

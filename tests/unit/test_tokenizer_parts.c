@@ -6,6 +6,7 @@
 #include "text/scan.h"
 #include "text/trie.h"
 #include "text/utf8.h"
+#include "text/vocab.h"
 
 /* ---------------------------------------------------------------- UTF-8 */
 
@@ -241,6 +242,28 @@ static void malformed_rules_do_no_harm(void **state)
     CHECK_FAILS(pg_charsmap_read(&map, bytes, 3, "map"), PG_ERROR_FORMAT, "3 bytes");
 }
 
+/* A rule whose nodes lead back to themselves takes any number of characters: it ends with the longest piece there is.
+ */
+static void rules_in_circles_end(void **state)
+{
+    (void)state;
+    enum { BASE = 256, LONG = 4 * PG_PIECE_LONGEST };
+    uint8_t bytes[3000];
+    char text[LONG];
+    uint32_t node = 'A' | 1u << 8 | 'A' << 10, value = 1u << 31; /* from the node by 'A' to the node; "bc" at 0 */
+    size_t size = make_map(bytes, 'A', "bc");
+    pg_charsmap map;
+    const char *to = NULL;
+    memcpy(bytes + 4 + sizeof node * (BASE ^ 'A'), &node, sizeof node);
+    memcpy(bytes + 4 + sizeof node * BASE, &value, sizeof value);
+    memset(text, 'A', sizeof text);
+    CHECK_OK(pg_charsmap_read(&map, bytes, size, "map"));
+    assert_int_equal(pg_charsmap_match(&to, &map, text, 7), 7);
+    assert_int_equal(pg_charsmap_match(&to, &map, text, sizeof text), PG_PIECE_LONGEST);
+    assert_string_equal(to, "bc");
+    pg_charsmap_free(&map);
+}
+
 /* ---------------------------------------------------------------- JSON */
 
 static pg_status scan_text(const char *text, const char *expected)
@@ -316,6 +339,7 @@ int main(void)
         cmocka_unit_test(rules_are_matched),
         cmocka_unit_test(rules_keep_text_valid),
         cmocka_unit_test(malformed_rules_do_no_harm),
+        cmocka_unit_test(rules_in_circles_end),
         cmocka_unit_test(strings_are_scanned),
         cmocka_unit_test(values_are_skipped),
     };

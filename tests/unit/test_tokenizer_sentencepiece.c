@@ -3,6 +3,7 @@
 
 #include "temporary_folder.h"
 #include "sweep.h"
+#include "text/siglip_text.h"
 #include "text/tokenizer.h"
 #include "text/utf8.h"
 
@@ -89,9 +90,10 @@ static void add_pieces(pg_buffer *model)
         add_piece(model, pieces[i].text, pieces[i].score, pieces[i].type);
 }
 
-static void add_byte_pieces(pg_buffer *model, int count)
+/* Those of the bytes from .. end - 1. */
+static void add_byte_pieces(pg_buffer *model, int from, int end)
 {
-    for (int byte = 0; byte < count; byte++) {
+    for (int byte = from; byte < end; byte++) {
         char piece[8];
         snprintf(piece, sizeof piece, "<0x%02X>", byte);
         add_piece(model, piece, 0, BYTE);
@@ -112,7 +114,7 @@ static pg_tokenizer *open_sample(unsigned type, bool byte_fallback, bool prefix,
     pg_tokenizer *tokenizer;
     add_pieces(&model);
     if (byte_fallback)
-        add_byte_pieces(&model, 256);
+        add_byte_pieces(&model, 0, 256);
     add_trainer(&model, type, byte_fallback, NULL);
     add_normalizer(&model, prefix, trim);
     CHECK_OK(open_model(&tokenizer, &model));
@@ -164,6 +166,45 @@ static void unigram_takes_the_best_sum(void **state)
     pg_tokenizer_close(tokenizer);
 }
 
+/* What tokenizer_config.json adds has no score, wherever its id lies: nothing is merged into it. */
+static void added_tokens_are_no_merges(void **state)
+{
+    (void)state;
+    static const char config[] = "{\"added_tokens_decoder\": {\"12\": {\"content\": \"bb\"},"
+                                 " \"3000000\": {\"content\": \"b" BLOCK "\"}}}";
+    const char *path = folder_write("tokenizer_config.json", config, sizeof config - 1);
+    for (unsigned type = UNIGRAM; type <= BPE; type++) {
+        pg_tokenizer *tokenizer = open_sample(type, false, false, false);
+        assert_int_equal(pg_tokenizer_size(tokenizer), 3000001);
+        check_ids(tokenizer, "b  bb a", PG_ENCODE_PLAIN, "5 3 3 12 7");
+        check_ids(tokenizer, "b" BLOCK "a", PG_ENCODE_PLAIN, "3000000 4");
+        pg_tokenizer_close(tokenizer);
+    }
+    assert_int_equal(unlink(path), 0);
+}
+
+/* SigLIP's guard, the unknown piece before the text, may become one piece with it. */
+static void a_guard_may_join_the_text(void **state)
+{
+    (void)state;
+    static const char *const letters[] = {"<", "u", "n", "k", ">"};
+    pg_buffer model = {0};
+    pg_tokenizer *tokenizer;
+    int32_t ids[3];
+    add_pieces(&model);
+    for (size_t i = 0; i < sizeof letters / sizeof *letters; i++)
+        add_piece(&model, letters[i], -5, NORMAL);
+    add_piece(&model, "<unk>" BLOCK "a", -1, NORMAL);
+    add_trainer(&model, UNIGRAM, false, NULL);
+    add_normalizer(&model, true, true);
+    CHECK_OK(open_model(&tokenizer, &model));
+    CHECK_OK(pg_siglip_text_encode(ids, 3, tokenizer, "b", PG_ENCODE_PLAIN));
+    assert_true(ids[0] == 3 && ids[1] == 5 && ids[2] == 2);
+    CHECK_OK(pg_siglip_text_encode(ids, 3, tokenizer, "a", PG_ENCODE_PLAIN)); /* nothing is left, as in the reference */
+    assert_true(ids[0] == 2 && ids[1] == 2 && ids[2] == 2);
+    pg_tokenizer_close(tokenizer);
+}
+
 /* ---------------------------------------------------------------- what is refused */
 
 static void check_refused(pg_buffer *model, pg_status expected, const char *message)
@@ -200,9 +241,15 @@ static void other_kinds_of_files_are_refused(void **state)
     add_piece(&model, "a", 0, NORMAL);
     check_refused(&model, PG_ERROR_FORMAT, "none of 1 pieces is the unknown one");
     add_pieces(&model);
-    add_byte_pieces(&model, 255);
+    add_byte_pieces(&model, 0, 255);
     add_trainer(&model, BPE, true, NULL);
     check_refused(&model, PG_ERROR_FORMAT, "<0xFF> is missing");
+    add_pieces(&model);
+    add_byte_pieces(&model, 0, '\t');
+    add_byte_pieces(&model, '\t' + 1, 256);
+    add_piece(&model, "\t", 0, UNUSED);
+    add_trainer(&model, UNIGRAM, true, NULL);
+    check_refused(&model, PG_ERROR_FORMAT, "<0x09> is missing");
     add_pieces(&model);
     add_bytes(&model, 5, "\x12\x01x", 3);
     check_refused(&model, PG_ERROR_UNSUPPORTED, "denormalizer_spec");
@@ -414,6 +461,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bpe_merges_what_makes_a_piece),     cmocka_unit_test(unigram_takes_the_best_sum),
+        cmocka_unit_test(added_tokens_are_no_merges),        cmocka_unit_test(a_guard_may_join_the_text),
         cmocka_unit_test(other_kinds_of_files_are_refused),  cmocka_unit_test(cut_and_changed_files_do_no_harm),
         cmocka_unit_test(spaces_of_the_normaliser_go_again), cmocka_unit_test(an_unknown_piece_has_a_surface),
         cmocka_unit_test(any_stream_is_its_whole),           cmocka_unit_test(bytes_wait_for_their_character),

@@ -1,6 +1,8 @@
 /* SentencePiece unigram models against the reference: normalisation, ids and decoding, and SigLIP's text input. */
 #include "check.h"
 
+#include <sys/stat.h>
+
 #include "temporary_folder.h"
 #include "golden_text.h"
 #include "text/canonical.h"
@@ -130,6 +132,30 @@ static void a_siglip_folder_tokenizes_as_its_config_says(void **state)
     json_decref(facts);
 }
 
+/* The tokenizer.json beside it is of a kind that is not read. */
+static void a_siglip_folder_is_opened_by_its_spiece_model(void **state)
+{
+    (void)state;
+    static const char other[] = "{\"model\": {\"type\": \"Unigram\", \"unk_id\": 0, \"vocab\": [[\"<unk>\", 0]]}}";
+    static const char *const names[] = {"spiece.model", "tokenizer_config.json"};
+    char folder[512];
+    pg_tokenizer *found;
+    strcpy(folder, folder_file("siglip"));
+    assert_int_equal(mkdir(folder, 0777), 0);
+    folder_write("siglip/tokenizer.json", other, sizeof other - 1);
+    CHECK_FAILS(pg_tokenizer_open(&found, folder), PG_ERROR_UNSUPPORTED, "siglip/tokenizer.json");
+    for (size_t i = 0; i < 2; i++) {
+        char from[512], to[512];
+        snprintf(from, sizeof from, SIGLIP "/checkpoint/%s", names[i]);
+        snprintf(to, sizeof to, "%.480s/%s", folder, names[i]);
+        assert_int_equal(symlink(from, to), 0);
+    }
+    CHECK_OK(pg_tokenizer_open(&found, folder));
+    assert_int_equal(pg_tokenizer_size(found), pg_tokenizer_size(siglip));
+    assert_true(found->canonical);
+    pg_tokenizer_close(found);
+}
+
 static void check_canonical(const char *text, const char *expected)
 {
     pg_buffer canonical = {0};
@@ -185,6 +211,7 @@ int main(void)
         cmocka_unit_test(texts_become_the_reference_ids),
         cmocka_unit_test(siglip_texts_become_the_reference_ids),
         cmocka_unit_test(a_siglip_folder_tokenizes_as_its_config_says),
+        cmocka_unit_test(a_siglip_folder_is_opened_by_its_spiece_model),
         cmocka_unit_test(texts_are_canonicalised),
         cmocka_unit_test(siglip_control_tokens_are_text_unless_asked_for),
         cmocka_unit_test(every_length_ends_in_the_end),
