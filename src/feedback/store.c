@@ -292,13 +292,32 @@ static pg_status insert_record(int64_t *id, pg_feedback_store *store, const pg_f
     return status;
 }
 
+/* A picture that was kept for a judgement which has changed since goes, unless another record names it. */
+static pg_status withdraw_picture(pg_feedback_store *store, const char *hash, int64_t id)
+{
+    sqlite3_stmt *statement;
+    bool row;
+    PG_TRY(prepare(&statement, store,
+                   "DELETE FROM pictures WHERE hash = ?1 AND NOT EXISTS"
+                   " (SELECT 1 FROM records WHERE id <> ?2 AND instr(pictures, ?1))"));
+    sqlite3_bind_text(statement, 1, hash, -1, SQLITE_STATIC);
+    sqlite3_bind_int64(statement, 2, id);
+    pg_status status = step(&row, store, statement);
+    sqlite3_finalize(statement);
+    return status;
+}
+
 static pg_status insert_all(int64_t *id, pg_feedback_store *store, const pg_feedback_record *record,
                             const char *pictures)
 {
     for (size_t i = 0; i < record->picture_count; i++)
         if (record->pictures[i].keep)
             PG_TRY(insert_picture(store, &record->pictures[i]));
-    return insert_record(id, store, record, pictures);
+    PG_TRY(insert_record(id, store, record, pictures));
+    for (size_t i = 0; i < record->picture_count; i++)
+        if (record->pictures[i].bytes && !record->pictures[i].keep)
+            PG_TRY(withdraw_picture(store, record->pictures[i].hash, *id));
+    return PG_OK;
 }
 
 pg_status pg_feedback_insert(int64_t *id, pg_feedback_store *store, const pg_feedback_record *record,

@@ -134,13 +134,15 @@ static json_t *make_said(const answering *run, const char *text, size_t size)
     return run->form->chat ? json_pack("{s:o}", "content", content) : content;
 }
 
-/* The role of each answer, and what there is to say of the request. */
+/* Of chat the role of each answer, and what there is to say of the request; of texts only that, if there is any. */
 static pg_status print_begin(pg_buffer *out, answering *run)
 {
+    bool chat = run->form->chat;
+    size_t count = chat ? run->telling.count : json_array_size(run->generation->warnings) > 0;
     run->begun = true;
-    for (size_t i = 0; i < run->telling.count; i++) {
-        json_t *delta = json_pack("{s:s, s:s}", "role", "assistant", "content", "");
-        json_t *piece = make_piece(run, i, delta, json_null(), NULL);
+    for (size_t i = 0; i < count; i++) {
+        json_t *said = chat ? json_pack("{s:s, s:s}", "role", "assistant", "content", "") : json_string("");
+        json_t *piece = make_piece(run, i, said, json_null(), NULL);
         if (i == 0)
             pg_json_put(&piece, "warnings", json_incref(run->generation->warnings));
         PG_TRY(pg_print_event(out, piece));
@@ -187,7 +189,7 @@ static pg_status print_end(pg_buffer *out, answering *run)
 
 static pg_status print_news(pg_buffer *out, answering *run, bool *more)
 {
-    if (!run->begun && run->form->chat)
+    if (!run->begun)
         PG_TRY(print_begin(out, run));
     for (size_t i = 0; i < run->telling.count; i++)
         PG_TRY(print_more(out, run, i));

@@ -40,6 +40,20 @@ static pg_status find_objects(pg_buffer *out, pg_finish *finish, pg_exchange *ex
     return status;
 }
 
+/* Objects are looked for greedily, once, and their tokens are not shown. */
+static pg_status warn_of_fields(pg_generation *generation)
+{
+    static const char *const names[] = {"n",          "seed", "temperature", "max_tokens", "max_completion_tokens",
+                                        "min_tokens", "stop", "top_p",       "top_k",      "min_p",
+                                        "logprobs"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const json_t *value = json_object_get(generation->document, names[i]);
+        if (value && !json_is_null(value) && !json_is_false(value))
+            PG_TRY(pg_warn_of(generation->warnings, names[i], "is ignored with \"response_format\""));
+    }
+    return PG_OK;
+}
+
 static pg_status answer_objects(pg_exchange *exchange, pg_chat_request *request)
 {
     pg_generation *generation = &request->generation;
@@ -57,6 +71,7 @@ static pg_status answer_objects(pg_exchange *exchange, pg_chat_request *request)
         return pg_fail(PG_ERROR_ARGUMENT, "found %zu pictures, expected one to find objects in",
                        generation->pictures.count);
     query.pictures = &generation->pictures;
+    PG_TRY(warn_of_fields(generation));
     pg_status status = pg_texts_split(&labels, &block, text);
     query.options.labels = labels.items;
     query.options.label_count = labels.count;

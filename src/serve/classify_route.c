@@ -110,12 +110,26 @@ static pg_status ask_about(scored *out, pg_session *session, const classify_requ
     return status;
 }
 
+/* Of what the model has no use for. */
+static pg_status warn_of_fields(const classify_request *request, bool names)
+{
+    if (names && request->prompt)
+        PG_TRY(pg_warn_of(request->warnings, "prompt", "is ignored: SigLIP compares the picture with the labels"));
+    if (!names && request->templates.count)
+        PG_TRY(pg_warn_of(request->warnings, "templates", "is ignored: it is for SigLIP"));
+    if (!names && request->softmax)
+        PG_TRY(pg_warn_of(request->warnings, "softmax", "is ignored: it is for SigLIP"));
+    return PG_OK;
+}
+
 static pg_status score(scored *out, const pg_exchange *exchange, classify_request *request)
 {
     bool names = pg_model_get_kind(request->served->model) == PG_MODEL_SIGLIP;
     pg_session *session;
     if (!names && !request->prompt)
         return pg_fail(PG_ERROR_ARGUMENT, "\"prompt\" is missing: PaliGemma needs a question that the labels answer");
+    PG_TRY(warn_of_fields(request, names));
+    PG_TRY(pg_pictures_shrink(&request->pictures, request->served));
     PG_TRY(pg_served_borrow(&session, request->served, exchange));
     pg_status status = names ? compare_names(out, session, request) : ask_about(out, session, request);
     pg_served_give_back(request->served);
@@ -145,16 +159,16 @@ static json_t *describe(const scored *labels, size_t count)
 static pg_status answer(pg_exchange *exchange, classify_request *request)
 {
     size_t count = request->labels.count, shown = request->top ? (size_t)request->top : count;
+    const pg_image *image = request->pictures.items[0];
+    size_t width = pg_image_width(image), height = pg_image_height(image);
     scored *labels = pg_alloc(count, sizeof *labels);
     pg_status status = labels ? score(labels, exchange, request) : PG_ERROR_MEMORY;
     if (status == PG_OK) {
         qsort(labels, count, sizeof *labels, better_first);
-        const pg_image *image = request->pictures.items[0];
         status = pg_exchange_json(exchange, json_pack("{s:s, s:I, s:I, s:o, s:O}", "model", request->served->name,
-                                                      "width", (json_int_t)pg_image_width(image), "height",
-                                                      (json_int_t)pg_image_height(image), "labels",
-                                                      describe(labels, shown < count ? shown : count), "warnings",
-                                                      request->warnings));
+                                                      "width", (json_int_t)width, "height", (json_int_t)height,
+                                                      "labels", describe(labels, shown < count ? shown : count),
+                                                      "warnings", request->warnings));
     }
     pg_free(labels);
     return status;

@@ -157,6 +157,8 @@ static pg_status embed(embedding_request *request, const pg_exchange *exchange)
     pg_session *session;
     pg_status status = rows && request->rows ? PG_OK : PG_ERROR_MEMORY;
     if (status == PG_OK)
+        status = pg_pictures_shrink(&request->pictures, request->served);
+    if (status == PG_OK)
         status = pg_served_borrow(&session, request->served, exchange);
     if (status == PG_OK) {
         status = compute(rows, session, exchange, request, width);
@@ -187,15 +189,20 @@ static json_t *describe_row(const float *row, size_t width, bool base64)
     return list;
 }
 
+/* Tokens that were read; a text that has more than the model reads, </s> behind them, becomes a warning. */
 static size_t count_tokens(const embedding_request *request)
 {
-    size_t all = 0;
+    size_t all = 0, most = pg_model_context(request->served->model) - 1;
     for (size_t i = 0; i < request->count; i++) {
         int32_t *ids;
         size_t count;
         if (request->texts[i] && pg_tokenizer_encode(&ids, &count, pg_model_tokenizer(request->served->model),
                                                      request->texts[i], SIZE_MAX, PG_ENCODE_PLAIN) == PG_OK) {
-            all += count;
+            if (count > most)
+                pg_warn(request->warnings,
+                        json_sprintf("item %zu of \"input\" has %zu tokens, of which the model reads %zu", i, count,
+                                     most));
+            all += count < most ? count : most;
             pg_free(ids);
         }
     }

@@ -107,6 +107,14 @@ pg_status pg_exchange_object(json_t **out, const pg_exchange *exchange)
     return status;
 }
 
+pg_status pg_exchange_warn_of_files(const pg_exchange *exchange, json_t *warnings)
+{
+    for (size_t i = 0; i < exchange->part_count; i++)
+        if (exchange->parts[i].file_name && strcmp(exchange->parts[i].name, "image") != 0)
+            PG_TRY(pg_warn_of(warnings, exchange->parts[i].name, "is a file that is ignored: pictures are \"image\""));
+    return PG_OK;
+}
+
 pg_status pg_exchange_fields(json_t **document, json_t **warnings, void *out, const pg_field *const *tables,
                              const pg_exchange *exchange)
 {
@@ -115,7 +123,8 @@ pg_status pg_exchange_fields(json_t **document, json_t **warnings, void *out, co
     if (!*warnings)
         return pg_fail(PG_ERROR_MEMORY, "out of memory");
     PG_TRY(pg_exchange_object(document, exchange));
-    return pg_fields_read(out, tables, *document, exchange->form, *warnings);
+    PG_TRY(pg_fields_read(out, tables, *document, exchange->form, *warnings));
+    return pg_exchange_warn_of_files(exchange, *warnings);
 }
 
 bool pg_exchange_gone(const pg_exchange *exchange)

@@ -78,6 +78,9 @@ pg_status pg_exchange_object(json_t **out, const pg_exchange *exchange);
 pg_status pg_exchange_fields(json_t **document, json_t **warnings, void *out, const pg_field *const *tables,
                              const pg_exchange *exchange);
 
+/* A line for each file of a form that is no "image", and so is not looked at. */
+pg_status pg_exchange_warn_of_files(const pg_exchange *exchange, json_t *warnings);
+
 /* Answers 200 with a document, which is freed (also on failure; NULL is a lack of memory). */
 pg_status pg_exchange_json(pg_exchange *exchange, json_t *document);
 

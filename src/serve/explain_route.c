@@ -92,7 +92,7 @@ static bool still_wanted(void *user, size_t done, size_t total)
     return pg_exchange_check(user) == PG_OK;
 }
 
-static pg_status explain(pg_explanation **out, pg_served *served, const explain_request *request,
+static pg_status explain(pg_explanation **out, pg_served *served, explain_request *request,
                          const pg_explain_options *options, pg_exchange *exchange)
 {
     const pg_tokenizer *tokenizer = pg_model_tokenizer(served->model);
@@ -105,7 +105,9 @@ static pg_status explain(pg_explanation **out, pg_served *served, const explain_
     asked.image_count = request->pictures.count;
     asked.prompt = request->prompt;
     PG_TRY(pg_tokenizer_encode(&tokens, &count, tokenizer, request->answer, SIZE_MAX, PG_ENCODE_PLAIN));
-    pg_status status = pg_served_borrow(&session, served, exchange);
+    pg_status status = pg_pictures_shrink(&request->pictures, served);
+    if (status == PG_OK)
+        status = pg_served_borrow(&session, served, exchange);
     if (status == PG_OK) {
         status = pg_explain(out, session, &asked, tokens, count, options);
         pg_served_give_back(served);
@@ -114,7 +116,7 @@ static pg_status explain(pg_explanation **out, pg_served *served, const explain_
     return status;
 }
 
-static pg_status answer(pg_exchange *exchange, const explain_request *request, pg_explain_options *options)
+static pg_status answer(pg_exchange *exchange, explain_request *request, pg_explain_options *options)
 {
     pg_explanation *explanation = NULL;
     pg_served *served = pg_engine_find(exchange, request->model, PG_KIND_LOOKERS);

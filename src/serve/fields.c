@@ -3,6 +3,10 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/reals.h"
+
+#define WARNINGS_MOST 32 /* of a request, which may have a million fields */
+
 /* A field of the request on its way to its place. */
 typedef struct field_value {
     const pg_field *field;
@@ -24,7 +28,7 @@ static pg_status read_number(double *out, const field_value *of, const char *exp
     if (json_is_number(of->value))
         *out = json_number_value(of->value);
     else if (of->form && text && *text)
-        *out = strtod(text, &end);
+        *out = pg_read_real(text, &end);
     else
         return wrong(of, expected);
     if ((end && *end) || errno)
@@ -91,19 +95,30 @@ static pg_status read_texts(pg_texts *out, const field_value *of)
     return PG_OK;
 }
 
-static pg_status warn(json_t *warnings, const char *name, const char *why)
+pg_status pg_warn(json_t *warnings, json_t *line)
+{
+    if (json_array_size(warnings) >= WARNINGS_MOST) {
+        json_decref(line);
+        if (json_array_size(warnings) > WARNINGS_MOST)
+            return PG_OK;
+        line = json_string("there is more to warn of, which is left out");
+    }
+    return json_array_append_new(warnings, line) == 0 ? PG_OK : pg_fail(PG_ERROR_MEMORY, "out of memory");
+}
+
+pg_status pg_warn_of(json_t *warnings, const char *name, const char *why)
 {
     json_t *line = json_sprintf("\"%.60s\" %s", name, why);
     if (!line)
         line = json_sprintf("a field %s", why); /* its name was cut within a character */
-    return json_array_append_new(warnings, line) == 0 ? PG_OK : pg_fail(PG_ERROR_MEMORY, "out of memory");
+    return pg_warn(warnings, line);
 }
 
 /* Whether a value asks for nothing. */
-static bool is_neutral(const json_t *value)
+static bool is_neutral(const json_t *value, double neutral)
 {
     double number = json_number_value(value);
-    return json_is_null(value) || json_is_false(value) || (json_is_number(value) && (number == 0 || number == 1)) ||
+    return json_is_null(value) || json_is_false(value) || (json_is_number(value) && number == neutral) ||
            (json_is_string(value) && !json_string_length(value)) || (json_is_array(value) && !json_array_size(value)) ||
            (json_is_object(value) && !json_object_size(value));
 }
@@ -111,7 +126,7 @@ static bool is_neutral(const json_t *value)
 static pg_status read_field(const field_value *of, json_t *warnings)
 {
     if (of->field->kind == PG_FIELD_IGNORED)
-        return is_neutral(of->value) ? PG_OK : warn(warnings, of->field->name, "is ignored");
+        return is_neutral(of->value, of->field->low) ? PG_OK : pg_warn_of(warnings, of->field->name, "is ignored");
     if (json_is_null(of->value))
         return PG_OK;
     switch (of->field->kind) {
@@ -141,7 +156,7 @@ pg_status pg_fields_read(void *out, const pg_field *const *tables, json_t *reque
     {
         const pg_field *field = find_field(tables, name);
         if (!field) {
-            PG_TRY(warn(warnings, name, "is unknown and ignored"));
+            PG_TRY(pg_warn_of(warnings, name, "is unknown and ignored"));
             continue;
         }
         const field_value of = {field, value, (char *)out + field->offset, form};

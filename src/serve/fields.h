@@ -11,7 +11,7 @@ typedef enum pg_field_kind {
     PG_FIELD_TRUTH,   /* bool */
     PG_FIELD_TEXTS,   /* pg_texts: a list, or one text */
     PG_FIELD_VALUE,   /* const json_t *, as it is, borrowed */
-    PG_FIELD_IGNORED, /* known, and without effect here: a warning unless it is null, false, 0, 1 or empty */
+    PG_FIELD_IGNORED, /* known, and without effect here: a warning unless it is null, false, `low` or empty */
 } pg_field_kind;
 
 typedef struct pg_field {
@@ -31,6 +31,12 @@ typedef struct pg_texts {
  * PG_ERROR_FORMAT with its name. Fields that no table knows, and ignored ones, become lines in `warnings` (a list).
  * tables: ends with NULL. */
 pg_status pg_fields_read(void *out, const pg_field *const *tables, json_t *request, bool form, json_t *warnings);
+
+/* Adds a line, which is taken, to the warnings of a request: the first few, and then that there are more. */
+pg_status pg_warn(json_t *warnings, json_t *line);
+
+/* The same: "NAME" WHY. */
+pg_status pg_warn_of(json_t *warnings, const char *name, const char *why);
 
 /* "a ; b ; c" cut at semicolons, without blanks around the parts and without empty ones: copies in one block that
  * *block receives. Both are freed with pg_free. */

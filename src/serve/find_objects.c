@@ -135,10 +135,12 @@ static pg_status describe_object(json_t **out, const pg_objects *objects, size_t
     return *out ? add_mask(*out, objects, i, form) : pg_fail(PG_ERROR_MEMORY, "out of memory");
 }
 
-static pg_status describe_objects(json_t *list, const pg_objects *objects, pg_mask_form form)
+static pg_status describe_objects(json_t *list, const pg_objects *objects, pg_mask_form form,
+                                  const pg_exchange *exchange)
 {
     for (size_t i = 0; i < objects->count; i++) {
         json_t *entry;
+        PG_TRY(pg_exchange_check(exchange));
         pg_status status = describe_object(&entry, objects, i, form);
         if (json_array_append_new(list, entry) != 0 && status == PG_OK)
             status = pg_fail(PG_ERROR_MEMORY, "out of memory");
@@ -147,8 +149,10 @@ static pg_status describe_objects(json_t *list, const pg_objects *objects, pg_ma
     return PG_OK;
 }
 
-static pg_status describe(json_t **out, const pg_objects *objects, pg_mask_form form)
+/* Masks are as large as pictures and have such a place. */
+static pg_status describe(json_t **out, const pg_objects *objects, pg_mask_form form, const pg_exchange *exchange)
 {
+    pg_pictures masks = {0};
     json_t *list = json_array(), *problems = json_array();
     for (size_t i = 0; i < objects->problem_count; i++)
         pg_json_add(&problems, json_string(objects->problems[i].name));
@@ -156,7 +160,10 @@ static pg_status describe(json_t **out, const pg_objects *objects, pg_mask_form 
                      "objects", list, "problems", problems);
     if (!*out)
         return pg_fail(PG_ERROR_MEMORY, "out of memory");
-    pg_status status = describe_objects(list, objects, form);
+    pg_status status = form == PG_MASK_FORM_NONE ? PG_OK : pg_pictures_take_place(&masks, exchange);
+    if (status == PG_OK)
+        status = describe_objects(list, objects, form, exchange);
+    pg_pictures_free(&masks);
     if (status != PG_OK) {
         json_decref(*out);
         *out = NULL;
@@ -202,11 +209,12 @@ static pg_status ask(pg_objects **out, pg_exchange *exchange, const pg_object_qu
     return status;
 }
 
-static pg_status tell(json_t **out, char **text, pg_finish *finish, const pg_objects *objects, pg_mask_form form)
+static pg_status tell(json_t **out, char **text, pg_finish *finish, const pg_objects *objects, pg_mask_form form,
+                      const pg_exchange *exchange)
 {
     *finish = objects->finish;
     *text = pg_copy_text(objects->text, objects->text_size);
-    pg_status status = *text ? describe(out, objects, form) : PG_ERROR_MEMORY;
+    pg_status status = *text ? describe(out, objects, form, exchange) : PG_ERROR_MEMORY;
     if (status != PG_OK) {
         pg_free(*text);
         *text = NULL;
@@ -225,7 +233,7 @@ pg_status pg_find_objects(json_t **out, char **text, pg_finish *finish, pg_excha
                             query->served->how.context));
     pg_status status = ask(&objects, exchange, query, detection);
     if (status == PG_OK)
-        status = tell(out, text, finish, objects, query->form);
+        status = tell(out, text, finish, objects, query->form, exchange);
     if (status == PG_OK)
         pg_exchange_note(exchange, pg_detection_request(detection)->prompt, *text);
     pg_objects_free(objects);
@@ -259,7 +267,7 @@ pg_status pg_read_objects(json_t **out, const pg_exchange *exchange, const char 
     for (size_t i = 0; i < objects->count && codec && status == PG_OK; i++)
         status = decode_mask(&objects->items[i], codec);
     if (status == PG_OK)
-        status = describe(out, objects, form);
+        status = describe(out, objects, form, exchange);
     pg_objects_free(objects);
     return status;
 }

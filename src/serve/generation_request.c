@@ -1,6 +1,7 @@
 #include "serve/generation_request.h"
 
 #include <stdarg.h>
+#include <string.h>
 #include <sys/random.h>
 
 #include "serve/server.h"
@@ -8,6 +9,8 @@
 #define TOKENS_MOST   1e6
 #define SEED_MOST     9.2e18
 #define ANSWERS_MOST  16
+#define STOPS_MOST    16
+#define STOP_BYTES    256
 #define PLACE(member) offsetof(pg_generation, member)
 
 const pg_field pg_generation_fields[] = {
@@ -30,7 +33,7 @@ const pg_field pg_generation_fields[] = {
     {"frequency_penalty", PG_FIELD_IGNORED, 0, 0, 0},
     {"presence_penalty", PG_FIELD_IGNORED, 0, 0, 0},
     {"logit_bias", PG_FIELD_IGNORED, 0, 0, 0},
-    {"best_of", PG_FIELD_IGNORED, 0, 0, 0},
+    {"best_of", PG_FIELD_IGNORED, 0, 1, 1},
     {"service_tier", PG_FIELD_IGNORED, 0, 0, 0},
     {"store", PG_FIELD_IGNORED, 0, 0, 0},
     {"metadata", PG_FIELD_IGNORED, 0, 0, 0},
@@ -54,11 +57,29 @@ void pg_generation_free(pg_generation *generation)
     pg_pictures_free(&generation->pictures);
 }
 
+/* They are looked for behind every token. */
+static pg_status check_stops(const pg_texts *stop, json_t *warnings)
+{
+    if (stop->count > STOPS_MOST)
+        return pg_fail(PG_ERROR_LIMIT, "\"stop\" has %zu texts, at most %d are taken", stop->count, STOPS_MOST);
+    for (size_t i = 0; i < stop->count; i++) {
+        size_t size = strlen(stop->items[i]);
+        if (size > STOP_BYTES)
+            return pg_fail(PG_ERROR_LIMIT, "\"stop\": text %zu has %zu bytes, at most %d are taken", i, size,
+                           STOP_BYTES);
+        if (!size)
+            PG_TRY(pg_warn_of(warnings, "stop", "has an empty text, which ends no answer"));
+    }
+    return PG_OK;
+}
+
 pg_status pg_generation_read(pg_generation *out, const pg_exchange *exchange, const pg_field *fields)
 {
     const pg_field *const tables[] = {fields, pg_generation_fields, NULL};
     PG_TRY(pg_exchange_object(&out->document, exchange));
-    return pg_fields_read(out, tables, out->document, exchange->form, out->warnings);
+    PG_TRY(pg_fields_read(out, tables, out->document, exchange->form, out->warnings));
+    PG_TRY(pg_exchange_warn_of_files(exchange, out->warnings));
+    return check_stops(&out->stop, out->warnings);
 }
 
 pg_status pg_generation_warn(pg_generation *generation, const char *format, ...)
@@ -67,7 +88,7 @@ pg_status pg_generation_warn(pg_generation *generation, const char *format, ...)
     va_start(arguments, format);
     json_t *line = json_vsprintf(format, arguments);
     va_end(arguments);
-    return json_array_append_new(generation->warnings, line) == 0 ? PG_OK : pg_fail(PG_ERROR_MEMORY, "out of memory");
+    return pg_warn(generation->warnings, line);
 }
 
 bool pg_generation_find_model(pg_generation *generation, pg_exchange *exchange, unsigned kinds)

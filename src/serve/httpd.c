@@ -47,6 +47,7 @@ typedef struct request {
     size_t shown; /* bytes of the streamed piece that have gone out */
     bool more;    /* of the stream */
     double began;
+    size_t received; /* of a body that goes nowhere */
 } request;
 
 /* ---------------------------------------------------------------- time */
@@ -212,6 +213,7 @@ static request *begin_request(pg_httpd *httpd, struct MHD_Connection *handle, co
         .socket = now->connection->socket,
     };
     find_address(head.address, handle);
+    set_deadline(httpd, now->connection, httpd->options.timeout);
     now->exchange = httpd->calls.begin(httpd->calls.user, &head);
     if (now->exchange && !now->exchange->status && pg_http_is_form(head.content_type)) {
         now->exchange->form = true;
@@ -230,8 +232,14 @@ static void receive(request *now, const char *bytes, size_t size)
 {
     const pg_http_calls *calls = &now->httpd->calls;
     pg_exchange *exchange = now->exchange;
+    if (exchange->status) {
+        now->received += size;
+        if (now->received > now->httpd->options.max_body)
+            shutdown(now->connection->socket, SHUT_RDWR);
+        return;
+    }
     extend_deadline(now->httpd, now->connection, size);
-    if (exchange->status || !calls->receive(calls->user, exchange, size))
+    if (!calls->receive(calls->user, exchange, size))
         return;
     if (!now->form && pg_buffer_append(&exchange->body, bytes, size) != PG_OK)
         pg_exchange_fail(exchange, PG_ERROR_MEMORY);

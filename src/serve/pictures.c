@@ -8,6 +8,7 @@
 #include "serve/remote_picture.h"
 #include "serve/server.h"
 
+#define TOGETHER 2 /* times the largest picture: what all of a request may have */
 #define URL_HELP "send pictures as data: URLs (data:image/png;base64,...)"
 
 pg_status pg_data_url_decode(pg_buffer *out, const char *url)
@@ -22,16 +23,51 @@ pg_status pg_data_url_decode(pg_buffer *out, const char *url)
     return pg_base64_decode(out, comma + 1, strlen(comma + 1));
 }
 
-static pg_status take_place(pg_pictures *pictures, const pg_exchange *exchange)
+static pg_status wait_for_place(struct pg_server *server, const pg_exchange *exchange)
 {
-    if (pictures->place || !exchange->server)
-        return PG_OK;
     struct timespec until = pg_moment_end(PG_MOMENT);
-    while (sem_timedwait(&exchange->server->picture_places, &until) != 0) {
+    while (sem_timedwait(&server->picture_places, &until) != 0) {
         PG_TRY(pg_exchange_check(exchange));
         until = pg_moment_end(PG_MOMENT);
     }
-    pictures->place = exchange->server;
+    return PG_OK;
+}
+
+pg_status pg_pictures_take_place(pg_pictures *pictures, const pg_exchange *exchange)
+{
+    struct pg_server *server = exchange->server;
+    if (pictures->place || !server)
+        return PG_OK;
+    if (sem_trywait(&server->picture_places) != 0) {
+        size_t waiting = atomic_fetch_add(&server->places_waited_for, 1);
+        pg_status status =
+            waiting < pg_queue_of(&server->options)
+                ? wait_for_place(server, exchange)
+                : pg_fail(PG_ERROR_BUSY, "%zu requests wait with pictures already: ask again later", waiting);
+        atomic_fetch_sub(&server->places_waited_for, 1);
+        PG_TRY(status);
+    }
+    pictures->place = server;
+    return PG_OK;
+}
+
+static void give_place_back(pg_pictures *pictures)
+{
+    if (pictures->place)
+        sem_post(&pictures->place->picture_places);
+    pictures->place = NULL;
+}
+
+pg_status pg_pictures_shrink(pg_pictures *pictures, const pg_served *served)
+{
+    size_t side = pg_model_image_size(served->model);
+    for (size_t i = 0; i < pictures->count; i++) {
+        pg_image *small;
+        PG_TRY(pg_image_resize(&small, pictures->items[i], side, side, served->how.resize_order));
+        pg_image_free(pictures->items[i]);
+        pictures->items[i] = small;
+    }
+    give_place_back(pictures);
     return PG_OK;
 }
 
@@ -41,13 +77,19 @@ static pg_status add_bytes(pg_pictures *pictures, pg_exchange *exchange, const v
     double start = pg_clock();
     pg_image_options options;
     pg_image_options_init(&options);
-    if (exchange->server)
-        options.max_pixels = exchange->server->options.max_pixels;
+    uint64_t most = exchange->server ? exchange->server->options.max_pixels : options.max_pixels;
+    uint64_t left = TOGETHER * most - pictures->pixels;
+    options.max_pixels = left < most ? left : most;
     snprintf(name, sizeof name, "image %zu", pictures->count + 1);
     PG_TRY(pg_grow((void **)&pictures->items, &pictures->capacity, pictures->count + 1, sizeof(pg_image *)));
-    PG_TRY(take_place(pictures, exchange));
-    PG_TRY(pg_image_decode(&pictures->items[pictures->count], bytes, size, name, &options));
-    pictures->count++;
+    PG_TRY(pg_pictures_take_place(pictures, exchange));
+    pg_status status = pg_image_decode(&pictures->items[pictures->count], bytes, size, name, &options);
+    if (status == PG_ERROR_LIMIT && left < most)
+        pg_fail_context(status, "a request's pictures have at most %llu pixels together",
+                        (unsigned long long)(TOGETHER * most));
+    PG_TRY(status);
+    const pg_image *image = pictures->items[pictures->count++];
+    pictures->pixels += (uint64_t)pg_image_width(image) * pg_image_height(image);
     exchange->stages.prepare += pg_clock() - start;
     return PG_OK;
 }
@@ -72,7 +114,7 @@ static pg_status read_url(pg_buffer *out, const pg_exchange *exchange, const cha
         return pg_data_url_decode(out, url);
     if (!options || !options->image_host_count)
         return pg_fail(PG_ERROR_ARGUMENT, "this server fetches no pictures: " URL_HELP);
-    return pg_remote_picture_fetch(out, options, url);
+    return pg_remote_picture_fetch(out, options, url, exchange);
 }
 
 pg_status pg_pictures_add_url(pg_pictures *pictures, pg_exchange *exchange, const char *url)
@@ -125,7 +167,6 @@ void pg_pictures_free(pg_pictures *pictures)
     for (size_t i = 0; i < pictures->count; i++)
         pg_image_free(pictures->items[i]);
     pg_free(pictures->items);
-    if (pictures->place)
-        sem_post(&pictures->place->picture_places);
+    give_place_back(pictures);
     *pictures = (pg_pictures){0};
 }

@@ -183,6 +183,13 @@ static size_t receive(char *bytes, size_t size, size_t count, void *user)
     return into->status == PG_OK ? more : 0;
 }
 
+/* CURLOPT_XFERINFOFUNCTION: called now and then; what is not 0 ends the transfer. */
+static int is_unwanted(void *user, curl_off_t most, curl_off_t now, curl_off_t most_up, curl_off_t up)
+{
+    (void)most, (void)now, (void)most_up, (void)up;
+    return user && pg_exchange_check(user) != PG_OK;
+}
+
 /* Fixes the name to its address; a host in figures is one already. */
 static pg_status pin(struct curl_slist **out, const target *to)
 {
@@ -196,8 +203,12 @@ static pg_status pin(struct curl_slist **out, const target *to)
     return *out ? PG_OK : pg_fail(PG_ERROR_MEMORY, "out of memory");
 }
 
-static void prepare(CURL *curl, const char *url, const struct curl_slist *pinned, receiving *into, double timeout)
+static void prepare(CURL *curl, const char *url, const struct curl_slist *pinned, receiving *into, double timeout,
+                    const pg_exchange *exchange)
 {
+    curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, is_unwanted);
+    curl_easy_setopt(curl, CURLOPT_XFERINFODATA, exchange);
     curl_easy_setopt(curl, CURLOPT_URL, url);
     curl_easy_setopt(curl, CURLOPT_RESOLVE, pinned);
     curl_easy_setopt(curl, CURLOPT_PROXY, ""); /* a proxy would resolve the name again */
@@ -210,12 +221,14 @@ static void prepare(CURL *curl, const char *url, const struct curl_slist *pinned
 }
 
 /* What came of a hop: the file, or in *next where it is instead. */
-static pg_status judge(char **next, CURL *curl, CURLcode code, const receiving *into)
+static pg_status judge(char **next, CURL *curl, CURLcode code, const receiving *into, const pg_exchange *exchange)
 {
     long status = 0;
     const char *elsewhere = NULL;
     if (into->status != PG_OK)
         return into->status;
+    if (code == CURLE_ABORTED_BY_CALLBACK)
+        PG_TRY(pg_exchange_check(exchange));
     if (code != CURLE_OK)
         return pg_fail(PG_ERROR_ARGUMENT, "the picture cannot be fetched: %s", curl_easy_strerror(code));
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
@@ -227,19 +240,22 @@ static pg_status judge(char **next, CURL *curl, CURLcode code, const receiving *
     return status == 200 ? PG_OK : pg_fail(PG_ERROR_ARGUMENT, "the picture's server answers %ld", status);
 }
 
-static pg_status fetch_once(pg_buffer *out, char **next, const pg_server_options *options, const char *url)
+static pg_status fetch_once(pg_buffer *out, char **next, const pg_server_options *options, const char *url,
+                            const pg_exchange *exchange)
 {
     target to;
     receiving into = {out, options->max_body, PG_OK};
     struct curl_slist *pinned;
+    if (exchange)
+        PG_TRY(pg_exchange_check(exchange));
     PG_TRY(find_target(&to, options, url));
     PG_TRY(pin(&pinned, &to));
     CURL *curl = curl_easy_init();
     pg_status status = curl ? PG_OK : pg_fail(PG_ERROR_MEMORY, "out of memory");
     pg_buffer_reset(out);
     if (status == PG_OK) {
-        prepare(curl, url, pinned, &into, options->timeout);
-        status = judge(next, curl, curl_easy_perform(curl), &into);
+        prepare(curl, url, pinned, &into, options->timeout, exchange);
+        status = judge(next, curl, curl_easy_perform(curl), &into, exchange);
     }
     curl_slist_free_all(pinned);
     curl_easy_cleanup(curl);
@@ -251,7 +267,8 @@ static void start_curl(void)
     curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
-pg_status pg_remote_picture_fetch(pg_buffer *out, const pg_server_options *options, const char *url)
+pg_status pg_remote_picture_fetch(pg_buffer *out, const pg_server_options *options, const char *url,
+                                  const pg_exchange *exchange)
 {
     static pthread_once_t started = PTHREAD_ONCE_INIT;
     char *here = pg_copy_text(url, SIZE_MAX);
@@ -260,7 +277,7 @@ pg_status pg_remote_picture_fetch(pg_buffer *out, const pg_server_options *optio
     for (int hop = 0; status == PG_OK && here; hop++) {
         char *next = NULL;
         status = hop < HOPS
-                     ? fetch_once(out, &next, options, here)
+                     ? fetch_once(out, &next, options, here, exchange)
                      : pg_fail(PG_ERROR_ARGUMENT, "the picture's server leads elsewhere more than %d times", HOPS - 1);
         pg_free(here);
         here = next;

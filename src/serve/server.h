@@ -19,6 +19,7 @@ struct pg_server {
     atomic_bool draining, stopping; /* no further requests; no further waiting */
     atomic_size_t body_bytes;       /* in memory, of all requests */
     sem_t picture_places;           /* for the decoded pictures of one request each */
+    atomic_size_t places_waited_for;
     pthread_mutex_t log_lock;
     pthread_mutex_t lock; /* of all below */
     pthread_cond_t idle;  /* active is 0 */

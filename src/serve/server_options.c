@@ -62,8 +62,13 @@ static pg_status copy_hosts(pg_server_options *out, const pg_server_options *opt
         return PG_ERROR_MEMORY;
     out->image_hosts = copies;
     out->image_host_count = options->image_host_count;
-    for (size_t i = 0; i < options->image_host_count; i++)
+    for (size_t i = 0; i < options->image_host_count; i++) {
+        if (strchr(options->image_hosts[i], '/'))
+            return pg_fail(PG_ERROR_ARGUMENT,
+                           "the host of pictures \"%s\": expected a name alone, with or without :PORT",
+                           options->image_hosts[i]);
         PG_TRY(copy_text(&copies[i], options->image_hosts[i]));
+    }
     return PG_OK;
 }
 

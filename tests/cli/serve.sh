@@ -7,6 +7,10 @@ try serve -m $model --adapter tuned
 try serve -m $model --adapter tuned=nowhere
 try serve -m $model --siglip golden/inference/siglip-tiny/checkpoint
 try serve -m $model -np 0
+try serve -m $model --feedback-images
+try serve -m $model --feedback-bytes 65536
+try serve -m $model --siglip-name other --check
+try serve -m $model --allow-image-host example.org/pictures --check
 echo short >keys
 try serve -m $model --api-key-file keys
 
@@ -26,6 +30,8 @@ curl -s $url/v1/detect -F image=@$image --form-string 'labels=cat ; a cow' -F ma
 curl -s $url/v1/classify -F image=@$image --form-string 'labels=cow ; lily' -F softmax=1 | sed -E 's/[0-9]+\.[0-9]+(e-?[0-9]+)?/_/g' && echo
 post $url/v1/completions '{"prompt": "caption en", "temperature": 0, "max_tokens": 4, "colour": "red"}' | sed -E 's/("(id|created)":)[^,]*/\1_/g' && echo
 post $url/v1/chat/completions '{"messages": [{"role": "user", "content": "caption en"}], "temperature": 0, "max_tokens": 1, "stream": true}' |
+    sed -E 's/("(id|created)":)[^,]*/\1_/g'
+post $url/v1/completions '{"prompt": "caption en", "temperature": 0, "max_tokens": 1, "colour": "red", "stream": true}' |
     sed -E 's/("(id|created)":)[^,]*/\1_/g'
 curl -s $url/v1/caption -d 'image=x' && echo
 curl -s -o /dev/null -w '%{http_code} %{content_type}\n' $url/openapi.json -o /dev/null $url/nothing

@@ -24,6 +24,7 @@ MODEL = GOLDEN / "inference/paligemma-tiny-f32/checkpoint"
 SIGLIP = GOLDEN / "inference/siglip-tiny/checkpoint"
 ADAPTED = GOLDEN / "training/checkpoints/paligemma"
 ADAPTER = GOLDEN / "training/paligemma-lora/both/adapter_trained"
+CODEC = GOLDEN.parent.parent / "models/world/mask_codec.npz"
 COW = GOLDEN / "inference/images/cow.jpg"
 KEY = "a key of more than 16 letters"
 
@@ -150,13 +151,17 @@ def test_chat(server):
 
 
 def test_chat_warnings(server):
-    body = chat("caption en", tools=[{"type": "function"}], tool_choice="auto", colour="red", presence_penalty=0)
+    body = chat("caption en", tools=[{"type": "function"}], tool_choice="auto", colour="red", presence_penalty=0,
+                frequency_penalty=1, best_of=1)
     body["messages"] = [{"role": "system", "content": "You are kind."}, *body["messages"],
                         {"role": "assistant", "content": "A"}]
     warnings = server.post("/v1/chat/completions", body)["warnings"]
     assert warnings == ['"tools" is ignored', '"tool_choice" is ignored', '"colour" is unknown and ignored',
+                        '"frequency_penalty" is ignored',
                         "message 0 (system) is ignored: only the last user message counts",
                         "message 2 (assistant) is ignored: only the last user message counts"], warnings
+    many = server.post("/v1/chat/completions", chat("caption en", max_tokens=1, **{f"n{i}": 0 for i in range(1000)}))
+    assert len(many["warnings"]) == 33 and "more to warn of" in many["warnings"][-1], many
 
 
 def test_chat_stream(server):
@@ -171,6 +176,21 @@ def test_chat_stream(server):
         assert text == whole["choices"][index]["message"]["content"], text
         assert deltas[-1]["finish_reason"] == whole["choices"][index]["finish_reason"]
     assert len({event["id"] for event in events}) == 1
+
+
+def test_completion_stream(server):
+    """Its warnings come first, in a piece without text, where there are any."""
+    body = {"prompt": "caption en", "max_tokens": 4, "temperature": 0, "n": 2}
+    whole = server.post("/v1/completions", body)
+    plain = server.stream("/v1/completions", body)
+    warned = server.stream("/v1/completions", dict(body, colour="red"))
+    assert not any("warnings" in event for event in plain + warned[1:]), (plain, warned)
+    assert warned[0]["warnings"] == ['"colour" is unknown and ignored'], warned[0]
+    assert [(c["index"], c["text"], c["finish_reason"]) for c in warned[0]["choices"]] == [(0, "", None)], warned[0]
+    for index, choice in enumerate(whole["choices"]):
+        for events in (plain, warned):
+            text = "".join(c["text"] for event in events for c in event["choices"] if c["index"] == index)
+            assert text == choice["text"], (text, choice)
 
 
 def test_sampling(server):
@@ -190,6 +210,8 @@ def test_stop(server):
     cut = server.post("/v1/completions", {"prompt": ["caption en"], "image": [data_url(COW)], "max_tokens": 12,
                                           "temperature": 0, "stop": [stop, "never"]})["choices"][0]
     assert cut["text"] == text[:text.index(stop)] and cut["finish_reason"] == "stop", (text, cut)
+    for stops in (["x"] * 17, ["x" * 257]):
+        assert server.post("/v1/completions", {"prompt": "a", "stop": stops}, 400)["error"]["code"] == "too_large"
 
 
 def test_objects(server):
@@ -202,11 +224,13 @@ def test_objects(server):
     listed = server.post("/v1/detect", {"image": data_url(COW), "labels": ["cat", "a cow"]})
     assert listed["objects"] == found["objects"]
     masked = server.post("/v1/segment", {"image": data_url(COW), "labels": ["cow"], "max_objects": 1})
-    assert len(masked["objects"][0]["codes"]) == 16
+    assert len(masked["objects"][0]["codes"]) == 16 and "mask" not in masked["objects"][0]  # the model has no codec
     schema = {"type": "json_schema", "json_schema": {"name": "objects", "schema": {
         "type": "object", "properties": {"objects": {"type": "array"}}}}}
     answer = server.post("/v1/chat/completions", chat(with_picture("detect cat ; a cow"), response_format=schema))
     assert json.loads(answer["choices"][0]["message"]["content"])["objects"] == found["objects"]
+    assert answer["warnings"] == [f'"{name}" is ignored with "response_format"'
+                                  for name in ("temperature", "max_tokens")], answer
     schema["json_schema"]["schema"]["properties"] = {"colour": {"type": "string"}}
     server.post("/v1/chat/completions", chat(with_picture("detect cat"), response_format=schema), 400)
     server.post("/v1/chat/completions", chat(with_picture("caption en"), response_format={"type": "json_object"}), 400)
@@ -224,14 +248,35 @@ def test_siglip(server):
     scores = {label["label"]: label["score"] for label in labels}
     for label in line["labels"]:
         assert abs(scores[label["label"]] - label["score"]) < 1e-5, (scores, line)
+    warned = server.post("/v1/classify", {"image": data_url(COW), "labels": "cow ; lily", "prompt": "what is it",
+                                          "model": "checkpoint"})
+    assert warned["labels"] == labels and len(warned["warnings"]) == 1 and '"prompt" is ignored' in warned["warnings"][0]
     many = {"image": data_url(COW), "labels": [f"l{i}" for i in range(2000)], "templates": ["{}", "a {}", "the {}"]}
     assert server.post("/v1/classify", many, 400)["error"]["code"] == "too_large"
     texts = [f"text {i}" for i in range(70)]
     assert [row["embedding"] for row in server.post("/v1/embeddings", {"input": texts})["data"]][69] == server.post(
         "/v1/embeddings", {"input": texts[69]})["data"][0]["embedding"]
     asked = server.post("/v1/classify", {"image": data_url(COW), "labels": ["cow", "lily"], "prompt": "what is it",
-                                         "model": "tiny"})["labels"]
-    assert abs(sum(label["score"] for label in asked) - 1) < 1e-6
+                                         "model": "tiny", "templates": ["a {}"], "softmax": True})
+    assert abs(sum(label["score"] for label in asked["labels"]) - 1) < 1e-6
+    assert [line.split()[0] for line in asked["warnings"]] == ['"templates"', '"softmax"'], asked
+
+
+def test_cut_texts(server):
+    """What SigLIP does not read of a text is counted as little as it is read."""
+    inputs = ["a cow", "cow " * 1000]
+    one, both = (server.post("/v1/embeddings", {"input": some}) for some in (inputs[:1], inputs))
+    assert one["warnings"] == [] and both["usage"]["prompt_tokens"] == one["usage"]["prompt_tokens"] + 63, both["usage"]
+    (line,) = both["warnings"]
+    tokens = int(re.fullmatch(r'item 1 of "input" has (\d+) tokens, of which the model reads 63', line)[1])
+    same = server.post("/v1/embeddings", {"input": inputs[1] * 2})
+    assert tokens > 1000 and same["data"][0]["embedding"] == both["data"][1]["embedding"], tokens
+    for count in range(1, 80):  # up to the first that is cut
+        found = server.post("/v1/embeddings", {"input": "w" * count})
+        if found["warnings"]:
+            break
+        assert found["usage"]["prompt_tokens"] <= 63, found["usage"]
+    assert found["usage"]["prompt_tokens"] == 63 and " 64 tokens" in found["warnings"][0], found
 
 
 def form(fields):
@@ -258,6 +303,12 @@ def test_forms(server):
     body, headers = form([("image", ("cow.jpg", COW.read_bytes()))])
     status, _, content = server.raw("POST", "/v1/caption", body[:-40], headers)
     assert status == 400, content
+    for path, more in (("/v1/caption", ("max_tokens", "1")), ("/v1/classify", ("labels", "cow ; lily")),
+                       ("/v1/embeddings", ("encoding_format", "base64"))):
+        status, _, content = server.raw("POST", path, *form([("image", ("cow.jpg", COW.read_bytes())), more,
+                                                             ("picture", ("cow.jpg", COW.read_bytes()))]))
+        warnings = json.loads(content)["warnings"]
+        assert status == 200 and warnings == ['"picture" is a file that is ignored: pictures are "image"'], content
 
 
 def test_batch(server):
@@ -445,6 +496,15 @@ def alone_limits():
             with connect() as client:
                 client.sendall(head + extra)
                 assert client.recv(100).split()[1] == status
+        # nor is more read of a body that has been refused than one may have
+        with connect() as client:
+            client.sendall(head.replace(b"caption", b"nowhere") + b"Transfer-Encoding: chunked\r\n\r\n")
+            try:
+                for _ in range(5000):
+                    client.sendall(b"7d0\r\n" + b"x" * 2000 + b"\r\n")
+                raise AssertionError("10 MB were read")
+            except OSError:
+                pass
         # half requests, and clients that never begin, are let go of; others are answered meanwhile
         for start in (b"", b"POST /v1/cap", head + b"Content-Length: 100\r\n\r\n{"):
             with connect() as client:
@@ -505,6 +565,86 @@ def alone_queue():
             time.sleep(0.1)
         else:
             raise AssertionError(scheduler)
+
+
+def alone_again():
+    """A connection that has idled nearly as long as it may gives its next request all the time that requests have."""
+    with Server("--timeout", "2") as server, socket.create_connection(("127.0.0.1", server.port), timeout=30) as client:
+        client.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert client.recv(4000).split()[1] == b"200"
+        time.sleep(1.4)
+        body = json.dumps({"text": "", "width": 1, "height": 1}).encode()
+        client.sendall(b"POST /v1/objects HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                       b"Content-Length: %d\r\n\r\n" % len(body) + body[:5])
+        time.sleep(1.3)
+        client.sendall(body[5:])
+        assert client.recv(4000).split()[1:2] == [b"200"]
+
+
+def alone_together():
+    """The pictures of a request have twice the pixels of the largest, whichever way they come."""
+    with Server("--max-pixels", str(240 * 168 + 100), "--siglip", SIGLIP, "--name", "tiny") as server:
+        parts = with_picture("caption en")
+        for count, status in ((1, 200), (2, 200), (3, 400)):
+            answers = (server.post("/v1/chat/completions", chat(parts[:1] * count + parts[1:], max_tokens=1), status),
+                       server.post("/v1/embeddings", {"input": [data_url(COW)] * count}, status))
+            for answer in answers:
+                assert status == 200 or "80840 pixels together" in answer["error"]["message"], answer
+
+
+def alone_places():
+    """Four requests have pictures in memory, as many as the queue says wait for that, more are refused at once."""
+    with socket.create_server(("127.0.0.1", 0)) as pictures:
+        host = f"127.0.0.1:{pictures.getsockname()[1]}"
+        pictures.settimeout(30)
+        with Server("--queue", "1", "--allow-image-host", host) as server:
+            slow = {"type": "image_url", "image_url": {"url": f"http://{host}/"}}
+            ask = json.dumps(chat([*with_picture("caption en"), slow])).encode()  # the first is there, the second never
+            head = (b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                    b"Content-Length: %d\r\n\r\n" % len(ask))
+            clients, asked = [], []
+            for _ in range(4):
+                clients.append(socket.create_connection(("127.0.0.1", server.port), timeout=60))
+                clients[-1].sendall(head + ask)
+                asked.append(pictures.accept()[0])
+            found = []
+            caption = lambda: found.append(server.raw("POST", "/v1/caption", json.dumps(
+                {"image": data_url(COW), "max_tokens": 1}), {"Content-Type": "application/json"})[0])
+            threads = [threading.Thread(target=caption) for _ in range(3)]
+            for thread in threads:
+                thread.start()
+            wait_until(lambda: len(found) == 2)
+            assert found == [429, 429], found
+            masks = {"text": "<loc0000><loc0000><loc1023><loc1023> cow", "width": 40, "height": 20}
+            assert "wait with pictures" in server.post("/v1/objects", masks, 429)["error"]["message"]
+            assert server.post("/v1/objects", dict(masks, masks="none"))["objects"]
+            assert server.post("/v1/chat/completions", chat("caption en", max_tokens=1))["choices"]
+            clients[0].close()  # its picture is no longer fetched, and somebody else has its place
+            wait_until(lambda: len(found) == 3, 10)
+            assert found[2] == 200, found
+            wait_until(lambda: any(line.get("status") == 499 for line in server.lines()), 10)
+            for client, connection in zip(clients[1:], asked[1:]):
+                connection.close()
+                assert client.recv(4000).split()[1] == b"400"
+                client.close()
+            assert len(server.post("/v1/objects", masks)["objects"]) == 1
+
+
+def alone_codec():
+    """Masks are decoded by the codec that lies with the model, and by no other unless it is named."""
+    codes = "<loc0000><loc0000><loc1023><loc1023>" + "".join(f"<seg{i:03}>" for i in range(16)) + " cow"
+    asked = {"text": codes, "width": 40, "height": 20}
+    with tempfile.TemporaryDirectory() as folder:
+        beside = pathlib.Path(folder, "beside")
+        beside.mkdir()
+        for file in MODEL.iterdir():
+            (beside / file.name).symlink_to(file)
+        (beside / "mask_codec.npz").symlink_to(CODEC)
+        masks = []
+        for model, options in ((MODEL, []), (beside, []), (MODEL, ["--codec", CODEC])):
+            with Server(*options, model=model) as server:
+                masks.append(server.post("/v1/objects", asked)["objects"][0].get("mask"))
+        assert masks[0] is None and masks[1] and masks[1] == masks[2], masks
 
 
 def alone_fetch():
@@ -580,6 +720,7 @@ def alone_start():
         for options, words in ((["--host", "0.0.0.0"], "without a key"), (["--host", "localhost"], "no address"),
                                (["--api-key-file", empty], "no key in it"), (["--adapter", "a=nowhere"], "nowhere"),
                                (["--siglip", MODEL, "--name", "tiny"], "not a SigLIP"),
+                               (["--allow-image-host", "http://example.org"], "expected a name alone"),
                                (["--siglip", SIGLIP], "two models are called 'checkpoint'"), (["--api-key-file", "none"], "none")):
             for more in ([], ["--check"]):
                 run = subprocess.run([str(w) for w in (PROGRAM, "serve", "-m", MODEL, "--port", "0", *options, *more)],

@@ -79,6 +79,41 @@ static void test_formats(void **state)
     }
 }
 
+/* What `texts` (JSON) asks to stop at. */
+static pg_status read_stops(const char *texts)
+{
+    char text[6000];
+    snprintf(text, sizeof text, "{\"messages\": [{\"role\": \"user\", \"content\": \"a\"}], \"stop\": %s}", texts);
+    return read_request(text);
+}
+
+static void test_stops(void **state)
+{
+    (void)state;
+    char longest[300] = "", longer[300] = "", many[300] = "[\"0\"";
+    snprintf(longest, sizeof longest, "[\"a\", \"%0256d\"]", 0);
+    snprintf(longer, sizeof longer, "[\"a\", \"%0257d\"]", 0);
+    for (int i = 1; i < 16; i++)
+        snprintf(many + strlen(many), sizeof many - strlen(many), ", \"%d\"", i);
+    strcat(many, "]");
+    CHECK_OK(read_stops(longest));
+    assert_int_equal(request.generation.stop.count, 2);
+    forget();
+    CHECK_OK(read_stops(many));
+    assert_int_equal(request.generation.stop.count, 16);
+    forget();
+    CHECK_FAILS(read_stops(longer), PG_ERROR_LIMIT, "\"stop\": text 1 has 257 bytes, at most 256");
+    forget();
+    CHECK_OK(read_stops("\"\""));
+    assert_int_equal(json_array_size(request.generation.warnings), 1);
+    forget();
+    strcpy(strrchr(many, ']'), ", \"16\"]");
+    CHECK_FAILS(read_stops(many), PG_ERROR_LIMIT, "\"stop\" has 17 texts, at most 16");
+    forget();
+    CHECK_OK(read_stops("[]"));
+    forget();
+}
+
 static void test_mistakes(void **state)
 {
     (void)state;
@@ -138,10 +173,8 @@ static void test_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_last_turn),
-        cmocka_unit_test(test_formats),
-        cmocka_unit_test(test_mistakes),
-        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_last_turn), cmocka_unit_test(test_formats), cmocka_unit_test(test_stops),
+        cmocka_unit_test(test_mistakes),  cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

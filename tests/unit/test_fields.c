@@ -20,6 +20,7 @@ static const pg_field table[] = {
     {"texts", PG_FIELD_TEXTS, offsetof(fields, texts), 0, 0},
     {"value", PG_FIELD_VALUE, offsetof(fields, value), 0, 0},
     {"ignored", PG_FIELD_IGNORED, 0, 0, 0},
+    {"one", PG_FIELD_IGNORED, 0, 1, 1},
     {0},
 };
 
@@ -73,6 +74,49 @@ static void test_absent(void **state)
     assert_int_equal(found.texts.count, 1);
     assert_string_equal(json_string_value(json_array_get(warnings, 0)), "\"ignored\" is ignored");
     forget(&found);
+}
+
+static void test_neutral(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        size_t warnings;
+    } cases[] = {
+        {"{\"ignored\": 0, \"one\": 1}", 0},    {"{\"ignored\": 0.0, \"one\": 1.0}", 0},
+        {"{\"ignored\": 1, \"one\": 0}", 2},    {"{\"ignored\": null, \"one\": false}", 0},
+        {"{\"ignored\": [], \"one\": {}}", 0},  {"{\"ignored\": \"\", \"one\": []}", 0},
+        {"{\"ignored\": true, \"one\": 2}", 2}, {"{\"ignored\": [0], \"one\": \"1\"}", 2},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        fields found;
+        CHECK_OK(read_fields(&found, cases[i].text, false));
+        if (json_array_size(warnings) != cases[i].warnings)
+            fail_msg("%s: %zu warnings", cases[i].text, json_array_size(warnings));
+        forget(&found);
+    }
+}
+
+/* A request may have any number of unknown fields, and its answer a few lines of them. */
+static void test_many_warnings(void **state)
+{
+    (void)state;
+    static const size_t counts[] = {31, 32, 33, 200};
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        fields found;
+        char text[4000] = "{";
+        for (size_t n = 0; n < counts[i]; n++)
+            snprintf(text + strlen(text), sizeof text - strlen(text), "%s\"n%zu\": 1", n ? ", " : "", n);
+        strcat(text, "}");
+        CHECK_OK(read_fields(&found, text, false));
+        size_t size = json_array_size(warnings);
+        assert_int_equal(size, counts[i] < 33 ? counts[i] : 33);
+        assert_string_equal(json_string_value(json_array_get(warnings, size - 1)),
+                            counts[i] == 31   ? "\"n30\" is unknown and ignored"
+                            : counts[i] == 32 ? "\"n31\" is unknown and ignored"
+                                              : "there is more to warn of, which is left out");
+        forget(&found);
+    }
 }
 
 static void test_forms(void **state)
@@ -148,8 +192,9 @@ static void test_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_kinds),    cmocka_unit_test(test_absent), cmocka_unit_test(test_forms),
-        cmocka_unit_test(test_mistakes), cmocka_unit_test(test_split),  cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_kinds),         cmocka_unit_test(test_absent), cmocka_unit_test(test_neutral),
+        cmocka_unit_test(test_many_warnings), cmocka_unit_test(test_forms),  cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_split),         cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,9 @@
 /* Which addresses a picture may be fetched from. */
 #include "check.h"
 
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include "serve/remote_picture.h"
 
 static void test_public(void **state)
@@ -68,14 +71,46 @@ static void test_refusals(void **state)
     pg_server_options_init(&options);
     options.image_hosts = hosts;
     options.image_host_count = 2;
-    CHECK_FAILS(pg_remote_picture_fetch(&out, &options, "ftp://named.invalid/a"), PG_ERROR_ARGUMENT, "not an http");
-    CHECK_FAILS(pg_remote_picture_fetch(&out, &options, "http://a:b@named.invalid/a"), PG_ERROR_ARGUMENT, "password");
-    CHECK_FAILS(pg_remote_picture_fetch(&out, &options, "http://other.invalid/"), PG_ERROR_ARGUMENT, "not fetched");
-    CHECK_FAILS(pg_remote_picture_fetch(&out, &options, "http://named.invalid:81/"), PG_ERROR_ARGUMENT, "not fetched");
-    CHECK_FAILS(pg_remote_picture_fetch(&out, &options, "http://127.0.0.1/"), PG_ERROR_ARGUMENT, "not fetched");
-    CHECK_FAILS(pg_remote_picture_fetch(&out, &options, "http://2130706433:8080/"), PG_ERROR_ARGUMENT, "not fetched");
-    CHECK_FAILS(pg_remote_picture_fetch(&out, &options, "http://named.invalid.evil.invalid/"), PG_ERROR_ARGUMENT,
+    CHECK_FAILS(pg_remote_picture_fetch(&out, &options, "ftp://named.invalid/a", NULL), PG_ERROR_ARGUMENT,
+                "not an http");
+    CHECK_FAILS(pg_remote_picture_fetch(&out, &options, "http://a:b@named.invalid/a", NULL), PG_ERROR_ARGUMENT,
+                "password");
+    CHECK_FAILS(pg_remote_picture_fetch(&out, &options, "http://other.invalid/", NULL), PG_ERROR_ARGUMENT,
                 "not fetched");
+    CHECK_FAILS(pg_remote_picture_fetch(&out, &options, "http://named.invalid:81/", NULL), PG_ERROR_ARGUMENT,
+                "not fetched");
+    CHECK_FAILS(pg_remote_picture_fetch(&out, &options, "http://127.0.0.1/", NULL), PG_ERROR_ARGUMENT, "not fetched");
+    CHECK_FAILS(pg_remote_picture_fetch(&out, &options, "http://2130706433:8080/", NULL), PG_ERROR_ARGUMENT,
+                "not fetched");
+    CHECK_FAILS(pg_remote_picture_fetch(&out, &options, "http://named.invalid.evil.invalid/", NULL), PG_ERROR_ARGUMENT,
+                "not fetched");
+    pg_buffer_free(&out);
+}
+
+/* Not even the first address is looked for when the client has left. */
+static void test_nobody_waits(void **state)
+{
+    (void)state;
+    static const char *const hosts[] = {"127.0.0.1:1"};
+    pg_server_options options;
+    pg_buffer out = {0};
+    int ends[2];
+    pg_server_options_init(&options);
+    options.image_hosts = hosts;
+    options.image_host_count = 1;
+    options.max_body = 1000;
+    options.timeout = 5;
+    pg_exchange *exchange = pg_exchange_new(NULL, "/v1/caption");
+    assert_non_null(exchange);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    exchange->socket = ends[0];
+    CHECK_FAILS(pg_remote_picture_fetch(&out, &options, "http://127.0.0.1:1/", exchange), PG_ERROR_ARGUMENT,
+                "cannot be fetched");
+    close(ends[1]);
+    CHECK_FAILS(pg_remote_picture_fetch(&out, &options, "http://127.0.0.1:1/", exchange), PG_ERROR_CANCELLED,
+                "nobody waits");
+    close(ends[0]);
+    pg_exchange_free(exchange);
     pg_buffer_free(&out);
 }
 
@@ -85,6 +120,7 @@ int main(void)
         cmocka_unit_test(test_public),
         cmocka_unit_test(test_special),
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_nobody_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -126,6 +126,54 @@ static void a_second_judgement_replaces_the_first(void **state)
     pg_feedback_close(store);
 }
 
+/* A picture of this text as that of an answer, kept or not. */
+static void judge(pg_feedback_store *store, const char *request, const char *text, bool keep)
+{
+    pg_feedback_picture picture = {.bytes = text, .size = strlen(text), .keep = keep};
+    pg_feedback_record record = plain;
+    record.request = request;
+    record.pictures = &picture;
+    record.picture_count = 1;
+    CHECK_OK(pg_feedback_add(NULL, store, &record));
+}
+
+static void expect_picture(pg_feedback_store *store, const char *hash, bool there)
+{
+    void *bytes;
+    size_t size;
+    pg_status status = pg_feedback_read_picture(&bytes, &size, store, hash);
+    assert_int_equal(status, there ? PG_OK : PG_ERROR_ARGUMENT);
+    if (there)
+        pg_free(bytes);
+}
+
+/* Who judges again and no longer wants a picture kept is obeyed, unless somebody else gave the same one. */
+static void a_picture_may_be_withdrawn(void **state)
+{
+    (void)state;
+    static const char abc[] = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    pg_feedback_picture named = {0};
+    pg_feedback_record record = plain;
+    pg_feedback_store *store = open_store("withdrawn.db");
+    judge(store, "r", "abc", true);
+    judge(store, "other", "another", true);
+    expect_picture(store, abc, true);
+    memcpy(named.hash, abc, sizeof abc);
+    record.request = "r";
+    record.pictures = &named;
+    record.picture_count = 1;
+    CHECK_OK(pg_feedback_add(NULL, store, &record)); /* its hash alone withdraws nothing */
+    expect_picture(store, abc, true);
+    judge(store, "r", "abc", false);
+    expect_picture(store, abc, false);
+    expect_picture(store, "ae448ac86c4e8e4dec645729708ef41873ae79c6dff84eff73360989487f08e5", true);
+    judge(store, "r", "abc", true);
+    judge(store, "second", "abc", true);
+    judge(store, "r", "abc", false);
+    expect_picture(store, abc, true);
+    pg_feedback_close(store);
+}
+
 static void lists_are_cut(void **state)
 {
     (void)state;
@@ -436,6 +484,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(records_come_back),
         cmocka_unit_test(a_second_judgement_replaces_the_first),
+        cmocka_unit_test(a_picture_may_be_withdrawn),
         cmocka_unit_test(lists_are_cut),
         cmocka_unit_test(bad_records_are_refused),
         cmocka_unit_test(files_of_others_stay),

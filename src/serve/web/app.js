@@ -99,6 +99,7 @@ async function ask() {
   const control = (running = new AbortController());
   const begun = performance.now();
   const made = { time: Date.now(), task: task.name, question: words || text(task.name), prompt: task.prompt(words), text: "", tokens: [], shown };
+  made.thumbnail = shown ? picture.thumbnail().catch(() => null) : null; // of this picture, also when another one is chosen meanwhile
   showAnswer(made);
   setBusy(true);
   try {
@@ -161,7 +162,7 @@ function offer(made) {
 }
 
 async function keep(made) {
-  const thumbnail = made.shown ? await picture.thumbnail() : null;
+  const thumbnail = await made.thumbnail;
   const { time, task, question, prompt, id, version, model, tokens, usage, finish } = made;
   remember({
     time, task, question, prompt, id, version, model, tokens, usage, finish, thumbnail, text: made.text, seconds: made.seconds,

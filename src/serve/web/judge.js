@@ -4,6 +4,7 @@ import { text } from "./strings.js";
 
 export function startJudge({ thumbs, up, down, form, correction, keep, keepLabel, stored }, { failed }) {
   let terms = null, answer = null, judgement = null;
+  let last = Promise.resolve(); // judgements go one after the other, so that the last one counts
 
   function show() {
     thumbs.hidden = !terms || !answer;
@@ -19,12 +20,9 @@ export function startJudge({ thumbs, up, down, form, correction, keep, keepLabel
     const body = { request, task, prompt, answer: words, model, system_fingerprint: version, settings, judgement: judgement ?? "none" };
     if (wrong) body.correction = right;
     if (picture) Object.assign(body, { image: picture, keep_image: keep.checked && terms.keep_images });
-    try {
-      await api.judge(body);
-      stored.textContent = text(judgement ? "stored" : "takenBack");
-    } catch (error) {
-      failed(error);
-    }
+    const told = judgement ? "stored" : "takenBack";
+    last = last.then(() => api.judge(body)).then(() => { stored.textContent = text(told); }, failed);
+    await last;
   }
 
   function press(value) {
