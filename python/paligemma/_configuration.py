@@ -6,17 +6,26 @@ import os
 import pathlib
 from typing import Any
 
-from ._native import library, path_bytes, take_text
+from ._native import library, path_bytes, take_path
 from ._types import PathLike
 
 _CLASSES = {}
 
 
-def require_folder(folder):
-    """The model's folder as a path: of ORG/NAME on the hub, its snapshot in the cache, fetched where it is not there."""
-    path = pathlib.Path(take_text(library.pg_hub_find, path_bytes(folder), None))
+def find_folder(name, revision=None):
+    """A folder as it is; of ORG/NAME on the hub its snapshot in the cache, fetched where it is not there. revision: a
+    branch, tag or commit of the hub's; folders have none."""
+    name = path_bytes(name)
+    if revision is not None and library.pg_hub_is_name(name):
+        name = b"hub:" + name.removeprefix(b"hub:") + b"@" + os.fsencode(revision)
+    return pathlib.Path(take_path(library.pg_hub_find, name, None))
+
+
+def require_folder(name, revision=None):
+    """The same, a model's folder, which must be there."""
+    path = find_folder(name, revision)
     if not path.is_dir():
-        raise FileNotFoundError(f"{folder}: no such folder")
+        raise FileNotFoundError(f"{name}: no such folder")
     return path
 
 
@@ -44,10 +53,10 @@ class Config:
         return cls(**values)
 
     @classmethod
-    def from_pretrained(cls, folder: PathLike):
+    def from_pretrained(cls, folder: PathLike, revision: str | None = None):
         """Reads FOLDER/config.json, or the file."""
         path = pathlib.Path(os.fspath(folder))
-        path = path if path.suffix == ".json" else require_folder(path) / "config.json"
+        path = path if path.suffix == ".json" else require_folder(folder, revision) / "config.json"
         values = json.loads(path.read_text("utf-8"))
         kind = values.get("model_type")
         if cls.model_type and kind != cls.model_type:
@@ -132,8 +141,9 @@ class AutoConfig:
     """The configuration of whatever model is in a folder."""
 
     @classmethod
-    def from_pretrained(cls, folder: PathLike):
-        kind = json.loads((require_folder(folder) / "config.json").read_text("utf-8")).get("model_type")
+    def from_pretrained(cls, folder: PathLike, revision: str | None = None):
+        folder = require_folder(folder, revision)
+        kind = json.loads((folder / "config.json").read_text("utf-8")).get("model_type")
         if kind not in ("paligemma", "gemma", "siglip"):
             raise NotImplementedError(f"{folder}: \"model_type\" is {kind!r}, expected paligemma, gemma or siglip")
         return _CLASSES[kind].from_pretrained(folder)

@@ -43,6 +43,8 @@ class Request:
 
     def fill(self, place, keep):
         """Writes itself into a pg_request; `keep` gets what that points into."""
+        if self.style not in STYLES:
+            raise ValueError(f"style={self.style!r}, expected one of {', '.join(STYLES)}")
         library.pg_request_init(ctypes.byref(place))
         images = (ctypes.POINTER(header.pg_image) * len(self.images))(*(i._as_parameter_ for i in self.images))
         keep += [images, self.images]

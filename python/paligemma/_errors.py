@@ -55,12 +55,12 @@ def error_of(status, text):
 
 
 def refuse_unsupported(function, arguments, harmless=()):
-    """Names the first argument that the library has no meaning for. `harmless`: pairs of names and values that change
-    nothing here; None and False never do."""
+    """Names the first argument that the library has no meaning for. `harmless`: names with the values that change
+    nothing here, or ... for any. None never does, nor does False where the name is not among them: what the library
+    does not have is off."""
     allowed = dict(harmless)
     for name, value in arguments.items():
-        if value is None or value is False:
-            continue
-        if name in allowed and (allowed[name] is Ellipsis or value in allowed[name]):
+        values = allowed.get(name, (False,))
+        if value is None or values is Ellipsis or value in values:
             continue
         raise NotImplementedError(f"{function}: the argument {name}={value!r} is not supported")

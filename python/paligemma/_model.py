@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from . import _header as header
-from ._configuration import require_folder
+from ._configuration import find_folder, require_folder
 from ._engine import TOGETHER, Answer, Engine, Request
-from ._native import library, make, options, path_bytes, pointer_to, strings, take_text
+from ._native import library, make, options, path_bytes, pointer_to, strings, take_path
 from ._objects import Detections
 from ._picture import pictures_of
 from ._types import ImagesLike, PathLike
@@ -32,11 +32,10 @@ def load(folder: PathLike | None = None, kind: str = "paligemma", adapter: PathL
     """Opens a model: a folder in the published layout, or ORG/NAME on the hub.
 
     folder   None: $PALIGEMMA_MODEL, else the small model that ships, of `kind` ("paligemma" or "siglip")
-    adapter  folder of a LoRA adapter in PEFT's layout
+    adapter  folder of a LoRA adapter in PEFT's layout, or ORG/NAME on the hub
     compute  "auto", "f32", "bf16", "int8": how products are computed
     threads  0: one per physical core
-    codec    the mask codec (vae-oid.npz) for segmentation; None: mask_codec.npz or vae-oid.npz in the model's
-             folder, else the one that ships
+    codec    the mask codec (vae-oid.npz) for segmentation; None: mask_codec.npz or vae-oid.npz in the model's folder
     device   "cpu", "cuda" or "cuda:N": where the weights are and where is computed; None: $PALIGEMMA_DEVICE, else "cpu"
     """
     device = device or os.environ.get("PALIGEMMA_DEVICE") or "cpu"
@@ -45,8 +44,13 @@ def load(folder: PathLike | None = None, kind: str = "paligemma", adapter: PathL
     if folder is None:
         if kind not in _KINDS:
             raise ValueError(f"kind={kind!r}, expected one of {', '.join(_KINDS)}")
-        folder = take_text(library.pg_default_model, _KINDS[kind])
+        folder = take_path(library.pg_default_model, _KINDS[kind])
+    adapter = None if adapter is None else find_folder(adapter)
     return Model(Engine(require_folder(folder), compute, threads, adapter, device=device), codec)
+
+
+def _list_of(texts):
+    return [texts] if isinstance(texts, str) else list(texts)
 
 
 def _one_or_all(images, results):
@@ -117,9 +121,16 @@ class Model:
         """What is written in the picture."""
         return self._ask_each(image, "ocr", decoding)
 
-    def choose(self, image: ImagesLike, prompt: str, texts: Sequence[str]) -> dict[str, float]:
-        """How likely each text is as the whole answer, if one of them is: {text: probability}, likeliest first."""
-        scores = self.engine.score(Request(pictures_of(image), prompt), texts)
+    def choose(self, image: ImagesLike | None, prompt: str, texts: str | Sequence[str]) -> Any:
+        """How likely each text is as the whole answer, if one of them is: {text: probability}, likeliest first. image:
+        None where the prompt is about none."""
+        texts = _list_of(texts)
+        if image is None:
+            return self._choose([], prompt, texts)
+        return _one_or_all(image, [self._choose([picture], prompt, texts) for picture in pictures_of(image)])
+
+    def _choose(self, pictures, prompt, texts):
+        scores = self.engine.score(Request(pictures, prompt), texts)
         pairs = zip(texts, (probability for _, probability, _ in scores))
         return dict(sorted(pairs, key=lambda pair: -pair[1]))
 
@@ -137,7 +148,7 @@ class Model:
         return self._find(image, labels, threshold, max_objects, free, header.PG_MASKS_ALWAYS)
 
     def _find(self, images, labels, threshold, max_objects, free, masks):
-        labels = [labels] if isinstance(labels, str) else list(labels)
+        labels = _list_of(labels)
         wanted, pictures = options(header.pg_detect_options), pictures_of(images)
         if not pictures:
             return []
@@ -153,23 +164,24 @@ class Model:
 
     def _mask_codec(self):
         if self._codec is None:
-            beside = [path for path in (os.path.join(self.folder, name) for name in ("mask_codec.npz", "vae-oid.npz"))
-                      if os.path.isfile(path)]
-            path = self._codec_path or (beside[0] if beside else take_text(library.pg_default_mask_codec))
+            path = self._codec_path or take_path(library.pg_mask_codec_find, path_bytes(self.folder))
+            if path is None:
+                raise ValueError(f"{self.folder}: no mask codec; load(..., codec=FILE) names the one (vae-oid.npz) whose "
+                                 "codes the model answers with")
             self._codec = make(header.pg_mask_codec, library.pg_mask_codec_open, library.pg_mask_codec_close,
                                path_bytes(path))
         return self._codec
 
     # ---------------------------------------------------------------- recognition
 
-    def classify(self, image: ImagesLike, labels: Sequence[str], templates: Sequence[str] = (),
+    def classify(self, image: ImagesLike, labels: str | Sequence[str], templates: str | Sequence[str] = (),
                  prompt: str = "caption en") -> Any:
         """{label: probability}, likeliest first. SigLIP compares the picture with the labels, each in the place of "{}"
         in the templates ("a photo of a {}"), and each has its own probability; PaliGemma says how likely each label is
         as the answer to the prompt, and they sum to 1."""
         if self.kind == "siglip":
-            return self._recognize(image, labels, templates)
-        return _one_or_all(image, [self.choose(picture, prompt, labels) for picture in pictures_of(image)])
+            return self._recognize(image, _list_of(labels), _list_of(templates))
+        return self.choose(image, prompt, labels)
 
     def _recognize(self, images, labels, templates):
         pictures, count = pictures_of(images), len(labels)
@@ -192,8 +204,7 @@ class Model:
             raise TypeError("embed(images=...) or embed(texts=...)")
         if texts is None:
             return _one_or_all(images, self.engine.embed_images(pictures_of(images)))
-        many = [texts] if isinstance(texts, str) else list(texts)
-        rows = self.engine.embed_texts(many)
+        rows = self.engine.embed_texts(_list_of(texts))
         return rows[0] if isinstance(texts, str) else rows
 
     # ---------------------------------------------------------------- insight

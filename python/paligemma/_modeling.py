@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from ._configuration import AutoConfig, Config, GemmaConfig, PaliGemmaConfig, SiglipConfig, require_folder
+from ._configuration import AutoConfig, Config, GemmaConfig, PaliGemmaConfig, SiglipConfig, find_folder, require_folder
 from ._engine import Engine, Request
 from ._errors import refuse_unsupported
 from ._generation import generate
@@ -33,7 +33,7 @@ from ._tokenizer import device_of, to_array
 from ._types import ArrayLike, PathLike
 
 _DTYPES = {"auto": "auto", "float32": "f32", "bfloat16": "bf16"}
-_HARMLESS = {"local_files_only": ..., "revision": ("main",), "low_cpu_mem_usage": ..., "use_safetensors": (True,),
+_HARMLESS = {"local_files_only": ..., "low_cpu_mem_usage": ..., "use_safetensors": (True,),
              "attn_implementation": ("eager", "sdpa")}
 
 
@@ -76,11 +76,13 @@ class PreTrainedModel:
 
     @classmethod
     def from_pretrained(cls, folder: PathLike, torch_dtype: Any = None, dtype: Any = None, device_map: Any = None,
-                        adapter: PathLike | None = None, threads: int = 0, **arguments: Any):
-        """Opens a folder in the published layout. adapter: a LoRA adapter's folder. threads: 0, one per physical
-        core. device_map: a device, or {"": device}."""
+                        adapter: PathLike | None = None, threads: int = 0, revision: str | None = None,
+                        **arguments: Any):
+        """Opens a folder in the published layout, or ORG/NAME on the hub. adapter: a LoRA adapter's folder. threads: 0,
+        one per physical core. device_map: a device, or {"": device}."""
         refuse_unsupported("from_pretrained", arguments, _HARMLESS)
-        folder = require_folder(folder)
+        folder = require_folder(folder, revision)
+        adapter = None if adapter is None else find_folder(adapter)
         device = device_map.get("") if isinstance(device_map, dict) else device_map
         device = "cpu" if device is None else device_of(device)
         compute = _compute_of(dtype if dtype is not None else torch_dtype)
@@ -92,6 +94,12 @@ class PreTrainedModel:
         """Writes the model in the published layout, with its tokenizer; an adapter becomes part of the weights."""
         refuse_unsupported("save_pretrained", arguments, {"safe_serialization": (True,)})
         self.engine.save(folder, replace=pathlib.Path(folder).is_dir() and not os.listdir(folder))
+
+    def _pictures(self, pixel_values):
+        values, side = to_array(pixel_values), library.pg_model_image_size(self.engine.model)
+        if values.ndim != 4 or values.shape[1:] != (3, side, side):
+            raise ValueError(f"pixel_values of shape {values.shape}, expected [pictures, 3, {side}, {side}]")
+        return ImageProcessor(self.engine.folder).scale.to_pictures(values)
 
     def num_parameters(self) -> int:
         return self.engine.describe()["parameters"]
@@ -137,6 +145,8 @@ class _Decoder(PreTrainedModel):
         max_new_tokens, max_length, min_new_tokens, do_sample, temperature, top_k, top_p, min_p, repetition_penalty,
         no_repeat_ngram_size, num_beams, num_return_sequences, length_penalty, early_stopping, stop_strings, streamer,
         generation_config, return_dict_in_generate, output_logits; and seed."""
+        if attention_mask is None and input_ids is not None:
+            attention_mask = self._mask_of_padding(input_ids, arguments.get("pad_token_id"))
         batch = {"input_ids": input_ids, "attention_mask": attention_mask}
         for name in ("pixel_values", "token_type_ids", "labels"):
             if arguments.get(name) is not None:
@@ -144,6 +154,14 @@ class _Decoder(PreTrainedModel):
         batch.pop("labels", None)
         batch.pop("token_type_ids", None)  # of a prompt all ids are of one type
         return generate(self, batch, {name: value for name, value in arguments.items() if value is not None})
+
+    def _mask_of_padding(self, input_ids, pad):
+        """As transformers' generate() does where no mask is given: padding is what has its id, unless it is <eos>."""
+        pad = self.pad_token_id if pad is None else pad
+        ends = self.stored_generation.get("eos_token_id", getattr(self.config, "eos_token_id", None))
+        rows = _rows_of(input_ids)
+        mask = rows != pad
+        return None if pad in np.atleast_1d(ends if ends is not None else -1) or mask.all() else mask
 
     def forward(self, input_ids: ArrayLike = None, attention_mask: ArrayLike = None, labels: ArrayLike = None,
                 output_hidden_states: bool | None = None, return_dict: bool | None = None, **arguments: Any) -> Any:
@@ -250,12 +268,6 @@ class PaliGemmaForConditionalGeneration(_Decoder):
             raise ValueError(f"pixel_values have {len(pictures)} pictures more than input_ids have places for")
         return rows, requests
 
-    def _pictures(self, pixel_values):
-        values, side = to_array(pixel_values), library.pg_model_image_size(self.engine.model)
-        if values.ndim != 4 or values.shape[1:] != (3, side, side):
-            raise ValueError(f"pixel_values of shape {values.shape}, expected [pictures, 3, {side}, {side}]")
-        return ImageProcessor(self.engine.folder).scale.to_pictures(values)
-
 
 class GemmaForCausalLM(_Decoder):
     """Text in, text out."""
@@ -277,14 +289,15 @@ class SiglipModel(PreTrainedModel):
     def get_image_features(self, pixel_values: ArrayLike, **arguments: Any) -> Any:
         """[pictures, width], not normalised."""
         refuse_unsupported("get_image_features", arguments)
-        pictures = ImageProcessor(self.engine.folder).scale.to_pictures(to_array(pixel_values))
-        found = self.engine.trace(Request(pictures), lambda name: name == "features")
+        found = self.engine.trace(Request(self._pictures(pixel_values)), lambda name: name == "features")
         return like(pixel_values, found["features"])
 
     def get_text_features(self, input_ids: ArrayLike, attention_mask: ArrayLike = None, **arguments: Any) -> Any:
         """[texts, width], not normalised. Texts are filled up with padding, as the model learned them."""
         refuse_unsupported("get_text_features", arguments)
         rows = _rows_of(input_ids)
+        if not _mask_of(attention_mask, rows).all():
+            raise NotImplementedError("get_text_features: an attention_mask with zeros; SigLIP learned to read padding")
         found = [self.engine.trace(Request(ids=row), lambda name: name == "words.features") for row in rows]
         return like(input_ids, np.concatenate([each["words.features"] for each in found]))
 
@@ -293,7 +306,7 @@ class SiglipModel(PreTrainedModel):
         """logits_per_image [pictures, texts], whose sigmoid is the probability that they belong together."""
         refuse_unsupported("forward", arguments)
         images = _normalised(to_array(self.get_image_features(pixel_values)))
-        texts = _normalised(to_array(self.get_text_features(input_ids)))
+        texts = _normalised(to_array(self.get_text_features(input_ids, attention_mask)))
         scale, bias = self.engine.logit_scale()
         logits = images @ texts.T * np.float32(scale) + np.float32(bias)
         output = SiglipOutput(logits_per_image=like(pixel_values, logits), logits_per_text=like(pixel_values, logits.T),
@@ -309,7 +322,8 @@ class AutoModel:
     """The model of whatever kind is in a folder."""
 
     @staticmethod
-    def from_pretrained(folder, **arguments):
+    def from_pretrained(folder, revision=None, **arguments):
+        folder = require_folder(folder, revision)
         kinds = {kind.config_class: kind for kind in (PaliGemmaForConditionalGeneration, GemmaForCausalLM, SiglipModel)}
         return kinds[type(AutoConfig.from_pretrained(folder))].from_pretrained(folder, **arguments)
 

@@ -106,14 +106,25 @@ def strings(texts):
     return (ctypes.c_char_p * len(texts))(*map(encode, texts))
 
 
-def take_text(function, *arguments):
-    """The text that a function of the library puts into its first parameter."""
+def _take(function, arguments):
+    """The bytes of the text that a function of the library puts into its first parameter; None for NULL."""
     out = ctypes.c_char_p()
     function(ctypes.byref(out), *arguments)
     try:
-        return out.value.decode("utf-8")
+        return out.value
     finally:
         library.pg_free(out)
+
+
+def take_text(function, *arguments):
+    """The text that a function of the library puts into its first parameter."""
+    return _take(function, arguments).decode("utf-8")
+
+
+def take_path(function, *arguments):
+    """The same, a file's name, which need not be UTF-8; None where there is none."""
+    name = _take(function, arguments)
+    return None if name is None else os.fsdecode(name)
 
 
 def take_bytes(function, *arguments):

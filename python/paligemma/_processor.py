@@ -11,13 +11,12 @@ import numpy as np
 from ._configuration import require_folder
 from ._errors import refuse_unsupported
 from ._picture import PixelScale, is_picture, pictures_of
-from ._tokenizer import BatchFeature, Tokenizer, as_tensors
+from ._tokenizer import HARMLESS, BatchFeature, Tokenizer, as_tensors, side_named
 from ._types import ArrayLike, ImagesLike
 
 IMAGE_TOKEN = "<image>"
-_HARMLESS = {"local_files_only": ..., "use_fast": ..., "revision": ("main",)}
-_TEXT_HARMLESS = {"add_special_tokens": (True,), "return_attention_mask": (True,), "do_convert_rgb": ...,
-                  "do_resize": (True,), "do_rescale": (True,), "do_normalize": (True,)}
+_PICTURE_HARMLESS = {"do_convert_rgb": ..., "do_resize": (True,), "do_rescale": (True,), "do_normalize": (True,)}
+_TEXT_HARMLESS = {"add_special_tokens": (True,), "return_attention_mask": (True,), **_PICTURE_HARMLESS}
 
 
 def read_json(folder, name):
@@ -41,30 +40,33 @@ class ImageProcessor:
         self.scale = PixelScale(self.rescale_factor, self.image_mean, self.image_std)
 
     @classmethod
-    def from_pretrained(cls, folder, **arguments):
-        refuse_unsupported("from_pretrained", arguments, _HARMLESS)
-        return cls(folder)
+    def from_pretrained(cls, folder, revision=None, **arguments):
+        refuse_unsupported("from_pretrained", arguments, HARMLESS)
+        return cls(require_folder(folder, revision))
 
     @property
     def size(self):
         return {"height": self.side, "width": self.side}
 
     def __call__(self, images, return_tensors=None, **arguments):
-        refuse_unsupported("image_processor", arguments, _TEXT_HARMLESS)
+        refuse_unsupported("image_processor", arguments, _PICTURE_HARMLESS)
         values = self.scale.to_floats(pictures_of(images), self.side)
         return as_tensors({"pixel_values": values}, return_tensors)
 
 
 class _Processor:
-    def __init__(self, folder):
-        folder = require_folder(folder)
+    def __init__(self, folder, revision=None):
+        folder = require_folder(folder, revision)
         self.tokenizer, self.image_processor = Tokenizer(folder), ImageProcessor(folder)
         self.image_seq_length = self.image_processor.image_seq_length
 
     @classmethod
-    def from_pretrained(cls, folder, **arguments):
-        refuse_unsupported("from_pretrained", arguments, _HARMLESS)
-        return cls(folder)
+    def from_pretrained(cls, folder, revision=None, padding_side=None, **arguments):
+        refuse_unsupported("from_pretrained", arguments, HARMLESS)
+        processor = cls(folder, revision)
+        if padding_side is not None:
+            processor.tokenizer.padding_side = side_named(padding_side)
+        return processor
 
     def save_pretrained(self, folder):
         self.tokenizer.save_pretrained(folder)
@@ -80,7 +82,8 @@ class PaliGemmaProcessor(_Processor):
     """processor(text=, images=, suffix=, padding=, return_tensors=) -> input_ids, attention_mask, pixel_values, and
     with `suffix`, the answers to train on, token_type_ids and labels."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, revision=None):
+        folder = require_folder(folder, revision)
         super().__init__(folder)
         named = self.tokenizer._id_of(IMAGE_TOKEN)
         self.image_token_id = named if named is not None else read_json(folder, "config.json").get("image_token_index")
@@ -90,7 +93,8 @@ class PaliGemmaProcessor(_Processor):
     def __call__(self, images: ImagesLike = None, text: str | list[str] | None = None,
                  suffix: str | list[str] | None = None, padding: bool | str = False, max_length: int | None = None,
                  return_tensors: str | None = None, truncation: bool | None = None, **arguments: Any) -> BatchFeature:
-        refuse_unsupported("processor", {"truncation": truncation, **arguments}, _TEXT_HARMLESS)
+        refuse_unsupported("processor", {"truncation": truncation, **arguments},
+                           {**_TEXT_HARMLESS, "add_special_tokens": ...})  # prompts are made here, whole
         if text is not None and not _is_text(text):
             images, text = text, images  # the order of earlier versions
         if images is None:
@@ -169,8 +173,9 @@ class AutoProcessor:
     """The processor of whatever model is in a folder."""
 
     @staticmethod
-    def from_pretrained(folder, **arguments):
-        kind = read_json(require_folder(folder), "config.json").get("model_type")
+    def from_pretrained(folder, revision=None, **arguments):
+        folder = require_folder(folder, revision)
+        kind = read_json(folder, "config.json").get("model_type")
         if kind is None:
             named = read_json(folder, "preprocessor_config.json").get("processor_class", "")
             kind = "siglip" if named.startswith("Siglip") else "paligemma"

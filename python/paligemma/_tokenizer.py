@@ -11,10 +11,13 @@ from typing import Any
 import numpy as np
 
 from . import _header as header
+from ._configuration import require_folder
 from ._errors import refuse_unsupported
 from ._native import Handle, library, make, path_bytes, pointer_to, view
 from ._types import ArrayLike, PathLike
 
+# What from_pretrained may be told about a folder without effect: it is read as it is.
+HARMLESS = {"local_files_only": ..., "use_fast": ...}
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "spiece.model", "tokenizer_config.json",
                    "special_tokens_map.json", "added_tokens.json", "preprocessor_config.json",
                    "processor_config.json")
@@ -100,9 +103,13 @@ class Tokenizer:
         self.model_max_length = min(self._settings.get("model_max_length") or 10 ** 9, 64 if self._siglip else 10 ** 9)
 
     @classmethod
-    def from_pretrained(cls, folder: PathLike, **arguments: Any) -> Tokenizer:
-        refuse_unsupported("from_pretrained", arguments, _HARMLESS)
-        return cls(folder)
+    def from_pretrained(cls, folder: PathLike, revision: str | None = None, padding_side: str | None = None,
+                        **arguments: Any) -> Tokenizer:
+        refuse_unsupported("from_pretrained", arguments, HARMLESS)
+        tokenizer = cls(require_folder(folder, revision))
+        if padding_side is not None:
+            tokenizer.padding_side = side_named(padding_side)
+        return tokenizer
 
     def save_pretrained(self, folder):
         """Copies the files of the tokenizer and the processor."""
@@ -209,7 +216,7 @@ class Tokenizer:
             width = max(map(len, rows), default=0)
         elif padding == "max_length":
             width = max_length or self.model_max_length
-        left = (padding_side or self.padding_side) == "left"
+        left = side_named(padding_side or self.padding_side) == "left"
         filled = {"input_ids": (rows, self.pad_token_id or 0),
                   "attention_mask": ([np.ones(len(row), np.int64) for row in rows], 0), **others}
         return {name: [_fill(row, width, filler, left) for row in values] for name, (values, filler) in filled.items()}
@@ -233,11 +240,13 @@ class Tokenizer:
         return [self.decode(row, skip_special_tokens, **arguments) for row in sequences]
 
 
+def side_named(name):
+    if name not in ("left", "right"):
+        raise ValueError(f"padding_side={name!r}, expected \"left\" or \"right\"")
+    return name
+
+
 def _fill(row, width, filler, left):
     row = [int(i) for i in row]
     more = [filler] * max(0, (width or 0) - len(row))
     return more + row if left else row + more
-
-
-# What from_pretrained may be told about a folder without effect: it is read as it is.
-_HARMLESS = {"local_files_only": ..., "use_fast": ..., "revision": ("main",), "padding_side": ("left", "right")}

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from . import _header as header
+from ._configuration import require_folder
 from ._model import Model, load
 from ._native import encode, library, make, path_bytes
 from ._picture import as_picture
@@ -88,18 +89,22 @@ class Trainer:
         if data is None or out is None:
             raise TypeError("a Trainer needs data and out, the folder of the run")
         self.folder = os.fspath(out)
-        folder = getattr(getattr(model, "engine", None), "folder", model)
+        engine = getattr(model, "engine", None)
+        if engine is not None and engine.adapter is not None:
+            raise ValueError(f"a run cannot begin with the adapter {engine.adapter}: save() the model with it merged, or "
+                             "name adapter=FOLDER to go on with its factors")
+        folder = require_folder(model) if engine is None and model is not None else getattr(engine, "folder", None)
         self._config = make(header.pg_train_config, library.pg_train_config_new, library.pg_train_config_free)
         if "recipe" in settings:
             library.pg_train_config_use(self._config, encode(settings.pop("recipe")))
         self._set("out", self.folder)
-        for name, rows in (("data", data), ("validation", validation)):
-            for path in self._files_of(name, rows):
-                self._set(name, path)
         for name, value in settings.items():
             self._set(name, value)
         if folder is not None:
             self._set("model", folder)
+        for name, rows in (("data", data), ("validation", validation)):
+            for path in self._files_of(name, rows):
+                self._set(name, path)
         usual = os.environ.get("PALIGEMMA_MODEL")
         library.pg_train_config_complete(self._config, usual and path_bytes(usual))
         self._trainer = make(header.pg_trainer, library.pg_trainer_open, library.pg_trainer_close, self._config)
@@ -169,6 +174,9 @@ def write_rows(rows, folder):
     is taken as it is, so that a run goes on with the same rows. Returns the file."""
     path = pathlib.Path(folder) / "rows.jsonl"
     if path.is_file():
+        found = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+        if _texts_of(found) != _texts_of(_row_of(row, None, i) for i, row in enumerate(_rows_in(rows))):
+            raise ValueError(f"{path} has other rows than these: begin another run, with another `out`")
         return path
     made = pathlib.Path(f"{folder}.{os.getpid()}")
     made.mkdir(parents=True)
@@ -194,13 +202,35 @@ def _rows_in(data):
         if not batches:
             yield item
         elif isinstance(item, dict):
-            yield from (dict(zip(item, values)) for values in zip(*item.values()))
+            yield from _rows_of_batch(item)
         else:
             yield from item
 
 
+def _rows_of_batch(batch):
+    """Rows of a dictionary of columns, as torch's DataLoader makes it; a row's lists it turns into columns of columns."""
+    for name in ("images", "suffixes"):
+        if name in batch:
+            raise ValueError(f"rows with {name!r}: the DataLoader has taken their lists apart; give it collate_fn=list")
+    if len({len(column) for column in batch.values()}) > 1:
+        raise ValueError("a batch has columns of different lengths: " +
+                         ", ".join(f"{name} {len(column)}" for name, column in batch.items()))
+    return (dict(zip(batch, values)) for values in zip(*batch.values()))
+
+
+def _texts_of(rows):
+    """What tells sets of rows from one another: without the names of pictures that were made for them, and in any order,
+    for DataLoaders shuffle."""
+    return sorted(json.dumps({name: value for name, value in row.items() if name != "image" or _is_given(value)},
+                             sort_keys=True) for row in rows)
+
+
+def _is_given(names):
+    return all(os.path.isabs(name) for name in ([names] if isinstance(names, str) else names))
+
+
 def _row_of(row, folder, number):
-    """The row as JSON has it; its pictures are files beside."""
+    """The row as JSON has it; its pictures are files beside. folder: None where they are there already."""
     unknown = sorted(set(row) - set(ROW_KEYS))
     if unknown:
         raise ValueError(f"row {number} has {unknown[0]!r}, expected {', '.join(ROW_KEYS)}")
@@ -220,5 +250,6 @@ def _row_of(row, folder, number):
 def _image_name(image, folder, name):
     if isinstance(image, (str, os.PathLike)):
         return os.path.abspath(image)
-    as_picture(image).save(folder / name)
+    if folder is not None:
+        as_picture(image).save(folder / name)
     return name

@@ -69,6 +69,33 @@ def cow(tiny):
     return tiny.images / "cow.jpg"
 
 
+class Hub:
+    """A cache as the hub's clients keep it, which is all that there is offline."""
+
+    commits = {"main": "1" * 40, "v2": "2" * 40}
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def add(self, name, files):
+        """The same files at both revisions."""
+        place = self.folder / f"models--{name.replace('/', '--')}"
+        (place / "refs").mkdir(parents=True)
+        for revision, commit in self.commits.items():
+            (place / "refs" / revision).write_text(commit)
+            (place / "snapshots" / commit).mkdir(parents=True)
+            for file in files.iterdir():
+                (place / "snapshots" / commit / file.name).symlink_to(file)
+        return {revision: place / "snapshots" / commit for revision, commit in self.commits.items()}
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.chdir(tmp_path)
+    return Hub(tmp_path / "hub")
+
+
 def close(got, want, error=2e-5):
     """Within `error` of the largest value."""
     got, want = np.asarray(got, np.float64), np.asarray(want, np.float64)

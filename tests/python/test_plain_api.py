@@ -78,6 +78,24 @@ def test_choices(m, cow):
     assert set(m.classify(cow, ["cow", "dog"])) == {"cow", "dog"}
 
 
+def test_choices_of_one_or_many(m, siglip, tiny, tiny_siglip, cow):
+    lily, texts = tiny.images / "lily.jpg", ["a cow", "a lily"]
+    both = m.choose([cow, lily], "caption en", texts)
+    assert both == [m.choose(cow, "caption en", texts), m.choose(lily, "caption en", texts)] and both[0] != both[1]
+    assert m.classify([cow, lily], texts) == both and m.choose([], "caption en", texts) == []
+    assert m.choose(cow, "caption en", "a cow") == m.classify(cow, "a cow") == {"a cow": 1}
+    assert set(m.choose(None, "caption en", texts)) == set(texts)
+    one = siglip.classify(cow, "cow")
+    assert list(one) == ["cow"] and one == siglip.classify(cow, ["cow"])
+    assert siglip.classify(cow, "cow", "a photo of a {}") == siglip.classify(cow, ["cow"], ["a photo of a {}"]) != one
+
+
+def test_styles_have_names(m, cow):
+    for call in (lambda: m.generate("caption en", cow, style="bogus"), lambda: list(m.stream(cow, "a", style="bogus"))):
+        with pytest.raises(ValueError, match="style='bogus', expected one of task, text, chat"):
+            call()
+
+
 def test_detections(paligemma, m, tiny, cow):
     found = m.detect(cow, ["cow", "dog"], max_objects=3)
     assert 1 <= len(found) <= 3 and found.boxes.shape == (len(found), 4) and found.masks is None
@@ -110,8 +128,20 @@ def test_segmentation(paligemma, tiny, cow, tmp_path):
     assert len(found) and found.masks.shape == (len(found), 168, 240) and found.masks.dtype == bool
     drawn = found.draw()
     assert drawn.size == (240, 168) and (drawn.pixels != found.picture.pixels).any()
+    beside = tmp_path / "beside"
+    beside.mkdir()
+    for file in tiny.checkpoint.iterdir():
+        (beside / file.name).symlink_to(file)
+    (beside / "mask_codec.npz").symlink_to(tmp_path / "run" / "last" / "mask_codec.npz")
+    assert (paligemma.load(beside).segment(cow, "cow", max_objects=2).masks == found.masks).all()
     supervision = pytest.importorskip("supervision")
     assert isinstance(found.to_supervision(), supervision.Detections)
+
+
+def test_segmentation_needs_the_model_s_codec(paligemma, m, cow):
+    with pytest.raises(ValueError, match=r"no mask codec; load\(..., codec=FILE\)"):
+        m.segment(cow, "cow")
+    assert m.detect(cow, "cow", max_objects=1).masks is None
 
 
 def test_other_packages(m, cow):
@@ -188,6 +218,14 @@ def test_threads_take_turns(m, tiny, cow):
     for thread in threads:
         thread.join()
     assert texts == [tiny.facts["prompts"][0]["text"]] * 4
+
+
+def test_models_of_the_hub(paligemma, tiny, cow, hub):
+    folders = hub.add("org/tiny", tiny.checkpoint)
+    assert paligemma.load("org/tiny").folder == str(folders["main"])
+    assert paligemma.load("hub:org/tiny@v2").caption(cow) == tiny.facts["prompts"][0]["text"]
+    with pytest.raises(paligemma.FileError, match="HF_HUB_OFFLINE"):
+        paligemma.load("org/nothing")
 
 
 def test_the_model_that_ships(paligemma, tmp_path, monkeypatch):

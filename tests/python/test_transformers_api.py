@@ -70,6 +70,22 @@ def test_batch_with_padding(model, processor, tiny):
     close(logits[:, -1], tiny.arrays["batch.logits_last"])
 
 
+def test_padding_is_left_out_without_a_mask(paligemma, model, processor, tiny, tiny_gemma):
+    prompts = [tiny.facts["prompts"][i] for i in tiny.facts["batch"]["prompts"]]
+    inputs = processor(text=[p["prompt"] for p in prompts], images=[images_of(tiny, p) for p in prompts],
+                       padding=True, return_tensors="np")
+    ids = model.generate(inputs.input_ids, pixel_values=inputs.pixel_values, max_new_tokens=30)
+    assert (ids[:, 52:] == tiny.arrays["batch.generated"]).all()
+    gemma = paligemma.GemmaForCausalLM.from_pretrained(tiny_gemma.checkpoint)
+    rows = np.array([[1, 1, 2, 5, 7]])  # <eos> may stand for padding, but says nothing of it
+    every = gemma.generate(rows, attention_mask=np.ones_like(rows), max_new_tokens=5).tolist()
+    assert gemma.generate(rows, pad_token_id=1, max_new_tokens=5).tolist() == every
+    assert gemma.generate(rows, max_new_tokens=5).tolist() == every
+    rows[0, :2] = 5
+    left = gemma.generate(rows, attention_mask=rows != 5, max_new_tokens=5).tolist()
+    assert gemma.generate(rows, pad_token_id=5, max_new_tokens=5).tolist() == left
+
+
 def test_ways_of_decoding(model, processor, tiny):
     for variant in tiny.facts["variants"]:
         prompt = tiny.facts["prompts"][variant["prompt"]]
@@ -184,6 +200,25 @@ def test_siglip(paligemma, tiny_siglip):
     close(model.get_text_features(inputs.input_ids), tiny_siglip.arrays["text_pooled"])
 
 
+def test_what_siglip_does_not_read(paligemma, tiny_siglip):
+    model = paligemma.SiglipModel.from_pretrained(tiny_siglip.checkpoint)
+    processor = paligemma.AutoProcessor.from_pretrained(tiny_siglip.checkpoint)
+    inputs = processor(text="a cow", images=tiny_siglip.image("cow.jpg"), padding="max_length", return_tensors="np")
+    ones = np.ones_like(inputs.input_ids)
+    features = model.get_text_features(inputs.input_ids)
+    assert (model.get_text_features(inputs.input_ids, attention_mask=ones) == features).all()
+    assert model(**inputs, attention_mask=ones).text_embeds.shape == features.shape
+    ones[0, -1] = 0
+    for call in (lambda: model.get_text_features(inputs.input_ids, attention_mask=ones),
+                 lambda: model(**inputs, attention_mask=ones)):
+        with pytest.raises(NotImplementedError, match="attention_mask with zeros"):
+            call()
+    values = inputs.pixel_values
+    for wrong in (values[:, :, 1:], values[:, :2], values[0], np.tile(values, (1, 1, 2, 2))):
+        with pytest.raises(ValueError, match=r"pixel_values of shape .* expected \[pictures, 3, "):
+            model.get_image_features(wrong)
+
+
 def small_config(paligemma):
     vision = paligemma.SiglipVisionConfig(hidden_size=32, intermediate_size=64, num_hidden_layers=2,
                                           num_attention_heads=2, patch_size=14, image_size=28)
@@ -236,6 +271,61 @@ def compare(ours, known, place):
             compare(value, known[key], f"{place}.{key}")
         else:
             assert known.get(key, value) == value, f"{place}.{key}"
+
+
+def test_models_of_the_hub(paligemma, tiny, hub):
+    folders = hub.add("org/tiny", tiny.checkpoint)
+    opened = {
+        paligemma.AutoTokenizer: lambda found: found.folder,
+        paligemma.AutoProcessor: lambda found: found.tokenizer.folder,
+        paligemma.PaliGemmaProcessor: lambda found: found.tokenizer.folder,
+        paligemma.AutoModel: lambda found: found.engine.folder,
+        paligemma.PaliGemmaForConditionalGeneration: lambda found: found.engine.folder,
+    }
+    for kind, folder_of in opened.items():
+        assert folder_of(kind.from_pretrained("org/tiny", revision="v2")) == str(folders["v2"])
+        with pytest.raises(paligemma.FileError, match="v3"):
+            kind.from_pretrained("org/tiny", revision="v3")
+    tokens = paligemma.AutoTokenizer.from_pretrained
+    assert tokens("org/tiny").folder == tokens("hub:org/tiny", revision="main").folder == str(folders["main"])
+    assert tokens("hub:org/tiny", revision=hub.commits["v2"]).folder == str(folders["v2"])
+    assert tokens(tiny.checkpoint, revision="v2").folder == str(tiny.checkpoint)  # folders have none
+    assert paligemma.ImageProcessor.from_pretrained("org/tiny", revision="v2").size == {"height": 56, "width": 56}
+    for kind in (*opened, paligemma.ImageProcessor):
+        with pytest.raises(FileNotFoundError, match="no such folder"):
+            kind.from_pretrained("./nowhere")
+        with pytest.raises(paligemma.FileError, match="HF_HUB_OFFLINE"):
+            kind.from_pretrained("org/nothing")
+
+
+def test_the_side_of_padding(paligemma, tiny_gemma):
+    texts = ["a", "a cow on the beach"]
+    for side, first in ((None, "left"), ("left", "left"), ("right", "right")):
+        tokenizer = paligemma.AutoTokenizer.from_pretrained(tiny_gemma.checkpoint, padding_side=side)
+        mask = tokenizer(texts, padding=True, return_tensors="np").attention_mask
+        assert tokenizer.padding_side == first and mask[0, 0 if first == "left" else -1] == 0 and mask[1].all()
+    assert tokenizer(texts, padding=True, padding_side="left", return_tensors="np").attention_mask[0, 0] == 0
+    processor = paligemma.AutoProcessor.from_pretrained(tiny_gemma.checkpoint, padding_side="right")
+    assert getattr(processor, "tokenizer", processor).padding_side == "right"
+    for call in (lambda: paligemma.AutoTokenizer.from_pretrained(tiny_gemma.checkpoint, padding_side="middle"),
+                 lambda: tokenizer(texts, padding=True, padding_side="middle")):
+        with pytest.raises(ValueError, match="padding_side='middle', expected \"left\" or \"right\""):
+            call()
+
+
+def test_what_cannot_be_switched_off(paligemma, processor, tiny, tiny_siglip):
+    image, siglip = tiny.image("cow.jpg"), paligemma.AutoProcessor.from_pretrained(tiny_siglip.checkpoint)
+    for name in ("do_normalize", "do_resize", "do_rescale"):
+        for call in (lambda value: processor(text="a", images=image, **{name: value}),
+                     lambda value: processor.image_processor(image, **{name: value}),
+                     lambda value: siglip(text="a", images=image, **{name: value})):
+            with pytest.raises(NotImplementedError, match=f"{name}=False"):
+                call(False)
+            assert (call(True)["pixel_values"] == call(None)["pixel_values"]).all()
+    with pytest.raises(NotImplementedError, match="return_attention_mask=False"):
+        processor(text="a", images=image, return_attention_mask=False)
+    assert processor(text="a", images=image, do_pan_and_scan=False)["input_ids"]  # what there is not is off
+    assert paligemma.AutoModel.from_pretrained(tiny.checkpoint, load_in_4bit=False).engine
 
 
 def test_what_is_not_supported(paligemma, model, processor, tiny):
