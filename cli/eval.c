@@ -27,7 +27,7 @@ static const pg_cli_option data_options[] = {
      0, 0},
     {"limit", 0, "N", PG_CLI_INTEGER, offsetof(eval_settings, limit), "the first N cases (default: all)", 1, INFINITY},
     {"out", 'o', "FILE.jsonl", PG_CLI_TEXT, offsetof(eval_settings, out),
-     "add answers to this file as they come; those in it are not made again", 0, 0},
+     "add answers to this file, which holds nothing else, as they come; those in it are not made again", 0, 0},
     {0},
 };
 

@@ -144,9 +144,9 @@ const pg_cli_command pg_cli_train = {
     .summary = "train, fine-tune or adapt a model",
     .details = "Trains a model on rows of data and leaves in the folder RUN a checkpoint, curves (CSV, JSON lines, "
                "TensorBoard), the best model or adapter by the validation rows (best/) and the last one (last/). A run "
-               "that was stopped or killed goes on from its checkpoint when the same command is given again; one that "
-               "is finished stays as it is. To train longer, start another run from RUN/last, with another --seed: "
-               "with the same one it begins with the same rows.\n\n"
+               "that was stopped or killed goes on from its checkpoint when the same command is given again, with the "
+               "same number of rows; one that is finished stays as it is. To train longer, start another run from "
+               "RUN/last, with another --seed: with the same one it begins with the same rows.\n\n"
                "Every setting is also a key of the configuration file, with underscores.\n\n"
                "A classifier's head is head.safetensors in best/ and last/, beside what else was trained.",
     .groups = train_groups,

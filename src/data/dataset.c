@@ -35,12 +35,11 @@ static pg_status try_file(pg_buffer *out, bool *found, const char *folder, const
 }
 
 /* The file in a folder that lists its rows; the folder itself if there is none, for it may hold shards. */
-static pg_status find_in_folder(pg_buffer *out, const char *folder, const char *split)
+static pg_status find_split(pg_buffer *out, bool *found, const char *folder, const char *split)
 {
-    bool found;
-#define TRY_FILE(pattern)                                  \
-    PG_TRY(try_file(out, &found, folder, pattern, split)); \
-    if (found)                                             \
+#define TRY_FILE(pattern)                                 \
+    PG_TRY(try_file(out, found, folder, pattern, split)); \
+    if (*found)                                           \
         return PG_OK;
     TRY_FILE("dataset/_annotations.%s.jsonl")
     TRY_FILE("_annotations.%s.jsonl")
@@ -48,6 +47,29 @@ static pg_status find_in_folder(pg_buffer *out, const char *folder, const char *
     TRY_FILE("%s/_annotations.jsonl")
     TRY_FILE("%s/metadata.jsonl")
 #undef TRY_FILE
+    return PG_OK;
+}
+
+bool pg_dataset_has_split(const char *path, const char *split)
+{
+    pg_buffer file = {0};
+    bool found = false;
+    if (pg_file_is_folder(path) && find_split(&file, &found, path, split) != PG_OK)
+        found = false;
+    pg_buffer_free(&file);
+    return found;
+}
+
+static pg_status find_in_folder(pg_buffer *out, const char *folder, const char *split)
+{
+    bool found;
+    PG_TRY(find_split(out, &found, folder, split));
+    if (found)
+        return PG_OK;
+    if (strcmp(split, "train") != 0) /* what has no parts is to train on */
+        return pg_fail(PG_ERROR_FILE,
+                       "%s: has no part \"%s\": expected _annotations.%s.jsonl, %s/metadata.jsonl or the like", folder,
+                       split, split, split);
     PG_TRY(pg_file_join(out, folder, "metadata.jsonl"));
     if (pg_file_exists(out->data))
         return PG_OK;
@@ -113,6 +135,24 @@ static pg_data_kind tell_kind(const pg_file_map *map, const char *path)
     return document_kind(text, map->size);
 }
 
+/* What is read as text only because it has another form than rows have. */
+static pg_status check_text(const pg_file_map *map, const char *path)
+{
+    const char *text = (const char *)map->data;
+    size_t at = 0;
+    if (map->size >= 2 && !memcmp(text, "\x1f\x8b", 2))
+        return pg_fail(PG_ERROR_UNSUPPORTED, "%s: is compressed (gzip): unpack it first", path);
+    while (at < map->size && strchr(" \t\r\n", text[at]) && text[at])
+        at++;
+    bool list = at < map->size && text[at] == '[';
+    for (at++; at < map->size && strchr(" \t\r\n", text[at]) && text[at]; at++) {
+    }
+    if (list && at < map->size && text[at] == '{')
+        return pg_fail(PG_ERROR_FORMAT,
+                       "%s: is one JSON list; expected JSON objects, one in a line (jq -c '.[]' makes them)", path);
+    return PG_OK;
+}
+
 static pg_status find_kind(pg_data_kind *out, const char *path)
 {
     if (pg_file_is_folder(path) || (strchr(path, '{') && !pg_file_exists(path))) {
@@ -122,8 +162,9 @@ static pg_status find_kind(pg_data_kind *out, const char *path)
     pg_file_map map;
     PG_TRY(pg_file_map_open(&map, path));
     *out = tell_kind(&map, path);
+    pg_status status = *out == PG_DATA_TEXT ? check_text(&map, path) : PG_OK;
     pg_file_map_close(&map);
-    return PG_OK;
+    return status;
 }
 
 /* ---------------------------------------------------------------- opening */

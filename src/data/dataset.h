@@ -6,6 +6,8 @@
 #include "base/file.h"
 #include "base/json.h"
 
+#define PG_LABEL_MAX 1000000000 /* of labels that are numbers */
+
 /* Texts of options that a data set keeps. */
 typedef struct pg_dataset_texts {
     char *path, *folder; /* the file; where its pictures are */
@@ -87,5 +89,8 @@ pg_status pg_labels_add(pg_label_table *labels, const char *name);
 pg_status pg_labels_set(pg_label_table *labels, const char *const *names, size_t count);
 pg_status pg_labels_find(int64_t *out, const pg_label_table *labels, const char *name);
 void pg_labels_free(pg_label_table *labels);
+
+/* Whether a folder has files for a part of the data: "train", "valid", "test". */
+bool pg_dataset_has_split(const char *path, const char *split);
 
 #endif

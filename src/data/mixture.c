@@ -15,6 +15,7 @@
 #define BLOCK      10000
 #define PARTS_MAX  1024
 #define REPEAT_MAX 1000000
+#define FELT       8 /* 1 / 8 of its places: no part is to gain or lose more by rounding */
 
 typedef struct mixture_part {
     const pg_dataset *dataset;
@@ -60,7 +61,28 @@ static void place_by_size(pg_mixture *mixture, const pg_mixture_part *parts)
         mixture->parts[i].places = mixture->parts[i].rows * (parts[i].repeat ? parts[i].repeat : 1);
 }
 
-/* Everyone has at least one place; what rounding leaves over or lacks is settled with the largest part. */
+static size_t find_largest(const pg_mixture *mixture)
+{
+    size_t largest = 0;
+    for (size_t i = 1; i < mixture->count; i++)
+        if (mixture->parts[i].places > mixture->parts[largest].places)
+            largest = i;
+    return largest;
+}
+
+/* What rounding leaves over or lacks is settled with the part that weighs most, or, of many parts, where that would be
+ * felt, with one after the other. */
+static void settle(pg_mixture *mixture, size_t largest, int64_t left)
+{
+    bool felt = (left < 0 ? -left : left) > (int64_t)mixture->parts[largest].places / FELT;
+    for (; felt && left < 0; left++)
+        mixture->parts[find_largest(mixture)].places--;
+    for (size_t i = 0; felt && left > 0; left--)
+        mixture->parts[i++ % mixture->count].places++;
+    mixture->parts[largest].places = (uint64_t)((int64_t)mixture->parts[largest].places + left);
+}
+
+/* Everyone has at least one place. */
 static void place_by_weight(pg_mixture *mixture, const pg_mixture_part *parts)
 {
     double total = 0;
@@ -76,7 +98,7 @@ static void place_by_weight(pg_mixture *mixture, const pg_mixture_part *parts)
         mixture->parts[i].places = share >= 1 ? (uint64_t)share : 1;
         left -= (int64_t)mixture->parts[i].places;
     }
-    mixture->parts[largest].places = (uint64_t)((int64_t)mixture->parts[largest].places + left);
+    settle(mixture, largest, left);
 }
 
 static pg_status fill(pg_mixture *mixture, const pg_mixture_part *parts)

@@ -6,7 +6,6 @@
 #include "text/utf8.h"
 
 #define IMAGES_MAX  1024
-#define LABEL_MAX   1000000000
 #define PATCHES_MAX 65536
 
 /* Keys by kind of row: all of them must be there but pictures. "file_name" is imagefolder's "image". */
@@ -225,7 +224,7 @@ static pg_status read_text(char **out, const json_t *object, const char *key, bo
 /* A class, by name or number. */
 static pg_status read_class(int64_t *out, const pg_dataset *dataset, const json_t *value)
 {
-    int64_t most = dataset->labels.names ? (int64_t)dataset->labels.count - 1 : LABEL_MAX;
+    int64_t most = dataset->labels.names ? (int64_t)dataset->labels.count - 1 : PG_LABEL_MAX;
     if (json_is_string(value) && dataset->labels.names)
         return pg_labels_find(out, &dataset->labels, json_string_value(value));
     if (!json_is_integer(value))

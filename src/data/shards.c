@@ -31,6 +31,7 @@ typedef struct piece {
 
 typedef struct shard_sample {
     piece image, text; /* size 0: none */
+    bool has_image;
     size_t image_name; /* place in `names`, the key's as long as key_size */
     size_t key;
     uint32_t shard, key_size;
@@ -159,7 +160,8 @@ static pg_status add_file(shards *index, size_t shard, const char *path, piece f
     if (form != TEXT_NONE && sample->form == TEXT_NONE) {
         sample->form = form;
         sample->text = found;
-    } else if (form == TEXT_NONE && !sample->image.size) {
+    } else if (form == TEXT_NONE && !sample->has_image) {
+        sample->has_image = true;
         sample->image = found;
         sample->image_name = index->names.size;
         return pg_buffer_append(&index->names, path, strlen(path) + 1);
@@ -268,8 +270,8 @@ static pg_status read_text(pg_data_row *out, const pg_dataset *dataset, const sh
     }
     snprintf(number, sizeof number, "%.*s", (int)(size < sizeof number ? size : sizeof number - 1), text);
     out->label = strtoll(number, &end, 10);
-    if (end == number || *end || out->label < 0)
-        return pg_fail(PG_ERROR_FORMAT, "the class is \"%s\", expected a number", number);
+    if (end == number || *end || out->label < 0 || out->label > PG_LABEL_MAX)
+        return pg_fail(PG_ERROR_FORMAT, "the class is \"%s\", expected a number up to %d", number, PG_LABEL_MAX);
     return pg_row_set_text(&out->text, "", 0, "text");
 }
 
@@ -296,7 +298,9 @@ static pg_status read_row(pg_data_row *out, const pg_dataset *dataset, size_t ro
     if (out->kind != dataset->row_kind)
         return pg_fail(PG_ERROR_FORMAT, "found a row of kind \"%s\" among rows of kind \"%s\"",
                        pg_row_kind_name(out->kind), pg_row_kind_name(dataset->row_kind));
-    if (sample->image.size)
+    if (sample->has_image && !sample->image.size)
+        return pg_fail(PG_ERROR_FORMAT, "the picture %s is empty", index->names.data + sample->image_name);
+    if (sample->has_image)
         PG_TRY(pg_row_add_bytes(out, index->names.data + sample->image_name,
                                 (const uint8_t *)data_of(index, sample, sample->image), sample->image.size));
     return sample->form == TEXT_JSON ? read_json(out, dataset, sample) : read_text(out, dataset, sample);

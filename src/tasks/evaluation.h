@@ -72,7 +72,8 @@ void pg_eval_item_forget(pg_eval_item *item);
 /* ---------------------------------------------------------------- cases (evaluation_cases.c) */
 
 /* The name of a case, for the keys of predictions and for errors. */
-pg_status pg_eval_key_of_id(pg_buffer *out, const char *what, int64_t id);
+bool pg_eval_is_id(const json_t *id); /* a whole number or a text */
+pg_status pg_eval_key_of_id(pg_buffer *out, const char *what, const json_t *id);
 pg_status pg_eval_key_of_picture(pg_buffer *out, const pg_evaluation *evaluation, const json_t *record,
                                  const char *image, const char *prompt);
 

@@ -98,9 +98,16 @@ void pg_evaluation_close(pg_evaluation *evaluation)
 
 /* ---------------------------------------------------------------- keys */
 
-pg_status pg_eval_key_of_id(pg_buffer *out, const char *what, int64_t id)
+bool pg_eval_is_id(const json_t *id)
 {
-    return pg_buffer_print(out, "%s %lld", what, (long long)id);
+    return json_is_integer(id) || json_is_string(id);
+}
+
+pg_status pg_eval_key_of_id(pg_buffer *out, const char *what, const json_t *id)
+{
+    if (json_is_string(id))
+        return pg_buffer_print(out, "%s \"%s\"", what, json_string_value(id));
+    return pg_buffer_print(out, "%s %lld", what, (long long)json_integer_value(id));
 }
 
 /* The picture's name as the file has it, several of them as JSON. */
@@ -166,10 +173,10 @@ static pg_status print_key(pg_buffer *out, const pg_evaluation *evaluation, cons
 {
     const json_t *question = json_object_get(source->record, "question_id");
     const json_t *image_id = json_object_get(source->record, "image_id");
-    if (json_is_integer(question))
-        return pg_eval_key_of_id(out, "question", json_integer_value(question));
+    if (pg_eval_is_id(question))
+        return pg_eval_key_of_id(out, "question", question);
     if (is_coco(evaluation) && json_is_integer(image_id))
-        return pg_eval_key_of_id(out, "image", json_integer_value(image_id));
+        return pg_eval_key_of_id(out, "image", image_id);
     const char *image = source->row->image_count ? source->row->images[0].name : NULL;
     return pg_eval_key_of_picture(out, evaluation, source->record, image, prompt_of(source));
 }

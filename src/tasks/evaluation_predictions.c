@@ -17,10 +17,12 @@ static pg_status print_key(pg_buffer *out, const pg_evaluation *evaluation, cons
     const json_t *question = json_object_get(entry, "question_id"), *image = json_object_get(entry, "image_id");
     const json_t *prompt = json_object_get(entry, "prompt");
     prompt = prompt ? prompt : json_object_get(entry, "prefix");
-    if (json_is_integer(question))
-        return pg_eval_key_of_id(out, "question", json_integer_value(question));
+    if (question && !pg_eval_is_id(question))
+        return pg_fail(PG_ERROR_FORMAT, "\"question_id\": expected a whole number or a text");
+    if (question)
+        return pg_eval_key_of_id(out, "question", question);
     if (json_is_integer(image))
-        return pg_eval_key_of_id(out, "image", json_integer_value(image));
+        return pg_eval_key_of_id(out, "image", image);
     if (!json_object_get(entry, "image") && !json_object_get(entry, "images"))
         return PG_OK;
     return pg_eval_key_of_picture(out, evaluation, entry, NULL,

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "data/dataset.h"
 #include "generate/session.h"
 #include "tasks/detection.h"
@@ -27,14 +28,41 @@ void pg_evaluation_run_options_init(pg_evaluation_run_options *options)
 
 /* ---------------------------------------------------------------- the file of predictions */
 
-/* A line that was torn when the process was killed goes. */
-static pg_status cut_torn_line(pg_buffer *text, const char *path)
+/* What pg_eval_item_print begins a line with; less of it, where so much was written only. */
+static bool begins_as_ours(const char *line, size_t size)
 {
-    const char *end = text->size ? memrchr(text->data, '\n', text->size) : NULL;
-    size_t whole = end ? (size_t)(end + 1 - text->data) : 0;
-    if (whole == text->size)
-        return PG_OK;
-    text->size = whole;
+    static const char *const starts[] = {"{\"question_id\":", "{\"image", "{\"prompt\":"};
+    for (size_t i = 0; i < sizeof starts / sizeof *starts; i++) {
+        size_t length = strlen(starts[i]);
+        if (!memcmp(line, starts[i], size < length ? size : length))
+            return true;
+    }
+    return false;
+}
+
+static pg_status end_line(const char *path)
+{
+    FILE *file;
+    PG_TRY(pg_file_append(&file, path));
+    bool written = fputc('\n', file) != EOF;
+    return fclose(file) == 0 && written ? PG_OK : pg_fail_errno(PG_ERROR_FILE, "%s", path);
+}
+
+/* The last line, without an end: torn when the process was killed, then it goes; or whole, then it gets its end. What
+ * is no line of ours belongs to somebody else. */
+static pg_status settle_last_line(pg_evaluation *evaluation, const char *path, const pg_buffer *text, size_t whole)
+{
+    const char *line = text->data + whole;
+    size_t size = text->size - whole;
+    json_t *document;
+    if (!begins_as_ours(line, size))
+        return pg_fail(PG_ERROR_FORMAT,
+                       "%s: is no file of predictions, to which answers could be added; choose another", path);
+    if (pg_json_parse(&document, line, size, path) == PG_OK) {
+        json_decref(document);
+        PG_TRY(pg_evaluation_take_lines(evaluation, path, line, size));
+        return end_line(path);
+    }
     return truncate(path, (off_t)whole) == 0 ? PG_OK : pg_fail_errno(PG_ERROR_FILE, "%s", path);
 }
 
@@ -42,10 +70,12 @@ static pg_status take_earlier(pg_evaluation *evaluation, const char *path)
 {
     pg_buffer text = {0};
     pg_status status = pg_file_read(&text, path, LARGEST_FILE);
-    if (status == PG_OK)
-        status = cut_torn_line(&text, path);
-    if (status == PG_OK && text.size)
-        status = pg_evaluation_take_lines(evaluation, path, text.data, text.size);
+    const char *end = text.size ? memrchr(text.data, '\n', text.size) : NULL;
+    size_t whole = end ? (size_t)(end + 1 - text.data) : 0;
+    if (status == PG_OK && whole)
+        status = pg_evaluation_take_lines(evaluation, path, text.data, whole);
+    if (status == PG_OK && whole < text.size)
+        status = settle_last_line(evaluation, path, &text, whole);
     pg_buffer_free(&text);
     return status;
 }

@@ -20,6 +20,9 @@ pg_status pg_evaluation_measure_scores(pg_evaluation *evaluation)
     pg_reliability_scores scores;
     if (!has_scores(evaluation))
         return PG_OK;
+    for (size_t i = 0; i < evaluation->found_count; i++) /* others have scores that are no probabilities */
+        if (!(evaluation->found_scores[i] >= 0 && evaluation->found_scores[i] <= 1))
+            return PG_OK;
     PG_TRY(pg_reliability(&scores, evaluation->found_scores, evaluation->found_right, evaluation->found_count));
     return pg_evaluation_add_figure(evaluation, scores.calibration_error, "calibration error");
 }

@@ -271,7 +271,8 @@ static pg_status build(pg_optimizer *o, const struct pg_kernels *kernels, const 
                                     .rows = trained[i].rows,
                                     .width = trained[i].width,
                                     .decay = trained[i].decay};
-    o->state[o->state_count++] = (pg_array){"optimizer.step", PG_I64, 0, {0}, &o->step, sizeof o->step};
+    o->state[o->state_count++] =
+        (pg_array){.name = "optimizer.step", .dtype = PG_I64, .data = &o->step, .bytes = sizeof o->step};
     char *names = o->names;
     for (int s = 0; s < slot_count; s++)
         lay_out(o, s, &slots[s], trained, &names);

@@ -1,9 +1,13 @@
 /* The checkpoint of a run, one file: trained values ("weights.NAME"), what the optimizer remembers, and numbers in the
  * metadata. Reals are written so that they are read back with the same bits. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/crc32c.h"
 #include "base/file.h"
+#include "base/json.h"
+#include "base/reals.h"
 #include "train/trainer.h"
 
 #define NUMBERS 32
@@ -62,11 +66,28 @@ static void add_number(number_list *list, const char *name, int index, const cha
     size_t i = list->count++;
     snprintf(list->names[i], sizeof list->names[i], index < 0 ? "%s" : "%s.%d", name, index);
     if (format)
-        snprintf(list->texts[i], sizeof list->texts[i], format, real);
+        pg_print(list->texts[i], sizeof list->texts[i], format, real);
     else
         snprintf(list->texts[i], sizeof list->texts[i], "%lld", whole);
     list->pairs[i][0] = list->names[i];
     list->pairs[i][1] = list->texts[i];
+}
+
+/* Tells rows to validate with from others, whose losses say nothing beside theirs. */
+static pg_status validation_number(uint32_t *out, const pg_trainer *trainer)
+{
+    json_t *config;
+    pg_buffer text = {0};
+    *out = 0;
+    PG_TRY(pg_train_config_json(&config, trainer->config));
+    pg_status status = pg_json_append(&text, json_object_get(config, "validation"));
+    if (status == PG_OK)
+        status = pg_json_print(&text, json_object_get(config, "validation_rows"));
+    if (status == PG_OK)
+        *out = pg_crc32c(text.data, text.size);
+    json_decref(config);
+    pg_buffer_free(&text);
+    return status;
 }
 
 static void list_numbers(number_list *out, const pg_progress_state *state)
@@ -85,7 +106,7 @@ static pg_status read_number(double *out, const pg_safetensors *file, const char
     char key[32], *end;
     snprintf(key, sizeof key, index < 0 ? "%s" : "%s.%d", name, index);
     const char *text = pg_safetensors_metadata(file, key);
-    *out = text ? strtod(text, &end) : 0;
+    *out = text ? pg_read_real(text, &end) : 0;
     if (!text || end == text || *end)
         return pg_fail(PG_ERROR_FORMAT, "%s: no checkpoint of a run: \"%s\" is missing", path, key);
     return PG_OK;
@@ -101,6 +122,9 @@ static pg_status read_numbers(pg_progress_state *out, const pg_safetensors *file
     PG_TRY(read_number(&out->lowest, file, path, "lowest", -1));
     for (int i = 0; i < PG_RECENT; i++)
         PG_TRY(read_number(&out->recent[i], file, path, "recent", i));
+    if (!(step >= 0 && step < 9e15 && position >= 0 && position < 9e15 && worse >= 0 && worse < 9e15))
+        return pg_fail(PG_ERROR_FORMAT, "%s: no checkpoint of a run: step %g, position %g, worse %g", path, step,
+                       position, worse);
     out->step = (int64_t)step;
     out->position = (uint64_t)position;
     out->worse = (int64_t)worse;
@@ -140,8 +164,12 @@ pg_status pg_run_state_save(pg_trainer *trainer)
 {
     state_list list = {0};
     number_list numbers = {.count = 0};
+    uint32_t validation;
+    PG_TRY(validation_number(&validation, trainer));
     pg_status status = list_arrays(&list, trainer);
     list_numbers(&numbers, &trainer->state);
+    add_number(&numbers, "rows", -1, NULL, 0, (long long)pg_mixture_count(trainer->train.mixture));
+    add_number(&numbers, "validation", -1, NULL, 0, (long long)validation);
     if (status == PG_OK)
         status = pg_optimizer_fetch(trainer->optimizer);
     if (status == PG_OK)
@@ -161,6 +189,30 @@ static pg_status check_weights(const pg_safetensors *file, const state_list *lis
     return PG_OK;
 }
 
+/* The rows must be those that the run began with; other ones to validate with begin a new search for the best. */
+static pg_status compare_rows(pg_progress_state *state, const pg_trainer *trainer, const pg_safetensors *file)
+{
+    double then, now = (double)pg_mixture_count(trainer->train.mixture);
+    uint32_t validation;
+    const char *path = trainer->checkpoint;
+    if (!pg_safetensors_metadata(file, "rows")) /* made before there was such a number */
+        return PG_OK;
+    PG_TRY(read_number(&then, file, path, "rows", -1));
+    if (then != now)
+        return pg_fail(
+            PG_ERROR_ARGUMENT,
+            "%s: the run was begun with %.0f rows, the data have %.0f now; go on with the same ones, or choose "
+            "another folder",
+            path, then, now);
+    PG_TRY(validation_number(&validation, trainer));
+    PG_TRY(read_number(&then, file, path, "validation", -1));
+    if (then != (double)validation) {
+        state->best = INFINITY;
+        state->worse = 0;
+    }
+    return PG_OK;
+}
+
 static pg_status load_file(pg_trainer *trainer, const pg_safetensors *file)
 {
     state_list list = {0};
@@ -169,6 +221,8 @@ static pg_status load_file(pg_trainer *trainer, const pg_safetensors *file)
     pg_status status = list_arrays(&list, trainer);
     if (status == PG_OK)
         status = read_numbers(&state, file, path);
+    if (status == PG_OK)
+        status = compare_rows(&state, trainer, file);
     if (status == PG_OK)
         status = check_weights(file, &list, path);
     if (status == PG_OK)

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "base/edits.h"
+#include "base/reals.h"
+#include "text/utf8.h"
 
 /* ---------------------------------------------------------------- the table */
 
@@ -41,8 +43,14 @@ static const setting settings[] = {
      AT(data),
      0,
      0},
-    {{"validation", "FILE", "rows held out, to be measured from time to time"}, DATA, AT(validation), 0, 0},
-    {{"codec", "FILE.npz", "kind=coco-segment and mask-folders: what makes <seg> tokens (the one that ships)"},
+    {{"validation", "FILE",
+      "rows held out, all of them to be measured from time to time; of a folder its \"valid\" or \"validation\""},
+     DATA,
+     AT(validation),
+     0,
+     0},
+    {{"codec", "FILE.npz",
+      "kind=coco-segment and mask-folders: what makes <seg> tokens (mask_codec.npz or vae-oid.npz beside the model)"},
      TEXT,
      AT(codec),
      0,
@@ -53,7 +61,8 @@ static const setting settings[] = {
      AT(objective),
      0,
      0},
-    {{"reference", "MODEL", "dpo: the model that preferences are measured against (the one to start from)"},
+    {{"reference", "MODEL",
+      "dpo: the model that preferences are measured against (the one to start from, with \"adapter\")"},
      TEXT,
      AT(reference),
      0,
@@ -206,7 +215,11 @@ static const setting settings[] = {
      AT(validate_every),
      0,
      MANY},
-    {{"validation_rows", "N", "as many of them, at most (0: all)"}, INTEGER, AT(validation_rows), 0, MANY},
+    {{"validation_rows", "N", "as many of them, at most, of several files some of each (0: all)"},
+     INTEGER,
+     AT(validation_rows),
+     0,
+     MANY},
     {{"patience", "N", "stop after so many measurements without a better one (0: never)"},
      INTEGER,
      AT(patience),
@@ -295,7 +308,7 @@ static pg_status set_text(char **out, const char *value, size_t size)
 static pg_status parse_number(double *out, const char *name, const char *value, double low, double high)
 {
     char *end;
-    double number = strtod(value, &end);
+    double number = pg_read_real(value, &end);
     if (end == value || *end || !(number >= low && number <= high))
         return pg_fail(PG_ERROR_ARGUMENT, "%s: \"%s\" is not a number from %g to %g", name, value, low, high);
     *out = number;
@@ -430,6 +443,8 @@ pg_status pg_train_config_set(pg_train_config *config, const char *name, const c
     const setting *s;
     pg_data_setting *data;
     PG_TRY(find_setting(&s, name));
+    if (pg_utf8_check(value, strlen(value)) != strlen(value)) /* config.json could not hold it */
+        return pg_fail(PG_ERROR_ARGUMENT, "%s: the text is not UTF-8", name);
     char *field = (char *)config + s->offset;
     switch (s->kind) {
     case TEXT: return set_text((char **)(void *)field, value, SIZE_MAX);
@@ -485,11 +500,13 @@ pg_status pg_train_config_complete(pg_train_config *config, const char *folder)
         if (status != PG_OK)
             return pg_fail_context(status, "model: not given; it is the folder of the model to start from");
     }
-    if (!config->codec && (have_masks(&config->data) || have_masks(&config->validation))) {
-        pg_status status = pg_default_mask_codec(&config->codec);
-        if (status != PG_OK)
-            return pg_fail_context(status,
-                                   "codec: not given; it is the file of the mask codec that makes <seg> tokens");
+    if (!config->codec && config->model && (have_masks(&config->data) || have_masks(&config->validation))) {
+        PG_TRY(pg_mask_codec_find(&config->codec, config->model));
+        if (!config->codec)
+            return pg_fail(PG_ERROR_FILE,
+                           "codec: not given; it is the file of the mask codec that makes <seg> tokens, "
+                           "and there is none in %s",
+                           config->model);
     }
     return PG_OK;
 }
@@ -500,7 +517,7 @@ static pg_status value_text(char *out, size_t size, const char *key, const json_
 {
     switch (json_typeof(value)) {
     case JSON_INTEGER: snprintf(out, size, "%lld", (long long)json_integer_value(value)); return PG_OK;
-    case JSON_REAL: snprintf(out, size, "%.17g", json_real_value(value)); return PG_OK;
+    case JSON_REAL: pg_print(out, size, "%.17g", json_real_value(value)); return PG_OK;
     case JSON_TRUE: snprintf(out, size, "true"); return PG_OK;
     case JSON_FALSE: snprintf(out, size, "false"); return PG_OK;
     default: return pg_fail(PG_ERROR_FORMAT, "\"%s\" is neither text nor number nor true nor false", key);

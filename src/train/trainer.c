@@ -177,15 +177,22 @@ static void print_rows(pg_buffer *out, const pg_trainer *trainer)
         pg_buffer_print(out, " and %lld more", (long long)trainer->config->batch - NAMED);
 }
 
+/* rows: of the step, or nothing */
+static pg_status fail_with(const pg_trainer *trainer, int64_t step, const char *rows, const char *what)
+{
+    bool saved = pg_file_exists(trainer->checkpoint);
+    return pg_fail(PG_ERROR_FORMAT, "step %lld%s: %s; %s%s", (long long)step, rows, what,
+                   saved ? "the last good checkpoint is " : "there is no checkpoint yet",
+                   saved ? trainer->checkpoint : "");
+}
+
 static pg_status fail_step(const pg_trainer *trainer, const char *what)
 {
     pg_buffer rows = {0};
+    pg_buffer_print(&rows, " (rows ");
     print_rows(&rows, trainer);
-    bool saved = pg_file_exists(trainer->checkpoint);
-    pg_status status = pg_fail(PG_ERROR_FORMAT, "step %lld (rows %s): %s; %s%s", (long long)trainer->state.step + 1,
-                               rows.data ? rows.data : "?", what,
-                               saved ? "the last good checkpoint is " : "there is no checkpoint yet",
-                               saved ? trainer->checkpoint : "");
+    pg_buffer_print(&rows, ")");
+    pg_status status = fail_with(trainer, trainer->state.step + 1, rows.data ? rows.data : "", what);
     pg_buffer_free(&rows);
     return status;
 }
@@ -306,6 +313,8 @@ static pg_status validate(pg_train_report *report, pg_trainer *trainer)
         pg_codebook_watch(trainer->codebook);
     PG_TRY(pg_trainer_validate(&report->validation, trainer));
     report->validated = true;
+    if (!isfinite(report->validation.loss))
+        return fail_with(trainer, trainer->state.step, "", "the validation loss is not finite");
     const pg_scalar scalars[] = {{"validation/loss", report->validation.loss},
                                  {"validation/accuracy", report->validation.accuracy},
                                  {"validation/codes",

@@ -5,6 +5,8 @@
 #include "data/dataset.h"
 #include "train/trainer.h"
 
+#define CLASSES_MOST 1000000
+
 static pg_status add_names(pg_label_table *out, const pg_dataset *set)
 {
     for (size_t i = 0; i < pg_dataset_label_count(set); i++)
@@ -37,6 +39,10 @@ static pg_status find_largest(int64_t *largest, const pg_dataset *set)
 
 static pg_status add_numbers(pg_label_table *out, int64_t largest)
 {
+    if (largest >= CLASSES_MOST)
+        return pg_fail(PG_ERROR_LIMIT,
+                       "data: the label %lld; numbers of classes begin with 0, and there are at most %d",
+                       (long long)largest, CLASSES_MOST);
     for (int64_t i = 0; i <= largest; i++) {
         char text[32];
         const char *name = text;
@@ -62,7 +68,10 @@ pg_status pg_classes_look(pg_objective *objective, const pg_rows *rows)
 {
     const pg_model *reader = objective->other ? objective->other : objective->model;
     pg_data_row *row;
-    PG_TRY(pg_dataset_row(&row, rows->sets[0], 0));
+    pg_status status = pg_dataset_row(&row, rows->sets[0], 0);
+    for (size_t i = 1; status != PG_OK && status != PG_ERROR_MEMORY && i < pg_dataset_count(rows->sets[0]); i++)
+        status = pg_dataset_row(&row, rows->sets[0], i);
+    PG_TRY(status);
     objective->pictures = row->image_count > 0;
     objective->patches = row->patch_labels;
     objective->texts = !row->patch_labels && row->text && *row->text && reader->weights->config.kind != PG_MODEL_SIGLIP;

@@ -10,6 +10,8 @@ static pg_status open_all_rows(pg_trainer *trainer)
     PG_TRY(pg_trainer_open_parts(trainer));
     pg_mixture_free(trainer->train.mixture);
     trainer->train.mixture = NULL;
+    for (size_t i = 0; i < trainer->train.count; i++)
+        trainer->train.parts[i].weight = 0;
     PG_TRY(pg_mixture_new(&trainer->train.mixture, trainer->train.parts, trainer->train.count, 0, false));
     pg_free(trainer->batch);
     trainer->config->batch = (int64_t)pg_mixture_count(trainer->train.mixture);

@@ -5,6 +5,8 @@
 #include "data/dataset.h"
 #include "train/trainer.h"
 
+#define AHEAD_MOST 32768 /* rows that are made ahead of a step */
+
 static pg_status find_kind(pg_data_kind *out, const char *name)
 {
     *out = PG_DATA_AUTO;
@@ -31,15 +33,27 @@ static pg_status use_codec(pg_dataset_options *options, pg_rows *rows, const pg_
     return PG_OK;
 }
 
+/* Of a folder that has several parts, those who validate mean the one that is for it. */
+static const char *split_of(const pg_data_setting *setting, bool training)
+{
+    static const char *const names[] = {"valid", "validation"};
+    if (setting->split || training || setting->kind)
+        return setting->split;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (pg_dataset_has_split(setting->path, names[i]))
+            return names[i];
+    return NULL;
+}
+
 static pg_status read_options(pg_dataset_options *options, const pg_data_setting *setting,
-                              const pg_objective *objective, const pg_label_table *classes)
+                              const pg_objective *objective, const pg_label_table *classes, bool training)
 {
     pg_dataset_options_init(options);
     PG_TRY(find_kind(&options->kind, setting->kind));
     if (!setting->kind && objective->kind == PG_OBJECTIVE_MASKCODEC)
         options->kind = PG_DATA_MASKS;
     options->images = setting->images;
-    options->split = setting->split;
+    options->split = split_of(setting, training);
     options->prefix = setting->prefix;
     options->annotations = setting->annotations;
     options->image_name = setting->image_name;
@@ -51,15 +65,16 @@ static pg_status read_options(pg_dataset_options *options, const pg_data_setting
 }
 
 static pg_status open_set(pg_rows *rows, const pg_data_setting *setting, const pg_train_config *config,
-                          const pg_objective *objective, const pg_label_table *classes)
+                          const pg_objective *objective, const pg_label_table *classes, bool training)
 {
     pg_dataset_options options;
     size_t i = rows->count++; /* at once: a set that was opened and does not fit is closed with the others */
-    PG_TRY(read_options(&options, setting, objective, classes));
+    PG_TRY(read_options(&options, setting, objective, classes, training));
     PG_TRY(use_codec(&options, rows, config));
     PG_TRY(pg_dataset_open(&rows->sets[i], setting->path, &options));
-    rows->parts[i] =
-        (pg_mixture_part){.dataset = rows->sets[i], .weight = setting->weight, .repeat = (uint64_t)setting->repeat};
+    rows->parts[i] = (pg_mixture_part){.dataset = rows->sets[i],
+                                       .weight = training ? setting->weight : 0, /* all are measured, once */
+                                       .repeat = (uint64_t)setting->repeat};
     pg_status status = pg_objective_check(objective, pg_dataset_row_kind(rows->sets[i]));
     return status == PG_OK ? PG_OK : pg_fail_context(status, "%s", setting->path);
 }
@@ -73,10 +88,12 @@ pg_status pg_rows_open(pg_rows *out, const pg_train_config *config, bool trainin
     if (!out->sets || !out->parts)
         return PG_ERROR_MEMORY;
     while (out->count < list->count)
-        PG_TRY(open_set(out, &list->items[out->count], config, objective, classes));
+        PG_TRY(open_set(out, &list->items[out->count], config, objective, classes, training));
     if (!out->count)
         return PG_OK;
-    return pg_mixture_new(&out->mixture, out->parts, out->count, training ? (uint64_t)config->seed : 0, training);
+    bool some = config->validation_rows > 0 && out->count > 1; /* of each set, then */
+    return pg_mixture_new(&out->mixture, out->parts, out->count, training ? (uint64_t)config->seed : 0,
+                          training || some);
 }
 
 void pg_rows_close(pg_rows *rows)
@@ -119,7 +136,7 @@ pg_status pg_rows_options(pg_loader_options *out, const pg_objective *objective,
     PG_TRY(use_models(out, objective));
     out->text_length = (size_t)config->text_length;
     out->threads = row_threads(config);
-    out->ahead = (size_t)config->batch * 2 + 16;
+    out->ahead = config->batch < AHEAD_MOST ? (size_t)config->batch * 2 + 16 : AHEAD_MOST;
     out->long_rows = config->long_rows ? PG_LONG_SKIP : PG_LONG_TRUNCATE;
     out->bad_share = config->bad_share;
     out->seed = (uint64_t)config->seed;

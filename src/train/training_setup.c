@@ -129,17 +129,22 @@ static pg_status check_reader(const pg_trainer *trainer)
                             "be the text_model; a Gemma can");
 }
 
-/* Preferences are measured against the model as it was: without its adapter, or else opened a second time. */
+/* Preferences are measured against the model as it was: without a new adapter, or else opened a second time, with the
+ * adapter that is gone on with. */
 static pg_status open_other(pg_trainer *trainer)
 {
     const pg_train_config *c = trainer->config;
     bool dpo = c->objective == PG_OBJECTIVE_DPO, lora = c->train && !strcmp(c->train, "lora");
     if (trainer->codec)
         return PG_OK;
-    const char *folder = !dpo ? c->text_model : c->reference ? c->reference : lora ? NULL : c->model;
+    pg_model_options how;
+    pg_model_options_init(&how);
+    const char *folder = !dpo ? c->text_model : c->reference ? c->reference : lora && !c->adapter ? NULL : c->model;
     if (!folder)
         return PG_OK;
-    PG_TRY(pg_model_open(&trainer->other, folder));
+    if (dpo && !c->reference)
+        how.adapter = c->adapter;
+    PG_TRY(pg_model_open_with(&trainer->other, folder, &how));
     return dpo ? check_reference(trainer) : check_reader(trainer);
 }
 

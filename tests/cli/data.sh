@@ -60,3 +60,8 @@ paligemma data check coco_instances.json --kind coco-segment --codec $codec --to
 try train -m $PALIGEMMA_MODEL --data coco_instances.json,kind=coco-segment,images=images --out none --steps 1
 paligemma train -m $PALIGEMMA_MODEL --data coco_instances.json,kind=coco-segment,images=images,together=true \
     --codec $codec --out run --steps 1 --batch 2 -t 1 --json | grep -c loss
+cp -rL $PALIGEMMA_MODEL own
+cp $codec own/vae-oid.npz
+paligemma train -m own --data coco_instances.json,kind=coco-segment,images=images,together=true --out own-run --steps 1 \
+    --batch 2 -t 1 --json | grep -c loss
+grep '"codec"' own-run/config.json

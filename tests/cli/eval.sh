@@ -25,6 +25,20 @@ run --task caption --limit 1 --blank --out blank.jsonl --report page.html | tail
 wc -l <blank.jsonl
 grep -c 'data:image/png;base64' page.html
 
+echo '-- the last line: whole, or torn; and what is no line of answers'
+sed '$s/"text":"[^"]*"/"text":"kept"/' all.jsonl | head -c -1 >whole.jsonl
+run --task caption --out whole.jsonl | tail -2
+sed 's/.*"text":"\(kept\)".*/\1/; s/{.*/other/' whole.jsonl
+{ head -3 all.jsonl && printf '{"im'; } >answers.jsonl
+run --task caption --out answers.jsonl >/dev/null
+cmp answers.jsonl all.jsonl && echo 'the same answers'
+{ head -3 all.jsonl && printf 'remember'; } >notes.txt
+cp notes.txt before.txt
+try eval --data data.jsonl --task caption --out notes.txt
+printf 'remember' >short.txt
+try eval --data data.jsonl --task caption --out short.txt
+cmp notes.txt before.txt && cat short.txt && echo
+
 echo '-- tasks'
 run --task classify | tail -2
 run --task classify --labels cow,dog --json --each | grep -c '"prediction": "\(cow\|dog\)"'

@@ -2,7 +2,10 @@
 #include "temporary_folder.h"
 #include "sweep.h"
 
+#include <sys/stat.h>
+
 #include "base/json.h"
+#include "data/dataset.h"
 
 #define GOLDEN PG_TESTS_FOLDER "/golden/data/"
 
@@ -387,6 +390,52 @@ static void files_that_are_no_data_sets_are_refused(void **state)
     CHECK_FAILS(pg_dataset_open(&dataset, GOLDEN "vqa_questions.json", &vqa), PG_ERROR_ARGUMENT, "a # for each digit");
 }
 
+/* They would be read as plain text, for they have no keys in the first line. */
+static void other_forms_of_rows_are_named(void **state)
+{
+    (void)state;
+    pg_dataset *dataset;
+    CHECK_FAILS(pg_dataset_open(&dataset, write_text("rows.gz", "\x1f\x8b\x08"), NULL), PG_ERROR_UNSUPPORTED,
+                "rows.gz: is compressed (gzip): unpack it first");
+    CHECK_FAILS(pg_dataset_open(&dataset, write_text("rows.json", " [\r\n  {\"prefix\": \"p\"}]"), NULL),
+                PG_ERROR_FORMAT, "rows.json: is one JSON list; expected JSON objects, one in a line");
+    dataset = open_with(write_text("song.txt", "[Chorus]\nla {la}"), (pg_dataset_options){0});
+    assert_int_equal(pg_dataset_get_kind(dataset), PG_DATA_TEXT);
+    pg_dataset_close(dataset);
+}
+
+static void check_part(const char *split, const char *text)
+{
+    pg_data_row *row;
+    pg_dataset *dataset = open_with(folder_file("parts"), (pg_dataset_options){.split = split});
+    CHECK_OK(pg_dataset_row(&row, dataset, 0));
+    assert_string_equal(row->text, text);
+    pg_data_row_free(row);
+    pg_dataset_close(dataset);
+}
+
+/* What is asked for by name is not replaced by what happens to be there. */
+static void folders_have_parts(void **state)
+{
+    (void)state;
+    pg_dataset *dataset;
+    pg_dataset_options valid = {.split = "valid"};
+    assert_int_equal(mkdir(folder_file("parts"), 0777), 0);
+    write_text("parts/metadata.jsonl", "{\"text\": \"whole\"}\n");
+    check_part(NULL, "whole");
+    check_part("train", "whole");
+    assert_false(pg_dataset_has_split(folder_file("parts"), "valid"));
+    CHECK_FAILS(pg_dataset_open(&dataset, folder_file("parts"), &valid), PG_ERROR_FILE, "parts: has no part \"valid\"");
+    assert_int_equal(mkdir(folder_file("parts/test"), 0777), 0);
+    write_text("parts/test/metadata.jsonl", "{\"text\": \"a test\"}\n");
+    write_text("parts/_annotations.valid.jsonl", "{\"text\": \"valid\"}\n");
+    check_part("valid", "valid");
+    check_part("test", "a test");
+    check_part(NULL, "whole");
+    assert_true(pg_dataset_has_split(folder_file("parts"), "valid"));
+    assert_false(pg_dataset_has_split(folder_file("parts/metadata.jsonl"), "valid"));
+}
+
 static void pictures_of_questions_are_named_by_id(void **state)
 {
     (void)state;
@@ -483,6 +532,8 @@ int main(void)
         cmocka_unit_test(documents_are_cut_at_blank_lines),
         cmocka_unit_test(broken_annotations_are_bad_rows),
         cmocka_unit_test(files_that_are_no_data_sets_are_refused),
+        cmocka_unit_test(other_forms_of_rows_are_named),
+        cmocka_unit_test(folders_have_parts),
         cmocka_unit_test(pictures_of_questions_are_named_by_id),
         cmocka_unit_test(files_may_end_anywhere),
         cmocka_unit_test(memory_may_run_out),

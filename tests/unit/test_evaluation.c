@@ -29,6 +29,14 @@ static double figure(const pg_evaluation *evaluation, const char *name)
     return 0;
 }
 
+static bool has_figure(const pg_evaluation *evaluation, const char *name)
+{
+    for (size_t i = 0; i < pg_evaluation_figures(evaluation); i++)
+        if (!strcmp(pg_evaluation_figure(evaluation, i).name, name))
+            return true;
+    return false;
+}
+
 static json_t *load(const char *path)
 {
     json_t *document;
@@ -158,6 +166,23 @@ static void rows_about_the_same_are_one_case(void **state)
     pg_evaluation_close(evaluation);
 }
 
+/* Whatever their order, and beside a picture and prompt that are another question's too. */
+static void questions_may_have_texts_as_ids(void **state)
+{
+    (void)state;
+    pg_evaluation *evaluation =
+        measure_lines(PG_EVAL_VQA,
+                      "{\"question_id\":\"a-1\",\"image\":\"a.png\",\"prefix\":\"q\",\"suffix\":\"2\"}\n"
+                      "{\"question_id\":\"7\",\"image\":\"a.png\",\"prefix\":\"q\",\"suffix\":\"road\"}\n"
+                      "{\"question_id\":7,\"image\":\"a.png\",\"prefix\":\"q\",\"suffix\":\"beach\"}\n",
+                      "{\"question_id\":7,\"answer\":\"beach\"}\n{\"question_id\":\"7\",\"answer\":\"road\"}\n"
+                      "{\"question_id\":\"a-1\",\"answer\":\"2\"}\n");
+    assert_int_equal(pg_evaluation_cases(evaluation), 3);
+    assert_string_equal(pg_evaluation_case(evaluation, 0).prediction, "2");
+    assert_true(figure(evaluation, "accuracy") == 1);
+    pg_evaluation_close(evaluation);
+}
+
 static void answers_of_all_text_tasks(void **state)
 {
     (void)state;
@@ -256,6 +281,9 @@ static void mistakes_are_named(void **state)
          "{\"image\":\"a.png\",\"prompt\":\"caption en\",\"text\":\"x\"}\n",
          "predictions.jsonl:2: a second prediction for picture a.png"},
         {"{\"question_id\":7,\"text\":\"x\"}\n", "there is no question 7"},
+        {"{\"question_id\":\"7\",\"text\":\"x\"}\n", "there is no question \"7\""},
+        {"{\"question_id\":[7],\"text\":\"x\"}\n",
+         "predictions.jsonl:1: \"question_id\": expected a whole number or a"},
         {"{\"text\":\"x\"}\n{\"text\":\"y\"}\n{\"text\":\"z\"}\n", "predictions.jsonl:3: one prediction more than"},
         {"{\"image\":\"a.png\",\"prompt\":\"caption en\"}\n", "predictions.jsonl:1: found no \"prediction\""},
         {"\n {\"text\":\n", "predictions.jsonl: line 2"},
@@ -359,6 +387,25 @@ static void scores_are_corrected(void **state)
     pg_evaluation_close(evaluation);
 }
 
+/* As other detectors have them: good enough to sort by. */
+static void scores_need_not_be_probabilities(void **state)
+{
+    (void)state;
+    const char *references = "{\"image\":\"a.png\",\"prefix\":\"detect cat\",\"suffix\":\"<loc0000><loc0000><loc0512>"
+                             "<loc0512> cat\"}\n";
+    static const char *const scores[] = {"17.5", "-2", "0.5"};
+    for (size_t i = 0; i < 3; i++) {
+        char predictions[128];
+        snprintf(predictions, sizeof predictions,
+                 "{\"width\":100,\"height\":50,\"objects\":[{\"label\":\"cat\",\"score\":%s,\"box\":[0,0,50,25]}]}\n",
+                 scores[i]);
+        pg_evaluation *evaluation = measure_lines(PG_EVAL_DETECT, references, predictions);
+        assert_true(fabs(figure(evaluation, "AP") - 1) < CLOSE);
+        assert_int_equal(has_figure(evaluation, "calibration error"), i == 2);
+        pg_evaluation_close(evaluation);
+    }
+}
+
 /* ---------------------------------------------------------------- memory */
 
 static pg_status evaluate(void)
@@ -393,12 +440,14 @@ int main(void)
         cmocka_unit_test(questions_of_vqa),
         cmocka_unit_test(objects_of_coco),
         cmocka_unit_test(rows_about_the_same_are_one_case),
+        cmocka_unit_test(questions_may_have_texts_as_ids),
         cmocka_unit_test(answers_of_all_text_tasks),
         cmocka_unit_test(objects_out_of_texts),
         cmocka_unit_test(phrases_that_refer),
         cmocka_unit_test(mistakes_are_named),
         cmocka_unit_test(missing_predictions_are_named),
         cmocka_unit_test(scores_are_corrected),
+        cmocka_unit_test(scores_need_not_be_probabilities),
         cmocka_unit_test(memory_runs_out),
     };
     return cmocka_run_group_tests(tests, folder_setup, folder_teardown);

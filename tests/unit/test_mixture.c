@@ -105,6 +105,29 @@ static void by_weight_shares_are_kept(void **state)
     pg_mixture_free(mixture);
 }
 
+/* Rounded shares of many parts have up to half a place too many each, of which the first had to pay all. */
+static void of_many_parts_each_has_its_share(void **state)
+{
+    (void)state;
+    static const size_t counts[] = {140, 160, 180, 1000, 1024};
+    pg_mixture_part parts[1024];
+    for (size_t i = 0; i < 1024; i++)
+        parts[i] = (pg_mixture_part){sets[1], 0.5, 0};
+    for (size_t n = 0; n < sizeof counts / sizeof *counts; n++) {
+        pg_mixture *mixture;
+        size_t seen[1024] = {0}, part, row, share = 10000 / counts[n];
+        CHECK_OK(pg_mixture_new(&mixture, parts, counts[n], 42, true));
+        for (uint64_t i = 0; i < 10000; i++) {
+            pg_mixture_at(&part, &row, mixture, i);
+            assert_true(part < counts[n] && row < 7);
+            seen[part]++;
+        }
+        for (size_t i = 0; i < counts[n]; i++)
+            assert_in_range(seen[i], share, share + 1);
+        pg_mixture_free(mixture);
+    }
+}
+
 static void senseless_parts_are_refused(void **state)
 {
     (void)state;
@@ -140,6 +163,7 @@ int main(void)
         cmocka_unit_test(by_size_every_row_comes_once_in_a_pass),
         cmocka_unit_test(without_shuffling_rows_come_in_order),
         cmocka_unit_test(by_weight_shares_are_kept),
+        cmocka_unit_test(of_many_parts_each_has_its_share),
         cmocka_unit_test(senseless_parts_are_refused),
         cmocka_unit_test(memory_may_run_out),
     };

@@ -76,6 +76,8 @@ static void wrong_values_are_refused(void **state)
         {"data", "a.jsonl,wait=1", "\"wait\" is nothing that data has"},
         {"data", "a.jsonl,weight=x", "\"x\" is not a number"},
         {"data", "a.jsonl,bpe_dropout=2", "\"2\" is not a number from 0 to 1"},
+        {"out", "runs/\xff", "out: the text is not UTF-8"},
+        {"data", "\xc3.jsonl", "data: the text is not UTF-8"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         pg_train_config *config = fresh();

@@ -70,6 +70,26 @@ static void files_of_one_key_are_a_row(void **state)
     pg_dataset_close(dataset);
 }
 
+/* A picture of no bytes is there, and cannot be read: its text is not one without a picture. */
+static void empty_pictures_are_bad_rows(void **state)
+{
+    (void)state;
+    pg_buffer tar = {0};
+    pg_dataset *dataset;
+    pg_data_row *row;
+    add_pair(&tar, "1", "txt", "one");
+    tar_add(&tar, "2.ppm", ppm, 0);
+    tar_add_text(&tar, "2.txt", "two");
+    tar_add_text(&tar, "3.txt", "three");
+    CHECK_OK(pg_dataset_open(&dataset, finish(&tar, "empty_picture.tar"), NULL));
+    assert_int_equal(pg_dataset_count(dataset), 3);
+    CHECK_FAILS(pg_dataset_row(&row, dataset, 1), PG_ERROR_FORMAT, "empty_picture.tar: 2: the picture 2.ppm is empty");
+    row = read_row(dataset, 2);
+    assert_int_equal(row->image_count, 0);
+    pg_data_row_free(row);
+    pg_dataset_close(dataset);
+}
+
 static void json_and_classes_make_rows(void **state)
 {
     (void)state;
@@ -91,11 +111,19 @@ static void json_and_classes_make_rows(void **state)
     pg_dataset_close(dataset);
     add_pair(&tar, "1", "cls", " 4\n");
     add_pair(&tar, "2", "cls", "cat");
+    add_pair(&tar, "3", "cls", "1000000000");
+    add_pair(&tar, "4", "cls", "1000000001");
+    add_pair(&tar, "5", "cls", "99999999999999999999");
     CHECK_OK(pg_dataset_open(&dataset, finish(&tar, "cls.tar"), NULL));
     row = read_row(dataset, 0);
     assert_int_equal(row->label, 4);
     pg_data_row_free(row);
+    row = read_row(dataset, 2);
+    assert_int_equal(row->label, 1000000000);
+    pg_data_row_free(row);
     CHECK_FAILS(pg_dataset_row(&row, dataset, 1), PG_ERROR_FORMAT, "the class is \"cat\"");
+    CHECK_FAILS(pg_dataset_row(&row, dataset, 3), PG_ERROR_FORMAT, "expected a number up to 1000000000");
+    CHECK_FAILS(pg_dataset_row(&row, dataset, 4), PG_ERROR_FORMAT, "expected a number up to 1000000000");
     pg_dataset_close(dataset);
 }
 
@@ -198,11 +226,9 @@ static void memory_may_run_out(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(files_of_one_key_are_a_row),
-        cmocka_unit_test(json_and_classes_make_rows),
-        cmocka_unit_test(shards_are_found_by_folder_or_range),
-        cmocka_unit_test(other_files_are_refused),
-        cmocka_unit_test(archives_may_end_anywhere_and_hold_anything),
+        cmocka_unit_test(files_of_one_key_are_a_row), cmocka_unit_test(empty_pictures_are_bad_rows),
+        cmocka_unit_test(json_and_classes_make_rows), cmocka_unit_test(shards_are_found_by_folder_or_range),
+        cmocka_unit_test(other_files_are_refused),    cmocka_unit_test(archives_may_end_anywhere_and_hold_anything),
         cmocka_unit_test(memory_may_run_out),
     };
     return cmocka_run_group_tests(tests, folder_setup, folder_teardown);

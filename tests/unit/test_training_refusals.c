@@ -63,6 +63,7 @@ static const struct {
      PG_ERROR_UNSUPPORTED,
      "cannot be the text_model"},
     {{{{"objective", "classifier"}, {"data", "@one.jsonl"}}}, PG_ERROR_ARGUMENT, "at least 2 labels, not 1"},
+    {{{{"objective", "classifier"}, {"data", "@numbers.jsonl"}}}, PG_ERROR_LIMIT, "there are at most 1000000"},
     {{{{"model", "none"}}}, PG_ERROR_FILE, "none"},
     {{{{"data", "none.jsonl"}}}, PG_ERROR_FILE, "none.jsonl"},
     {{{{"data", "@sft.jsonl,kind=soup"}}}, PG_ERROR_ARGUMENT, "there is no kind \"soup\""},
@@ -74,6 +75,7 @@ static void contradictions(void **state)
     (void)state;
     run_write_rows("one.jsonl", "\"label\": \"%s\"");
     folder_write("one.jsonl", "{\"text\": \"a\", \"label\": \"b\"}\n", 28);
+    folder_write("numbers.jsonl", "{\"text\": \"a\", \"label\": 1000000}\n", 32);
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
         run_refused("refused", &sft, &refused[i].more, refused[i].status, refused[i].error);
     pg_train_config *config = run_config(NULL, &sft, NULL);
@@ -142,6 +144,25 @@ static void other_settings_do_not_go_on(void **state)
         run_refused("begun", &sft, &cases[i], PG_ERROR_ARGUMENT, cases[i].pairs[0][0]);
 }
 
+/* The order of rows, which a run goes on in, follows from how many there are. */
+static void other_rows_do_not_go_on(void **state)
+{
+    (void)state;
+    static const run_settings grown = {{{"data", "@grown.jsonl"}}};
+    size_t size = 0;
+    run_write_rows("grown.jsonl", "\"prefix\": \"caption en\", \"suffix\": \"%s\"");
+    run_all("grown", &sft, &grown);
+    pg_trainer_close(run_open("grown", &sft, &grown));
+    char *rows = run_read(&size, ".", "grown.jsonl");
+    char *row = strndup(rows, (size_t)(strchr(rows, '\n') + 1 - rows));
+    assert_non_null(row);
+    memcpy(rows + size, row, strlen(row) + 1);
+    folder_write("grown.jsonl", rows, strlen(rows));
+    run_refused("grown", &sft, &grown, PG_ERROR_ARGUMENT, "was begun with 4 rows, the data have 5 now");
+    free(rows);
+    free(row);
+}
+
 /* Two runs in one folder would write over each other's checkpoints. The lock ends with its holder, killed or not. */
 static void one_run_in_a_folder(void **state)
 {
@@ -173,10 +194,12 @@ static void other_folders_are_left_alone(void **state)
 
 /* ---------------------------------------------------------------- checkpoints */
 
+static const run_settings sixteen = {{{"steps", "16"}}}; /* whose digits have room for a sign */
+
 static void check_checkpoint(const char *bytes, size_t size)
 {
     folder_write("hostile/checkpoint.safetensors", bytes, size);
-    pg_train_config *config = run_config("hostile", &sft, NULL);
+    pg_train_config *config = run_config("hostile", &sft, &sixteen);
     pg_trainer *trainer;
     if (pg_trainer_open(&trainer, config) == PG_OK)
         fail_msg("a checkpoint of %zu bytes was taken", size);
@@ -202,7 +225,7 @@ static void hostile_checkpoints(void **state)
 {
     (void)state;
     size_t size = 0;
-    run_all("hostile", &sft, NULL);
+    run_all("hostile", &sft, &sixteen);
     char *bytes = run_read(&size, "hostile", "checkpoint.safetensors");
     for (size_t cut = 0; cut < size; cut += 1 + cut / 3)
         check_checkpoint(bytes, cut);
@@ -213,13 +236,17 @@ static void hostile_checkpoints(void **state)
         {"\"position\":\"", "\"position\":,"},
         {"weights.multi", "weights.malti"},
         {"optimizer.m.multi", "optimizer.m.malti"},
-        {"\"step\":\"4", "\"step\":\"x"},
-        {"\"step\":\"4", "\"step\":\"-"},
+        {"\"step\":\"16", "\"step\":\"x6"},
+        {"\"step\":\"16", "\"step\":\"--"},
+        {"\"step\":\"16", "\"step\":\"-1"},
+        {"\"position\":\"32", "\"position\":\"-3"},
+        {"\"rows\":\"4", "\"rows\":\"x"},
+        {"\"validation\"", "\"validatiom\""},
     };
-    for (size_t i = 0; i < 7; i++)
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++)
         check_changed(bytes, size, changes[i][0], changes[i][1]);
     folder_write("hostile/checkpoint.safetensors", bytes, size);
-    pg_trainer *trainer = run_open("hostile", &sft, NULL); /* as it was, it is good */
+    pg_trainer *trainer = run_open("hostile", &sft, &sixteen); /* as it was, it is good */
     pg_trainer_close(trainer);
     free(bytes);
 }
@@ -262,6 +289,7 @@ int main(void)
         cmocka_unit_test(rows_that_cannot_be_used),
         cmocka_unit_test(a_few_bad_rows_are_listed),
         cmocka_unit_test(other_settings_do_not_go_on),
+        cmocka_unit_test(other_rows_do_not_go_on),
         cmocka_unit_test(one_run_in_a_folder),
         cmocka_unit_test(other_folders_are_left_alone),
         cmocka_unit_test(hostile_checkpoints),

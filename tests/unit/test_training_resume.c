@@ -6,7 +6,10 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include <math.h>
+
 #include "base/json.h"
+#include "train/trainer.h"
 
 static const run_settings sft = {{{"model", PALIGEMMA},
                                   {"data", "@sft.jsonl"},
@@ -273,6 +276,65 @@ static void a_run_goes_on_in_smaller_parts(void **state)
     assert_int_equal(report.step, 9);
 }
 
+/* The best loss that a run remembers when it goes on with these rows to validate with. */
+static double best_of(const char *run, const run_settings *more)
+{
+    pg_trainer *trainer = run_open(run, &sft, more);
+    double best = trainer->state.best;
+    assert_int_equal(trainer->state.step, 4);
+    pg_trainer_close(trainer);
+    return best;
+}
+
+/* Losses of other rows say nothing beside those of the first. */
+static void other_validation_rows_begin_anew(void **state)
+{
+    (void)state;
+    static const run_settings same = {{{"validate_every", "4"}}}, fewer = {{{"validation_rows", "3"}}},
+                              other = {{{"validation", "@other.jsonl"}}};
+    run_write_rows("other.jsonl", "\"prefix\": \"caption es\", \"suffix\": \"%s\"");
+    pg_trainer *trainer = run_open("validated", &sft, NULL);
+    pg_train_report report = run_step(trainer, 4);
+    CHECK_OK(pg_trainer_save(trainer));
+    pg_trainer_close(trainer);
+    assert_true(best_of("validated", NULL) == report.validation.loss);
+    assert_true(best_of("validated", &same) == report.validation.loss);
+    assert_true(isinf(best_of("validated", &fewer)));
+    assert_true(isinf(best_of("validated", &other)));
+    report = run_all("validated", &sft, &other);
+    assert_true(report.finished && report.best_loss < INFINITY);
+}
+
+/* The checkpoint with another name for one of its numbers, of the same length. */
+static void rename_number(const char *run, const char *from, const char *to)
+{
+    char path[64];
+    size_t size = 0;
+    char *bytes = run_read(&size, run, "checkpoint.safetensors");
+    char *at = memmem(bytes, size, from, strlen(from));
+    assert_non_null(at);
+    memcpy(at, to, strlen(to));
+    snprintf(path, sizeof path, "%s/checkpoint.safetensors", run);
+    folder_write(path, bytes, size);
+    free(bytes);
+}
+
+/* Those before there were numbers for the rows. */
+static void older_checkpoints_go_on(void **state)
+{
+    (void)state;
+    pg_trainer *trainer = run_open("older", &sft, NULL);
+    double loss = run_step(trainer, 4).validation.loss;
+    CHECK_OK(pg_trainer_save(trainer));
+    pg_trainer_close(trainer);
+    rename_number("older", "\"rows\":", "\"rowz\":");
+    rename_number("older", "\"validation\":", "\"validatiom\":");
+    assert_true(best_of("older", NULL) == loss);
+    run_all("older", &sft, NULL);
+    run_all("newer", &sft, NULL);
+    run_same_results("older", "newer");
+}
+
 static void a_finished_run_stays(void **state)
 {
     (void)state;
@@ -293,6 +355,8 @@ int main(void)
         cmocka_unit_test(layers_computed_twice_change_nothing),
         cmocka_unit_test(saved_in_between),
         cmocka_unit_test(a_run_goes_on_in_smaller_parts),
+        cmocka_unit_test(other_validation_rows_begin_anew),
+        cmocka_unit_test(older_checkpoints_go_on),
         cmocka_unit_test(a_finished_run_stays),
     };
     return cmocka_run_group_tests(tests, run_setup, folder_teardown);

@@ -4,8 +4,10 @@
 #include <math.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "base/file.h"
 #include "base/json.h"
 #include "model/cost.h"
 #include "tensor/safetensors.h"
@@ -293,7 +295,124 @@ static void quantised_models_are_adapted(void **state)
     }
 }
 
+/* An adapter that is gone on with is part of what preferences are measured against: nothing is preferred yet. */
+static void preferences_go_on_from_an_adapter(void **state)
+{
+    (void)state;
+    static const run_settings first = {{{"objective", "dpo"},
+                                        {"data", "@choices.jsonl"},
+                                        {"train", "lora"},
+                                        {"lora_dropout", "0"},
+                                        {"learning_rate", "1e-2"}}};
+    run_settings second = first;
+    pg_train_report report = run_all("preferred", &sft, &first);
+    assert_true(report.train.loss < 0.6);
+    memcpy(second.pairs[5], (const char *[]){"adapter", "@preferred/last"}, sizeof second.pairs[5]);
+    pg_trainer *trainer = run_open("further", &sft, &second);
+    report = run_step(trainer, 1);
+    if (!(fabs(report.train.loss - log(2)) < 1e-5))
+        fail_msg("the first loss is %g", report.train.loss);
+    pg_trainer_close(trainer);
+}
+
 /* ---------------------------------------------------------------- measuring and stopping */
+
+static pg_measurement measure(const run_settings *validation)
+{
+    pg_measurement out;
+    pg_trainer *trainer = run_open("measured", &sft, validation);
+    CHECK_OK(pg_trainer_validate(&out, trainer));
+    pg_trainer_close(trainer);
+    return out;
+}
+
+/* Weights are for training: every row is measured once. Where some are enough, they are of each set. */
+static void all_validation_sets_are_measured(void **state)
+{
+    (void)state;
+    static const run_settings one = {{{"validation", "@sft.jsonl"}}}, other = {{{"validation", "@long.jsonl"}}},
+                              both = {{{"validation", "@sft.jsonl,weight=9"}, {"validation", "@long.jsonl,weight=1"}}},
+                              some = {{{"validation", "@sft.jsonl"},
+                                       {"validation", "@long.jsonl"},
+                                       {"validation_rows", "4"}}};
+    run_write_rows("long.jsonl", "\"prefix\": \"caption en\", \"suffix\": \"%s and once more %s\"");
+    pg_measurement a = measure(&one), b = measure(&other), all = measure(&both), few = measure(&some);
+    assert_int_equal(all.rows, 8);
+    assert_int_equal(all.tokens, a.tokens + b.tokens);
+    assert_true(all.loss > fmin(a.loss, b.loss) && all.loss < fmax(a.loss, b.loss));
+    assert_int_equal(few.rows, 4);
+    assert_true(few.tokens > a.tokens && few.tokens < b.tokens);
+}
+
+static uint64_t validation_rows(const char *setting)
+{
+    const run_settings more = {{{"validation", setting}}};
+    pg_trainer *trainer = run_open("measured", &sft, &more);
+    uint64_t rows = pg_mixture_count(trainer->validation.mixture);
+    pg_trainer_close(trainer);
+    return rows;
+}
+
+/* Of a folder, the part that is for it; that of training only where it is named. */
+static void folders_are_validated_by_their_part(void **state)
+{
+    (void)state;
+    assert_int_equal(mkdir(folder_file("parts"), 0777), 0);
+    assert_int_equal(mkdir(folder_file("parts/validation"), 0777), 0);
+    run_write_rows("parts/metadata.jsonl", "\"prefix\": \"caption en\", \"suffix\": \"%s\"");
+    assert_int_equal(validation_rows("@parts"), 4);
+    const char row[] = "{\"prefix\": \"p\", \"suffix\": \"s\"}\n";
+    folder_write("parts/validation/metadata.jsonl", row, sizeof row - 1);
+    assert_int_equal(validation_rows("@parts"), 1);
+    assert_int_equal(validation_rows("@parts,split=train"), 4);
+}
+
+/* The model, whose projector makes no numbers of pictures. */
+static void write_blind_model(void)
+{
+    static float nothing[64];
+    pg_safetensors *file;
+    pg_array arrays[128];
+    pg_model *model;
+    for (size_t i = 0; i < 64; i++)
+        nothing[i] = NAN;
+    CHECK_OK(pg_model_open(&model, PALIGEMMA));
+    CHECK_OK(pg_model_save(folder_file("blind"), model, NULL));
+    pg_model_close(model);
+    CHECK_OK(pg_safetensors_open(&file, folder_file("blind/model.safetensors")));
+    size_t count = pg_safetensors_count(file);
+    assert_true(count <= 128);
+    for (size_t i = 0; i < count; i++) {
+        arrays[i] = *pg_safetensors_at(file, i);
+        if (strstr(arrays[i].name, "projector.linear.bias"))
+            arrays[i].data = nothing;
+    }
+    CHECK_OK(pg_safetensors_save(folder_file("blind/model.safetensors"), arrays, count));
+    pg_safetensors_close(file);
+}
+
+/* Rows without pictures are learned; those with pictures, which are held out, have no loss. No model is called the best
+ * for it. */
+static void validation_without_a_number_ends(void **state)
+{
+    (void)state;
+    static const run_settings blind = {{{"model", "@blind"},
+                                        {"data", "@texts.jsonl"},
+                                        {"validation", "@sft.jsonl"},
+                                        {"train", "decoder"},
+                                        {"steps", "1"}}};
+    pg_train_report report;
+    write_blind_model();
+    folder_write("texts.jsonl", "{\"prefix\": \"p\", \"suffix\": \"s\"}\n", 31);
+    pg_trainer *trainer = run_open("unmeasured", &sft, &blind);
+    CHECK_FAILS(pg_trainer_step(&report, trainer), PG_ERROR_FORMAT,
+                "step 1: the validation loss is not finite; there is no checkpoint yet");
+    assert_true(isfinite(report.train.loss));
+    pg_trainer_close(trainer);
+    assert_false(pg_file_exists(folder_file("unmeasured/best")));
+    assert_false(pg_file_exists(folder_file("unmeasured/last")));
+    assert_false(pg_file_exists(folder_file("unmeasured/checkpoint.safetensors")));
+}
 
 /* Validation sees the averages, which are also what is written. */
 static void averages_are_measured_and_saved(void **state)
@@ -431,6 +550,10 @@ int main(void)
         cmocka_unit_test(gradients_have_published_names),
         cmocka_unit_test(frozen_weights_stay_mapped),
         cmocka_unit_test(quantised_models_are_adapted),
+        cmocka_unit_test(preferences_go_on_from_an_adapter),
+        cmocka_unit_test(all_validation_sets_are_measured),
+        cmocka_unit_test(folders_are_validated_by_their_part),
+        cmocka_unit_test(validation_without_a_number_ends),
         cmocka_unit_test(averages_are_measured_and_saved),
         cmocka_unit_test(patience_ends),
         cmocka_unit_test(broken_runs_stop),
