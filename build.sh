@@ -1,6 +1,7 @@
 #!/bin/sh
 # Builds, tests, shows and installs paligemma. Needs nothing but a shell: what is missing is installed first.
 set -eu
+caller=$PWD
 cd "$(dirname "$0")"
 
 usage() {
@@ -142,26 +143,43 @@ install_under() {
     fi
 }
 
+is_target() {
+    case $1 in
+    demo | test | build | install | packages | clean | deps | deps-ci | deps-long | deps-world | -h | --help | help) ;;
+    *) return 1 ;;
+    esac
+}
+
 [ $# -gt 0 ] || { usage >&2; exit 2; }
 while [ $# -gt 0 ]; do
     target=$1
     shift
     # shellcheck disable=SC2086 # lists of words
     case $target in
-    demo) build && tools/demo.sh ;;
+    demo)
+        build
+        tools/demo.sh
+        ;;
     test) run_tests ;;
     build) build ;;
     install)
         prefix=/usr/local
-        case ${1-} in
-        */*) prefix=$1 && shift ;;
-        esac
+        if [ $# -gt 0 ] && ! is_target "$1"; then
+            case $1 in
+            /*) prefix=$1 ;;
+            *) prefix=$caller/$1 ;;
+            esac
+            shift
+        fi
         install_under "$prefix"
         ;;
     packages) packages ;;
     clean) rm -rf build build-* ;;
     deps) deps $BUILD_PACKAGES ;;
-    deps-ci) deps $BUILD_PACKAGES $TEST_PACKAGES $CI_PACKAGES $WORLD_PACKAGES && deps_arm ;;
+    deps-ci)
+        deps $BUILD_PACKAGES $TEST_PACKAGES $CI_PACKAGES $WORLD_PACKAGES
+        deps_arm
+        ;;
     deps-world) deps $BUILD_PACKAGES $WORLD_PACKAGES ;;
     deps-long) deps $BUILD_PACKAGES $LONG_PACKAGES ;;
     -h | --help | help) usage ;;

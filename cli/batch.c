@@ -44,7 +44,7 @@ const pg_cli_option pg_cli_batch_options[] = {
     {"batch", 0, "FILE", PG_CLI_TEXT, offsetof(pg_cli_batch, path),
      "answer all requests of a JSONL file; - is standard input", 0, 0},
     {"output", 'o', "FILE", PG_CLI_TEXT, offsetof(pg_cli_batch, output),
-     "add the results to FILE, after those already there", 0, 0},
+     "add the results to FILE, after those already there; - is standard output", 0, 0},
     {"parallel", 0, "N", PG_CLI_INTEGER, offsetof(pg_cli_batch, parallel), "requests at the same time (default: 8)", 1,
      1024},
     {0},
@@ -346,7 +346,7 @@ int pg_cli_batch_run(const pg_cli_engine *engine, const pg_cli_answering *settin
     int code;
     PG_CLI_TRY(pg_cli_jsonl_open(&run.lines, batch->path));
     PG_CLI_TRY(pg_cli_jsonl_count(&run.total, &run.lines, check_line));
-    if (batch->output) {
+    if (batch->output && strcmp(batch->output, "-") != 0) {
         PG_CLI_TRY(open_output(&run));
         PG_CLI_TRY(resume(&run));
     }

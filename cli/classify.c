@@ -26,7 +26,7 @@ static const pg_cli_option output_options[] = {
 };
 
 static const pg_cli_group groups[] = {
-    {"Model", pg_cli_source_options, offsetof(classify_settings, source)},
+    {"Model", pg_cli_siglip_source_options, offsetof(classify_settings, source)},
     {"Classes", pg_cli_naming_options, offsetof(classify_settings, naming)},
     {"Output", output_options, 0},
     {"Pictures", pg_cli_looking_options, offsetof(classify_settings, looking)},

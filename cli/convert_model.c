@@ -6,6 +6,7 @@
 #include "answer.h"
 #include "commands.h"
 #include "engine.h"
+#include "fetching.h"
 #include "saving.h"
 
 typedef struct convert_settings {
@@ -27,6 +28,10 @@ static const pg_cli_option result_options[] = {
 };
 
 static const pg_cli_option source_options[] = {
+    {"model", 'm', "MODEL", PG_CLI_TEXT, offsetof(convert_settings, source.model),
+     "folder in the published layout, ORG/NAME on the hub, or an .npz file (default: $PALIGEMMA_MODEL)", 0, 0},
+    {"adapter", 0, "FOLDER", PG_CLI_TEXT, offsetof(convert_settings, source.adapter),
+     "a LoRA adapter in PEFT's layout, added to the model's weights", 0, 0},
     {"tokenizer", 0, "FOLDER", PG_CLI_TEXT, offsetof(convert_settings, tokenizer),
      "of an .npz: its tokenizer; all files there but weights and config.json are copied", 0, 0},
     {"config", 0, "FILE", PG_CLI_TEXT, offsetof(convert_settings, config),
@@ -46,13 +51,9 @@ static const pg_cli_option speed_options[] = {
 };
 
 static const pg_cli_group groups[] = {
-    {"Model", pg_cli_source_options, offsetof(convert_settings, source)},
-    {"Source", source_options, 0},
-    {"Result", pg_cli_saving_options, offsetof(convert_settings, saving)},
-    {"Layout", result_options, 0},
-    {"Output", output_options, 0},
-    {"Speed", speed_options, 0},
-    {0},
+    {"Model", source_options, 0},  {"Result", pg_cli_saving_options, offsetof(convert_settings, saving)},
+    {"Layout", result_options, 0}, {"Output", output_options, 0},
+    {"Speed", speed_options, 0},   {0},
 };
 
 static void print_json(const convert_settings *settings, const pg_model_conversion *made)
@@ -89,7 +90,7 @@ static void print_text(const convert_settings *settings, const pg_model_conversi
 static int find_source(const char **out, const pg_cli_command *command, const convert_settings *settings)
 {
     *out = pg_cli_model_named(settings->source.model);
-    return *out ? PG_CLI_DONE : pg_cli_usage(command, "no model: name its folder, or an .npz file, with -m");
+    return *out ? pg_cli_fetch(out) : pg_cli_usage(command, "no model: name its folder, or an .npz file, with -m");
 }
 
 static int run(const pg_cli_command *command, void *memory, const pg_cli_list *operands)
@@ -108,6 +109,8 @@ static int run(const pg_cli_command *command, void *memory, const pg_cli_list *o
     options.to = (pg_model_layout)settings->to;
     options.adapter = settings->source.adapter;
     options.tokenizer = settings->tokenizer;
+    PG_CLI_TRY(pg_cli_fetch(&options.adapter));
+    PG_CLI_TRY(pg_cli_fetch(&options.tokenizer));
     options.config = settings->config;
     options.dtype = saving.dtype;
     options.shard_size = saving.shard_size;

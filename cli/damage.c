@@ -342,8 +342,7 @@ static int check(const pg_cli_command *command, damage *how, const robustness_se
     PG_CLI_TRY(pg_cli_naming_check(command, &settings->naming));
     PG_CLI_TRY(read_kinds(how, command, &settings->kinds));
     code = read_severities(how, command, settings->severities ? settings->severities : "1,2,3,4,5");
-    if (code == PG_CLI_DONE && settings->sheet && !pg_cli_has_suffix(settings->sheet, ".png") &&
-        !pg_cli_has_suffix(settings->sheet, ".jpg"))
+    if (code == PG_CLI_DONE && settings->sheet && !pg_cli_is_picture_name(settings->sheet))
         return pg_cli_usage(command, "--sheet: '%s' ends in neither .png nor .jpg", settings->sheet);
 done:
     return code;

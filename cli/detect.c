@@ -141,6 +141,8 @@ static int prepare_output(const finder *run, const char *const *paths, size_t co
         PG_CLI_TRY(make_folder(settings->masks));
     if (settings->out && run->many)
         PG_CLI_TRY(make_folder(settings->out));
+    else if (settings->out && !pg_cli_is_picture_name(settings->out))
+        code = pg_cli_fail("--out: '%s' ends in none of .png, .jpg and .jpeg", settings->out);
 done:
     return code;
 }

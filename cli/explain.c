@@ -374,11 +374,6 @@ static int save_each(const explain_run *run, const char *folder)
     return code;
 }
 
-static bool is_picture_name(const char *path)
-{
-    return pg_cli_has_suffix(path, ".png") || pg_cli_has_suffix(path, ".jpg") || pg_cli_has_suffix(path, ".jpeg");
-}
-
 static void show_sheet(const explain_run *run)
 {
     pg_image *sheet = NULL;
@@ -395,7 +390,7 @@ static int deliver(const explain_run *run)
     if (settings->out && !any)
         code = pg_cli_fail("the answer has no words: there is nothing to draw");
     else if (settings->out)
-        code = is_picture_name(settings->out) ? save_sheet(run, settings->out) : save_each(run, settings->out);
+        code = pg_cli_is_picture_name(settings->out) ? save_sheet(run, settings->out) : save_each(run, settings->out);
     if (code == PG_CLI_DONE && settings->arrays)
         code = pg_cli_check(pg_explanation_save(settings->arrays, run->explanation));
     if (code != PG_CLI_DONE)

@@ -28,7 +28,7 @@ static const pg_cli_option index_options[] = {
 };
 
 static const pg_cli_group groups[] = {
-    {"Model", pg_cli_source_options, offsetof(index_settings, source)},
+    {"Model", pg_cli_siglip_source_options, offsetof(index_settings, source)},
     {"Index", index_options, 0},
     {"Pictures", pg_cli_looking_options, offsetof(index_settings, looking)},
     {"Speed", pg_cli_arithmetic_options, offsetof(index_settings, arithmetic)},

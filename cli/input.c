@@ -72,6 +72,11 @@ int pg_cli_text_load(char **out, size_t *size, const char *path)
     return PG_CLI_DONE;
 }
 
+char *pg_cli_behind_mark(char *text)
+{
+    return strncmp(text, "\xef\xbb\xbf", 3) ? text : text + 3;
+}
+
 int pg_cli_lines_load(pg_cli_list *out, char **text, const char *path, const char *expected)
 {
     size_t size;
@@ -80,7 +85,7 @@ int pg_cli_lines_load(pg_cli_list *out, char **text, const char *path, const cha
     int code = pg_cli_text_load(text, &size, path);
     if (code != PG_CLI_DONE)
         return code;
-    for (char *line = strtok_r(*text, "\r\n", &rest); line; line = strtok_r(NULL, "\r\n", &rest))
+    for (char *line = strtok_r(pg_cli_behind_mark(*text), "\r\n", &rest); line; line = strtok_r(NULL, "\r\n", &rest))
         pg_cli_list_add(out, line);
     return out->count ? PG_CLI_DONE : pg_cli_fail("%s: found no line, expected %s", path, expected);
 }

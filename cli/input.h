@@ -10,6 +10,9 @@ int pg_cli_file_load(char **out, size_t *size, const char *path);
 /* The same of a file without NUL bytes. */
 int pg_cli_text_load(char **out, size_t *size, const char *path);
 
+/* Text without the mark that editors on Windows begin files with. */
+char *pg_cli_behind_mark(char *text);
+
 /* Lines of a text file that are not empty; a file without any is an error that says what was expected. The items are
  * parts of *text: both are freed with free, also after an error. */
 int pg_cli_lines_load(pg_cli_list *out, char **text, const char *path, const char *expected);

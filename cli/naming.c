@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "input.h"
+
 const pg_cli_option pg_cli_naming_options[] = {
     {"labels", 0, "LABELS", PG_CLI_TEXT, offsetof(pg_cli_naming, labels),
      "names of the classes: \"cat,dog\", or a file with one on each line", 0, 0},
@@ -61,9 +63,12 @@ static int read_file(pg_cli_list *out, const char *path)
     size_t room = 0;
     if (!file)
         return pg_cli_fail("%s: cannot be opened: %s", path, strerror(errno));
-    for (ssize_t size; (size = getline(&line, &room, file)) >= 0;)
-        if (!is_blank(line))
-            add_label(out, line, (size_t)size);
+    bool first = true;
+    for (ssize_t size; (size = getline(&line, &room, file)) >= 0; first = false) {
+        const char *label = first ? pg_cli_behind_mark(line) : line;
+        if (!is_blank(label))
+            add_label(out, label, (size_t)(size - (label - line)));
+    }
     bool failed = ferror(file);
     free(line);
     fclose(file);

@@ -69,6 +69,7 @@ int pg_cli_usage(const pg_cli_command *command, const char *format, ...) __attri
 
 /* How commands tell a file's format. */
 bool pg_cli_has_suffix(const char *text, const char *suffix);
+bool pg_cli_is_picture_name(const char *path); /* what pg_image_save writes to: .png, .jpg, .jpeg */
 
 /* The candidate nearest to `word`, or NULL if none is near: start from {0} and offer one candidate after the
  * other. */

@@ -34,7 +34,8 @@ static bool read_size(picture_size *out, const char *text)
 {
     unsigned width, height;
     int used = 0;
-    if (sscanf(text, "%9u%*1[xX]%9u%n", &width, &height, &used) != 2 || !used || text[used] || !width || !height)
+    if (strspn(text, "0123456789xX") != strlen(text) || sscanf(text, "%9u%*1[xX]%9u%n", &width, &height, &used) != 2 ||
+        !used || text[used] || !width || !height)
         return false;
     *out = (picture_size){width, height};
     return true;

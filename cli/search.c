@@ -30,7 +30,7 @@ static const pg_cli_option search_options[] = {
 };
 
 static const pg_cli_group groups[] = {
-    {"Model", pg_cli_source_options, offsetof(search_settings, source)},
+    {"Model", pg_cli_siglip_source_options, offsetof(search_settings, source)},
     {"Search", search_options, 0},
     {"Pictures", pg_cli_looking_options, offsetof(search_settings, looking)},
     {"Speed", pg_cli_arithmetic_options, offsetof(search_settings, arithmetic)},
@@ -160,7 +160,7 @@ static int check(const pg_cli_command *command, const search_settings *settings,
 {
     if ((operands->count == 2) == !!settings->image)
         return pg_cli_usage(command, "search with either a text or --image FILE");
-    if (settings->out && !pg_cli_has_suffix(settings->out, ".png") && !pg_cli_has_suffix(settings->out, ".jpg"))
+    if (settings->out && !pg_cli_is_picture_name(settings->out))
         return pg_cli_usage(command, "--out: '%s' ends in neither .png nor .jpg", settings->out);
     return PG_CLI_DONE;
 }

@@ -19,6 +19,9 @@ run() {
 run | mask | tee whole
 cat errors
 
+run --output - | mask | cmp - whole && echo 'the same results'
+[[ ! -e ./- ]] && echo 'on standard output'
+
 echo '-- resumed: a torn line is cut off, the rest is made'
 run --output results
 mask <results | cmp - <(grep -v = whole) && echo 'the same results'

@@ -5,6 +5,8 @@ round() { sed -E 's/(-?[0-9]+\.[0-9]{3})[0-9]*/\1/g'; }
 try classify pictures/*.jpg --labels 'cow, lily ,something grey' | round
 printf 'cow\n\n  lily\r\nsomething, grey\n' >labels.txt
 paligemma classify pictures/cow.jpg --labels labels.txt --json | round
+printf '\xef\xbb\xbfcow\r\nlily\r\n' >marked.txt
+paligemma classify pictures/cow.jpg --labels marked.txt | cmp - <(paligemma classify pictures/cow.jpg --labels cow,lily) && echo 'the mark is no label'
 try classify pictures/cow.jpg --labels labels.txt --template 'a photo of a {}' --template '{} on the beach' --softmax --top 2 | round
 paligemma classify pictures/cow.jpg - --labels cow <pictures/lily.jpg | round
 
@@ -27,6 +29,8 @@ try classify pictures/cow.jpg --labels 'cow,cow'
 try classify pictures/cow.jpg --labels cow --template 'a photo'
 : >empty.txt
 try classify pictures/cow.jpg --labels empty.txt
+printf '\xef\xbb\xbf' >mark.txt
+try classify pictures/cow.jpg --labels mark.txt
 try classify pictures/cow.jpg --labels cow --head run/last
 try classify pictures/cow.jpg --head run
 try classify -m golden/inference/paligemma-tiny-f32/checkpoint pictures/cow.jpg --labels cow

@@ -11,6 +11,7 @@ paligemma detect - cow --max-objects 1 --json <$images/cow.jpg | grep -o '^{"ima
 paligemma detect $images/cow.jpg cow --threshold 1
 paligemma detect $images/cow.jpg cow --free --max-objects 1 --json | grep -o '"problems".*' | sed 's/"text.*"finish/"finish/'
 paligemma detect $images/cow.jpg cow --out cow.png >/dev/null && file -b cow.png
+paligemma detect $images/cow.jpg cow --out COW.PNG >/dev/null && cmp cow.png COW.PNG && echo 'the same picture'
 paligemma detect $images/cow.jpg $images/lily.jpg cow --out both >/dev/null && ls both
 
 echo '-- masks'
@@ -39,6 +40,8 @@ try detect $images/cow.jpg 'cow ; <loc0001>'
 try detect missing.jpg $images/cow.jpg cow --threshold 1
 try detect $images/cow.jpg cow --threshold 2
 try detect $images/cow.jpg ./$images/cow.jpg cow --out both
+try detect missing.jpg cow --out cow.gif
+try detect missing.jpg cow --out cow
 try segment $images/cow.jpg cow --masks out
 try segment $images/cow.jpg cow --codec missing.npz
 try segment $images/cow.jpg cow --codec $codec --masks found

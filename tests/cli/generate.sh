@@ -36,6 +36,8 @@ paligemma generate --image $images/cow.jpg -p 'caption en' -n 8 --prefault
 paligemma generate --image $images/cow.jpg -p 'caption en' -n 8 --huge-pages
 printf 'a cow\n\na cow on the beach\na lily\r\n' >candidates
 paligemma generate --image $images/cow.jpg -p 'caption en' --candidates candidates
+printf '\xef\xbb\xbfa cow\r\na lily\r\n' >marked
+paligemma generate --image $images/cow.jpg -p 'caption en' --candidates marked
 try generate --image $images/cow.jpg -p 'caption en' --candidates candidates --beams 2
 printf '\n' >nothing
 try generate --image $images/cow.jpg -p 'caption en' --candidates nothing

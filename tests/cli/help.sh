@@ -1,6 +1,6 @@
 # Every option of every command.
 paligemma --help
-for command in caption ask ocr generate embed explain trace preprocess tokenize inspect perplexity bench data serve help; do
+for command in caption ask ocr generate embed explain trace preprocess tokenize inspect perplexity bench data serve classify index search convert help; do
     printf '\n==== %s\n' $command
     paligemma $command --help
 done

@@ -32,6 +32,7 @@ try index empty --out i
 try search elsewhere/photos.index
 try search elsewhere/photos.index cow --image elsewhere/photos/cow.jpg
 try search elsewhere/photos.index cow --out sheet.gif
+try search elsewhere/photos.index cow --out jpeg
 try search missing.index cow
 try search golden/inference/siglip-tiny/expected.safetensors cow
 head -c 300 elsewhere/photos.index >cut.index

@@ -20,6 +20,10 @@ try parse --size 640x480
 try parse --size 640 --text x
 try parse --size 0x1 --text x
 try parse --size 1x1x1 --text x
+try parse --size=-5x5 --text x
+try parse --size 5x-5 --text x
+try parse --size ' 5x5' --text x
+try parse --size 5x+5 --text x
 try parse --size 1x1 --text x --batch -
 try parse --size 1x1 --text $'\xff'
 printf '{"text": "a"}\n' >sizeless && try parse --batch sizeless

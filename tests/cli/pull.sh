@@ -69,6 +69,10 @@ paligemma inspect -m hub:org/tiny@main | head -n 1 | named
 paligemma tokenize -m hub:org/tiny 'a cat' | cmp - <(paligemma tokenize -m hub/org/tiny 'a cat') && echo 'the same'
 PALIGEMMA_MODEL=org/tiny paligemma caption golden/inference/images/cow.jpg -n 4 |
     cmp - <(paligemma caption -m hub/org/tiny golden/inference/images/cow.jpg -n 4) && echo 'the same'
+paligemma convert -m org/tiny --out converted.npz >/dev/null
+paligemma convert -m hub/org/tiny --out plain.npz >/dev/null
+cmp converted.npz plain.npz && echo 'the same'
+paligemma convert -m converted.npz --tokenizer org/tiny --out back >/dev/null && cmp back/tokenizer.json hub/org/tiny/tokenizer.json && echo 'the same'
 cat hub/log
 rm $cache--tiny/snapshots/$(<$cache--tiny/refs/main)/config.json
 paligemma inspect -m org/tiny | head -n 1 | named
@@ -77,7 +81,7 @@ try inspect -m hub/nothing | named
 try inspect -m nobody/nothing | named
 try inspect -m hub:nobody/nothing | named
 
-for command in 'generate -p x -m hub/org/tiny --adapter' 'train --data x --out y --steps 1 -m' 'init --out z --from'; do
+for command in 'generate -p x -m hub/org/tiny --adapter' 'convert --out z -m hub/org/tiny --adapter' 'train --data x --out y --steps 1 -m' 'init --out z --from'; do
     try $command nobody/nothing | named
 done
 
@@ -227,4 +231,21 @@ wait $server 2>/dev/null
 pull org/large
 HF_ENDPOINT=ftp://x pull org/large
 HF_ENDPOINT=http://user:secret@127.0.0.1 pull org/large
+
+echo '-- a proxy that wants a password'
+python3 - >proxy <<'END' &
+import socket
+with socket.create_server(("127.0.0.1", 0)) as proxy:
+    print(proxy.getsockname()[1], flush=True)
+    while True:
+        client, _ = proxy.accept()
+        with client:
+            client.recv(4096)
+            client.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic\r\n"
+                           b"Content-Length: 0\r\nConnection: close\r\n\r\n")
+END
+server=$!
+until [[ -s proxy ]]; do sleep 0.02; done
+https_proxy=http://127.0.0.1:$(<proxy) HF_ENDPOINT=https://hub.invalid pull org/large
+kill $server
 trap - EXIT
