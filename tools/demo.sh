@@ -24,8 +24,9 @@ echo "A PaliGemma of 7 million parameters ships with the program. It has learned
 show caption $pictures/meadow.jpg
 show caption --lang de $pictures/meadow.jpg
 show ask $pictures/meadow.jpg "where is the horse?"
-show detect $pictures/meadow.jpg "horse ; saxophone" --out $out/boxes.png
+show detect $pictures/meadow.jpg "saxophone ; horse" --out $out/boxes.png
 show segment $pictures/room.jpg sunflower --out $out/mask.png
+show ocr $pictures/desert.jpg
 show classify $pictures/room.jpg --labels "tulip, sunflower, bus" --top 1
 cat <<END
 

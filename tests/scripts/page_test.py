@@ -346,7 +346,7 @@ def scores(page):
 
 def check_world(page, server):
     """The model that ships: a picture is offered with it, and words to try, which it is right about."""
-    page.wait("pictures to try", lambda: len(page.all("#samples button")) == 2 and page.shown("samples"))
+    page.wait("pictures to try", lambda: len(page.all("#samples button")) == 3 and page.shown("samples"))
     page.save("page-begin")
     page.all("#samples button")[0].click()
     page.wait("a caption", lambda: page.shown("after"))

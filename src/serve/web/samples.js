@@ -2,8 +2,9 @@
 
 const samples = {
   world: [
-    { file: "meadow.jpg", question: "where is the horse?", detect: "horse ; saxophone", segment: "horse" },
+    { file: "meadow.jpg", question: "where is the horse?", detect: "saxophone ; horse", segment: "horse" },
     { file: "room.jpg", question: "where is the sunflower?", detect: "sunflower", segment: "sunflower" },
+    { file: "desert.jpg", question: "where is the anchor?", detect: "anchor ; sign", segment: "anchor" },
   ],
 };
 
