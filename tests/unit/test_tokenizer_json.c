@@ -398,13 +398,14 @@ static void folders_without_a_tokenizer_are_told(void **state)
     remove(folder_file("tokenizer.json"));
     CHECK_FAILS(pg_tokenizer_open(&tokenizer, folder_path), PG_ERROR_FILE, "no tokenizer.json");
     CHECK_FAILS(pg_tokenizer_open(&tokenizer, folder_file("nothing.json")), PG_ERROR_FILE, "nothing.json");
-    folder_write("spiece.model", "x", 1);
-    CHECK_FAILS(pg_tokenizer_open(&tokenizer, folder_path), PG_ERROR_FORMAT, "spiece.model");
     folder_write("tokenizer.model", "", 0);
     CHECK_FAILS(pg_tokenizer_open(&tokenizer, folder_path), PG_ERROR_FORMAT, "tokenizer.model");
     pg_tokenizer_close(open_sample()); /* leaves a tokenizer.json, which comes first */
     CHECK_OK(pg_tokenizer_open(&tokenizer, folder_path));
     pg_tokenizer_close(tokenizer);
+    folder_write("spiece.model", "x", 1); /* but for this */
+    CHECK_FAILS(pg_tokenizer_open(&tokenizer, folder_path), PG_ERROR_FORMAT, "spiece.model");
+    remove(folder_file("spiece.model"));
     pg_tokenizer_close(NULL);
 }
 
