@@ -83,7 +83,7 @@ int pg_cli_lines_load(pg_cli_list *out, char **text, const char *path, const cha
     char *rest = NULL;
     *out = (pg_cli_list){0};
     int code = pg_cli_text_load(text, &size, path);
-    if (code != PG_CLI_DONE)
+    if (!*text)
         return code;
     for (char *line = strtok_r(pg_cli_behind_mark(*text), "\r\n", &rest); line; line = strtok_r(NULL, "\r\n", &rest))
         pg_cli_list_add(out, line);
