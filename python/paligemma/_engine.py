@@ -13,6 +13,7 @@ import weakref
 import numpy as np
 
 from . import _header as header
+from ._configuration import find_folder
 from ._native import (Guard, Handle, empty, encode, library, make, options, path_bytes, pointer_to, strings, take_text,
                       view)
 
@@ -133,11 +134,11 @@ class Engine:
         if compute not in COMPUTE:
             raise ValueError(f"compute={compute!r}, expected one of {', '.join(COMPUTE)}")
         self.folder, self.compute, self.threads = os.fspath(folder), compute, threads
-        self.adapter, self.device = adapter, device
+        self.adapter, self.device = None if adapter is None else find_folder(adapter), device
         opening = options(header.pg_model_options)
         opening.device = encode(device)
         if adapter is not None:
-            opening.adapter = path_bytes(adapter)
+            opening.adapter = path_bytes(self.adapter)
         self.model = make(header.pg_model, library.pg_model_open_with, library.pg_model_close, path_bytes(folder),
                           ctypes.byref(opening), keep=keep)
         self.kind = KINDS[library.pg_model_get_kind(self.model)]

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from . import _header as header
-from ._configuration import find_folder, require_folder
+from ._configuration import require_folder
 from ._engine import TOGETHER, Answer, Engine, Request
 from ._native import library, make, options, path_bytes, pointer_to, strings, take_path
 from ._objects import Detections
@@ -45,7 +45,6 @@ def load(folder: PathLike | None = None, kind: str = "paligemma", adapter: PathL
         if kind not in _KINDS:
             raise ValueError(f"kind={kind!r}, expected one of {', '.join(_KINDS)}")
         folder = take_path(library.pg_default_model, _KINDS[kind])
-    adapter = None if adapter is None else find_folder(adapter)
     return Model(Engine(require_folder(folder), compute, threads, adapter, device=device), codec)
 
 

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from ._configuration import AutoConfig, Config, GemmaConfig, PaliGemmaConfig, SiglipConfig, find_folder, require_folder
+from ._configuration import AutoConfig, Config, GemmaConfig, PaliGemmaConfig, SiglipConfig, require_folder
 from ._engine import Engine, Request
 from ._errors import refuse_unsupported
 from ._generation import generate
@@ -82,7 +82,6 @@ class PreTrainedModel:
         one per physical core. device_map: a device, or {"": device}."""
         refuse_unsupported("from_pretrained", arguments, _HARMLESS)
         folder = require_folder(folder, revision)
-        adapter = None if adapter is None else find_folder(adapter)
         device = device_map.get("") if isinstance(device_map, dict) else device_map
         device = "cpu" if device is None else device_of(device)
         compute = _compute_of(dtype if dtype is not None else torch_dtype)

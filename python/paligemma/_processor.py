@@ -55,15 +55,15 @@ class ImageProcessor:
 
 
 class _Processor:
-    def __init__(self, folder, revision=None):
-        folder = require_folder(folder, revision)
+    def __init__(self, folder):
+        folder = require_folder(folder)
         self.tokenizer, self.image_processor = Tokenizer(folder), ImageProcessor(folder)
         self.image_seq_length = self.image_processor.image_seq_length
 
     @classmethod
     def from_pretrained(cls, folder, revision=None, padding_side=None, **arguments):
         refuse_unsupported("from_pretrained", arguments, HARMLESS)
-        processor = cls(folder, revision)
+        processor = cls(require_folder(folder, revision))
         if padding_side is not None:
             processor.tokenizer.padding_side = side_named(padding_side)
         return processor
@@ -82,9 +82,9 @@ class PaliGemmaProcessor(_Processor):
     """processor(text=, images=, suffix=, padding=, return_tensors=) -> input_ids, attention_mask, pixel_values, and
     with `suffix`, the answers to train on, token_type_ids and labels."""
 
-    def __init__(self, folder, revision=None):
-        folder = require_folder(folder, revision)
+    def __init__(self, folder):
         super().__init__(folder)
+        folder = self.tokenizer.folder
         named = self.tokenizer._id_of(IMAGE_TOKEN)
         self.image_token_id = named if named is not None else read_json(folder, "config.json").get("image_token_index")
         if self.image_token_id is None:

@@ -107,16 +107,18 @@ static void free_parts(pg_file_writer *writer)
     *writer = (pg_file_writer){0};
 }
 
-/* Threads may write the same file; the last one to commit it counts. */
-static atomic_uint writers;
+pg_status pg_file_partial_name(pg_buffer *out, const char *path)
+{
+    static atomic_uint made;
+    return pg_buffer_print(out, "%s.%u.%ld.partial", path, atomic_fetch_add(&made, 1), (long)getpid());
+}
 
 pg_status pg_file_writer_open(pg_file_writer *out, const char *path)
 {
     *out = (pg_file_writer){.buffer = pg_pages_alloc(PG_HUGE_PAGE)};
     pg_status status = out->buffer ? pg_buffer_print(&out->path, "%s", path) : PG_ERROR_MEMORY;
     if (status == PG_OK)
-        status =
-            pg_buffer_print(&out->temporary, "%s.%u.%ld.partial", path, atomic_fetch_add(&writers, 1), (long)getpid());
+        status = pg_file_partial_name(&out->temporary, path);
     if (status == PG_OK) {
         out->stream = fopen(out->temporary.data, "wbe");
         if (!out->stream)

@@ -28,6 +28,10 @@ pg_status pg_file_append(FILE **out, const char *path);
 /* FOLDER/NAME into `out` (replacing what was there). */
 pg_status pg_file_join(pg_buffer *out, const char *folder, const char *name);
 
+/* Appends the name that PATH has while it is made: no thread or process makes another file under it (pg_folder_clean
+ * knows it). */
+pg_status pg_file_partial_name(pg_buffer *out, const char *path);
+
 /* Brings the entry of a file or folder that was just made or renamed to the disk. */
 void pg_file_sync_folder(const char *path);
 

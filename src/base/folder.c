@@ -22,7 +22,7 @@ static pg_status open_writer(pg_folder_writer *out, const char *path, bool repla
         size--;
     pg_status status = pg_buffer_print(&out->path, "%.*s", (int)size, path);
     if (status == PG_OK)
-        status = pg_buffer_print(&out->partial, "%s.%ld.partial", out->path.data, (long)getpid());
+        status = pg_file_partial_name(&out->partial, out->path.data);
     if (status == PG_OK && pg_file_exists(path) && !(replaces && pg_file_is_folder(path)))
         status = pg_fail(PG_ERROR_FILE, "%s: exists already", path);
     if (status == PG_OK && mkdir(out->partial.data, 0777) != 0)

@@ -37,13 +37,17 @@ bool pg_json_is_blank(const char *line, size_t size)
     return true;
 }
 
+size_t pg_json_mark(const void *text, size_t size)
+{
+    return size >= 3 && !memcmp(text, "\xef\xbb\xbf", 3) ? 3 : 0;
+}
+
 pg_status pg_json_load(json_t **out, const char *path)
 {
     *out = NULL;
     pg_buffer text = {0};
     pg_status status = pg_file_read(&text, path, LARGEST_DOCUMENT);
-    size_t mark =
-        text.size >= 3 && !memcmp(text.data, "\xef\xbb\xbf", 3) ? 3 : 0; /* as editors on Windows begin files */
+    size_t mark = pg_json_mark(text.data, text.size);
     if (status == PG_OK)
         status = pg_json_parse(out, text.data + mark, text.size - mark, path);
     pg_buffer_free(&text);

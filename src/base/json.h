@@ -12,6 +12,9 @@ pg_status pg_json_parse(json_t **out, const char *text, size_t size, const char 
 /* The same for a part of a file that begins at a line (from 1), which errors count from. */
 pg_status pg_json_parse_line(json_t **out, const char *text, size_t size, const char *name, size_t line);
 
+/* Bytes of the mark that editors on Windows begin files with: 3 or 0. */
+size_t pg_json_mark(const void *text, size_t size);
+
 /* Whether a line of a file of JSON lines is white space alone, which stands for nothing. */
 bool pg_json_is_blank(const char *line, size_t size);
 

@@ -119,13 +119,11 @@ static pg_data_kind document_kind(const char *text, size_t size)
 static pg_data_kind tell_kind(const pg_file_map *map, const char *path)
 {
     const char *text = (const char *)map->data;
-    size_t size = map->size < LOOKED_AT ? map->size : LOOKED_AT, start = 0;
+    size_t size = map->size < LOOKED_AT ? map->size : LOOKED_AT, start = pg_json_mark(text, size);
     if (is_tar(text, size) || pg_ends_in(path, ".tar"))
         return PG_DATA_SHARDS;
     if (pg_ends_in(path, ".jsonl"))
         return PG_DATA_JSONL;
-    if (size >= 3 && !memcmp(text, "\xef\xbb\xbf", 3))
-        start = 3;
     while (start < size && (text[start] == ' ' || text[start] == '\t' || text[start] == '\r' || text[start] == '\n'))
         start++;
     if (start == size || text[start] != '{')

@@ -29,9 +29,7 @@ static size_t line_size(const jsonl *index, size_t start)
 
 static pg_status find_lines(jsonl *index)
 {
-    size_t start = 0;
-    if (index->map.size >= 3 && !memcmp(index->map.data, "\xef\xbb\xbf", 3))
-        start = 3; /* a byte order mark */
+    size_t start = pg_json_mark(index->map.data, index->map.size);
     while (start < index->map.size) {
         size_t size = line_size(index, start);
         if (!pg_json_is_blank((const char *)index->map.data + start, size)) {

@@ -18,9 +18,8 @@ bool pg_is_eos(const pg_model *model, int32_t id)
 
 /* ---------------------------------------------------------------- the plan */
 
-#define COLDEST                                                                                          \
-    1e-6 /* below, the best token has all of the probability, and logits / temperature no room in floats \
-          */
+/* Below, the best token has all of the probability, and logits / temperature have no room in floats. */
+#define COLDEST 1e-6
 
 static pg_status check_plan(const pg_plan *plan, const pg_session *session, const pg_request *request)
 {

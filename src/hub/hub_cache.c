@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdatomic.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -198,16 +197,13 @@ static pg_status make_link(const char *target, const char *path, const char *par
     return status;
 }
 
-/* Threads may make the same link. */
-static atomic_uint links;
-
 pg_status pg_hub_cache_link(const pg_hub_cache *cache, const char *commit, const char *file, const char *etag)
 {
     pg_buffer path = {0}, partial = {0}, target = {0};
     pg_status status = PG_OK;
     PG_TRY_GOTO(make_parents(cache, commit, file));
     PG_TRY_GOTO(pg_hub_cache_file(&path, cache, commit, file));
-    PG_TRY_GOTO(pg_buffer_print(&partial, "%s.%u.%ld.partial", path.data, atomic_fetch_add(&links, 1), (long)getpid()));
+    PG_TRY_GOTO(pg_file_partial_name(&partial, path.data));
     PG_TRY_GOTO(name_target(&target, file, etag));
     status = make_link(target.data, path.data, partial.data);
 done:

@@ -175,7 +175,7 @@ static pg_status read_format(pg_chat_request *request)
 
 pg_status pg_chat_request_read(pg_chat_request *out, pg_exchange *exchange)
 {
-    PG_TRY(pg_generation_init(&out->generation));
+    pg_generation_init(&out->generation);
     PG_TRY(pg_generation_read(&out->generation, exchange, chat_fields));
     if (out->generation.top_logprobs && !out->generation.logprobs)
         return pg_fail(PG_ERROR_ARGUMENT, "\"top_logprobs\" needs \"logprobs\": true");

@@ -146,7 +146,7 @@ static pg_status read_prompt(completion_request *request)
 static pg_status read_completion(completion_request *request, pg_exchange *exchange)
 {
     request->top = -1;
-    PG_TRY(pg_generation_init(&request->generation));
+    pg_generation_init(&request->generation);
     PG_TRY(pg_generation_read(&request->generation, exchange, completion_fields));
     request->generation.logprobs = request->top >= 0;
     request->generation.top_logprobs = request->top > 0 ? request->top : 0;

@@ -107,7 +107,8 @@ pg_status pg_exchange_object(json_t **out, const pg_exchange *exchange)
     return status;
 }
 
-pg_status pg_exchange_warn_of_files(const pg_exchange *exchange, json_t *warnings)
+/* A line for each file of a form that is no "image", and so is not looked at. */
+static pg_status warn_of_files(const pg_exchange *exchange, json_t *warnings)
 {
     for (size_t i = 0; i < exchange->part_count; i++)
         if (exchange->parts[i].file_name && strcmp(exchange->parts[i].name, "image") != 0)
@@ -124,7 +125,7 @@ pg_status pg_exchange_fields(json_t **document, json_t **warnings, void *out, co
         return pg_fail(PG_ERROR_MEMORY, "out of memory");
     PG_TRY(pg_exchange_object(document, exchange));
     PG_TRY(pg_fields_read(out, tables, *document, exchange->form, *warnings));
-    return pg_exchange_warn_of_files(exchange, *warnings);
+    return warn_of_files(exchange, *warnings);
 }
 
 bool pg_exchange_gone(const pg_exchange *exchange)

@@ -74,12 +74,9 @@ pg_exchange *pg_exchange_new(struct pg_server *server, const char *path);
 pg_status pg_exchange_object(json_t **out, const pg_exchange *exchange);
 
 /* The same document, and what its fields set in `out` by tables (pg_fields_read). *warnings: lines about fields without
- * effect. Both are freed with json_decref, also on failure. */
+ * effect, and about files of a form that are no "image". Both are freed with json_decref, also on failure. */
 pg_status pg_exchange_fields(json_t **document, json_t **warnings, void *out, const pg_field *const *tables,
                              const pg_exchange *exchange);
-
-/* A line for each file of a form that is no "image", and so is not looked at. */
-pg_status pg_exchange_warn_of_files(const pg_exchange *exchange, json_t *warnings);
 
 /* Answers 200 with a document, which is freed (also on failure; NULL is a lack of memory). */
 pg_status pg_exchange_json(pg_exchange *exchange, json_t *document);

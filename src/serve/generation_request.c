@@ -40,12 +40,10 @@ const pg_field pg_generation_fields[] = {
     {0},
 };
 
-pg_status pg_generation_init(pg_generation *out)
+void pg_generation_init(pg_generation *out)
 {
     *out = (pg_generation){.answers = 1, .seed = -1};
     pg_request_init(&out->request);
-    out->warnings = json_array();
-    return out->warnings ? PG_OK : pg_fail(PG_ERROR_MEMORY, "out of memory");
 }
 
 void pg_generation_free(pg_generation *generation)
@@ -76,9 +74,7 @@ static pg_status check_stops(const pg_texts *stop, json_t *warnings)
 pg_status pg_generation_read(pg_generation *out, const pg_exchange *exchange, const pg_field *fields)
 {
     const pg_field *const tables[] = {fields, pg_generation_fields, NULL};
-    PG_TRY(pg_exchange_object(&out->document, exchange));
-    PG_TRY(pg_fields_read(out, tables, out->document, exchange->form, out->warnings));
-    PG_TRY(pg_exchange_warn_of_files(exchange, out->warnings));
+    PG_TRY(pg_exchange_fields(&out->document, &out->warnings, out, tables, exchange));
     return check_stops(&out->stop, out->warnings);
 }
 

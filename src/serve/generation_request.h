@@ -29,7 +29,7 @@ typedef struct pg_generation {
 /* "temperature", "max_tokens" and so on. */
 extern const pg_field pg_generation_fields[];
 
-pg_status pg_generation_init(pg_generation *out);
+void pg_generation_init(pg_generation *out);
 void pg_generation_free(pg_generation *generation);
 
 /* Reads the exchange's body by these fields and others of the route, which lie in the structure that begins with the

@@ -27,7 +27,7 @@ static pg_status read_caption(caption_request *request, pg_exchange *exchange)
 {
     pg_buffer prompt = {0};
     request->language = "en";
-    PG_TRY(pg_generation_init(&request->generation));
+    pg_generation_init(&request->generation);
     PG_TRY(pg_generation_read(&request->generation, exchange, caption_fields));
     if (request->generation.answers != 1 || request->generation.stream)
         return pg_fail(PG_ERROR_ARGUMENT, "captions come one at a time and whole: /v1/chat/completions knows \"n\" and "

@@ -77,9 +77,7 @@ static pg_status make_texts(scoring *run, const char *const *texts)
 /* Adds the log-probability of token `at` of a text. */
 static pg_status add_token(const scoring *run, size_t text, size_t at, const pg_logits *logits, double total)
 {
-    if (!isfinite(total))
-        return pg_fail(PG_ERROR_FORMAT, "%s: the logits are not finite; are the weights damaged?",
-                       run->session->model->folder);
+    PG_TRY(pg_check_finite(total, run->session));
     run->scores[text].logprob += (double)logits->values[run->texts[text].ids[at]] - total;
     return PG_OK;
 }

@@ -63,7 +63,7 @@ static json_t *describe_name(const char *name)
         size_t valid = pg_utf8_check(name, left);
         status = pg_buffer_append(&text, name, valid);
         if (status == PG_OK && valid < left)
-            status = pg_buffer_print(&text, "\xef\xbf\xbd");
+            status = pg_buffer_print(&text, PG_REPLACEMENT);
         size_t taken = valid < left ? valid + 1 : valid;
         name += taken;
         left -= taken;

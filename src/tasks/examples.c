@@ -246,8 +246,5 @@ pg_status pg_example_predict(pg_prediction *out, pg_session *session, const pg_e
         predict_rows(out, session, hidden, example->ids.data + first + 1, first,
                      end - first < ROWS ? end - first : ROWS, reference);
     pg_arena_release(&g->arena, mark);
-    if (g->status == PG_OK && !isfinite(out->nll))
-        return pg_fail(PG_ERROR_FORMAT, "%s: the logits are not finite; are the weights damaged?",
-                       session->model->folder);
-    return g->status;
+    return g->status == PG_OK ? pg_check_finite(out->nll, session) : g->status;
 }

@@ -47,8 +47,8 @@ static void read_form(const char *bytes, size_t size)
         exchange->form = true;
         exchange->parts = parts;
         exchange->part_count = count;
-        if (pg_generation_init(&generation) == PG_OK)
-            (void)pg_generation_read(&generation, exchange, none);
+        pg_generation_init(&generation);
+        (void)pg_generation_read(&generation, exchange, none);
         exchange->parts = NULL;
         exchange->part_count = 0;
         pg_exchange_free(exchange);

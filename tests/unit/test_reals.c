@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/reals.h"
 #include "train/run_records.h"
+#include "train/settings.h"
 
 static const char rules[] = "LC_NUMERIC\n"
                             "decimal_point \",\"\n"
